@@ -1,0 +1,91 @@
+"""A session in memory: what training, evaluation and replay work on. It knows no files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from models.hand import Floats, Side
+
+Doubles = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """A class label or a note at one moment."""
+
+    t: float
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """One device's session, time-major.
+
+    Everything is in the device's own channel order; `joints` is ground truth in frame `hand`.
+    """
+
+    emg: Floats
+    """(n, 8) in `unit`."""
+    t: Doubles
+    """(n,) time of each sample, seconds (any origin), never decreasing."""
+    sample: Ints
+    """(n,) index of each sample; it jumps where samples were lost."""
+    rate_hz: float
+    unit: str = "adc"
+    emg_mode: str = "raw"
+    hand: Side | None = None
+    name: str = ""
+    label_t: Doubles | None = None
+    """(m,) times of `joints`, on the same clock as `t`."""
+    joints: Floats | None = None
+    """(m, 63) mm, or None where the session has no ground truth."""
+    classes: Ints | None = None
+    """(n,) class label of each sample, or None."""
+    markers: tuple[Marker, ...] = ()
+    frame_start: Ints | None = None
+    """(k,) row of the first sample of each frame as it arrived, or None if not known."""
+    arrival: Doubles | None = None
+    """(k,) arrival time of each frame, on the clock of `t`, or None if not known."""
+    imu: Doubles | None = None
+    """(m, 11): t, quaternion w x y z, acceleration x y z in g, gyroscope x y z in deg/s."""
+    breaks: Ints | None = None
+    """(b,) rows before which time is broken although `sample` goes on (a join of files, a seek)."""
+    meta: Mapping[str, Any] = field(default_factory=dict)
+    """What the file says besides: user, session, donning, block, orientation, software version."""
+
+    def __len__(self) -> int:
+        return len(self.emg)
+
+    @property
+    def duration_s(self) -> float:
+        """Seconds from the first sample to the end of the last one."""
+        return float(self.t[-1] - self.t[0]) + 1.0 / self.rate_hz if len(self.t) else 0.0
+
+    def segments(self) -> Iterator[slice]:
+        """The longest runs of consecutive samples: windows and sequences never cross their borders."""
+        cut = np.diff(self.sample) != 1
+        if self.breaks is not None:
+            cut[self.breaks[(self.breaks > 0) & (self.breaks < len(self))] - 1] = True
+        edges = [0, *(np.flatnonzero(cut) + 1).tolist(), len(self)]
+        for start, stop in zip(edges[:-1], edges[1:], strict=True):
+            if stop > start:
+                yield slice(start, stop)
+
+    def joints_at(self, t: Doubles) -> Floats | None:
+        """Ground truth at the times `t` (k,), linearly interpolated: (k, 63), or None without truth."""
+        if self.joints is None or self.label_t is None or not len(self.joints):
+            return None
+        after = np.clip(np.searchsorted(self.label_t, t), 1, max(len(self.label_t) - 1, 1))
+        if len(self.joints) == 1:
+            return np.repeat(self.joints, len(t), axis=0)
+        before = after - 1
+        span = self.label_t[after] - self.label_t[before]
+        weight = np.clip((t - self.label_t[before]) / np.where(span > 0, span, 1.0), 0.0, 1.0)
+        mixed = self.joints[before] * (1.0 - weight[:, None]) + self.joints[after] * weight[:, None]
+        return np.asarray(mixed, dtype=np.float32)

@@ -1,0 +1,106 @@
+"""What a model file says of itself: the `myocast` metadata property of an ONNX file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final, Literal
+
+from models.errors import MyocastError
+from models.hand import ORDER, Side
+
+METADATA_KEY: Final = "myocast"
+FORMAT: Final = 1
+RATE_TOLERANCE: Final = 0.05
+
+Kind = Literal["window", "stream"]
+
+
+class ModelError(MyocastError):
+    """A model file that cannot be used: what was found, what was expected, what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """One model file's specification (contract: section 4, "The model file")."""
+
+    name: str
+    architecture: str
+    parameters: int
+    kind: Kind
+    window: int
+    """Samples per window; 0 for a streaming model."""
+    hop: int
+    """Samples between two poses, as suggested by whoever trained it."""
+    rate_hz: float
+    unit: str = "adc"
+    emg_mode: str = "raw"
+    frame: str = "hand"
+    hand: Side = "right"
+    order: str = ORDER
+    trained_on: tuple[str, ...] = ()
+    validation: Mapping[str, Any] = field(default_factory=dict)
+    """`mpjpe_mm`, `rmse_mm`, `mean_pose_mpjpe_mm` and the split they were measured on."""
+    parity_max_abs_mm: float | None = None
+    created: str = ""
+    myocast_version: str = ""
+    format: int = FORMAT
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self) | {"trained_on": list(self.trained_on)})
+
+    @classmethod
+    def from_json(cls, text: str) -> ModelSpec:
+        """Parse the metadata property. Unknown keys are ignored.
+
+        Raises:
+            ModelError: not JSON, a key missing, of the wrong type, or of an unknown format.
+        """
+        values = _object(text)
+        known = {key: values[key] for key in cls.__dataclass_fields__ if key in values}
+        for key in ("name", "architecture", "parameters", "kind", "window", "hop", "rate_hz"):
+            if key not in known:
+                raise ModelError(f"model metadata has no `{key}`; export the model again with `myocast export`")
+        spec = cls(**(known | {"trained_on": tuple(known.get("trained_on") or ())}))
+        spec._check()
+        return spec
+
+    def mismatch(self, rate_hz: float, unit: str, emg_mode: str) -> str | None:
+        """Why this model does not fit a source, as "expected X, found Y", or None if it fits."""
+        if self.unit != unit:
+            return f"expected EMG in unit `{self.unit}`, found `{unit}`"
+        if self.emg_mode not in ("any", emg_mode):
+            return f"expected emg_mode `{self.emg_mode}`, found `{emg_mode}`"
+        if abs(rate_hz - self.rate_hz) > RATE_TOLERANCE * self.rate_hz:
+            return f"expected {self.rate_hz:g} Hz, found {rate_hz:g} Hz"
+        return None
+
+    def _check(self) -> None:
+        checks = (
+            (self.format == FORMAT, "format", FORMAT, self.format),
+            (self.kind in ("window", "stream"), "kind", "window or stream", self.kind),
+            (self.frame == "hand", "frame", "hand", self.frame),
+            (self.hand in ("left", "right"), "hand", "left or right", self.hand),
+            (self.order == ORDER, "order", ORDER, self.order),
+            (_count(self.hop) and self.hop >= 1, "hop", "at least 1", self.hop),
+            (_count(self.window) and (self.window > 0) == (self.kind == "window"), "window", "samples (0 for a stream)", self.window),
+            (isinstance(self.rate_hz, int | float) and self.rate_hz > 0, "rate_hz", "a positive number", self.rate_hz),
+        )  # fmt: skip
+        for ok, key, expected, found in checks:
+            if not ok:
+                raise ModelError(f"model metadata `{key}`: expected {expected}, found {found!r}; export the model again")
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        values = json.loads(text)
+    except ValueError as error:
+        raise ModelError(f"model metadata is not JSON ({error}); export the model again with `myocast export`") from None
+    if not isinstance(values, dict):
+        raise ModelError("model metadata is not a JSON object; export the model again with `myocast export`")
+    return values
+
+
+def _count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
