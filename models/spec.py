@@ -89,14 +89,18 @@ class ModelSpec:
         )  # fmt: skip
         for ok, key, expected, found in checks:
             if not ok:
-                raise ModelError(f"model metadata `{key}`: expected {expected}, found {found!r}; export the model again")
+                raise ModelError(
+                    f"model metadata `{key}`: expected {expected}, found {found!r}; export the model again"
+                )
 
 
 def _object(text: str) -> dict[str, Any]:
     try:
         values = json.loads(text)
     except ValueError as error:
-        raise ModelError(f"model metadata is not JSON ({error}); export the model again with `myocast export`") from None
+        raise ModelError(
+            f"model metadata is not JSON ({error}); export the model again with `myocast export`"
+        ) from None
     if not isinstance(values, dict):
         raise ModelError("model metadata is not a JSON object; export the model again with `myocast export`")
     return values

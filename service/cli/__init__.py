@@ -1,1 +1,58 @@
 """The command line: one module per verb. It is the one composition root."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import Any, Final
+
+import typer
+
+from models.errors import MyocastError
+
+VERBS: Final = (
+    "serve", "record", "info", "convert", "synthesize", "scan", "doctor", "emulate", "view",
+    "models", "train", "evaluate", "compare", "export", "bench",
+)  # fmt: skip
+
+# typer brings its own copy of click, or imports it, depending on the version: take the errors from where it does.
+_UsageError: Any = typer.BadParameter.__mro__[1]
+_ClickException: Any = typer.BadParameter.__mro__[2]
+
+
+def build(arguments: list[str]) -> typer.Typer:
+    """The application with the one verb that is asked for, or with all of them where none is.
+
+    A verb's module is imported only when it is needed, so that `serve` starts fast and without TensorFlow.
+    """
+    app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+    app.callback()(_root)
+    asked = [word for word in arguments[:1] if word in VERBS] or VERBS
+    for verb in asked:
+        app.command(verb)(import_module(f"service.cli.{verb}").command)
+    return app
+
+
+def main() -> None:
+    """The console script. A user's mistake is one line on stderr and exit code 2, without a traceback."""
+    try:
+        code = build(sys.argv[1:])(standalone_mode=False, prog_name="myocast")
+    except MyocastError as error:
+        code = _complain(str(error), error.exit_code)
+    except _UsageError as error:
+        where = getattr(getattr(error, "ctx", None), "command_path", "myocast")
+        code = _complain(f"{error.format_message().rstrip('.')}; see `{where} --help`", 2)
+    except _ClickException as error:
+        code = _complain(error.format_message(), 2)
+    except (typer.Abort, KeyboardInterrupt, BrokenPipeError):
+        code = 0
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _root() -> None:
+    """A moving 3-D hand from the EMG of a forearm armband, in real time."""
+
+
+def _complain(message: str, code: int) -> int:
+    typer.echo(f"myocast: {' '.join(message.split())}", err=True)
+    return code

@@ -1,0 +1,47 @@
+# One virtual environment, stamps in it, and nothing done twice.
+PYTHON ?= python3
+PORT ?= 8765
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
+VIEWER := $(shell find service/viewer clients/js/src -type f -not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null)
+INSTALLED := $(VENV)/.installed
+TESTABLE := $(VENV)/.testable
+SYSTEM := $(VENV)/.system
+
+.PHONY: demo install check test format clean
+
+demo: install  ## Serve the built-in session and print the address to open
+	$(BIN)/myocast serve demo: --port $(PORT)
+
+install: $(INSTALLED)  ## .venv with the console script .venv/bin/myocast
+
+$(INSTALLED): pyproject.toml constraints.txt hatch_build.py $(VIEWER)
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	PIP_CONSTRAINT=constraints.txt $(PIP) --editable '.[ble,serial]'
+	@touch $@
+
+check: $(TESTABLE)  ## Format, lint, types, import rules
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+
+test: check $(SYSTEM)  ## Everything; installs what it needs
+	$(BIN)/python -m pytest
+
+$(TESTABLE): $(INSTALLED) tests/node/package-lock.json clients/js/package-lock.json
+	$(PIP) --editable '.[ble,serial,lsl,plot,train,dev]'
+	$(BIN)/python tests/node_packages.py
+	@touch $@
+
+$(SYSTEM): docker/test-packages.txt | $(INSTALLED)
+	sh docker/install-test-packages.sh
+	@touch $@
+
+format: $(TESTABLE)
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+clean:
+	rm -rf $(VENV) service/viewer/dist service/viewer/node_modules clients/js/dist clients/js/node_modules tests/node/node_modules

@@ -1,0 +1,184 @@
+"""Aligning a band: one 8 x 8 matrix that undoes how it sits on this arm.
+
+A band can be turned (by any fraction of a channel), worn the other way round, and every electrode
+has its own gain. All of that mixes envelopes linearly, so it is undone by one matrix, which a model
+file carries as its initializer `alignment` and applies to row vectors: `aligned = envelope @ matrix`.
+
+The matrix is found from 10-15 s in which the wearer rests, makes a fist and extends the wrist: each
+gives a ring of eight levels, and those rings are compared with the template of the people that the
+model was trained on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from models.errors import MyocastError
+from models.hand import CHANNELS, MIRRORED_CHANNELS, Floats
+
+Doubles = npt.NDArray[np.float64]
+
+REST: Final = "rest"
+CUES: Final = (REST, "fist", "extension")
+"""What the wearer is asked to do, in this order."""
+
+ROLLS: Final = np.arange(0.0, CHANNELS, 0.1)
+MAX_GAIN: Final = 4.0
+CHANNEL_GAIN_SHARE: Final = 0.25
+"""Share of each channel's own gain that is undone: 15 s say little about one channel."""
+
+
+class AlignmentError(MyocastError):
+    """Calibration data that no alignment can be found from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """Mean envelope of each cue over the people that a model knows, in the model's unit."""
+
+    levels: Mapping[str, tuple[float, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """How a band sits."""
+
+    roll: float
+    """Channels by which the band is turned against the template, [0, 8)."""
+    mirrored: bool
+    """The ring runs the other way (other arm, or the band upside down)."""
+    gains: tuple[float, ...]
+    """(8,) factors that bring the channels to the template's level."""
+    score: float
+    """Correlation with the template after alignment, at most 1."""
+
+    def matrix(self) -> Floats:
+        """The (8, 8) float32 matrix for `envelope @ matrix`."""
+        ring = np.eye(CHANNELS)[:, list(MIRRORED_CHANNELS)] if self.mirrored else np.eye(CHANNELS)
+        return np.asarray(ring @ roll(self.roll) * np.asarray(self.gains), np.float32)
+
+
+def roll(channels: float) -> Floats:
+    """The matrix that turns a ring of envelopes by a fraction of a channel.
+
+    Args:
+        channels: after `x @ roll(k)`, channel c holds what channel c + k held (linear between channels).
+
+    Returns:
+        (8, 8) float32; rows and columns sum to one.
+    """
+    whole = int(np.floor(channels))
+    part = channels - whole
+    eye = np.eye(CHANNELS)
+    return np.asarray((1.0 - part) * np.roll(eye, -whole, axis=1) + part * np.roll(eye, -whole - 1, axis=1), np.float32)
+
+
+def levels(envelope: npt.ArrayLike, cues: Sequence[str]) -> dict[str, Doubles]:
+    """Mean envelope of every cue.
+
+    Args:
+        envelope: (n, 8) rectified or smoothed EMG.
+        cues: n names, "" where the sample belongs to none (a switch, a pause).
+
+    Raises:
+        AlignmentError: rest or any movement is missing, or a channel is silent throughout.
+    """
+    x = np.abs(np.asarray(envelope, np.float64))
+    names = np.asarray(cues)
+    found = {cue: x[names == cue].mean(axis=0) for cue in sorted(set(cues) - {""})}
+    if REST not in found or len(found) < 2:
+        raise AlignmentError(
+            f"the alignment needs rest and at least one movement, found {', '.join(found) or 'nothing'}; record again"
+        )
+    if not np.isfinite(list(found.values())).all():
+        raise AlignmentError("the alignment data holds values that are not numbers; record again")
+    if not max(level.max() for level in found.values()) > 0:
+        raise AlignmentError("the band gives no signal in the alignment data; check that it sits on the skin")
+    return found
+
+
+def template(people: Sequence[Mapping[str, npt.ArrayLike]]) -> Template:
+    """The mean of several people's levels: geometric, so that nobody's gain outweighs the rest.
+
+    People's bands differ by more than a channel, so each one is first turned to the mean of those before
+    him, twice over.
+    """
+    cues = sorted(set.intersection(*(set(person) for person in people)))
+    aligned = [{cue: np.asarray(person[cue], np.float64) for cue in cues} for person in people]
+    for _ in range(3):
+        centre = {cue: np.exp(np.mean([_log(person[cue]) for person in aligned], axis=0)) for cue in cues}
+        aligned = [_turned(person, centre) for person in aligned]
+    return Template({cue: tuple(float(v) for v in centre[cue]) for cue in cues})
+
+
+def fit(found: Mapping[str, npt.ArrayLike], target: Template, *, mirror: bool = True, gains: bool = True) -> Fit:
+    """How the band sits, from the levels of a few cues.
+
+    Args:
+        found: cue -> (8,) level, as `levels` gives them.
+        target: the template of the model.
+        mirror: look for a ring that runs the other way too.
+        gains: undo gains; without, only the roll and side.
+
+    Raises:
+        AlignmentError: fewer than two cues in common with the template.
+    """
+    cues = [cue for cue in found if cue in target.levels]
+    if len(cues) < 2:
+        raise AlignmentError(
+            f"the alignment needs two cues of {', '.join(target.levels)}, found {', '.join(found) or 'none'}; record again"
+        )
+    person = {cue: np.asarray(found[cue], np.float64) for cue in cues}
+    centre = {cue: np.asarray(target.levels[cue]) for cue in cues}
+    candidates = [
+        (_score(person, centre, k, flip), k, flip) for flip in ((False, True) if mirror else (False,)) for k in ROLLS
+    ]
+    score, turn, flip = max(candidates)
+    turned = {cue: _turn(level, turn, flip) for cue, level in person.items()}
+    factor = _gains(turned, centre) if gains else np.ones(CHANNELS)
+    return Fit(float(turn), flip, tuple(float(g) for g in factor), float(score))
+
+
+def _log(level: Doubles) -> Doubles:
+    return np.asarray(np.log(level + 1e-3), np.float64)
+
+
+def _turn(level: Doubles, turn: float, flip: bool) -> Doubles:
+    ring = level[list(MIRRORED_CHANNELS)] if flip else level
+    return np.asarray(ring @ roll(turn), np.float64)
+
+
+def _contrast(person: Mapping[str, Doubles]) -> Doubles:
+    """Each movement against rest, in logarithms, without its mean over the ring: gains do not matter."""
+    rows = np.stack([_log(level) - _log(person[REST]) for cue, level in sorted(person.items()) if cue != REST])
+    return np.asarray(rows - rows.mean(axis=1, keepdims=True), np.float64)
+
+
+def _shape(person: Mapping[str, Doubles]) -> Doubles:
+    """The movements' own rings, in logarithms, without their mean."""
+    rows = np.stack([_log(level) for cue, level in sorted(person.items()) if cue != REST])
+    return np.asarray(rows - rows.mean(axis=1, keepdims=True), np.float64)
+
+
+def _score(person: Mapping[str, Doubles], centre: Mapping[str, Doubles], turn: float, flip: bool) -> float:
+    turned = {cue: _turn(level, turn, flip) for cue, level in person.items()}
+    found = np.concatenate([_contrast(turned).ravel(), _shape(turned).ravel()])
+    wanted = np.concatenate([_contrast(centre).ravel(), _shape(centre).ravel()])
+    return float(found @ wanted / (np.linalg.norm(found) * np.linalg.norm(wanted) + 1e-12))
+
+
+def _turned(person: Mapping[str, Doubles], centre: Mapping[str, Doubles]) -> dict[str, Doubles]:
+    turn = max(ROLLS, key=lambda k: _score(person, centre, float(k), flip=False))
+    return {cue: _turn(level, float(turn), flip=False) for cue, level in person.items()}
+
+
+def _gains(person: Mapping[str, Doubles], centre: Mapping[str, Doubles]) -> Doubles:
+    ratio = np.mean([_log(centre[cue]) - _log(level) for cue, level in person.items() if cue != REST], axis=0)
+    common = float(np.mean(ratio))
+    each = common + CHANNEL_GAIN_SHARE * (ratio - common)
+    return np.asarray(np.clip(np.exp(each), 1.0 / MAX_GAIN, MAX_GAIN), np.float64)

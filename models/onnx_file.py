@@ -1,0 +1,108 @@
+"""What an ONNX file says, read without any ONNX library.
+
+Only the protobuf fields that serving must know before it trusts a file: the metadata properties and
+whether tensors lie outside the file. Field numbers: onnx.proto3 (ModelProto.graph = 7,
+ModelProto.metadata_props = 14, GraphProto.node = 1, GraphProto.initializer = 5,
+TensorProto.data_location = 14 with EXTERNAL = 1, StringStringEntryProto.key = 1, value = 2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from models.spec import METADATA_KEY, ModelError, ModelSpec
+
+_VARINT: Final = 0
+_FIXED64: Final = 1
+_BYTES: Final = 2
+_FIXED32: Final = 5
+_EXTERNAL: Final = 1
+
+
+def read_spec(data: bytes, name: str) -> ModelSpec:
+    """The specification that a model file carries.
+
+    Args:
+        data: the whole file.
+        name: the file's name, for messages.
+
+    Raises:
+        ModelError: not an ONNX file, no `myocast` metadata, or tensors kept outside the file.
+    """
+    properties, external = _scan(data, name)
+    if external:
+        raise ModelError(
+            f"{name}: the model keeps tensors in another file; export it as one file with `myocast export`"
+        )
+    text = properties.get(METADATA_KEY)
+    if text is None:
+        raise ModelError(
+            f"{name}: no `{METADATA_KEY}` metadata, so not a Myocast model; export it with `myocast export`"
+        )
+    try:
+        return ModelSpec.from_json(text)
+    except ModelError as error:
+        raise ModelError(f"{name}: {error}") from None
+
+
+def _scan(data: bytes, name: str) -> tuple[dict[str, str], bool]:
+    properties: dict[str, str] = {}
+    external = False
+    graphs = 0
+    try:
+        for number, value in _fields(memoryview(data)):
+            if number == 14 and isinstance(value, memoryview):
+                entry = {key: bytes(text) for key, text in _fields(value) if isinstance(text, memoryview)}
+                properties[entry.get(1, b"").decode()] = entry.get(2, b"").decode()
+            elif number == 7 and isinstance(value, memoryview):
+                graphs += 1
+                external = external or _has_external(value)
+    except (ValueError, IndexError):
+        graphs = 0
+    if not graphs:
+        raise ModelError(f"{name}: not an ONNX file, or a damaged one; export the model again")
+    return properties, external
+
+
+def _has_external(graph: memoryview) -> bool:
+    return any(
+        number == 5
+        and isinstance(tensor, memoryview)
+        and any(field == 14 and value == _EXTERNAL for field, value in _fields(tensor))
+        for number, tensor in _fields(graph)
+    )
+
+
+def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
+    """The fields of one protobuf message: (number, integer or bytes)."""
+    at = 0
+    while at < len(message):
+        key, at = _varint(message, at)
+        number, wire = key >> 3, key & 7
+        if wire == _VARINT:
+            value, at = _varint(message, at)
+            yield number, value
+            continue
+        size, at = (
+            _varint(message, at)
+            if wire == _BYTES
+            else ({_FIXED64: 8, _FIXED32: 4}[wire] if wire in (_FIXED64, _FIXED32) else -1, at)
+        )
+        if size < 0 or at + size > len(message):
+            raise ValueError("not a protobuf message")
+        yield number, message[at : at + size]
+        at += size
+
+
+def _varint(message: memoryview, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        byte = message[at]
+        value |= (byte & 0x7F) << shift
+        at += 1
+        if byte < 0x80:
+            return value, at
+        shift += 7
+        if shift > 63:
+            raise ValueError("not a varint")

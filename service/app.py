@@ -1,0 +1,270 @@
+"""The HTTP side: routes, and errors that always have the contract's body."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import asdict, dataclass
+from http import HTTPStatus
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+from fastapi import FastAPI, Request
+from fastapi.responses import FileResponse, JSONResponse, Response
+from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.routing import WebSocketRoute
+
+from drivers.base import DriverError, Replayable, Vibrating
+from drivers.clock import Clock, now
+from service.announcer import Announcer
+from service.device import Device
+from service.gate import Gate, Policy
+from service.hub import Hub
+from service.metrics import exposition
+from service.recorder import DiskFull, Recorder, RecordingError, RecordingExists, RecordingNameError
+from service.status import replay_object
+from service.stream import StreamEndpoint
+
+log = logging.getLogger("myocast")
+
+FRESH_S: Final = 1.0
+CODES: Final = {
+    400: "bad_request", 401: "unauthorized", 403: "forbidden", 404: "not_found", 405: "method_not_allowed",
+    409: "conflict", 500: "internal_error", 503: "not_ready", 507: "disk_full",
+}  # fmt: skip
+VIBRATIONS: Final = ("short", "medium", "long")
+
+
+class ApiError(Exception):
+    """An answer that is an error; the code follows from the status."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the routes speak to."""
+
+    devices: Sequence[Device]
+    hub: Hub
+    announcer: Announcer
+    recorder: Recorder
+    stream: StreamEndpoint
+    policy: Policy
+    clock: Clock = now
+
+
+def create_app(parts: Parts) -> FastAPI:
+    """The ASGI application of one server."""
+    app = FastAPI(
+        title="Myocast",
+        version=parts.announcer.version,
+        docs_url=None,
+        redoc_url=None,
+        middleware=[Middleware(Gate, policy=parts.policy)],
+    )
+    app.add_exception_handler(ApiError, _on_api_error)
+    app.add_exception_handler(HTTPException, _on_http_error)
+    app.add_exception_handler(Exception, _on_crash)
+    app.router.routes.append(WebSocketRoute("/v1/stream", parts.stream))
+    _add_health(app, parts)
+    _add_api(app, parts)
+    _add_viewer(app)
+    return app
+
+
+def _add_health(app: FastAPI, parts: Parts) -> None:
+    metrics = exposition(parts.devices, parts.hub)
+
+    @app.get("/healthz")
+    async def healthz() -> Response:
+        return JSONResponse({"ok": True})
+
+    @app.get("/readyz")
+    async def readyz() -> Response:
+        reason = not_ready(parts.devices, parts.clock())
+        if reason is not None:
+            raise ApiError(503, reason)
+        return JSONResponse({"ready": True})
+
+    @app.get("/metrics")
+    async def prometheus() -> Response:
+        return Response(metrics(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+def _add_api(app: FastAPI, parts: Parts) -> None:
+    @app.get("/api/v1/status")
+    async def status() -> Response:
+        return _json(parts.announcer.overview())
+
+    @app.get("/api/v1/model")
+    async def model() -> Response:
+        engine = parts.devices[0].engine
+        if engine is None:
+            raise ApiError(404, "no model: none that is shipped fits this source")
+        return _json({**asdict(engine.predictor.spec), "sha256": engine.predictor.sha256})
+
+    @app.post("/api/v1/recording")
+    async def recording(request: Request) -> Response:
+        return _json(await _recording(parts.recorder, await _body(request)))
+
+    @app.post("/api/v1/replay")
+    async def replay(request: Request) -> Response:
+        body = await _body(request)
+        return _json(_replay(_device(parts.devices, body), body))
+
+    @app.post("/api/v1/device")
+    async def device(request: Request) -> Response:
+        body = await _body(request)
+        return _json(await _vibrate(_device(parts.devices, body), body))
+
+
+def _add_viewer(app: FastAPI) -> None:
+    folder = Path(str(files("service") / "viewer" / "dist"))
+    if (folder / "assets").is_dir():
+        app.mount("/assets", StaticFiles(directory=folder / "assets"))
+
+    @app.get("/")
+    async def viewer() -> Response:
+        page = folder / "index.html"
+        if not page.is_file():
+            raise ApiError(
+                404, "the viewer is not built; run `make install`, or `npm ci && npm run build` in service/viewer"
+            )
+        return FileResponse(page, headers={"cache-control": "no-cache"})
+
+
+async def _recording(recorder: Recorder, body: dict[str, Any]) -> dict[str, Any]:
+    action = _choice(body, "action", ("start", "stop"))
+    if action == "stop":
+        stopped = await asyncio.get_running_loop().run_in_executor(None, recorder.stop)
+        if stopped is None:
+            raise ApiError(409, "nothing is being recorded")
+        return stopped
+    name = body.get("name")
+    if name is not None and not isinstance(name, str):
+        raise ApiError(400, f"`name`: expected a text, got {name!r}")
+    try:
+        return recorder.start(name)
+    except RecordingExists as error:
+        raise ApiError(409, str(error)) from None
+    except RecordingNameError as error:
+        raise ApiError(400, str(error)) from None
+    except RecordingError as error:
+        raise ApiError(507 if isinstance(error, DiskFull) else 500, str(error)) from None
+
+
+def _replay(device: Device, body: dict[str, Any]) -> dict[str, Any]:
+    source = device.source
+    if not isinstance(source, Replayable):
+        raise ApiError(409, f"{source.info.uri} is not a replay")
+    action = _choice(body, "action", ("pause", "resume", "seek", "speed"))
+    try:
+        if action == "pause":
+            source.pause()
+        elif action == "resume":
+            source.resume()
+        elif action == "seek":
+            source.seek(_number(body))
+        else:
+            source.set_speed(_number(body))
+    except ValueError as error:
+        raise ApiError(400, str(error)) from None
+    if action in ("resume", "seek"):
+        device.play_again()
+    return replay_object(source.playback)
+
+
+async def _vibrate(device: Device, body: dict[str, Any]) -> dict[str, Any]:
+    _choice(body, "action", ("vibrate",))
+    kind = _choice(body, "value", VIBRATIONS)
+    if not isinstance(device.source, Vibrating):
+        raise ApiError(409, f"{device.source.info.uri} cannot vibrate")
+    try:
+        await device.source.vibrate(kind)  # type: ignore[arg-type]
+    except DriverError as error:
+        raise ApiError(409, str(error)) from None
+    description: dict[str, Any] = device.describe()["device"] or {}
+    return description
+
+
+async def _body(request: Request) -> dict[str, Any]:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        raise ApiError(400, f"expected a body of type application/json, got {kind or 'none'}")
+    try:
+        value = orjson.loads(await request.body())
+    except orjson.JSONDecodeError as error:
+        raise ApiError(400, f"the body is not JSON ({error})") from None
+    if not isinstance(value, dict):
+        raise ApiError(400, "the body is not a JSON object")
+    return value
+
+
+def _device(devices: Sequence[Device], body: dict[str, Any]) -> Device:
+    index = body.get("device", 0)
+    if isinstance(index, bool) or not isinstance(index, int) or not 0 <= index < len(devices):
+        raise ApiError(400, f"`device`: expected 0 to {len(devices) - 1}, got {index!r}")
+    return devices[index]
+
+
+def _choice(body: dict[str, Any], key: str, allowed: Sequence[str]) -> str:
+    value = body.get(key)
+    if value not in allowed:
+        raise ApiError(400, f"`{key}`: expected {' or '.join(allowed)}, got {value!r}")
+    return str(value)
+
+
+def _number(body: dict[str, Any]) -> float:
+    value = body.get("value")
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ApiError(400, f"`value`: expected a number, got {value!r}")
+    return float(value)
+
+
+def not_ready(devices: Sequence[Device], time: float) -> str | None:
+    """Why poses (or EMG, where no model fits) do not flow, or None when they do."""
+    for device in devices:
+        if not device.status.flowing:
+            return f"device {device.index} is {device.status.state}"
+        newest = device.newest_pose_at if device.engine is not None else device.status.newest_arrival
+        if time - newest > FRESH_S:
+            return (
+                f"device {device.index}: no {'pose' if device.engine is not None else 'sample'} for over {FRESH_S:g} s"
+            )
+    return None
+
+
+def _json(value: dict[str, Any]) -> Response:
+    return Response(orjson.dumps(value), media_type="application/json")
+
+
+def _error(status: int, message: str, headers: dict[str, str] | None = None) -> Response:
+    code = CODES.get(status, "error")
+    return JSONResponse({"error": {"code": code, "message": message}}, status_code=status, headers=headers)
+
+
+Handler = Callable[[Request, Exception], Awaitable[Response]]
+
+
+async def _on_api_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ApiError)
+    return _error(error.status, str(error))
+
+
+async def _on_http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    text = f"{request.method} {request.url.path}: {HTTPStatus(error.status_code).phrase.lower()}"
+    return _error(error.status_code, text, dict(error.headers or {}))
+
+
+async def _on_crash(request: Request, error: Exception) -> Response:
+    log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return _error(500, "an error inside Myocast; its log says more")

@@ -1,0 +1,97 @@
+"""`myocast serve`: from a source to clients, until stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from models.errors import MyocastError
+
+Sources = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[SOURCE]...",
+        help="demo: · replay:FILE · synthetic: · myo: · dongle: · cyton:PORT · serial:PORT · lsl:NAME",
+        show_default="demo:",
+    ),
+]
+Model = Annotated[Path | None, typer.Option(metavar="FILE", help="A model file; without it the shipped one that fits.")]
+Host = Annotated[str, typer.Option(help="Address to listen on; beyond loopback clients need a token.")]
+Port = Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")]
+Hop = Annotated[int | None, typer.Option(metavar="N", min=1, help="Samples between poses; else as the model says.")]
+Record = Annotated[Path | None, typer.Option(metavar="FILE", help="Record everything into this file.")]
+Recordings = Annotated[Path, typer.Option(metavar="DIR", help="Where recordings begun from the viewer go.")]
+Token = Annotated[str | None, typer.Option(metavar="T", help="Clients must show this token.")]
+TokenFile = Annotated[Path | None, typer.Option(metavar="F", help="A file with the token in it.")]
+Origin = Annotated[
+    list[str] | None, typer.Option(metavar="URL", help="Pages from here may connect (also `null`, `*`); repeatable.")
+]
+LogFormat = Annotated[str, typer.Option(metavar="text|json", help="How logs on stderr look.")]
+
+
+class UsageError(MyocastError):
+    """Options that do not go together."""
+
+
+def command(
+    sources: Sources = None,
+    model: Model = None,
+    host: Host = "127.0.0.1",
+    port: Port = 8765,
+    hop: Hop = None,
+    record: Record = None,
+    recordings: Recordings = Path("recordings"),
+    token: Token = None,
+    token_file: TokenFile = None,
+    origin: Origin = None,
+    log_format: LogFormat = "text",
+) -> None:
+    """Serve poses from an armband, a recording or the built-in demo to browsers, Unity and other programs."""
+    from service.gate import Policy, is_loopback
+    from service.logs import configure
+    from service.server import Settings, run
+
+    configure(log_format)
+    secret = _token(token, token_file)
+    if secret is None and not is_loopback(host):
+        secret = secrets.token_urlsafe(16)
+    settings = Settings(
+        sources=tuple(sources or ["demo:"]),
+        policy=Policy(host, tuple(origin or ()), secret),
+        port=port,
+        model=model,
+        hop=hop,
+        record=record,
+        recordings=recordings,
+    )
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        runner.run(run(settings, typer.echo))
+
+
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop where it exists, else asyncio's own loop."""
+    try:
+        import uvloop
+    except ModuleNotFoundError:
+        return None
+    return uvloop.new_event_loop
+
+
+def _token(token: str | None, token_file: Path | None) -> str | None:
+    if token is not None and token_file is not None:
+        raise UsageError("--token and --token-file were both given; give one of them")
+    if token_file is not None:
+        try:
+            token = token_file.read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise UsageError(
+                f"--token-file {token_file}: cannot be read ({error.strerror}); give a file with the token"
+            ) from None
+    if token == "":
+        raise UsageError("the token is empty; give at least one character, better sixteen")
+    return token

@@ -1,0 +1,100 @@
+"""The listening socket and uvicorn's WebSocket connection, made strict about clients that do not read."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from typing import Final
+
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from models.errors import MyocastError
+
+UNREAD_S: Final = 10.0
+"""A client that has read nothing for so long is gone, its socket included."""
+UNANSWERED_S: Final = 60.0
+CHECK_S: Final = 2.5
+"""How often a ping goes out, and how often an unanswered one is looked at."""
+SEND_BUFFER: Final = 65536
+
+
+class PortError(MyocastError):
+    """The address cannot be listened on."""
+
+
+class StreamConnection(WebSocketsSansIOProtocol):
+    """A connection that ends at once when its client no longer reads.
+
+    uvicorn closes such a transport politely, which first waits for the very buffer that nobody reads. Here
+    a ping that stays unanswered is looked at again every few seconds: bytes that nobody takes end the
+    connection after 10 s; a client that takes everything but never answers pings has a minute.
+    """
+
+    _stuck_at = (0, 0)
+    _stuck_since = 0.0
+
+    def keepalive_timeout(self) -> None:
+        time = self.loop.time()
+        waiting = (self._unacknowledged(), self.transport.get_write_buffer_size())
+        if waiting != self._stuck_at or waiting == (0, 0):
+            self._stuck_at, self._stuck_since = waiting, time
+        unanswered = time - self.ping_sent_at
+        stuck = unanswered >= UNREAD_S and time - self._stuck_since >= CHECK_S
+        if stuck or unanswered >= UNANSWERED_S:
+            self.pong_timer = None
+            self.transport.abort()
+        else:
+            self.pong_timer = self.loop.call_later(CHECK_S, self.keepalive_timeout)
+
+    def _unacknowledged(self) -> int:
+        """Bytes in the kernel that the client's machine has not taken (Linux; 0 elsewhere)."""
+        if sys.platform != "linux":
+            return 0
+        import fcntl
+        import termios
+
+        sock: socket.socket = self.transport.get_extra_info("socket")
+        answer = fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(4))
+        return int.from_bytes(answer, sys.byteorder)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening TCP socket; port 0 takes a free one.
+
+    Raises:
+        PortError: the port is taken, or the address is not this machine's.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        if sys.platform != "win32":
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(UNREAD_S * 1000))
+        sock.bind((host, port))
+        sock.listen(2048)
+    except (OSError, OverflowError) as error:
+        sock.close()
+        raise PortError(_explain(host, port, error)) from None
+    sock.setblocking(False)
+    return sock
+
+
+def _explain(host: str, port: int, error: OSError | OverflowError) -> str:
+    if isinstance(error, socket.gaierror):
+        return f"--host {host}: no such address; use an address of this machine, such as 127.0.0.1 or 0.0.0.0"
+    reason = error.strerror if isinstance(error, OSError) else "not a port number"
+    return f"cannot listen on {host}:{port} ({reason}); choose another --port, or --port 0 for a free one"
+
+
+def raise_descriptor_limit() -> None:
+    """Let the process hold as many sockets as the system grants; every client is one."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 65536 if hard == resource.RLIM_INFINITY else hard
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -1,0 +1,171 @@
+"""Ring, windower and model of one armband: frames in, the newest pose out.
+
+Frames come on the event loop's thread; inference runs on one worker thread. While it runs, windows that
+fall due are not queued: when it ends, the newest one runs next and the others count as skipped. A
+streaming model sees every sample once and in order all the same: what waited goes into its next run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from queue import SimpleQueue
+from typing import Final
+
+import numpy as np
+
+from drivers.base import Frame
+from drivers.clock import Clock, now
+from models.hand import Floats, Side
+from service.pose import Pose
+from service.predictor import INFERENCE_ERRORS, Predictor
+from service.ring import Ring
+from service.windower import Window, Windower
+
+BACKLOG_S: Final = 20.0
+"""A stalled streaming model may fall behind by so much before its past is given up."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    window: Window
+    skipped: int
+    gap: bool
+    due: float
+    hand: Side
+
+
+class Engine:
+    """The inference of one device. Everything but the worker runs on the loop's thread."""
+
+    def __init__(
+        self,
+        predictor: Predictor,
+        rate_hz: float,
+        on_pose: Callable[[Pose], None],
+        on_failure: Callable[[str], None],
+        *,
+        device: int = 0,
+        hop: int | None = None,
+        clock: Clock = now,
+    ) -> None:
+        spec = predictor.spec
+        self.predictor = predictor
+        self.hop = hop or spec.hop
+        self.windower = Windower(spec.window, self.hop, rate_hz)
+        self.poses = 0
+        self.skipped = 0
+        self.invalid = 0
+        """Windows whose result was no pose (NaN, or the runtime failed)."""
+        self._ring = Ring(max(4 * spec.window, int(BACKLOG_S * rate_hz)) + self.hop)
+        self._device, self._on_pose, self._on_failure, self._clock = device, on_pose, on_failure, clock
+        self._hand: Side = spec.hand
+        self._busy = False
+        self._stopped = False
+        self._pending: Window | None = None
+        self._pending_due = 0.0
+        self._waiting = 0
+        self._gap = False
+        self._segment = -1
+        self._consumed = 0
+        self._loop = asyncio.get_running_loop()
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._worker = threading.Thread(target=self._work, name=f"myocast-engine-{device}", daemon=True)
+        self._worker.start()
+
+    @property
+    def due(self) -> int:
+        """Windows that fell due: poses + skipped + invalid + those not finished yet."""
+        return self.windower.due
+
+    def set_hand(self, hand: Side) -> None:
+        """Say which arm wears the band. A change starts a new stretch, for the channels change places."""
+        if hand == self._hand:
+            return
+        self._hand = hand
+        self.windower.reset()
+
+    def push(self, frame: Frame) -> None:
+        """Take a frame (on the loop's thread)."""
+        self._ring.push(frame.samples)
+        count, window = self.windower.push(frame)
+        if window is None:
+            return
+        self._gap = self._gap or window.gap
+        self._waiting += count
+        self._pending, self._pending_due = window, self._clock()
+        if not self._busy:
+            self._start()
+
+    def stop(self) -> None:
+        """Let the worker end after its current run; nothing is published any more."""
+        self._stopped = True
+        self._jobs.put(None)
+
+    async def close(self) -> None:
+        """Stop, and wait for the worker."""
+        self.stop()
+        await asyncio.get_running_loop().run_in_executor(None, self._worker.join)
+
+    def _start(self) -> None:
+        window, self._pending = self._pending, None
+        if window is None:
+            return
+        skipped, self._waiting = self._waiting - 1, 0
+        gap, self._gap = self._gap, False
+        self.skipped += skipped
+        self._load(window)
+        self._busy = True
+        self._jobs.put(_Job(window, skipped, gap, self._pending_due, self._hand))
+
+    def _load(self, window: Window) -> None:
+        self.predictor.mirrored = self._hand != self.predictor.spec.hand
+        if self.predictor.spec.kind == "window":
+            self.predictor.load(self._ring.view(window.end, self.predictor.spec.window))
+            return
+        start = window.end - window.count
+        begin = start if start != self._segment else self._consumed
+        oldest = self._ring.rows - self._ring.capacity
+        if start != self._segment or begin < oldest:
+            self.predictor.reset()
+            begin = max(begin, oldest)
+        self._segment, self._consumed = start, window.end
+        self.predictor.load(self._ring.view(window.end, window.end - begin))
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            started = self._clock()
+            joints: Floats | None
+            try:
+                joints, failure = self.predictor.run(), ""
+            except INFERENCE_ERRORS as error:
+                joints, failure = None, str(error).splitlines()[0]
+            self._loop.call_soon_threadsafe(self._done, job, joints, failure, started, self._clock())
+
+    def _done(self, job: _Job, joints: Floats | None, failure: str, started: float, finished: float) -> None:
+        self._busy = False
+        if self._stopped:
+            return
+        if joints is None or not np.isfinite(joints).all():
+            self._fail(failure or "the model answered with NaN", job.gap)
+        else:
+            self._publish(job, joints, started, finished)
+        self._start()
+
+    def _publish(self, job: _Job, joints: Floats, started: float, finished: float) -> None:
+        window = job.window
+        pose = Pose(
+            device=self._device, seq=self.poses, sample=window.sample, t=window.t, joints=joints, hand=job.hand,
+            state="", skipped=job.skipped, gap=job.gap, truth=window.truth, arrival=window.arrival, due=job.due,
+            started=started, finished=finished,
+        )  # fmt: skip
+        self.poses += 1
+        self._on_pose(pose)
+
+    def _fail(self, why: str, gap: bool) -> None:
+        self.invalid += 1
+        self._gap = self._gap or gap
+        self._segment = -1
+        self._on_failure(why)

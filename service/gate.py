@@ -1,0 +1,177 @@
+"""Who may come in: Host, Origin and token, checked in this order before anything else."""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+import socket
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import parse_qs, urlsplit
+
+import orjson
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+CORS_METHODS: Final = b"GET, POST, OPTIONS"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    status: int
+    code: str
+    message: str
+
+    def body(self) -> bytes:
+        return orjson.dumps({"error": {"code": self.code, "message": self.message}})
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What the server was started with."""
+
+    bind: str = "127.0.0.1"
+    origins: tuple[str, ...] = ()
+    token: str | None = None
+
+    def judge(self, headers: Mapping[str, str], query: str, *, needs_token: bool = True) -> Refusal | None:
+        """None, or why a request is refused. `headers` has lower-case names."""
+        if not self._host_allowed(headers.get("host", "")):
+            return Refusal(
+                403,
+                "forbidden",
+                "this Host is not served; use the address that Myocast printed, or start it with --host or --origin",
+            )
+        origin = headers.get("origin")
+        if not self.origin_allowed(origin, headers.get("host", "")):
+            return Refusal(
+                403,
+                "forbidden",
+                f"pages from {origin} may not connect; start Myocast with --origin {origin} to allow them",
+            )
+        if needs_token and not self._token_fits(headers.get("authorization", ""), query):
+            return Refusal(
+                401,
+                "unauthorized",
+                "a token is needed: `Authorization: Bearer TOKEN` or `?token=TOKEN`, as Myocast printed it",
+            )
+        return None
+
+    def origin_allowed(self, origin: str | None, host: str) -> bool:
+        return origin is None or self.origin_listed(origin) or urlsplit(origin).netloc.lower() == host.lower() != ""
+
+    def origin_listed(self, origin: str) -> bool:
+        return "*" in self.origins or origin.lower().rstrip("/") in (o.lower().rstrip("/") for o in self.origins)
+
+    def _host_allowed(self, host: str) -> bool:
+        name = host_name(host)
+        if name in LOOPBACK_NAMES or name in (urlsplit(o).hostname for o in self.origins):
+            return True
+        return not is_loopback(self.bind) and (
+            _is_address(name) or name in machine_names() or name == self.bind.lower()
+        )
+
+    def _token_fits(self, authorization: str, query: str) -> bool:
+        if self.token is None:
+            return True
+        scheme, _, bearer = authorization.partition(" ")
+        given = [bearer.strip()] if scheme.lower() == "bearer" else parse_qs(query).get("token", [])
+        return any(hmac.compare_digest(text.encode(), self.token.encode()) for text in given)
+
+
+def host_name(host: str) -> str:
+    """The name in a Host header, without its port and brackets, in lower case."""
+    try:
+        return (urlsplit(f"//{host}").hostname or "").lower()
+    except ValueError:
+        return ""
+
+
+def is_loopback(bind: str) -> bool:
+    return bind.lower() == "localhost" or (_is_address(bind) and ipaddress.ip_address(bind).is_loopback)
+
+
+def machine_names() -> frozenset[str]:
+    name = socket.gethostname().lower()
+    return frozenset({name, f"{name}.local", name.split(".")[0]})
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+class Gate:
+    """ASGI middleware that lets in what the policy allows; the viewer's files and /healthz are open to all."""
+
+    def __init__(self, app: ASGIApp, policy: Policy) -> None:
+        self._app = app
+        self._policy = policy
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket") or _is_open(scope["path"]):
+            await self._app(scope, receive, send)
+            return
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        preflight = scope["type"] == "http" and scope["method"] == "OPTIONS" and "origin" in headers
+        refusal = self._policy.judge(headers, scope["query_string"].decode("latin-1"), needs_token=not preflight)
+        cors = self._cors(headers.get("origin"))
+        if refusal is not None:
+            await refuse(refusal, scope, send, cors)
+        elif preflight:
+            await _answer(send, 204, b"", [*cors, (b"access-control-max-age", b"600")])
+        else:
+            await self._app(scope, receive, _with_headers(send, cors))
+
+    def _cors(self, origin: str | None) -> list[tuple[bytes, bytes]]:
+        if origin is None or not self._policy.origin_listed(origin):
+            return []
+        return [
+            (b"access-control-allow-origin", origin.encode("latin-1")),
+            (b"access-control-allow-methods", CORS_METHODS),
+            (b"access-control-allow-headers", b"authorization, content-type"),
+            (b"vary", b"origin"),
+        ]
+
+
+async def refuse(refusal: Refusal, scope: Scope, send: Send, extra: Iterable[tuple[bytes, bytes]] = ()) -> None:
+    """Answer a request, or a WebSocket's handshake, with the JSON error body."""
+    prefix = "websocket.http.response" if scope["type"] == "websocket" else "http.response"
+    headers = [(b"content-type", b"application/json"), *extra]
+    if refusal.status == 401:
+        headers.append((b"www-authenticate", b"Bearer"))
+    await _answer(send, refusal.status, refusal.body(), headers, prefix)
+
+
+async def _answer(
+    send: Send, status: int, body: bytes, headers: list[tuple[bytes, bytes]], prefix: str = "http.response"
+) -> None:
+    headers = [*headers, (b"content-length", str(len(body)).encode())]
+    await send({"type": f"{prefix}.start", "status": status, "headers": headers})
+    await send({"type": f"{prefix}.body", "body": body})
+
+
+def _with_headers(send: Send, extra: list[tuple[bytes, bytes]]) -> Send:
+    if not extra:
+        return send
+
+    async def wrapped(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message.get("headers", []), *extra]}
+        await send(message)
+
+    return wrapped
+
+
+def _is_open(path: str) -> bool:
+    return path in ("/", "/healthz", "/favicon.ico") or path.startswith("/assets/")
+
+
+def query_value(scope: Mapping[str, Any], name: str) -> str | None:
+    """The last value of a query parameter, or None."""
+    values = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True).get(name)
+    return values[-1] if values else None

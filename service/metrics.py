@@ -1,0 +1,69 @@
+"""`GET /metrics`: counters that the service keeps anyway, read when somebody asks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from service.device import Device
+from service.hub import Hub
+
+Value = Callable[[Device], float]
+
+
+def _engine(name: str) -> Value:
+    return lambda device: float(getattr(device.engine, name)) if device.engine is not None else 0.0
+
+
+COUNTERS: Sequence[tuple[str, str, Value]] = (
+    ("samples", "EMG samples received", lambda d: d.status.samples),
+    ("samples_lost", "EMG samples that never came, by the source's count", lambda d: d.status.lost),
+    ("frames", "EMG frames received", lambda d: d.frames),
+    ("windows_due", "windows that fell due", _engine("due")),
+    ("poses", "poses made", _engine("poses")),
+    ("windows_skipped", "windows skipped because a newer one was due", _engine("skipped")),
+    ("windows_invalid", "windows from which the model made no pose", _engine("invalid")),
+)
+
+
+class ServiceCollector(Collector):
+    """Reads devices and hub at the moment of a scrape: nothing is counted twice in the hot path."""
+
+    def __init__(self, devices: Sequence[Device], hub: Hub) -> None:
+        self._devices, self._hub = devices, hub
+
+    def collect(self) -> Iterable[Metric]:
+        for name, text, value in COUNTERS:
+            family = CounterMetricFamily(f"myocast_{name}", text, labels=["device"])
+            for device in self._devices:
+                family.add_metric([str(device.index)], value(device))
+            yield family
+        yield from self._gauges()
+        yield CounterMetricFamily(
+            "myocast_dropped", "messages that slow clients cost themselves", value=self._hub.dropped
+        )
+        yield GaugeMetricFamily("myocast_clients", "clients connected to the stream", value=len(self._hub.clients))
+
+    def _gauges(self) -> Iterable[Metric]:
+        rate = GaugeMetricFamily("myocast_rate_hz", "samples per second of real time", labels=["device"])
+        state = GaugeMetricFamily("myocast_state", "1 for the state that the device is in", labels=["device", "state"])
+        battery = GaugeMetricFamily("myocast_battery_percent", "charge of the armband", labels=["device"])
+        for device in self._devices:
+            label = str(device.index)
+            rate.add_metric([label], device.status.rate_hz())
+            state.add_metric([label, device.status.state], 1.0)
+            if device.status.battery is not None:
+                battery.add_metric([label], device.status.battery)
+        yield from (rate, state, battery)
+
+
+def exposition(devices: Sequence[Device], hub: Hub) -> Callable[[], bytes]:
+    """A function that gives the metrics as Prometheus text."""
+    registry = CollectorRegistry()
+    registry.register(ServiceCollector(devices, hub))
+    for collector in (ProcessCollector, PlatformCollector, GCCollector):
+        collector(registry=registry)
+    return lambda: generate_latest(registry)

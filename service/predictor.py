@@ -1,0 +1,236 @@
+"""A model file as a callable: onnxruntime behind one small interface.
+
+Two kinds of model, one way to use them: `load` copies samples in (on the caller's thread), `run` infers
+(on the worker's). Buffers are made once and bound to the session, so a run allocates only its result.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Final, Protocol
+
+import numpy as np
+import onnxruntime as ort
+from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
+
+from models.hand import CHANNELS, MIRRORED_CHANNELS, VALUES, Floats, mirror
+from models.onnx_file import read_spec
+from models.spec import ModelError, ModelSpec
+
+INFERENCE_ERRORS: Final = (
+    ort_errors.Fail,
+    ort_errors.InvalidArgument,
+    ort_errors.InvalidGraph,
+    ort_errors.InvalidProtobuf,
+    ort_errors.NotImplemented,
+    ort_errors.RuntimeException,
+)
+
+
+def session_options() -> ort.SessionOptions:
+    """One thread, no spinning: the options of every session, offline and live, so that results agree bit for bit."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 3
+    return options
+
+
+class Predictor(Protocol):
+    """From samples to the newest pose."""
+
+    @property
+    def spec(self) -> ModelSpec: ...
+
+    @property
+    def sha256(self) -> str: ...
+
+    mirrored: bool
+    """The band is on the other arm than the model's: turn its ring round, and the pose."""
+
+    def load(self, samples: Floats) -> None:
+        """Copy (n, 8) in: exactly one window, or for a stream all that is new (n >= 1)."""
+        ...
+
+    def run(self) -> Floats:
+        """Infer from what was loaded: (63,) mm."""
+        ...
+
+    def reset(self) -> None:
+        """Forget the past: what is loaded next begins a new stretch."""
+        ...
+
+
+class ModelFile:
+    """A checked model file: its bytes, specification and hash. Raises ModelError where it cannot be used."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self.data = path.read_bytes()
+        except FileNotFoundError:
+            raise ModelError(f"{path}: no such file; expected a model made by `myocast export`") from None
+        except OSError as error:
+            raise ModelError(f"{path}: cannot be read ({error.strerror}); expected a model file") from None
+        self.path = path
+        self.spec = read_spec(self.data, path.name)
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.data).hexdigest()
+
+    def open(self) -> Predictor:
+        """Load it into onnxruntime.
+
+        Raises:
+            ModelError: onnxruntime refuses the graph, or its inputs and outputs are not the contract's.
+        """
+        try:
+            session = ort.InferenceSession(self.data, session_options(), providers=["CPUExecutionProvider"])
+        except INFERENCE_ERRORS as error:
+            raise ModelError(
+                f"{self.path.name}: onnxruntime refuses the graph ({_first_line(error)}); export it again"
+            ) from None
+        _check_graph(session, self.spec, self.path.name)
+        kind = WindowPredictor if self.spec.kind == "window" else StreamPredictor
+        return kind(session, self.spec, self.sha256)
+
+
+class WindowPredictor:
+    """A model that sees one window at a time and remembers nothing."""
+
+    def __init__(self, session: ort.InferenceSession, spec: ModelSpec, sha256: str) -> None:
+        self.spec = spec
+        self.sha256 = sha256
+        self.mirrored = False
+        self._session = session
+        self._input = np.zeros((1, spec.window, CHANNELS), dtype=np.float32)
+        self._output = np.zeros((1, VALUES), dtype=np.float32)
+        self._binding = session.io_binding()
+        _bind(self._binding, {"emg": self._input}, {"pose": self._output})
+
+    def load(self, samples: Floats) -> None:
+        _copy(samples, self._input[0], self.mirrored)
+
+    def run(self) -> Floats:
+        self._session.run_with_iobinding(self._binding)
+        return mirror(self._output[0]) if self.mirrored else self._output[0].copy()
+
+    def reset(self) -> None:
+        """A window carries no past."""
+
+
+class StreamPredictor:
+    """A model that sees every sample once, in order, and carries its state in two alternating buffers."""
+
+    ROWS: Final = 64
+    """Up to so many rows are run from bound buffers; more (after a stall) from new ones."""
+
+    def __init__(self, session: ort.InferenceSession, spec: ModelSpec, sha256: str) -> None:
+        self.spec = spec
+        self.sha256 = sha256
+        self.mirrored = False
+        self._session = session
+        self._names = _state_names(session)
+        shapes = {i.name: [1, *i.shape[1:]] for i in session.get_inputs()}
+        self._states = [{n: np.zeros(shapes[f"state_in_{n}"], dtype=np.float32) for n in self._names} for _ in range(2)]
+        self._turn = 0
+        self._samples = np.zeros((self.ROWS, CHANNELS), dtype=np.float32)
+        self._poses = np.zeros((self.ROWS, VALUES), dtype=np.float32)
+        self._rows = 0
+        self._bindings: dict[tuple[int, int], ort.IOBinding] = {}
+
+    def load(self, samples: Floats) -> None:
+        self._rows = len(samples)
+        if self._rows > len(self._samples):
+            self._samples = np.zeros((2 * self._rows, CHANNELS), dtype=np.float32)
+            self._poses = np.zeros((2 * self._rows, VALUES), dtype=np.float32)
+            self._bindings.clear()
+        _copy(samples, self._samples[: self._rows], self.mirrored)
+
+    def run(self) -> Floats:
+        self._session.run_with_iobinding(self._bound())
+        self._turn = 1 - self._turn
+        newest = self._poses[self._rows - 1]
+        return mirror(newest) if self.mirrored else newest.copy()
+
+    def reset(self) -> None:
+        for state in self._states[self._turn].values():
+            state[:] = 0.0
+
+    def _bound(self) -> ort.IOBinding:
+        key = (self._rows, self._turn)
+        if key not in self._bindings:
+            inputs = {f"state_in_{n}": self._states[self._turn][n] for n in self._names}
+            outputs = {f"state_out_{n}": self._states[1 - self._turn][n] for n in self._names}
+            inputs["emg"] = self._samples[None, : self._rows]
+            outputs["pose"] = self._poses[None, : self._rows]
+            if len(self._bindings) >= 4 * self.ROWS:
+                self._bindings.clear()
+            self._bindings[key] = self._session.io_binding()
+            _bind(self._bindings[key], inputs, outputs)
+        return self._bindings[key]
+
+
+def _copy(samples: Floats, into: Floats, mirrored: bool) -> None:
+    if mirrored:
+        np.take(samples, MIRRORED_CHANNELS, axis=1, out=into)
+    else:
+        into[:] = samples
+
+
+def _bind(binding: ort.IOBinding, inputs: dict[str, Floats], outputs: dict[str, Floats]) -> None:
+    for name, array in inputs.items():
+        binding.bind_ortvalue_input(name, ort.OrtValue.ortvalue_from_numpy(array))
+    for name, array in outputs.items():
+        binding.bind_ortvalue_output(name, ort.OrtValue.ortvalue_from_numpy(array))
+
+
+def _state_names(session: ort.InferenceSession) -> list[str]:
+    prefix = "state_in_"
+    return [i.name.removeprefix(prefix) for i in session.get_inputs() if i.name.startswith(prefix)]
+
+
+def _check_graph(session: ort.InferenceSession, spec: ModelSpec, name: str) -> None:
+    inputs = {i.name: i for i in session.get_inputs()}
+    outputs = {o.name: o for o in session.get_outputs()}
+    rows: int | None = spec.window if spec.kind == "window" else None
+    wanted = (
+        (inputs, "emg", [None, rows, CHANNELS]),
+        (outputs, "pose", [None, VALUES] if spec.kind == "window" else [None, None, VALUES]),
+    )
+    for nodes, key, shape in wanted:
+        if key not in nodes:
+            raise ModelError(
+                f"{name}: expected an input `emg` and an output `pose`, found {', '.join([*inputs, *outputs])}"
+            )
+        _check_shape(nodes[key], shape, name)
+    states = _state_names(session)
+    for state in states:
+        if f"state_out_{state}" not in outputs:
+            raise ModelError(f"{name}: state_in_{state} has no state_out_{state}; export the model again")
+        _check_shape(inputs[f"state_in_{state}"], [None, *outputs[f"state_out_{state}"].shape[1:]], name)
+    extra = set(inputs) - {"emg"} - {f"state_in_{s}" for s in states}
+    if extra or bool(states) != (spec.kind == "stream"):
+        raise ModelError(
+            f"{name}: a {spec.kind} model with inputs {', '.join(inputs)} is not the contract's; export it again"
+        )
+
+
+def _check_shape(node: ort.NodeArg, shape: list[int | None], name: str) -> None:
+    """Dimensions that the graph leaves open fit anything; a batch fixed to 1 does too."""
+    found = node.shape
+    fits = len(found) == len(shape) and node.type == "tensor(float)"
+    for at, (have, want) in enumerate(zip(found, shape, strict=False)):
+        fits = fits and (not isinstance(have, int) or have == want or (want is None and (at > 0 or have == 1)))
+    if not fits:
+        text = ["batch" if at == 0 else ("n" if size is None else size) for at, size in enumerate(shape)]
+        raise ModelError(
+            f"{name}: expected `{node.name}` as float32 {text}, found {node.type} {found}; export it again"
+        )
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0][:200]

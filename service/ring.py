@@ -1,0 +1,44 @@
+"""A ring buffer in which every recent stretch of samples is one contiguous view."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from models.hand import CHANNELS, Floats
+
+
+class Ring:
+    """The newest `capacity` rows of (n, channels) float32.
+
+    Each row is stored twice, `capacity` apart (a mirrored ring), so a window never wraps and needs no copy.
+    """
+
+    def __init__(self, capacity: int, channels: int = CHANNELS) -> None:
+        self.capacity = capacity
+        self.rows = 0
+        """Rows pushed since the beginning."""
+        self._data = np.zeros((2 * capacity, channels), dtype=np.float32)
+
+    def push(self, samples: Floats) -> None:
+        """Append (n, channels); only the newest `capacity` rows are kept."""
+        if len(samples) > self.capacity:
+            self.rows += len(samples) - self.capacity
+            samples = samples[-self.capacity :]
+        at, size = self.rows % self.capacity, len(samples)
+        head = min(size, self.capacity - at)
+        for mirror in (0, self.capacity):
+            self._data[mirror + at : mirror + at + head] = samples[:head]
+            if head < size:
+                self._data[mirror : mirror + size - head] = samples[head:]
+        self.rows += size
+
+    def view(self, end: int, count: int) -> Floats:
+        """Rows [end - count, end) as a view, valid until they are overwritten.
+
+        Raises:
+            IndexError: some of them are not there yet, or no longer.
+        """
+        if count > self.capacity or end > self.rows or end - count < max(0, self.rows - self.capacity):
+            raise IndexError(f"rows {end - count} to {end} of {self.rows} are not in a ring of {self.capacity}")
+        start = (end - count) % self.capacity
+        return self._data[start : start + count]

@@ -1,0 +1,229 @@
+"""One running server: the small parts wired together in one visible place, started and stopped in order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+import sys
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import uvicorn
+
+from drivers.base import Event, Source
+from drivers.clock import Clock, now
+from drivers.uri import open_source
+from models.errors import MyocastError
+from service.announcer import Announcer
+from service.app import Parts, create_app
+from service.connection import CHECK_S, StreamConnection, listen, raise_descriptor_limit
+from service.device import Device
+from service.gate import Policy
+from service.hub import Hub
+from service.recorder import Recorder, Writer
+from service.shelf import ModelShelf
+from service.stream import StreamEndpoint
+from service.supervisor import Supervisor
+from service.wire import MAX_CLIENT_MESSAGE
+
+READY = "Myocast is ready: "
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What `serve` was asked for."""
+
+    sources: tuple[str, ...]
+    policy: Policy = field(default_factory=Policy)
+    port: int = 8765
+    model: Path | None = None
+    hop: int | None = None
+    record: Path | None = None
+    recordings: Path = Path("recordings")
+
+
+class HttpServer(uvicorn.Server):
+    """uvicorn without its own signal handling, which would end the process before its exit code is set."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.accepting = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.accepting.set()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class Service:
+    """Devices, hub, recorder and application of one process, not yet running."""
+
+    def __init__(self, settings: Settings, sources: list[Source], shelf: ModelShelf, clock: Clock = now) -> None:
+        self.stop = asyncio.Event()
+        self.failure: MyocastError | None = None
+        self.hub = Hub(clock)
+        self.recorder = Recorder(settings.recordings, open_writer, self._recording_failed, self._known, clock)
+        self.announcer = Announcer(self.hub, self.recorder.describe, self.fail, clock)
+        self.devices = [
+            Device(index, source, shelf, self.hub, self.announcer, hop=settings.hop, clock=clock)
+            for index, source in enumerate(sources)
+        ]
+        self.announcer.devices = self.devices
+        self.stream = StreamEndpoint(self.hub, self.announcer, clock=clock)
+        parts = Parts(self.devices, self.hub, self.announcer, self.recorder, self.stream, settings.policy, clock)
+        self.app = create_app(parts)
+        self._loop = asyncio.get_running_loop()
+        for device in self.devices:
+            device.sinks.append(self.recorder.put)
+        self.hub.sinks.append(lambda pose: self.recorder.put(pose.device, pose))
+
+    def fail(self, error: MyocastError) -> None:
+        """Something that ends the server: remembered for the exit code."""
+        self.failure = self.failure or error
+        self.stop.set()
+
+    async def supervise(self, device: Device) -> None:
+        """Run a device's source until the service stops; a replay that ended waits to be played again."""
+        supervisor = Supervisor(device.source, device.on_event, device.status)
+        try:
+            while True:
+                await supervisor.run()
+                await device.wanted_again()
+        except MyocastError as error:
+            self.fail(error)
+
+    def _known(self) -> list[tuple[int, Event]]:
+        return [(device.index, device.info) for device in self.devices if device.info is not None]
+
+    def _recording_failed(self, code: str, message: str) -> None:
+        for device in self.devices:
+            self._loop.call_soon_threadsafe(device.status.report, code, message)
+
+
+async def run(settings: Settings, announce: Callable[[str], None]) -> None:
+    """Serve until SIGINT or SIGTERM.
+
+    Args:
+        announce: gets the line that says where the server is, once it accepts connections.
+
+    Raises:
+        MyocastError: a source, the model or the port cannot be used.
+    """
+    sources = [open_source(text) for text in settings.sources]
+    shelf = ModelShelf(settings.model)
+    raise_descriptor_limit()
+    async with AsyncExitStack() as stack:
+        sock = listen(settings.policy.bind, settings.port)
+        stack.callback(sock.close)
+        service = Service(settings, sources, shelf)
+        stop_on_signals(service.stop)
+        await _start(service, settings, stack)
+        server = HttpServer(_uvicorn_config(service))
+        serving = asyncio.ensure_future(server.serve([sock]))
+        stack.push_async_callback(_stop_http, server, serving, service.stream)
+        if await _accepting(server, serving, service.stop):
+            announce(READY + address(settings.policy, sock.getsockname()[1]))
+        await _any(service.stop.wait(), serving)
+    if service.failure is not None:
+        raise service.failure
+
+
+def address(policy: Policy, port: int) -> str:
+    """The address to open, with the token in the fragment, which browsers never send."""
+    host = f"[{policy.bind}]" if ":" in policy.bind else policy.bind
+    return f"http://{host}:{port}/" + (f"#token={policy.token}" if policy.token else "")
+
+
+async def _start(service: Service, settings: Settings, stack: AsyncExitStack) -> None:
+    """Everything but HTTP. What is started here stops in the opposite order: sources first, then files."""
+    for device in service.devices:
+        stack.push_async_callback(device.close)
+        device.arm()
+    if service.failure is not None:
+        raise service.failure
+    if settings.record is not None:
+        service.recorder.start_file(settings.record)
+    stack.push_async_callback(asyncio.to_thread, service.recorder.stop)
+    tasks = [asyncio.ensure_future(service.supervise(device)) for device in service.devices]
+    tasks.append(asyncio.ensure_future(service.announcer.run()))
+    for task in tasks:
+        task.add_done_callback(partial(_on_task_end, service))
+    stack.push_async_callback(_cancel, tasks)
+
+
+def _on_task_end(service: Service, task: asyncio.Future[None]) -> None:
+    if not task.cancelled() and task.exception() is not None:
+        service.stop.set()
+
+
+async def _cancel(tasks: Sequence[asyncio.Future[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+    for result in results:
+        if isinstance(result, Exception):
+            raise result
+
+
+async def _stop_http(server: HttpServer, serving: asyncio.Future[None], stream: StreamEndpoint) -> None:
+    await stream.close_all("the server is stopping")
+    server.should_exit = True
+    await asyncio.wait([serving])
+
+
+async def _accepting(server: HttpServer, serving: asyncio.Future[None], stop: asyncio.Event) -> bool:
+    """Wait until connections are accepted; False if the server ended before."""
+    await _any(server.accepting.wait(), serving, stop.wait())
+    return server.started
+
+
+async def _any(*things: Awaitable[object]) -> None:
+    """Until the first of these is done; a task goes on, what was only waited for does not."""
+    waiters = [asyncio.ensure_future(thing) for thing in things]
+    try:
+        await asyncio.wait(waiters, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for waiter, thing in zip(waiters, things, strict=True):
+            if waiter is not thing:
+                waiter.cancel()
+
+
+def _uvicorn_config(service: Service) -> uvicorn.Config:
+    return uvicorn.Config(
+        service.app,
+        ws=StreamConnection,
+        ws_per_message_deflate=False,
+        ws_max_size=MAX_CLIENT_MESSAGE,
+        ws_ping_interval=CHECK_S,
+        ws_ping_timeout=CHECK_S,
+        access_log=False,
+        log_config=None,
+        log_level="warning",
+        lifespan="off",
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=1,
+    )
+
+
+def stop_on_signals(stop: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if sys.platform == "win32":
+            signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
+        else:
+            loop.add_signal_handler(number, stop.set)
+
+
+def open_writer(path: Path) -> Writer:
+    from drivers.sessions.writer import SessionWriter
+
+    return SessionWriter(path)

@@ -1,0 +1,133 @@
+"""What is known of one armband right now: its state, rate, losses, and when any of that changes."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final, Literal
+
+from drivers.base import Battery, Frame, Playback, SourceInfo
+from drivers.clock import Clock, now
+
+State = Literal["connecting", "live", "stalled", "reconnecting", "replay", "paused", "ended", "failed"]
+STALLED_AFTER_S: Final = 0.5
+RATE_SPAN_S: Final = 2.0
+_CHECKPOINT_S: Final = 0.1
+
+
+class RateMeter:
+    """Samples per second over the last two seconds."""
+
+    def __init__(self) -> None:
+        self._points: deque[tuple[float, int]] = deque()
+        self._count = 0
+
+    def add(self, count: int, time: float) -> None:
+        """Count samples that arrived at a time."""
+        self._count += count
+        if self._points and time - self._points[-1][0] < _CHECKPOINT_S:
+            return
+        self._points.append((time, self._count))
+        while time - self._points[0][0] > RATE_SPAN_S:
+            self._points.popleft()
+
+    def rate(self, time: float) -> float:
+        """The rate now; 0 when nothing came for the whole span."""
+        while self._points and time - self._points[0][0] > RATE_SPAN_S:
+            self._points.popleft()
+        if len(self._points) < 2:
+            return 0.0
+        (start, first), (end, last) = self._points[0], self._points[-1]
+        idle = time - end
+        return (last - first) / (end - start + (idle if idle > STALLED_AFTER_S else 0.0))
+
+    def restart(self) -> None:
+        self._points.clear()
+
+
+class DeviceStatus:
+    """The state of one device. `on_change` is called after every change that clients should hear of at once."""
+
+    def __init__(self, index: int, on_change: Callable[[], None], clock: Clock = now) -> None:
+        self.index = index
+        self.state: State = "connecting"
+        self.lost = 0
+        """Samples that never came, as the source's index says."""
+        self.samples = 0
+        self.battery: int | None = None
+        self.error: dict[str, str] | None = None
+        self.playback: Playback | None = None
+        self.newest_sample = -1
+        self.newest_arrival = 0.0
+        self._meter = RateMeter()
+        self._nature = "live"
+        self._next: int | None = None
+        self._on_change = on_change
+        self._clock = clock
+
+    @property
+    def flowing(self) -> bool:
+        return self.state in ("live", "replay")
+
+    def rate_hz(self) -> float:
+        return round(self._meter.rate(self._clock()), 1)
+
+    def on_info(self, info: SourceInfo) -> None:
+        self._nature = info.nature
+
+    def on_frame(self, frame: Frame) -> None:
+        """Count a frame's samples, and the hole before it."""
+        if self._next is not None and frame.sample > self._next:
+            self.lost += frame.sample - self._next
+        size = len(frame.samples)
+        self._next = frame.sample + size
+        self.samples += size
+        self.newest_sample, self.newest_arrival = self._next - 1, frame.arrival
+        self._meter.add(size, frame.arrival)
+        if not self.flowing and self.state != "paused":
+            self.error = None
+            self.set("replay" if self._nature == "replay" else "live")
+
+    def on_battery(self, battery: Battery) -> None:
+        if battery.percent != self.battery:
+            self.battery = battery.percent
+            self._on_change()
+
+    def on_playback(self, playback: Playback) -> None:
+        self.playback = playback
+        self._meter.restart()
+        if playback.paused:
+            self.state = "paused"
+        elif self.state == "paused":
+            self.state = "replay"
+        self._on_change()
+
+    def set(self, state: State, error: tuple[str, str] | None = None) -> None:
+        """Enter a state, with an error's (code, message) where there is one."""
+        named = {"code": error[0], "message": error[1]} if error else None
+        if state == self.state and (named is None or named == self.error):
+            return
+        self.state = state
+        self.error = named or (self.error if state in ("reconnecting", "stalled", "failed") else None)
+        self._on_change()
+
+    def report(self, code: str, message: str) -> None:
+        """Say that something went wrong without leaving the state."""
+        self.error = {"code": code, "message": message}
+        self._on_change()
+
+    def as_message(self, playback: Playback | None, recording: dict[str, Any] | None) -> dict[str, Any]:
+        """The fields of a status message that are the same for every client."""
+        return {
+            "device": self.index, "t": self._clock(), "state": self.state, "rate_hz": self.rate_hz(),
+            "lost": self.lost, "battery": self.battery, "recording": recording,
+            "replay": None if playback is None else replay_object(playback), "error": self.error,
+        }  # fmt: skip
+
+
+def replay_object(playback: Playback) -> dict[str, Any]:
+    """`status.replay`."""
+    return {
+        "position_s": round(playback.position_s, 3), "duration_s": round(playback.duration_s, 3),
+        "speed": playback.speed, "loop": playback.loop,
+    }  # fmt: skip

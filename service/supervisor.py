@@ -1,0 +1,112 @@
+"""Keeps a source running: runs it, watches for silence, and makes a lost link again.
+
+One run of a source is one connection. What a person must mend (a wrong address, no permission) ends the
+first attempt with the source's own error; once samples have come, every failure is tried again for ever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from typing import Final
+
+from drivers.base import DeviceLost, DriverError, Event, Frame, Source
+from drivers.clock import Clock, now
+from service.status import DeviceStatus
+
+SILENCE_S: Final = 2.0
+"""A link without a sample for so long is dead, whatever the radio stack says."""
+FIRST_BACKOFF_S: Final = 0.5
+LAST_BACKOFF_S: Final = 10.0
+
+
+class Backoff:
+    """0.5 s, doubling to 10 s, each shortened by up to half at random so that two bands do not keep colliding."""
+
+    def __init__(self, rng: random.Random | None = None) -> None:
+        self._rng = rng or random.Random()
+        self._next = FIRST_BACKOFF_S
+
+    def next(self) -> float:
+        delay, self._next = self._next, min(2 * self._next, LAST_BACKOFF_S)
+        return delay * self._rng.uniform(0.5, 1.0)
+
+    def reset(self) -> None:
+        self._next = FIRST_BACKOFF_S
+
+
+class Supervisor:
+    """Runs one source until cancelled, or until it ends by itself."""
+
+    def __init__(
+        self,
+        source: Source,
+        emit: Callable[[Event], None],
+        status: DeviceStatus,
+        *,
+        backoff: Backoff | None = None,
+        clock: Clock = now,
+    ) -> None:
+        self._source, self._emit, self._status, self._clock = source, emit, status, clock
+        self._backoff = backoff or Backoff()
+        self._heard = 0.0
+        self._frames = 0
+        self._ever = False
+
+    async def run(self) -> None:
+        """Until the source ends.
+
+        Raises:
+            DriverError: the first connection failed.
+        """
+        while True:
+            try:
+                await self._connection()
+                self._status.set("ended")
+                return
+            except DriverError as error:
+                self._ever = self._ever or self._frames > 0
+                if not self._ever:
+                    self._status.set("failed", ("source_failed", str(error)))
+                    raise
+                await self._retry(error)
+
+    async def _retry(self, error: DriverError) -> None:
+        if self._frames:
+            self._backoff.reset()
+        code = "device_lost" if isinstance(error, DeviceLost) else "source_failed"
+        self._status.set("reconnecting", (code, str(error)))
+        await asyncio.sleep(self._backoff.next())
+
+    async def _connection(self) -> None:
+        """One run of the source beside its watchdog; whichever ends first ends the other."""
+        self._frames = 0
+        self._heard = self._clock()
+        run = asyncio.ensure_future(self._source.run(self._take))
+        watch = asyncio.ensure_future(self._watch())
+        try:
+            await asyncio.wait((run, watch), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (run, watch):
+                task.cancel()
+            await asyncio.gather(run, watch, return_exceptions=True)
+        if run.cancelled():
+            raise DeviceLost(f"{self._source.info.uri}: no sample for {SILENCE_S:g} s; making the link again")
+        run.result()
+
+    def _take(self, event: Event) -> None:
+        if type(event) is Frame:
+            self._frames += 1
+            self._heard = self._clock()
+        self._emit(event)
+
+    async def _watch(self) -> None:
+        """Ends when a live source that has spoken falls silent."""
+        if self._source.info.nature != "live":
+            await asyncio.Event().wait()
+        while True:
+            left = self._heard + SILENCE_S - self._clock()
+            if left <= 0 and self._frames:
+                return
+            await asyncio.sleep(max(left, 0.05) if self._frames else SILENCE_S / 4)

@@ -1,0 +1,79 @@
+"""When a pose is due: counting samples on the hop grid, starting anew after every gap."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from drivers.base import Frame
+from models.hand import Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The samples that one pose is made from, named by their newest row."""
+
+    end: int
+    """Rows of the ring up to and including the newest sample."""
+    count: int
+    """How many rows since the start or the last gap, the newest included."""
+    sample: int
+    t: float
+    arrival: float
+    truth: Floats | None
+    gap: bool
+    """The first one after a gap."""
+
+
+class Windower:
+    """Says which windows fall due as frames arrive.
+
+    The first window after a start or a gap is due when `window` samples are there, then one every
+    `hop`; a streaming model (`window` 0) is due every `hop` samples from the start.
+    """
+
+    def __init__(self, window: int, hop: int, rate_hz: float) -> None:
+        self.hop = hop
+        self.rate_hz = rate_hz
+        self.due = 0
+        """Windows that fell due since the beginning."""
+        self._first = window or hop
+        self._rows = 0
+        self._count = 0
+        self._next_sample: int | None = None
+        self._gap = False
+
+    def push(self, frame: Frame) -> tuple[int, Window | None]:
+        """Take a frame; give how many windows fell due in it, and the newest of them."""
+        if frame.gap or (self._next_sample is not None and frame.sample != self._next_sample):
+            self.reset()
+        size = len(frame.samples)
+        before, self._count = self._count, self._count + size
+        self._rows += size
+        self._next_sample = frame.sample + size
+        fell_due = self._completed(self._count) - self._completed(before)
+        if not fell_due:
+            return 0, None
+        self.due += fell_due
+        return fell_due, self._newest(frame, before)
+
+    def reset(self) -> None:
+        """Start anew: what was there before belongs to no window any more."""
+        self._gap = self._gap or self._rows > 0
+        self._count = 0
+
+    def _completed(self, count: int) -> int:
+        return 0 if count < self._first else 1 + (count - self._first) // self.hop
+
+    def _newest(self, frame: Frame, before: int) -> Window:
+        count = self._first + (self._completed(self._count) - 1) * self.hop
+        row = count - before - 1
+        gap, self._gap = self._gap, False
+        return Window(
+            end=self._rows - (self._count - count),
+            count=count,
+            sample=frame.sample + row,
+            t=frame.t + row / self.rate_hz,
+            arrival=frame.arrival,
+            truth=None if frame.truth is None else frame.truth[row],
+            gap=gap,
+        )
