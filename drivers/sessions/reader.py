@@ -1,0 +1,97 @@
+"""Read a session, whatever its layout: the content decides, not the name."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from io import BytesIO
+from itertools import chain
+from pathlib import Path
+from typing import BinaryIO, Final, cast
+
+from drivers.base import EmgMode, Unit
+from drivers.sessions.mcap_reader import read_mcap
+from drivers.sessions.mcap_records import MAGIC
+from drivers.sessions.options import Options
+from drivers.sessions.report import ReadReport, SessionError
+from drivers.sessions.source_bytes import blocks, open_file
+from drivers.sessions.text_reader import read_text
+from drivers.sessions.text_table import lines_of
+from models.hand import Side
+from models.recording import Recording
+
+_GESTURE_FOLDER: Final = re.compile(r"(?P<user>\d+)-(?P<session>\d+)")
+_HAND_FOLDER: Final = re.compile(r"_readings_(left|right)_hand")
+
+
+def read_session(
+    path: str | Path,
+    *,
+    device: int = 0,
+    rate: float | None = None,
+    mode: EmgMode | None = None,
+    unit: Unit | None = None,
+    hand: Side | None = None,
+) -> Recording:
+    """Read one device's session from a file.
+
+    MCAP, CSV, bare columns, the ancestor's joined CSV or sEMG-MANUS, plain or gzip'ed. What was dropped and
+    why is in `meta["dropped"]` (list of {reason, count, lines, place}) and `meta["notes"]` (list of text);
+    `meta["format"]` names the layout, `meta["events"]` are `Battery` and `Notice` of the device, and the
+    rest of `meta` is what the file or its folder says (text).
+
+    Args:
+        path: the file.
+        device: index of the armband in a file of several.
+        rate: nominal samples per second, where the file does not say or is wrong.
+        mode: `raw`, `filtered` or `envelope`, likewise.
+        unit: `adc` or `uV`, likewise.
+        hand: `left` or `right`, likewise.
+
+    Raises:
+        SessionError: it is missing, empty, of no known layout, or too much of it cannot be read.
+    """
+    path = Path(path)
+    report = ReadReport()
+    options = Options(rate, mode, unit, hand)
+    with open_file(path) as file:
+        recording = _read(path, file, options, report, device)
+    placed = _from_folder(path)
+    side = recording.hand or _hand_of_folder(path)
+    meta = {**placed, **recording.meta, **report.as_meta(), "path": str(path)}
+    return dataclasses.replace(recording, hand=side, meta=meta)
+
+
+def _read(path: Path, file: BinaryIO, options: Options, report: ReadReport, device: int) -> Recording:
+    if _starts_with_magic(file):
+        return read_mcap(path, file, options, report, device)
+    content = blocks(file, report)
+    first = next(content, b"")
+    if first.startswith(MAGIC):
+        return read_mcap(path, BytesIO(b"".join((first, *content))), options, report, device)
+    if not first:
+        raise SessionError(f"{path}: holds nothing that can be unpacked; expected a session")
+    if b"\0" in first[:4096]:
+        raise SessionError(f"{path}: is neither MCAP nor text; expected a session (.mcap, .csv, .txt, also .gz)")
+    if device:
+        raise SessionError(f"{path}: is a text file of one device; expected device 0, not {device}")
+    return read_text(path, lines_of(chain([first], content)), options, report)
+
+
+def _starts_with_magic(file: BinaryIO) -> bool:
+    head = file.read(len(MAGIC))
+    file.seek(0)
+    return head == MAGIC
+
+
+def _from_folder(path: Path) -> dict[str, str]:
+    """User and session as the folders of myo-readings-dataset name them: `PERSON-SESSION/GESTURE.txt`."""
+    found = _GESTURE_FOLDER.fullmatch(path.parent.name)
+    if not found:
+        return {}
+    return {**found.groupdict(), "gesture": path.name.partition(".")[0]}
+
+
+def _hand_of_folder(path: Path) -> Side | None:
+    found = _HAND_FOLDER.fullmatch(path.parent.parent.name)
+    return cast(Side, found[1]) if found else None

@@ -1,0 +1,108 @@
+"""What there is to say of a session in numbers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any, Final
+
+import numpy as np
+
+from drivers.sessions.report import DERIVED
+from models.recording import Recording
+
+_INT8: Final = (-128.0, 127.0)
+
+
+def summary(recording: Recording) -> dict[str, Any]:
+    """Duration, rate, gaps, channel statistics, labels and metadata, as `myocast info --json` shows them."""
+    meta = recording.meta
+    return {
+        "file": str(meta.get("path", "")),
+        "format": meta.get("format"),
+        "device": recording.name,
+        "index": meta.get("index", 0),
+        "devices": list(meta.get("devices", [0])),
+        "duration_s": round(recording.duration_s, 6),
+        "samples": len(recording),
+        "rate_hz": recording.rate_hz,
+        "measured_rate_hz": _measured_rate(recording),
+        "unit": recording.unit,
+        "emg_mode": recording.emg_mode,
+        "hand": recording.hand,
+        "gaps": _gaps(recording),
+        "channels": _channels(recording),
+        "classes": _classes(recording),
+        "truth": _truth(recording),
+        "markers": [{"t_s": _since(recording, marker.t), "label": marker.label} for marker in recording.markers],
+        "imu_samples": 0 if recording.imu is None else len(recording.imu),
+        "bursts": 0 if recording.frame_start is None else len(recording.frame_start),
+        "events": len(meta.get("events", ())),
+        "metadata": {key: str(value) for key, value in meta.items() if _is_plain(key, value)},
+        "dropped": list(meta.get("dropped", ())),
+        "notes": list(meta.get("notes", ())),
+    }
+
+
+def _is_plain(key: str, value: object) -> bool:
+    return key not in DERIVED and isinstance(value, str | int | float)
+
+
+def _since(recording: Recording, t: float) -> float:
+    return round(t - recording.t.item(0), 6)
+
+
+def _measured_rate(recording: Recording) -> float | None:
+    """Samples per second between first and last, gaps left out."""
+    samples, seconds = 0, 0.0
+    for segment in recording.segments():
+        samples += segment.stop - segment.start - 1
+        seconds += recording.t.item(segment.stop - 1) - recording.t.item(segment.start)
+    return round(samples / seconds, 3) if seconds > 0 else None
+
+
+def _gaps(recording: Recording) -> dict[str, Any]:
+    heads = [segment.start for segment in recording.segments()][1:]
+    lost = [recording.sample.item(row) - recording.sample.item(row - 1) - 1 for row in heads]
+    return {
+        "count": len(heads),
+        "lost_samples": sum(lost),
+        "longest_s": round(max(lost, default=0) / recording.rate_hz, 6),
+        "at_s": [_since(recording, recording.t.item(row)) for row in heads],
+    }
+
+
+def _channels(recording: Recording) -> list[dict[str, Any]]:
+    int8 = recording.unit == "adc" and recording.emg_mode != "envelope"
+    rows = []
+    for channel, column in enumerate(recording.emg.T, 1):
+        values = column.astype(np.float64)
+        low, high = float(values.min()), float(values.max())
+        clipped = None
+        if int8 and low >= _INT8[0] and high <= _INT8[1]:
+            clipped = round(100.0 * float(np.isin(column, _INT8).mean()), 4)
+        rows.append(
+            {
+                "channel": channel,
+                "mean": round(float(values.mean()), 4),
+                "sd": round(float(values.std()), 4),
+                "rms": round(float(np.sqrt(np.mean(values**2))), 4),
+                "min": low,
+                "max": high,
+                "clipped_percent": clipped,
+            }
+        )
+    return rows
+
+
+def _classes(recording: Recording) -> dict[str, int] | None:
+    if recording.classes is None:
+        return None
+    return {str(label): count for label, count in sorted(Counter(recording.classes.tolist()).items())}
+
+
+def _truth(recording: Recording) -> dict[str, Any] | None:
+    t = recording.label_t
+    if t is None or not len(t):
+        return None
+    span = float(t[-1] - t[0])
+    return {"labels": len(t), "rate_hz": round((len(t) - 1) / span, 3) if span > 0 else None}

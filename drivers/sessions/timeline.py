@@ -1,0 +1,96 @@
+"""Sample clocks from recorded times: nominal rate, sample index, gaps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from models.recording import Doubles, Ints
+
+_REGULAR_SHARE: Final = 0.95
+_REGULAR_WITHIN: Final = 0.25
+_REGULAR_GAP: Final = 1.5
+_NOMINAL_WITHIN: Final = 0.005
+_OUTAGE: Final = 4.0
+_MOSTLY: Final = 0.8
+_CORRECTION_S: Final = 0.1
+_LONGEST: Final = 1e9
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """Times of samples put in order."""
+
+    t: Doubles
+    """(n,) seconds, never decreasing."""
+    sample: Ints
+    """(n,) index of each sample; it jumps over gaps."""
+    rate_hz: float
+    breaks: Ints | None
+    """Rows before which the recorded time went back; what follows is moved to go on from there."""
+    regular: bool
+    """Whether times lie on a grid; else they are arrival times, which come in bursts."""
+
+
+def from_times(t: Doubles, rate_hz: float | None, outage_s: float) -> Timeline:
+    """Find rate and gaps in the times of samples.
+
+    Args:
+        t: (n,) seconds, n >= 1.
+        rate_hz: nominal rate, or None to estimate it.
+        outage_s: what counts as a gap where times are irregular; on a grid, half a period more than one does.
+
+    Raises:
+        ValueError: the rate is not given and cannot be told from `t`.
+    """
+    rate = rate_hz or estimate_rate(t, outage_s)
+    t, breaks = ascending(t, 1.0 / rate)
+    steps = np.diff(t) * rate
+    regular = bool(len(steps) == 0 or np.mean(np.abs(steps - 1.0) < _REGULAR_WITHIN) >= _REGULAR_SHARE)
+    gap = steps > (_REGULAR_GAP if regular else outage_s * rate)
+    jumps = np.where(gap, np.clip(np.rint(steps), 2, _LONGEST), 1).astype(np.int64)
+    sample = np.concatenate(([0], np.cumsum(jumps)))
+    return Timeline(t, sample, rate, breaks, regular)
+
+
+def estimate_rate(t: Doubles, outage_s: float) -> float:
+    """Samples per second, outages left out, rounded to a whole number where it is within 0.5 % of one.
+
+    Raises:
+        ValueError: fewer than two times, or time does not advance.
+    """
+    steps = np.diff(t)
+    steps = steps[steps >= 0]
+    if not len(steps) or not steps.any():
+        raise ValueError("time does not advance")
+    median = float(np.median(steps))
+    steady = steps[np.abs(steps - median) <= _REGULAR_WITHIN * median]
+    if len(steady) < _MOSTLY * len(steps):
+        steady = steps[steps <= max(outage_s, _OUTAGE * median)]
+    rate = 1.0 / float(steady.mean()) if steady.any() else 1.0 / float(steps.mean())
+    near = round(rate)
+    return float(near) if near and abs(rate - near) <= _NOMINAL_WITHIN * near else rate
+
+
+def ascending(t: Doubles, period: float, restarts: Ints | None = None) -> tuple[Doubles, Ints | None]:
+    """Make times never decrease.
+
+    A small step back (up to 0.1 s: a clock that was corrected) holds the time; a larger one (files joined
+    end to end), or any at one of the rows `restarts`, moves all that follows to one period after the last time.
+
+    Returns:
+        The times, and the rows where they were joined or None.
+    """
+    steps = np.diff(t)
+    joins = np.flatnonzero(steps < -_CORRECTION_S) + 1
+    if restarts is not None and len(restarts):
+        joins = np.union1d(joins, restarts[steps[restarts - 1] < 0])
+    if len(joins):
+        t = t.copy()
+        for row in joins.tolist():
+            t[row:] += t[row - 1] + period - t[row]
+    if len(steps) and float(steps.min()) < 0:
+        t = np.maximum.accumulate(t)
+    return t, joins.astype(np.int64) if len(joins) else None

@@ -1,0 +1,83 @@
+"""Topics of a session file and the JSON Schemas of their messages (contract: section 5, "The session file")."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+METADATA: Final = "myocast"
+PROFILE: Final = "myocast"
+
+EMG: Final = "/emg"
+IMU: Final = "/imu"
+LABEL: Final = "/label"
+MARKER: Final = "/marker"
+POSE: Final = "/pose"
+RAW: Final = "/raw"
+EVENT: Final = "/event"
+
+CLASS: Final = "class"
+"""`kind` of a marker that begins a class: a whole number that labels each sample up to the next."""
+
+_DRAFT: Final = "https://json-schema.org/draft/2020-12/schema"
+_DEVICE: Final = {"type": "integer", "minimum": 0, "default": 0, "description": "index of the armband"}
+_TIME: Final = {"type": "number", "description": "seconds, Unix time where the recorder knew it"}
+_SAMPLE: Final = {"type": "integer", "minimum": 0, "description": "index of the EMG sample, from 0"}
+_JOINTS: Final = {
+    "type": "array",
+    "items": {"type": "number"},
+    "minItems": 63,
+    "maxItems": 63,
+    "description": "21 points in MediaPipe's order, x y z in mm, frame `hand`",
+}
+
+
+def _numbers(count: int, text: str) -> dict[str, Any]:
+    items = {"type": ["number", "null"]} if count == 8 else {"type": "number"}
+    return {"type": "array", "items": items, "minItems": count, "maxItems": count, "description": text}
+
+
+def _schema(title: str, required: list[str], **properties: dict[str, Any]) -> dict[str, Any]:
+    fields = {"device": _DEVICE, **properties}
+    return {"$schema": _DRAFT, "title": title, "type": "object", "properties": fields, "required": required}
+
+
+SCHEMAS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
+    EMG: ("myocast.Emg", _schema(
+        "Consecutive EMG samples that arrived together", ["sample", "t", "samples"],
+        sample=_SAMPLE | {"description": "index of the first row, from 0; it jumps over lost samples"},
+        t=_TIME | {"description": "seconds, time of the first row"},
+        samples={"type": "array", "items": _numbers(8, "channels 1 to 8, in the unit of the metadata"), "minItems": 1},
+    )),
+    IMU: ("myocast.Imu", _schema(
+        "One inertial sample", ["t", "quaternion", "acceleration_g", "gyro_dps"],
+        t=_TIME,
+        quaternion=_numbers(4, "w x y z"),
+        acceleration_g=_numbers(3, "x y z in g"),
+        gyro_dps=_numbers(3, "x y z in degrees per second"),
+    )),
+    LABEL: ("myocast.Label", _schema("The hand's true pose", ["t", "joints"], t=_TIME, joints=_JOINTS)),
+    MARKER: ("myocast.Marker", _schema(
+        "A class label or a note", ["t", "label"],
+        t=_TIME,
+        label={"type": "string"},
+        kind={"const": CLASS, "description": "the label holds for every sample from here to the next of its kind"},
+    )),
+    POSE: ("myocast.Pose", _schema(
+        "What a model said live", ["t", "sample", "joints"],
+        t=_TIME, sample=_SAMPLE, seq={"type": "integer", "minimum": 0}, joints=_JOINTS,
+    )),
+    RAW: ("myocast.Raw", _schema(
+        "Bytes as they came", ["t", "port", "data"],
+        t=_TIME,
+        port={"type": "string", "description": "characteristic or port that they came from"},
+        data={"type": "string", "contentEncoding": "base64"},
+    )),
+    EVENT: ("myocast.Event", _schema(
+        "Something that happened to the device", ["t", "kind"],
+        t=_TIME,
+        kind={"type": "string", "description": "connect, gap, battery, state or what the driver names"},
+        detail={"type": "string"},
+        percent={"type": "integer", "description": "battery charge"},
+        sample=_SAMPLE | {"description": "gap: index of the first sample after it"},
+    )),
+}  # fmt: skip

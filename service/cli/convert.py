@@ -1,0 +1,81 @@
+"""`myocast convert`: from any session file to MCAP or CSV."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from drivers.sessions.report import ReadReport
+    from models.recording import Recording
+
+
+def command(
+    source: Annotated[Path, typer.Argument(metavar="IN", help="A session: .mcap, .csv or .txt, also .gz.")],
+    target: Annotated[Path, typer.Argument(metavar="OUT", help="A new file: .mcap, .csv or .csv.gz.")],
+) -> None:
+    """Convert a session to MCAP, which keeps everything, or to CSV (times, EMG, hand poses).
+
+    From MCAP to MCAP every message is copied: that gives a recording that was cut off its index again.
+    """
+    from drivers.sessions.mcap_copy import is_mcap
+    from drivers.sessions.save import check_target
+
+    check_target(target)
+    if target.suffix == ".mcap" and is_mcap(source):
+        _copy(source, target)
+    else:
+        _rewrite(source, target)
+
+
+def _copy(source: Path, target: Path) -> None:
+    from drivers.sessions.mcap_copy import copy_mcap
+
+    report, messages = copy_mcap(source, target)
+    _tell(report)
+    typer.echo(f"{target}: {messages} messages")
+
+
+def _rewrite(source: Path, target: Path) -> None:
+    from drivers.sessions import read_session, write_session
+    from drivers.sessions.report import ReadReport
+
+    recording = read_session(source)
+    _tell(ReadReport.of(recording.meta))
+    for left_out in [] if target.suffix == ".mcap" else _beyond_csv(recording):
+        typer.echo(f"left out, CSV cannot hold it (.mcap can): {left_out}", err=True)
+    with _progress(len(recording)) as advance:
+        write_session(target, recording, progress=advance)
+    typer.echo(f"{target}: {len(recording)} samples, {recording.duration_s:.3f} s")
+
+
+def _tell(report: ReadReport) -> None:
+    for line in [*map(str, report.drops.values()), *report.notes]:
+        typer.echo(line, err=True)
+
+
+def _beyond_csv(recording: Recording) -> list[str]:
+    devices = [index for index in recording.meta.get("devices", [0]) if index != 0]
+    there = {
+        "class labels": recording.classes is not None,
+        "markers": bool(recording.markers),
+        "inertial samples": recording.imu is not None,
+        "events": bool(recording.meta.get("events")),
+        f"device {', '.join(map(str, devices))}": bool(devices),
+    }
+    return [name for name, present in there.items() if present]
+
+
+@contextmanager
+def _progress(samples: int) -> Iterator[Callable[[int], None]]:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("writing", total=samples)
+        yield lambda done: bar.update(task, completed=done)

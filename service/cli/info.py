@@ -1,0 +1,105 @@
+"""`myocast info`: what is in a session file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+def command(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A session: .mcap, .csv or .txt, also .gz.")],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+) -> None:
+    """Show what a session holds: duration, rate, gaps, channels, labels, metadata, and what could not be read."""
+    from drivers.sessions import read_session
+    from drivers.sessions.summary import summary
+
+    first = summary(read_session(file))
+    others = [summary(read_session(file, device=index)) for index in first["devices"] if index != first["index"]]
+    if as_json:
+        import orjson
+
+        typer.echo(orjson.dumps({**first, "others": others}, option=orjson.OPT_INDENT_2).decode())
+        return
+    for about in (first, *others):
+        _show(about)
+
+
+def _show(about: dict[str, Any]) -> None:
+    from rich.console import Console
+
+    console = Console()
+    console.print(_facts(about))
+    console.print(_channels(about))
+    for drop in about["dropped"]:
+        console.print(_dropped(drop), style="yellow", markup=False, highlight=False)
+    for note in about["notes"]:
+        console.print(note, style="yellow", markup=False, highlight=False)
+
+
+def _facts(about: dict[str, Any]) -> Table:
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(show_header=False)
+    table.add_column(style="bold")
+    table.add_column()
+    for name, value in _lines(about):
+        table.add_row(name, escape(value))
+    return table
+
+
+def _lines(about: dict[str, Any]) -> list[tuple[str, str]]:
+    measured = about["measured_rate_hz"]
+    lines = [
+        ("file", f"{about['file']} ({about['format']})"),
+        ("device", about["device"] + (f" (number {about['index']})" if len(about["devices"]) > 1 else "")),
+        ("duration", f"{about['duration_s']:.3f} s, {about['samples']} samples"),
+        ("rate", f"{about['rate_hz']:g} Hz" + (f" (measured {measured:g} Hz)" if measured else "")),
+        ("signal", f"{about['emg_mode']}, {about['unit']}, {about['hand'] or 'hand not said'}"),
+        ("gaps", _gaps(about["gaps"])),
+    ]
+    if about["classes"]:
+        lines.append(("classes", ", ".join(f"{label}: {count}" for label, count in about["classes"].items())))
+    if about["truth"]:
+        lines.append(("hand poses", f"{about['truth']['labels']} at {about['truth']['rate_hz'] or 0:g} Hz"))
+    if about["markers"]:
+        lines.append(("markers", ", ".join(f"{m['label']} at {m['t_s']:.2f} s" for m in about["markers"][:20])))
+    counts = [
+        f"{about[key]} {name}" for key, name in (("imu_samples", "IMU samples"), ("events", "events")) if about[key]
+    ]
+    if counts:
+        lines.append(("also", ", ".join(counts)))
+    return lines + [(key, value) for key, value in about["metadata"].items() if key != "device"]
+
+
+def _gaps(gaps: dict[str, Any]) -> str:
+    if not gaps["count"]:
+        return "none"
+    where = ", ".join(f"{at:.2f}" for at in gaps["at_s"][:5]) + (", …" if gaps["count"] > 5 else "")
+    lost = f"{gaps['lost_samples']} samples lost, longest {gaps['longest_s']:.2f} s"
+    return f"{gaps['count']} ({lost}), before second {where}"
+
+
+def _channels(about: dict[str, Any]) -> Table:
+    from rich.table import Table
+
+    table = Table()
+    for name in ("channel", "mean", "SD", "RMS", "min", "max", "clipped"):
+        table.add_column(name, justify="right")
+    for row in about["channels"]:
+        clipped = "-" if row["clipped_percent"] is None else f"{row['clipped_percent']:.2f} %"
+        numbers = [f"{row[key]:.2f}" for key in ("mean", "sd", "rms")] + [f"{row[key]:g}" for key in ("min", "max")]
+        table.add_row(str(row["channel"]), *numbers, clipped)
+    return table
+
+
+def _dropped(drop: dict[str, Any]) -> str:
+    from drivers.sessions.report import Drop
+
+    return str(Drop(**drop))
