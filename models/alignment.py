@@ -131,7 +131,7 @@ def fit(found: Mapping[str, npt.ArrayLike], target: Template, *, mirror: bool = 
     cues = [cue for cue in found if cue in target.levels]
     if len(cues) < 2:
         raise AlignmentError(
-            f"the alignment needs two cues of {', '.join(target.levels)}, found {', '.join(found) or 'none'}; record again"
+            f"the alignment needs two of {', '.join(target.levels)}, found {', '.join(found) or 'none'}; record again"
         )
     person = {cue: np.asarray(found[cue], np.float64) for cue in cues}
     centre = {cue: np.asarray(target.levels[cue]) for cue in cues}

@@ -2,7 +2,9 @@
 
 Only the protobuf fields that serving must know before it trusts a file: the metadata properties and
 whether tensors lie outside the file. Field numbers: onnx.proto3 (ModelProto.graph = 7,
-ModelProto.metadata_props = 14, GraphProto.node = 1, GraphProto.initializer = 5,
+ModelProto.metadata_props = 14, ModelProto.functions = 25, GraphProto.node = 1, GraphProto.initializer = 5,
+GraphProto.sparse_initializer = 15, FunctionProto.node = 7, NodeProto.attribute = 5, AttributeProto.t = 5, g = 6,
+tensors = 10, graphs = 11, sparse_tensor = 22, sparse_tensors = 23, SparseTensorProto.values = 1, indices = 2,
 TensorProto.data_location = 14 with EXTERNAL = 1, StringStringEntryProto.key = 1, value = 2).
 """
 
@@ -57,20 +59,33 @@ def _scan(data: bytes, name: str) -> tuple[dict[str, str], bool]:
                 properties[entry.get(1, b"").decode()] = entry.get(2, b"").decode()
             elif number == 7 and isinstance(value, memoryview):
                 graphs += 1
-                external = external or _has_external(value)
-    except (ValueError, IndexError):
+                external = external or _has_external(value, "graph")
+            elif number == 25 and isinstance(value, memoryview):
+                external = external or _has_external(value, "function")
+    except (ValueError, IndexError, RecursionError):
         graphs = 0
     if not graphs:
         raise ModelError(f"{name}: not an ONNX file, or a damaged one; export the model again")
     return properties, external
 
 
-def _has_external(graph: memoryview) -> bool:
+_INSIDE: Final[dict[str, dict[int, str]]] = {
+    "graph": {1: "node", 5: "tensor", 15: "sparse"},
+    "function": {7: "node"},
+    "node": {5: "attribute"},
+    "attribute": {5: "tensor", 6: "graph", 10: "tensor", 11: "graph", 22: "sparse", 23: "sparse"},
+    "sparse": {1: "tensor", 2: "tensor"},
+}
+"""Which fields of which message lead on to a tensor."""
+
+
+def _has_external(message: memoryview, kind: str) -> bool:
+    if kind == "tensor":
+        return any(number == 14 and value == _EXTERNAL for number, value in _fields(message))
+    inside = _INSIDE[kind]
     return any(
-        number == 5
-        and isinstance(tensor, memoryview)
-        and any(field == 14 and value == _EXTERNAL for field, value in _fields(tensor))
-        for number, tensor in _fields(graph)
+        number in inside and isinstance(value, memoryview) and _has_external(value, inside[number])
+        for number, value in _fields(message)
     )
 
 

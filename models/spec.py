@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final, Literal
 
 from models.errors import MyocastError
@@ -13,6 +13,8 @@ from models.hand import ORDER, Side
 METADATA_KEY: Final = "myocast"
 FORMAT: Final = 1
 RATE_TOLERANCE: Final = 0.05
+UNITS: Final = ("adc", "uV")
+EMG_MODES: Final = ("raw", "filtered", "envelope", "any")
 
 Kind = Literal["window", "stream"]
 
@@ -62,9 +64,9 @@ class ModelSpec:
         for key in ("name", "architecture", "parameters", "kind", "window", "hop", "rate_hz"):
             if key not in known:
                 raise ModelError(f"model metadata has no `{key}`; export the model again with `myocast export`")
-        spec = cls(**(known | {"trained_on": tuple(known.get("trained_on") or ())}))
+        spec = cls(**known)
         spec._check()
-        return spec
+        return replace(spec, trained_on=tuple(spec.trained_on))
 
     def mismatch(self, rate_hz: float, unit: str, emg_mode: str) -> str | None:
         """Why this model does not fit a source, as "expected X, found Y", or None if it fits."""
@@ -77,15 +79,26 @@ class ModelSpec:
         return None
 
     def _check(self) -> None:
+        windowed, parity = self.kind == "window", self.parity_max_abs_mm
         checks = (
             (self.format == FORMAT, "format", FORMAT, self.format),
+            (_text(self.name), "name", "a text", self.name),
+            (_text(self.architecture), "architecture", "a text", self.architecture),
+            (_count(self.parameters), "parameters", "a count", self.parameters),
             (self.kind in ("window", "stream"), "kind", "window or stream", self.kind),
             (self.frame == "hand", "frame", "hand", self.frame),
             (self.hand in ("left", "right"), "hand", "left or right", self.hand),
             (self.order == ORDER, "order", ORDER, self.order),
             (_count(self.hop) and self.hop >= 1, "hop", "at least 1", self.hop),
-            (_count(self.window) and (self.window > 0) == (self.kind == "window"), "window", "samples (0 for a stream)", self.window),
-            (isinstance(self.rate_hz, int | float) and self.rate_hz > 0, "rate_hz", "a positive number", self.rate_hz),
+            (_count(self.window) and (self.window > 0) == windowed, "window", "samples (0 for a stream)", self.window),
+            (_number(self.rate_hz) and self.rate_hz > 0, "rate_hz", "a positive number", self.rate_hz),
+            (self.unit in UNITS, "unit", " or ".join(UNITS), self.unit),
+            (self.emg_mode in EMG_MODES, "emg_mode", " or ".join(EMG_MODES), self.emg_mode),
+            (_texts(self.trained_on), "trained_on", "a list of texts", self.trained_on),
+            (isinstance(self.validation, Mapping), "validation", "an object", self.validation),
+            (parity is None or _number(parity), "parity_max_abs_mm", "a number", parity),
+            (_text(self.created), "created", "a text", self.created),
+            (_text(self.myocast_version), "myocast_version", "a text", self.myocast_version),
         )  # fmt: skip
         for ok, key, expected, found in checks:
             if not ok:
@@ -97,13 +110,25 @@ class ModelSpec:
 def _object(text: str) -> dict[str, Any]:
     try:
         values = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ModelError(
             f"model metadata is not JSON ({error}); export the model again with `myocast export`"
         ) from None
     if not isinstance(values, dict):
         raise ModelError("model metadata is not a JSON object; export the model again with `myocast export`")
     return values
+
+
+def _text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _texts(value: object) -> bool:
+    return isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
+
+
+def _number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < float("inf")
 
 
 def _count(value: object) -> bool:

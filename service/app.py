@@ -28,7 +28,7 @@ from service.hub import Hub
 from service.metrics import exposition
 from service.recorder import DiskFull, Recorder, RecordingError, RecordingExists, RecordingNameError
 from service.status import replay_object
-from service.stream import StreamEndpoint
+from service.stream import NoSuchStream, StreamEndpoint
 
 log = logging.getLogger("myocast")
 
@@ -68,12 +68,14 @@ def create_app(parts: Parts) -> FastAPI:
         version=parts.announcer.version,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
         middleware=[Middleware(Gate, policy=parts.policy)],
     )
     app.add_exception_handler(ApiError, _on_api_error)
     app.add_exception_handler(HTTPException, _on_http_error)
     app.add_exception_handler(Exception, _on_crash)
     app.router.routes.append(WebSocketRoute("/v1/stream", parts.stream))
+    app.router.routes.append(WebSocketRoute("/{path:path}", NoSuchStream()))
     _add_health(app, parts)
     _add_api(app, parts)
     _add_viewer(app)
@@ -113,7 +115,10 @@ def _add_api(app: FastAPI, parts: Parts) -> None:
 
     @app.post("/api/v1/recording")
     async def recording(request: Request) -> Response:
-        return _json(await _recording(parts.recorder, await _body(request)))
+        answer = await _recording(parts.recorder, await _body(request))
+        for device in parts.devices:
+            parts.announcer.status_changed(device)
+        return _json(answer)
 
     @app.post("/api/v1/replay")
     async def replay(request: Request) -> Response:

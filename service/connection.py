@@ -16,6 +16,8 @@ UNANSWERED_S: Final = 60.0
 CHECK_S: Final = 2.5
 """How often a ping goes out, and how often an unanswered one is looked at."""
 SEND_BUFFER: Final = 65536
+_BYTES_ACKED: Final = slice(120, 128)
+"""Where `struct tcp_info` (linux/tcp.h) has tcpi_bytes_acked."""
 
 
 class PortError(MyocastError):
@@ -30,32 +32,34 @@ class StreamConnection(WebSocketsSansIOProtocol):
     connection after 10 s; a client that takes everything but never answers pings has a minute.
     """
 
-    _stuck_at = (0, 0)
-    _stuck_since = 0.0
+    _taken = 0
+    _taken_at = 0.0
 
     def keepalive_timeout(self) -> None:
         time = self.loop.time()
-        waiting = (self._unacknowledged(), self.transport.get_write_buffer_size())
-        if waiting != self._stuck_at or waiting == (0, 0):
-            self._stuck_at, self._stuck_since = waiting, time
+        waiting, taken = self._progress()
+        if not waiting or taken != self._taken:
+            self._taken, self._taken_at = taken, time
         unanswered = time - self.ping_sent_at
-        stuck = unanswered >= UNREAD_S and time - self._stuck_since >= CHECK_S
+        stuck = unanswered >= UNREAD_S and time - self._taken_at >= CHECK_S
         if stuck or unanswered >= UNANSWERED_S:
             self.pong_timer = None
             self.transport.abort()
         else:
             self.pong_timer = self.loop.call_later(CHECK_S, self.keepalive_timeout)
 
-    def _unacknowledged(self) -> int:
-        """Bytes in the kernel that the client's machine has not taken (Linux; 0 elsewhere)."""
+    def _progress(self) -> tuple[int, int]:
+        """Bytes that wait for the client's machine, and a number that changes whenever it takes some."""
+        buffered = self.transport.get_write_buffer_size()
         if sys.platform != "linux":
-            return 0
+            return buffered, -buffered
         import fcntl
         import termios
 
         sock: socket.socket = self.transport.get_extra_info("socket")
-        answer = fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(4))
-        return int.from_bytes(answer, sys.byteorder)
+        unacknowledged = fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(4))
+        acknowledged = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _BYTES_ACKED.stop)[_BYTES_ACKED]
+        return buffered + int.from_bytes(unacknowledged, sys.byteorder), int.from_bytes(acknowledged, sys.byteorder)
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -136,6 +136,8 @@ class Device:
             self.engine.push(frame)
         if self._hub.wanted("emg"):
             self._emg.push(frame, self.real_rate_hz)
+        else:
+            self._emg.clear()
         if self._stall is None:
             self._watch(STALLED_AFTER_S)
 
@@ -183,6 +185,7 @@ class Device:
         )
 
     def _on_pose(self, pose: Pose) -> None:
+        self.status.on_pose()
         pose.state = self.status.state
         self.newest_pose_at = pose.finished
         self._hub.publish_pose(pose)
@@ -222,6 +225,11 @@ class EmgBatch:
         self._rows += len(frame.samples)
         if self._rows >= EMG_MESSAGE_S * rate_hz - 0.5:
             self.flush()
+
+    def clear(self) -> None:
+        """Nobody listens: what waits must not reach who comes later."""
+        if self._frames:
+            self._frames, self._rows = [], 0
 
     def flush(self) -> None:
         if not self._frames:

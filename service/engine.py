@@ -67,6 +67,7 @@ class Engine:
         self._pending: Window | None = None
         self._pending_due = 0.0
         self._waiting = 0
+        self._untold = 0
         self._gap = False
         self._segment = -1
         self._consumed = 0
@@ -126,11 +127,9 @@ class Engine:
             self.predictor.load(self._ring.view(window.end, self.predictor.spec.window))
             return
         start = window.end - window.count
-        begin = start if start != self._segment else self._consumed
-        oldest = self._ring.rows - self._ring.capacity
-        if start != self._segment or begin < oldest:
+        begin = max(start, self._consumed, self._ring.rows - self._ring.capacity)
+        if start != self._segment or begin > self._consumed:
             self.predictor.reset()
-            begin = max(begin, oldest)
         self._segment, self._consumed = start, window.end
         self.predictor.load(self._ring.view(window.end, window.end - begin))
 
@@ -149,23 +148,25 @@ class Engine:
         if self._stopped:
             return
         if joints is None or not np.isfinite(joints).all():
-            self._fail(failure or "the model answered with NaN", job.gap)
+            self._fail(failure or "the model answered with NaN", job)
         else:
             self._publish(job, joints, started, finished)
         self._start()
 
     def _publish(self, job: _Job, joints: Floats, started: float, finished: float) -> None:
         window = job.window
+        skipped, self._untold = self._untold + job.skipped, 0
         pose = Pose(
             device=self._device, seq=self.poses, sample=window.sample, t=window.t, joints=joints, hand=job.hand,
-            state="", skipped=job.skipped, gap=job.gap, truth=window.truth, arrival=window.arrival, due=job.due,
+            state="", skipped=skipped, gap=job.gap, truth=window.truth, arrival=window.arrival, due=job.due,
             started=started, finished=finished,
         )  # fmt: skip
         self.poses += 1
         self._on_pose(pose)
 
-    def _fail(self, why: str, gap: bool) -> None:
+    def _fail(self, why: str, job: _Job) -> None:
         self.invalid += 1
-        self._gap = self._gap or gap
+        self._untold += job.skipped
+        self._gap = self._gap or job.gap
         self._segment = -1
         self._on_failure(why)

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
+import re
 import socket
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 import orjson
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 CORS_METHODS: Final = b"GET, POST, OPTIONS"
+_HOST: Final = re.compile(r"(?:\[([0-9a-f:.]+)\]|([^][@/?#\\:\s]+))(?::[0-9]*)?")
+_ORIGIN: Final = re.compile(r"[a-z][a-z0-9+.-]*://(.+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +62,15 @@ class Policy:
         return None
 
     def origin_allowed(self, origin: str | None, host: str) -> bool:
-        return origin is None or self.origin_listed(origin) or urlsplit(origin).netloc.lower() == host.lower() != ""
+        return origin is None or self.origin_listed(origin) or authority(origin) == host.lower() != ""
 
     def origin_listed(self, origin: str) -> bool:
         return "*" in self.origins or origin.lower().rstrip("/") in (o.lower().rstrip("/") for o in self.origins)
 
     def _host_allowed(self, host: str) -> bool:
         name = host_name(host)
-        if name in LOOPBACK_NAMES or name in (urlsplit(o).hostname for o in self.origins):
-            return True
+        if name in LOOPBACK_NAMES or name in (host_name(authority(o)) for o in self.origins):
+            return bool(name)
         return not is_loopback(self.bind) and (
             _is_address(name) or name in machine_names() or name == self.bind.lower()
         )
@@ -81,11 +84,15 @@ class Policy:
 
 
 def host_name(host: str) -> str:
-    """The name in a Host header, without its port and brackets, in lower case."""
-    try:
-        return (urlsplit(f"//{host}").hostname or "").lower()
-    except ValueError:
-        return ""
+    """The name in a Host header, without its port and brackets, in lower case; empty where it is none."""
+    found = _HOST.fullmatch(host.lower())
+    return (found[1] or found[2]) if found else ""
+
+
+def authority(origin: str) -> str:
+    """`host:port` of an origin, in lower case; empty where it has none (`null`)."""
+    found = _ORIGIN.fullmatch(origin.lower().rstrip("/"))
+    return found[1] if found else ""
 
 
 def is_loopback(bind: str) -> bool:
@@ -113,7 +120,7 @@ class Gate:
         self._policy = policy
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] not in ("http", "websocket") or _is_open(scope["path"]):
+        if scope["type"] != "websocket" and (scope["type"] != "http" or _is_open(scope["path"])):
             await self._app(scope, receive, send)
             return
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}

@@ -56,11 +56,13 @@ class Client:
 
     def put_pose(self, device: int, message: Message, seq: int) -> None:
         """Lay the newest pose of a device into its slot."""
-        if self._released and device in self._poses:
-            self.dropped += 1
+        unsent = self._released and device in self._poses
         self._poses[device] = (message, seq)
-        if self._released or self.wish.max_rate is None:
+        if self.wish.max_rate is None:
+            self.dropped += unsent
             self._release()
+        elif self._released:
+            self._miss_on_grid(unsent, 1.0 / self.wish.max_rate)
         elif self._timer is None:
             self._release_on_grid(self.wish.max_rate)
 
@@ -110,6 +112,12 @@ class Client:
         else:
             self._release_due(period)
 
+    def _miss_on_grid(self, unsent: bool, period: float) -> None:
+        """What was released still waits: slowness costs the poses of the grid, not those between."""
+        if self._loop.time() >= self._grid:
+            self.dropped += unsent
+            self._release_due(period)
+
     def _release_due(self, period: float) -> None:
         time = self._loop.time()
         behind = max(0.0, time - self._grid)
@@ -124,6 +132,10 @@ class Hub:
         self.clients: set[Client] = set()
         self.sinks: list[Callable[[Pose], None]] = []
         """Other outputs that take every pose as a value (the recorder, Leap, UDP, LSL)."""
+        self.published: list[Callable[[Pose], None]] = []
+        """Called when a pose lies in every slot; only the benchmark asks."""
+        self.joined: list[Callable[[Client], None]] = []
+        """Called with every new client; only the benchmark asks."""
         self.poses_sent = 0
         self.dropped_before = 0
         """Dropped messages of clients that have left."""
@@ -135,6 +147,8 @@ class Hub:
         client = Client(wish, encoding, asyncio.get_running_loop())
         self.clients.add(client)
         self._regroup()
+        for greet in self.joined:
+            greet(client)
         return client
 
     def disconnect(self, client: Client) -> None:
@@ -177,6 +191,8 @@ class Hub:
             else:
                 text = text or wire.pose_json(pose, age_ms).decode()
                 client.put_pose(pose.device, text, pose.seq)
+        for done in self.published:
+            done(pose)
 
     def wanted(self, stream: str) -> bool:
         """Whether anybody listens, so that nothing is encoded for nobody."""

@@ -25,7 +25,9 @@ INFERENCE_ERRORS: Final = (
     ort_errors.InvalidProtobuf,
     ort_errors.NotImplemented,
     ort_errors.RuntimeException,
+    RuntimeError,
 )
+"""What onnxruntime raises; a bound run that fails is a plain RuntimeError."""
 
 
 def session_options() -> ort.SessionOptions:
@@ -35,7 +37,7 @@ def session_options() -> ort.SessionOptions:
     options.inter_op_num_threads = 1
     options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = 3
+    options.log_severity_level = 4
     return options
 
 
@@ -209,14 +211,24 @@ def _check_graph(session: ort.InferenceSession, spec: ModelSpec, name: str) -> N
         _check_shape(nodes[key], shape, name)
     states = _state_names(session)
     for state in states:
-        if f"state_out_{state}" not in outputs:
-            raise ModelError(f"{name}: state_in_{state} has no state_out_{state}; export the model again")
-        _check_shape(inputs[f"state_in_{state}"], [None, *outputs[f"state_out_{state}"].shape[1:]], name)
+        _check_state(inputs[f"state_in_{state}"], outputs.get(f"state_out_{state}"), name)
     extra = set(inputs) - {"emg"} - {f"state_in_{s}" for s in states}
     if extra or bool(states) != (spec.kind == "stream"):
         raise ModelError(
             f"{name}: a {spec.kind} model with inputs {', '.join(inputs)} is not the contract's; export it again"
         )
+
+
+def _check_state(given: ort.NodeArg, result: ort.NodeArg | None, name: str) -> None:
+    """A state goes out as it came in; everything but the batch has a fixed size."""
+    fixed = all(isinstance(size, int) for size in given.shape[1:])
+    if result is None or not fixed or result.shape[1:] != given.shape[1:] or result.type != given.type:
+        found = "nothing" if result is None else f"{result.type} {result.shape}"
+        raise ModelError(
+            f"{name}: expected `{given.name}` {given.shape} to come out in the same fixed shape, found {found}; "
+            "export it again"
+        )
+    _check_shape(given, [None, *given.shape[1:]], name)
 
 
 def _check_shape(node: ort.NodeArg, shape: list[int | None], name: str) -> None:

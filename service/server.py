@@ -108,22 +108,32 @@ class Service:
             self._loop.call_soon_threadsafe(device.status.report, code, message)
 
 
-async def run(settings: Settings, announce: Callable[[str], None]) -> None:
+async def run(
+    settings: Settings,
+    announce: Callable[[str], None],
+    *,
+    sources: list[Source] | None = None,
+    prepare: Callable[[Service], None] | None = None,
+) -> None:
     """Serve until SIGINT or SIGTERM.
 
     Args:
         announce: gets the line that says where the server is, once it accepts connections.
+        sources: instead of those that the settings name.
+        prepare: gets the service before it starts (the benchmark puts its probes in).
 
     Raises:
         MyocastError: a source, the model or the port cannot be used.
     """
-    sources = [open_source(text) for text in settings.sources]
+    sources = sources or [open_source(text) for text in settings.sources]
     shelf = ModelShelf(settings.model)
     raise_descriptor_limit()
     async with AsyncExitStack() as stack:
         sock = listen(settings.policy.bind, settings.port)
         stack.callback(sock.close)
         service = Service(settings, sources, shelf)
+        if prepare is not None:
+            prepare(service)
         stop_on_signals(service.stop)
         await _start(service, settings, stack)
         server = HttpServer(_uvicorn_config(service))

@@ -84,9 +84,13 @@ class DeviceStatus:
         self.samples += size
         self.newest_sample, self.newest_arrival = self._next - 1, frame.arrival
         self._meter.add(size, frame.arrival)
-        if not self.flowing and self.state != "paused":
-            self.error = None
-            self.set("replay" if self._nature == "replay" else "live")
+        if not self.flowing and self.state not in ("paused", "failed"):
+            self._flow()
+
+    def on_pose(self) -> None:
+        """The model answers: what had failed has not any more."""
+        if self.state == "failed":
+            self._flow()
 
     def on_battery(self, battery: Battery) -> None:
         if battery.percent != self.battery:
@@ -115,6 +119,10 @@ class DeviceStatus:
         """Say that something went wrong without leaving the state."""
         self.error = {"code": code, "message": message}
         self._on_change()
+
+    def _flow(self) -> None:
+        self.error = None
+        self.set("replay" if self._nature == "replay" else "live")
 
     def as_message(self, playback: Playback | None, recording: dict[str, Any] | None) -> dict[str, Any]:
         """The fields of a status message that are the same for every client."""

@@ -26,7 +26,8 @@ class StreamEndpoint:
     def __init__(self, hub: Hub, announcer: Announcer, *, max_clients: int = MAX_CLIENTS, clock: Clock = now) -> None:
         self._hub, self._announcer, self._max_clients, self._clock = hub, announcer, max_clients, clock
         self._goodbye: str | None = None
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._conversations: dict[asyncio.Future[tuple[int, str]], asyncio.Future[None]] = {}
+        """Each conversation, and when its client has been told why it ended."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -46,10 +47,10 @@ class StreamEndpoint:
     async def close_all(self, reason: str) -> None:
         """Say goodbye to everyone; new clients are turned away. Bounded in time whatever clients do."""
         self._goodbye = reason
-        for task in list(self._tasks):
-            task.cancel(reason)
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=0.5)
+        for conversation in list(self._conversations):
+            conversation.cancel(reason)
+        if self._conversations:
+            await asyncio.wait(list(self._conversations.values()), timeout=0.5)
 
     async def _converse(self, client: Client, receive: Receive, send: Send) -> None:
         async def forward(message: Message) -> None:
@@ -61,18 +62,24 @@ class StreamEndpoint:
         pumping = asyncio.ensure_future(pump(client, forward))
         listening = asyncio.ensure_future(self._listen(client, receive))
         conversation = asyncio.ensure_future(_first(pumping, listening))
-        self._tasks.add(conversation)
+        told = self._conversations[conversation] = asyncio.get_running_loop().create_future()
         try:
-            code, reason = await conversation
+            code, reason = await self._ending(conversation)
+            if code:
+                with contextlib.suppress(OSError, TimeoutError):
+                    await asyncio.wait_for(_leave(client, forward, send, code, reason), 0.3)
+        finally:
+            del self._conversations[conversation]
+            told.set_result(None)
+
+    async def _ending(self, conversation: asyncio.Future[tuple[int, str]]) -> tuple[int, str]:
+        """How a conversation ended: by itself, or because the server stops."""
+        try:
+            return await conversation
         except asyncio.CancelledError:
             if self._goodbye is None:
                 raise
-            code, reason = 1001, self._goodbye
-        finally:
-            self._tasks.discard(conversation)
-        if code:
-            with contextlib.suppress(OSError, TimeoutError):
-                await asyncio.wait_for(_leave(client, forward, send, code, reason), 0.3)
+            return 1001, self._goodbye
 
     async def _listen(self, client: Client, receive: Receive) -> tuple[int, str]:
         """Answer the client until it leaves (code 0) or must go."""
@@ -102,6 +109,14 @@ class StreamEndpoint:
         if client.wants("status"):
             for status in self._announcer.statuses(client):
                 client.put(status)
+
+
+class NoSuchStream:
+    """An ASGI application that refuses WebSockets at any other address."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        refusal = Refusal(404, "not_found", f"no stream at {scope['path']}; it is at /v1/stream")
+        await refuse(refusal, scope, send)
 
 
 def negotiate(scope: Mapping[str, Any]) -> tuple[Subscription, Encoding, str | None]:

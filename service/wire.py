@@ -83,13 +83,21 @@ def parse_client(message: str | bytes) -> Ping | Subscription | Bad:
         return Bad("bad_message", "expected a JSON object, got no JSON")
     kind = value.get("type") if isinstance(value, dict) else None
     if kind == "ping":
-        return Ping(value.get("id"))
+        return _ping(value.get("id"))
     if kind == "subscribe":
         try:
             return subscription(value.get("streams"), value.get("max_rate"))
         except SubscriptionError as error:
             return Bad("bad_subscription", str(error))
     return Bad("bad_message", "expected `type` to be ping or subscribe")
+
+
+def _ping(id_: Any) -> Ping | Bad:
+    try:
+        pong(id_, 0.0)
+    except orjson.JSONEncodeError:
+        return Bad("bad_message", "`id` is nested too deeply to be echoed")
+    return Ping(id_)
 
 
 def pose_json(pose: Pose, age_ms: float) -> bytes:

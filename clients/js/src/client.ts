@@ -1,0 +1,388 @@
+/** One subscription to one server, kept alive until it is closed. */
+
+import { Address } from "./address.js";
+import { Api, ApiError } from "./api.js";
+import { ClockOffset } from "./clock.js";
+import { decode, ProtocolError } from "./decode.js";
+import { environment, type Environment, type WebSocketConstructor, type WebSocketLike } from "./environment.js";
+import type { Encoding, Hello, Message, MessageOf, MessageType, Pose, StreamName } from "./messages.js";
+import { Queue } from "./queue.js";
+
+/** Where the connection is. `waiting` = between two attempts, `refused` = the server said no for good. */
+export type Phase = "connecting" | "open" | "waiting" | "refused" | "closed";
+
+/** Why there is no connection. `code` is the API's (`unauthorized`, `forbidden`, …) or one of ours. */
+export interface Trouble {
+  code: "unreachable" | "lost" | "silent" | "stopping" | (string & {});
+  message: string;
+}
+
+export interface Connection {
+  phase: Phase;
+  /** Attempts since the last open connection. */
+  attempt: number;
+  /** Milliseconds until the next attempt, while `waiting`. */
+  retryMs: number;
+  trouble: Trouble | null;
+}
+
+export interface Options {
+  /** What to receive. Default `["pose"]`. */
+  streams?: readonly StreamName[];
+  /** Poses per second at most; absent = every pose. */
+  maxRate?: number | null;
+  /** Access token; one in the address's fragment (`#token=T`) is used too. */
+  token?: string | null;
+  /** `binary` (default) costs least; `json` is readable in a browser's tools. */
+  encoding?: Encoding;
+  /** First pause before a new attempt, ms; it doubles. Default 250. */
+  minRetryMs?: number;
+  /** Longest pause, ms. Default 1500, so that a page is back within 2 s of its server's return. */
+  maxRetryMs?: number;
+  /** A link that answers no ping for this long is given up, ms. Default 2000. */
+  silenceMs?: number;
+  /** An attempt that is not open after this long is given up, ms. Default 4000. */
+  openMs?: number;
+  /** For Node below 22: `(await import("ws")).WebSocket`. */
+  WebSocket?: WebSocketConstructor;
+  /** Replaces clock, timers and network; for tests. */
+  environment?: Partial<Environment>;
+}
+
+interface Events {
+  message: Message;
+  connection: Connection;
+  /** A message that could not be decoded; the stream goes on. */
+  malformed: ProtocolError;
+}
+
+type EventOf<K> = K extends keyof Events ? Events[K] : K extends MessageType ? MessageOf<K> : never;
+type EventName = keyof Events | MessageType;
+type Listener = (event: never) => void;
+
+const PING_MS = 1000;
+const FIRST_PING_MS = 100;
+const FIRST_PINGS = 6;
+const WAITING_MESSAGES = 64;
+const BLIND_ATTEMPT = 4;
+const OPEN_STEPS = 4;
+const SUBPROTOCOL = { binary: "myocast.v1.binary", json: "myocast.v1.json" } as const;
+const OPEN = 1;
+
+/**
+ * Subscribe to a Myocast server.
+ *
+ * Returns at once; the connection is made, and made again whenever it breaks, until `close()`.
+ *
+ * @param url - the address that `myocast serve` prints, or the stream's own.
+ * @throws TypeError - the address is none, or there is no WebSocket here.
+ */
+export function connect(url: string | URL, options: Options = {}): Client {
+  return new Client(url, options);
+}
+
+/** See {@link connect}. */
+export class Client implements AsyncIterable<Pose> {
+  readonly address: Address;
+  readonly api: Api;
+  readonly clock = new ClockOffset();
+
+  /** The server's last description of itself, and the newest pose and status of device 0. */
+  hello: Hello | null = null;
+  latest: Pose | null = null;
+  /** Messages that could not be decoded. */
+  malformed = 0;
+  connection: Readonly<Connection> = { phase: "connecting", attempt: 0, retryMs: 0, trouble: null };
+
+  readonly #env: Environment;
+  readonly #encoding: Encoding;
+  readonly #minRetryMs: number;
+  readonly #maxRetryMs: number;
+  readonly #silenceMs: number;
+  readonly #openMs: number;
+  readonly #listeners = new Map<EventName, Set<Listener>>();
+  readonly #queues = new Set<Queue<never>>();
+  readonly #stopWaking: () => void;
+
+  #streams: readonly StreamName[];
+  #maxRate: number | null;
+  #socket: WebSocketLike | null = null;
+  #attempt = 0;
+  #trouble: Trouble | null = null;
+  #retryTimer: unknown = null;
+  #openTimer: unknown = null;
+  #pingTimer: unknown = null;
+  #pingId = 0;
+  #pings = new Map<number, number>();
+  #lastPing = 0;
+  #lastReceived = 0;
+  #lastTick = 0;
+  #closed = false;
+
+  constructor(url: string | URL, options: Options) {
+    this.#env = environment({
+      ...(options.WebSocket ? { WebSocket: options.WebSocket } : {}),
+      ...options.environment,
+    });
+    this.address = new Address(url, options.token);
+    this.api = new Api(this.address, this.#env.fetch);
+    this.#streams = options.streams ?? ["pose"];
+    this.#maxRate = options.maxRate ?? null;
+    this.#encoding = options.encoding ?? "binary";
+    this.#minRetryMs = options.minRetryMs ?? 250;
+    this.#maxRetryMs = options.maxRetryMs ?? 1500;
+    this.#silenceMs = options.silenceMs ?? 2000;
+    this.#openMs = options.openMs ?? 4000;
+    this.#stopWaking = this.#env.onWake(() => this.#wake());
+    this.#open();
+  }
+
+  /** Listen to a type of message, to `message` (all of them) or `connection`. Returns how to stop. */
+  on<K extends EventName>(event: K, listener: (value: EventOf<K>) => void): () => void {
+    const listeners = this.#listeners.get(event) ?? new Set();
+    this.#listeners.set(event, listeners.add(listener as Listener));
+    return () => void listeners.delete(listener as Listener);
+  }
+
+  /** `for await (const pose of client)`: always the newest pose; a slow loop misses some, never lags. */
+  [Symbol.asyncIterator](): AsyncIterableIterator<Pose> {
+    return this.messages("pose", 1);
+  }
+
+  /**
+   * `for await` over one type of message.
+   *
+   * @param waiting - how many may wait for a slow loop before the oldest are dropped.
+   */
+  messages<T extends MessageType>(type: T, waiting = WAITING_MESSAGES): AsyncIterableIterator<MessageOf<T>> {
+    const queue = new Queue<MessageOf<T>>(waiting, () => {
+      stop();
+      this.#queues.delete(queue as unknown as Queue<never>);
+    });
+    const stop = this.on(type, (message) => queue.push(message as MessageOf<T>));
+    this.#queues.add(queue as unknown as Queue<never>);
+    if (this.#closed) queue.close();
+    return queue;
+  }
+
+  /** Replace the subscription, now and after every reconnect. A new `hello` answers. */
+  subscribe(subscription: { streams?: readonly StreamName[]; maxRate?: number | null }): void {
+    this.#streams = subscription.streams ?? ["pose"];
+    this.#maxRate = subscription.maxRate ?? null;
+    if (this.#socket?.readyState !== OPEN) return;
+    this.#send({
+      type: "subscribe",
+      streams: this.#streams,
+      ...(this.#maxRate === null ? {} : { max_rate: this.#maxRate }),
+    });
+  }
+
+  /** Unix seconds on the server's clock, or `null` before the first pong. */
+  now(): number | null {
+    const offset = this.clock.offset;
+    return offset === null ? null : this.#env.now() + offset;
+  }
+
+  /** How old a message's sample is right now, ms, with the clocks lined up; `null` before the first pong. */
+  ageMs(message: { t: number }): number | null {
+    const now = this.now();
+    return now === null ? null : (now - message.t) * 1000;
+  }
+
+  /** Try again now, for example after the person gave another address or pressed "retry". */
+  retry(): void {
+    if (this.#closed || this.#socket) return;
+    this.#env.clearTimeout(this.#retryTimer);
+    this.#open();
+  }
+
+  /** Leave for good. Loops over messages end. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#stopWaking();
+    this.#env.clearTimeout(this.#retryTimer);
+    this.#drop(1000);
+    this.#report("closed", 0);
+    for (const queue of this.#queues) queue.close();
+    this.#queues.clear();
+  }
+
+  #open(): void {
+    this.#attempt += 1;
+    this.#report("connecting", 0);
+    let opened = false;
+    const socket = new this.#env.WebSocket(this.address.stream(this.#streams, this.#maxRate), [
+      SUBPROTOCOL[this.#encoding],
+    ]);
+    this.#socket = socket;
+    socket.binaryType = "arraybuffer";
+    socket.onopen = () => {
+      opened = true;
+      this.#opened();
+    };
+    socket.onmessage = (event: { data: string | ArrayBuffer }) => this.#receive(event.data);
+    socket.onerror = () => undefined;
+    socket.onclose = (event: { code: number; reason: string }) => {
+      this.#drop();
+      if (opened) this.#lost(closeTrouble(event.code, event.reason, this.#trouble));
+      else void this.#failed();
+    };
+    this.#awaitOpen(OPEN_STEPS);
+  }
+
+  // In steps, so that a program that was busy for long does not give up what is already open.
+  #awaitOpen(steps: number): void {
+    this.#openTimer = this.#env.setTimeout(() => {
+      if (steps > 1) return this.#awaitOpen(steps - 1);
+      this.#drop(4000);
+      void this.#failed();
+    }, this.#openMs / OPEN_STEPS);
+  }
+
+  #opened(): void {
+    this.#env.clearTimeout(this.#openTimer);
+    this.#attempt = 0;
+    this.#trouble = null;
+    this.clock.reset();
+    this.#pings.clear();
+    this.#lastReceived = this.#lastTick = this.#env.now();
+    this.#report("open", 0);
+    this.#ping(FIRST_PINGS);
+  }
+
+  // The socket's handlers go first, so that nothing of an old connection is heard after it was given up.
+  #drop(code?: number): void {
+    const socket = this.#socket;
+    this.#env.clearTimeout(this.#openTimer);
+    this.#env.clearTimeout(this.#pingTimer);
+    if (!socket) return;
+    this.#socket = null;
+    socket.onopen = socket.onmessage = socket.onclose = null;
+    if (code !== undefined) socket.close(code);
+  }
+
+  #lost(trouble: Trouble): void {
+    this.#trouble = trouble;
+    this.#wait();
+  }
+
+  // A browser tells nothing about a refused handshake (close code 1006): the API says why.
+  async #failed(): Promise<void> {
+    const trouble = await this.#ask();
+    if (this.#closed || this.#socket) return;
+    if (trouble && isFinal(trouble)) {
+      this.#trouble = trouble;
+      return this.#report("refused", 0);
+    }
+    this.#trouble = trouble ?? { code: "lost", message: "the server answers, but not its stream" };
+    this.#wait();
+  }
+
+  async #ask(): Promise<Trouble | null> {
+    try {
+      await this.api.status(AbortSignal.timeout(this.#openMs));
+      return null;
+    } catch (error) {
+      if (error instanceof ApiError) return { code: error.code, message: error.message };
+      return { code: "unreachable", message: `no server answers at ${this.address.http}` };
+    }
+  }
+
+  #wait(): void {
+    const doubled = this.#minRetryMs * 2 ** Math.min(this.#attempt, 16);
+    const retryMs = Math.min(doubled, this.#maxRetryMs) * (0.8 + 0.2 * this.#env.random());
+    this.#report("waiting", retryMs);
+    this.#retryTimer = this.#env.setTimeout(() => void this.#again(), retryMs);
+  }
+
+  // While a server is away it is asked over HTTP: browsers slow down WebSockets that failed often.
+  async #again(): Promise<void> {
+    if (this.#attempt === 0 || (this.#attempt + 1) % BLIND_ATTEMPT === 0) return this.#open();
+    const trouble = await this.#ask();
+    if (this.#closed || this.#socket) return;
+    if (trouble?.code !== "unreachable") return this.#open();
+    this.#attempt += 1;
+    this.#lost(trouble);
+  }
+
+  #wake(): void {
+    if (this.connection.phase === "waiting") this.retry();
+  }
+
+  #receive(data: string | ArrayBuffer): void {
+    this.#lastReceived = this.#env.now();
+    let message: Message | null;
+    try {
+      message = decode(data);
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      this.malformed += 1;
+      return this.#emit("malformed", error);
+    }
+    if (message) this.#dispatch(message);
+  }
+
+  #dispatch(message: Message): void {
+    if (message.type === "hello") this.hello = message;
+    else if (message.type === "pose" && message.device === 0) this.latest = message;
+    else if (message.type === "pong") this.#pong(message.id, message.t);
+    else if (message.type === "bye") this.#trouble = { code: "stopping", message: message.reason };
+    this.#emit(message.type, message);
+    this.#emit("message", message);
+  }
+
+  #ping(fast: number): void {
+    const now = (this.#lastTick = this.#lastPing = this.#env.now());
+    this.#pings.set(++this.#pingId, now);
+    this.#send({ type: "ping", id: this.#pingId });
+    const every = fast > 0 ? FIRST_PING_MS : PING_MS;
+    this.#pingTimer = this.#env.setTimeout(() => this.#tick(fast - 1, every), every);
+  }
+
+  // A late tick means that this program slept (background tab, closed lid): what came meanwhile was
+  // not read yet, so the link is asked again before it is judged.
+  #tick(fast: number, every: number): void {
+    const now = this.#env.now();
+    const slept = now - this.#lastTick > (every + PING_MS) / 1000;
+    const unanswered = this.#lastReceived < this.#lastPing;
+    if (!slept && unanswered && (now - this.#lastReceived) * 1000 >= this.#silenceMs) {
+      this.#drop(4000);
+      return this.#lost({ code: "silent", message: "the server fell silent" });
+    }
+    this.#ping(fast);
+  }
+
+  #pong(id: unknown, t: number): void {
+    const sent = typeof id === "number" ? this.#pings.get(id) : undefined;
+    if (sent === undefined) return;
+    for (const key of this.#pings.keys()) if (key <= (id as number)) this.#pings.delete(key);
+    this.clock.add(sent, this.#lastReceived, t);
+  }
+
+  #send(message: object): void {
+    if (this.#socket?.readyState === OPEN) this.#socket.send(JSON.stringify(message));
+  }
+
+  #report(phase: Phase, retryMs: number): void {
+    this.connection = { phase, attempt: this.#attempt, retryMs, trouble: this.#trouble };
+    this.#emit("connection", this.connection);
+  }
+
+  #emit<K extends EventName>(event: K, value: EventOf<K>): void {
+    const listeners = this.#listeners.get(event);
+    if (listeners) for (const listener of listeners) (listener as (value: EventOf<K>) => void)(value);
+  }
+}
+
+function isFinal(trouble: Trouble): boolean {
+  return trouble.code === "unauthorized" || trouble.code === "forbidden" || trouble.code === "bad_request";
+}
+
+function closeTrouble(code: number, reason: string, said: Trouble | null): Trouble {
+  if (said?.code === "stopping") return said;
+  if (code === 1001) return { code: "stopping", message: reason || "the server stopped" };
+  if (code === 1013) return { code: "too_many_clients", message: reason || "the server has too many clients" };
+  if (code === 1008) return { code: "policy", message: reason || "the server ended this connection" };
+  return { code: "lost", message: reason || "the connection was lost" };
+}

@@ -1,0 +1,8 @@
+export { Address } from "./address.js";
+export { Api, ApiError, type DeviceAction, type RecordingAction, type ReplayAction } from "./api.js";
+export { Client, connect, type Connection, type Options, type Phase, type Trouble } from "./client.js";
+export { ClockOffset } from "./clock.js";
+export { decode, decodeBinary, decodeText, ProtocolError } from "./decode.js";
+export type { Environment, WebSocketConstructor, WebSocketLike } from "./environment.js";
+export { BONES, CHANNELS, JOINTS, PARENTS, POINTS, VALUES, type JointName } from "./hand.js";
+export type * from "./messages.js";

@@ -1,0 +1,43 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+
+import { Address, Api, ApiError } from "../dist/index.js";
+
+function api(response) {
+  const calls = [];
+  const fetcher = (url, init) => {
+    calls.push({ url, ...init });
+    return Promise.resolve(response);
+  };
+  return { api: new Api(new Address("http://h:1/#token=t"), fetcher), calls };
+}
+
+test("posts JSON with the token, and gives the answer", async () => {
+  const { api: it, calls } = api(Response.json({ position_s: 4 }));
+  assert.deepEqual(await it.replay({ action: "seek", value: 4 }), { position_s: 4 });
+  assert.equal(calls[0].url, "http://h:1/api/v1/replay");
+  assert.equal(calls[0].method, "POST");
+  assert.equal(calls[0].body, '{"action":"seek","value":4}');
+  assert.deepEqual(calls[0].headers, { Authorization: "Bearer t", "Content-Type": "application/json" });
+});
+
+test("names the armband only where there are several", async () => {
+  const { api: it, calls } = api(Response.json({}));
+  await it.device({ action: "vibrate", value: "short" }, 2);
+  assert.equal(calls[0].body, '{"action":"vibrate","value":"short","device":2}');
+});
+
+test("a refusal is an error with the contract's code", async () => {
+  const body = { error: { code: "conflict", message: "the source is not a replay" } };
+  const { api: it } = api(Response.json(body, { status: 409 }));
+  await assert.rejects(it.replay({ action: "pause" }), (error) => {
+    assert.ok(error instanceof ApiError);
+    assert.deepEqual([error.status, error.code, error.message], [409, "conflict", "the source is not a replay"]);
+    return true;
+  });
+});
+
+test("an answer that is no JSON is still an error with a text", async () => {
+  const { api: it } = api(new Response("bad gateway", { status: 502, statusText: "Bad Gateway" }));
+  await assert.rejects(it.status(), /502 Bad Gateway/);
+});

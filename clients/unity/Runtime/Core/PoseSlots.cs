@@ -1,0 +1,53 @@
+using System;
+
+namespace Myocast
+{
+    /// <summary>
+    /// The newest pose of each armband, handed from the receiving thread to the one that draws. Older poses are
+    /// replaced; nobody waits, and nothing is allocated once an armband was seen.
+    /// </summary>
+    public sealed class PoseSlots
+    {
+        private const int MaxDevices = 256;
+        private readonly object gate = new object();
+        private readonly HandPose[] newest = new HandPose[MaxDevices];
+        private readonly long[] counts = new long[MaxDevices];
+
+        /// <summary>Lays a decoded pose into its slot and returns one to decode the next into.</summary>
+        public HandPose Put(HandPose pose)
+        {
+            if (pose.Device < 0 || pose.Device >= MaxDevices)
+                return pose;
+            lock (gate)
+            {
+                var spare = newest[pose.Device];
+                newest[pose.Device] = pose;
+                counts[pose.Device]++;
+                return spare ?? new HandPose();
+            }
+        }
+
+        /// <summary>Copies the newest pose if there is one that `taken` does not count yet.</summary>
+        /// <param name="taken">How many poses the caller knows of; starts at 0 and is kept by the caller.</param>
+        public bool TryTake(int device, ref long taken, HandPose into)
+        {
+            if (device < 0 || device >= MaxDevices)
+                return false;
+            lock (gate)
+            {
+                if (counts[device] == taken)
+                    return false;
+                taken = counts[device];
+                into.CopyFrom(newest[device]);
+                return true;
+            }
+        }
+
+        /// <summary>How many poses of an armband have come.</summary>
+        public long Count(int device)
+        {
+            lock (gate)
+                return counts[device];
+        }
+    }
+}

@@ -1,0 +1,28 @@
+"""A copy of a model file for one band: its `alignment` initializer with another matrix."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+
+from exporters.errors import ExportError
+from exporters.names import ALIGNMENT
+from models.hand import CHANNELS, Floats
+
+
+def with_alignment(model: bytes, matrix: Floats) -> bytes:
+    """The same model with this (8, 8) matrix for `envelope @ matrix`.
+
+    Raises:
+        ExportError: the model has no such initializer, or the matrix is not 8 x 8 numbers.
+    """
+    value = np.asarray(matrix, np.float32)
+    if value.shape != (CHANNELS, CHANNELS) or not np.isfinite(value).all():
+        raise ExportError(f"an alignment is {CHANNELS} x {CHANNELS} numbers, got {value.shape}; fit it again")
+    proto = onnx.load_from_string(model)
+    for tensor in proto.graph.initializer:
+        if tensor.name == ALIGNMENT:
+            tensor.CopyFrom(numpy_helper.from_array(value, ALIGNMENT))
+            return bytes(proto.SerializeToString())
+    raise ExportError("the model has no `alignment` initializer; export it again with `myocast export`")

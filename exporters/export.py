@@ -1,0 +1,106 @@
+"""A trained network -> one Myocast model file that is checked against it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Final
+
+import onnx
+
+from exporters.convert import operators, to_onnx
+from exporters.errors import ExportError
+from exporters.parity import LIMIT_MM, WINDOWS, parity, probe
+from models.architectures.base import Built
+from models.spec import METADATA_KEY, ModelSpec
+from models.training.network_file import Card
+
+STREAM_PROBE: Final = 400
+"""Samples of each sequence that a streaming network is compared on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What came out."""
+
+    spec: ModelSpec
+    bytes: int
+    nodes: int
+    parity_mm: float
+
+
+def export(built: Built, card: Card, path: Path, *, name: str = "", extra: Mapping[str, Any] | None = None) -> Exported:
+    """Write `path`, after comparing it with Keras.
+
+    Args:
+        built: the network with its weights.
+        card: what its file says.
+        path: the `.onnx` file to write; it appears complete or not at all.
+        name: the model's name, default the architecture's.
+        extra: more figures for `validation`.
+
+    Raises:
+        ExportError: the graph breaks the contract or differs from Keras by more than 0.01 mm.
+    """
+    built.sync()
+    window = card.network.window(card.setting.rate_hz)
+    model = to_onnx(built, window)
+    emg = probe(WINDOWS, window or STREAM_PROBE, card.setting.emg_mode)
+    worst = parity(built, model.SerializeToString(), emg)
+    if worst > LIMIT_MM:
+        raise ExportError(
+            f"Keras and ONNX differ by {worst:.4f} mm, expected at most {LIMIT_MM} mm; nothing was written"
+        )
+    spec = replace(
+        describe(card, name=name),
+        validation=dict(card.validation) | dict(extra or {}),
+        parity_max_abs_mm=worst,
+    )
+    size = write(model, spec, path)
+    return Exported(spec, size, len(operators(model.graph)), worst)
+
+
+def describe(card: Card, *, name: str = "") -> ModelSpec:
+    """The specification of a network's model file."""
+    network = card.network
+    return ModelSpec(
+        name=name or card.architecture,
+        architecture=card.architecture,
+        parameters=network.parameters,
+        kind=network.kind,
+        window=network.window(card.setting.rate_hz),
+        hop=card.hop,
+        rate_hz=card.setting.rate_hz,
+        emg_mode=card.setting.emg_mode,
+        trained_on=card.trained_on,
+        validation=card.validation,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        myocast_version=_version(),
+    )
+
+
+def write(model: onnx.ModelProto, spec: ModelSpec, path: Path) -> int:
+    """Put the specification into the model and write one file. Returns its bytes."""
+    del model.metadata_props[:]
+    model.metadata_props.add(key=METADATA_KEY, value=spec.to_json())
+    model.producer_name = "myocast"
+    model.producer_version = spec.myocast_version
+    data: bytes = model.SerializeToString()
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        partial.write_bytes(data)
+    except OSError as error:
+        raise ExportError(f"{path}: cannot be written ({error.strerror})") from None
+    os.replace(partial, path)
+    return len(data)
+
+
+def _version() -> str:
+    try:
+        return version("myocast")
+    except PackageNotFoundError:
+        return "0+source"

@@ -1,0 +1,114 @@
+"""Weights as 8-bit integers, and what that costs."""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import onnx
+import onnxruntime
+from onnxruntime.quantization import QuantType, quantize_dynamic
+
+from exporters.errors import ExportError
+from exporters.export import STREAM_PROBE, write
+from exporters.names import ALIGNMENT
+from exporters.parity import WINDOWS, probe, single_thread
+from models.hand import Floats
+from models.spec import METADATA_KEY, ModelSpec
+
+SMALLEST: Final = 1024
+"""Matrices with fewer weights stay float32: they cost nothing, and the front end needs its precision."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quantized:
+    """The int8 file against the fp32 one, on random EMG; sample by sample for a stream."""
+
+    bytes: int
+    mean_mm: float
+    max_mm: float
+
+
+def quantize(source: Path, target: Path) -> Quantized:
+    """Write an int8 model file.
+
+    LSTM and MatMul weights become 8-bit with scales of their own; activations get a scale per run, which is
+    why an int8 stream is run sample by sample.
+
+    Raises:
+        ExportError: the result gives values that are not numbers.
+    """
+    original = source.read_bytes()
+    model = onnx.load_from_string(original)
+    spec = ModelSpec.from_json(next(p.value for p in model.metadata_props if p.key == METADATA_KEY))
+    with tempfile.TemporaryDirectory() as folder:
+        plain, small = os.path.join(folder, "fp32.onnx"), os.path.join(folder, "int8.onnx")
+        Path(plain).write_bytes(original)
+        logging.getLogger().setLevel(logging.ERROR)
+        quantize_dynamic(
+            plain,
+            small,
+            op_types_to_quantize=["MatMul", "LSTM"],
+            weight_type=QuantType.QInt8,
+            nodes_to_exclude=_precise(model),
+        )
+        quantized = onnx.load(small)
+    mean, worst = compare(original, quantized.SerializeToString(), spec)
+    named = replace(
+        spec, name=f"{spec.name}_int8", validation={**spec.validation, "int8_mean_mm": mean, "int8_max_mm": worst}
+    )
+    return Quantized(write(quantized, named, target), mean, worst)
+
+
+def compare(fp32: bytes, int8: bytes, spec: ModelSpec) -> tuple[float, float]:
+    """Mean and largest distance between the points of the two, mm, on random EMG.
+
+    Raises:
+        ExportError: values that are not numbers.
+    """
+    emg = probe(WINDOWS, spec.window or STREAM_PROBE, spec.emg_mode)
+    poses = [_run(data, emg, spec) for data in (fp32, int8)]
+    distance = np.linalg.norm((poses[0] - poses[1]).reshape(-1, 21, 3)[:, 1:], axis=-1)
+    if not np.isfinite(distance).all():
+        raise ExportError("the int8 network gives values that are not numbers; serve the fp32 file")
+    return float(distance.mean()), float(distance.max())
+
+
+def _run(data: bytes, emg: Floats, spec: ModelSpec) -> Floats:
+    session = onnxruntime.InferenceSession(data, single_thread(), providers=["CPUExecutionProvider"])
+    if spec.kind == "window":
+        return np.concatenate([session.run(["pose"], {"emg": row[None]})[0] for row in emg])
+    return np.concatenate([_stream(session, row[None]) for row in emg[:8]])
+
+
+def _stream(session: Any, emg: Floats) -> Floats:
+    names = [value.name for value in session.get_inputs()[1:]]
+    state: Sequence[Any] = [np.zeros((1, *value.shape[1:]), np.float32) for value in session.get_inputs()[1:]]
+    poses = []
+    for i in range(emg.shape[1]):
+        pose, *state = session.run(
+            ["pose", *(name.replace("in", "out", 1) for name in names)],
+            {"emg": emg[:, i : i + 1], **dict(zip(names, state, strict=True))},
+        )
+        poses.append(pose[:, 0])
+    return np.concatenate(poses)
+
+
+def _precise(model: onnx.ModelProto) -> list[str]:
+    """Nodes that stay float32: the alignment, small matrices, the front end's averages."""
+    sizes = {tensor.name: int(np.prod(tensor.dims)) for tensor in model.graph.initializer}
+    front = {"averages"}
+    kept = []
+    for node in model.graph.node:
+        small = node.op_type == "MatMul" and max((sizes.get(name, 0) for name in node.input), default=0) < SMALLEST
+        first = node.op_type == "MatMul" and any(sizes.get(name, 0) for name in node.input[:1])
+        averaging = node.op_type == "LSTM" and any(word in name for name in (node.name, *node.input) for word in front)
+        if small or first or averaging or ALIGNMENT in node.input:
+            kept.append(node.name)
+    return kept

@@ -1,0 +1,158 @@
+"""Networks that take samples as they come: running averages, alignment, log, a causal core, a hand.
+
+Training reads whole runs and starts from nothing; serving reads any number of new samples and carries
+states. Both are built from the same definition through a `Memory`, and zero states mean a fresh start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+from models.architectures.base import Built, Setting, decay
+from models.architectures.kinematics import hand
+from models.architectures.window import alignment_layer, scaled_log, scaled_pose
+from models.hand import CHANNELS, VALUES
+from models.kinematics import ANGLES
+
+Core = Callable[["Memory", Any], Any]
+"""A network: features (batch, n, f) -> outputs (batch, n, outputs)."""
+
+_OPEN: Final = 30.0
+"""A gate with this bias is one, to float32."""
+
+COUNT: Final = 1
+"""A running average of ones rides along: what the others are divided by until they have settled."""
+
+
+class Memory:
+    """What a causal layer knows of the past: states of a stream, or nothing at the start of a run.
+
+    Args:
+        streaming: make a state input and output for every layer that looks back.
+        stride: samples between the taps of convolutions; a network that is trained on every fourth
+            sample runs on all of them with stride 4, each sample seeing what it would have seen.
+    """
+
+    def __init__(self, *, streaming: bool, stride: int = 1) -> None:
+        self.streaming, self.stride = streaming, stride
+        self.inputs: list[Any] = []
+        self.outputs: list[Any] = []
+
+    def conv(self, x: Any, filters: int, kernel: int, dilation: int = 1, **options: Any) -> Any:
+        """A causal convolution over time: one product of its taps side by side, which costs a dilated one's half."""
+        reach = (kernel - 1) * dilation * self.stride
+        if self.streaming:
+            seen = ops.concatenate([self._state((reach, x.shape[-1])), x], axis=1)
+            self.outputs.append(seen[:, -reach:])
+        else:
+            seen = layers.ZeroPadding1D((reach, 0))(x)
+        offsets = range(0, reach + 1, dilation * self.stride)
+        taps = [seen[:, offset : offset - reach or None] for offset in offsets]
+        return layers.Dense(filters, **options)(ops.concatenate(taps, axis=-1))
+
+    def lstm(self, x: Any, units: int) -> Any:
+        """An LSTM over time."""
+        cell = layers.LSTM(units, return_sequences=True, return_state=True)
+        if not self.streaming:
+            return cell(x)[0]
+        y, h, c = cell(x, initial_state=[self._state((units,)), self._state((units,))])
+        self.outputs += [h, c]
+        return y
+
+    def _state(self, shape: tuple[int, ...]) -> Any:
+        state = keras.Input(shape, name=f"state_in_{len(self.inputs) + 1}")
+        self.inputs.append(state)
+        return state
+
+
+def assemble(core: Core, taus: Sequence[float], setting: Setting, *, native_rate: bool, angles: bool) -> Built:
+    """The body that is trained and the graph that is served.
+
+    Args:
+        core: the network.
+        taus: time constants of its running averages, seconds.
+        setting: rate, mode and constants.
+        native_rate: train on every sample, not on one per step of 20 ms.
+        angles: the core gives 20 angles for the hand, not 63 coordinates.
+    """
+    outputs = len(ANGLES) if angles else VALUES
+    width = len(taus) * CHANNELS
+    plain = _model(core, Memory(streaming=False), width, outputs)
+    carrying = Memory(streaming=True, stride=1 if native_rate else setting.decimation)
+    streaming = _model(core, carrying, width, outputs)
+    streaming.set_weights(plain.get_weights())
+    bank = keras.Input((None, len(taus), CHANNELS), name="bank")
+    body = keras.Model(bank, _pose(plain(_features(bank, setting)), setting, angles=angles), name="body")
+    return Built(
+        core=plain,
+        body=body,
+        front=None,
+        serve=_serve(streaming, carrying, taus, setting, angles=angles),
+        states=((len(taus) * (CHANNELS + COUNT),), *(tuple(state.shape[1:]) for state in carrying.inputs)),
+        every=setting.decimation if native_rate else 1,
+        taus=tuple(taus),
+        sync=lambda: streaming.set_weights(plain.get_weights()),
+        adopt=lambda: plain.set_weights(streaming.get_weights()),
+    )
+
+
+def _model(core: Core, memory: Memory, width: int, outputs: int) -> Any:
+    features = keras.Input((None, width), name="features")
+    y = core(memory, features)
+    if y.shape[-1] != outputs:
+        raise ValueError(f"the core gives {y.shape[-1]} outputs, expected {outputs}")
+    if not memory.streaming:
+        return keras.Model(features, y, name="core")
+    return keras.Model([features, *memory.inputs], [y, *memory.outputs], name="core")
+
+
+def _features(bank: Any, setting: Setting) -> Any:
+    x = scaled_log(bank, setting)
+    return layers.Reshape((-1, bank.shape[2] * CHANNELS))(x)
+
+
+def _pose(y: Any, setting: Setting, *, angles: bool) -> Any:
+    return hand(y, setting.scaling) if angles else scaled_pose(y, setting)
+
+
+def _serve(core: Any, memory: Memory, taus: Sequence[float], setting: Setting, *, angles: bool) -> Any:
+    emg = keras.Input((None, CHANNELS), name="emg")
+    state = keras.Input((len(taus) * (CHANNELS + COUNT),), name="state_in_0")
+    bank, state_out = running_averages(emg, state, taus, setting.rate_hz)
+    aligned = alignment_layer()(bank)
+    y, *states = core([_features(aligned, setting), *memory.inputs])
+    pose = layers.Identity(name="pose")(_pose(y, setting, angles=angles))
+    return keras.Model([emg, state, *memory.inputs], [pose, state_out, *states], name="network")
+
+
+def running_averages(emg: Any, state: Any, taus: Sequence[float], rate_hz: float) -> tuple[Any, Any]:
+    """Running averages of |emg| with several time constants: (batch, n, k, 8), and their state (batch, 9 k).
+
+    They are one LSTM with constant gates: forget = a, input = 1 - a, output = 1, no recurrence, so that
+    the cell is `c = a c + (1 - a) |x|`. That is a single fused node in the exported graph, for any n.
+    """
+    units = len(taus) * (CHANNELS + COUNT)
+    cell = layers.LSTM(
+        units, activation="relu", return_sequences=True, return_state=True, trainable=False, name="averages"
+    )
+    ones = ops.ones_like(emg[..., :COUNT])
+    y, _, out = cell(ops.concatenate([ops.abs(emg), ones], axis=-1), initial_state=[ops.zeros_like(state), state])
+    cell.set_weights(_gates(taus, rate_hz))
+    y = layers.Reshape((-1, len(taus), CHANNELS + COUNT))(y)
+    return y[..., :CHANNELS] / y[..., CHANNELS:], out
+
+
+def _gates(taus: Sequence[float], rate_hz: float) -> list[Any]:
+    wide = CHANNELS + COUNT
+    units = len(taus) * wide
+    kernel = np.zeros((wide, 4 * units), np.float32)
+    kernel[:, 2 * units : 3 * units] = np.tile(np.eye(wide), len(taus))
+    keep = np.repeat([decay(rate_hz, tau) for tau in taus], wide)
+    forget = np.log(keep / (1.0 - keep))
+    bias = np.concatenate([-forget, forget, np.zeros(units), np.full(units, _OPEN)])
+    return [kernel, np.zeros((units, 4 * units), np.float32), bias.astype(np.float32)]

@@ -1,0 +1,59 @@
+"""A causal dilated convolutional network on fast and slow running averages, with a hand at its end.
+
+The slow averages (5 s and 25 s) tell it whose arm and how the band sits; the convolutions reach 1.3 s back.
+It is trained on one sample in four and runs on all of them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from models.architectures.base import Built, Network, Setting
+from models.hand import CHANNELS
+from models.kinematics import ANGLES
+
+if TYPE_CHECKING:
+    from models.architectures.stream import Memory
+
+TAUS: Final = (0.06, 0.25, 5.0, 25.0)
+FILTERS: Final = 40
+KERNEL: Final = 3
+DILATIONS: Final = (1, 2, 4, 8, 16)
+DROPOUT: Final = 0.1
+
+
+def core(memory: Memory, features: Any) -> Any:
+    from keras import layers
+
+    x = layers.Dense(FILTERS, activation="silu")(features)
+    for dilation in DILATIONS:
+        y = memory.conv(x, FILTERS, KERNEL, dilation, activation="silu")
+        y = layers.Dropout(DROPOUT)(layers.Dense(FILTERS)(y))
+        x = layers.Add()([x, y])
+    x = layers.Dense(FILTERS, activation="silu")(x)
+    return layers.Dense(len(ANGLES))(x)
+
+
+def build(setting: Setting) -> Built:
+    from models.architectures.stream import assemble
+
+    return assemble(core, TAUS, setting, native_rate=False, angles=True)
+
+
+_WEIGHTS: Final = (
+    len(TAUS) * CHANNELS * FILTERS
+    + len(DILATIONS) * (KERNEL + 1) * FILTERS * FILTERS
+    + FILTERS * FILTERS
+    + FILTERS * len(ANGLES)
+)
+
+NETWORK: Final = Network(
+    name="stream_tcn",
+    kind="stream",
+    summary="5 causal convolutions of 40 on averages of 0.06, 0.25, 5 and 25 s, angles, hand",
+    parameters=_WEIGHTS + FILTERS * (1 + 2 * len(DILATIONS) + 1) + len(ANGLES),
+    steps=0,
+    context_s=0.02 * (1 + (KERNEL - 1) * sum(DILATIONS)),
+    macs=_WEIGHTS,
+    assemble=build,
+)

@@ -1,0 +1,76 @@
+"""Networks that turn one window into one pose: front end, alignment, core, scaling."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+from models.architectures.base import STEP_HZ, Built, Setting, decay
+from models.hand import CHANNELS, VALUES, Floats
+
+SMOOTHING_S: Final = 0.05
+"""Time constant of the envelope, about that of the Myo's own 50 Hz mode."""
+
+
+Features = Callable[[Any, Setting], Any]
+
+
+def smoothing_matrix(steps: int, decimation: int, smoothing_s: float = SMOOTHING_S) -> Floats:
+    """(steps, steps * decimation): from rectified samples to a causal envelope at 50 Hz.
+
+    Row i is the mean of the samples of each step up to i, weighted exponentially by age; rows sum
+    to one, so a window's first steps are no weaker than its last.
+    """
+    age = np.subtract.outer(np.arange(steps), np.arange(steps))
+    weights = np.where(age >= 0, decay(STEP_HZ, smoothing_s) ** np.maximum(age, 0), 0.0)
+    pooled = np.repeat(weights, decimation, axis=1)
+    return np.asarray(pooled / pooled.sum(axis=1, keepdims=True), np.float32)
+
+
+def alignment_layer() -> Any:
+    """Mixes the channels of (batch, steps, 8) with a fixed 8 x 8 matrix, identity as built."""
+    return layers.Dense(CHANNELS, use_bias=False, kernel_initializer="identity", trainable=False, name="alignment")
+
+
+def scaled_log(x: Any, setting: Setting) -> Any:
+    """Envelopes in the device's unit -> features of about zero mean and unit spread."""
+    s = setting.scaling
+    return (ops.log(ops.relu(x) + s.floor) - s.mean) / s.std
+
+
+def scaled_pose(y: Any, setting: Setting) -> Any:
+    """The last layer's output -> mm."""
+    return y * setting.scaling.pose_std + np.asarray(setting.scaling.pose_mean, np.float32)
+
+
+def assemble(core: Any, steps: int, setting: Setting, features: Features = scaled_log) -> Built:
+    """Put the front end before a core.
+
+    Args:
+        core: features -> (batch, 63), about zero mean and unit spread.
+        steps: of the window.
+        setting: rate, mode and constants.
+        features: envelopes (batch, steps, 8) -> what the core reads.
+    """
+    window = steps * setting.decimation
+    front = _front(steps, setting)
+    envelope = keras.Input((steps, CHANNELS), name="envelope")
+    pose = scaled_pose(core(features(envelope, setting)), setting)
+    body = keras.Model(envelope, pose, name="body")
+    emg = keras.Input((window, CHANNELS), name="emg")
+    serve = keras.Model(emg, layers.Identity(name="pose")(body(alignment_layer()(front(emg)))), name="network")
+    if body.output_shape != (None, VALUES):
+        raise ValueError(f"a window network gives (batch, {VALUES}), got {body.output_shape}")
+    return Built(core=core, body=body, front=front, serve=serve)
+
+
+def _front(steps: int, setting: Setting) -> Any:
+    emg = keras.Input((steps * setting.decimation, CHANNELS), name="emg")
+    if setting.emg_mode == "envelope":
+        return keras.Model(emg, layers.Identity()(emg), name="front")
+    matrix = smoothing_matrix(steps, setting.decimation)
+    return keras.Model(emg, ops.matmul(matrix, ops.abs(emg)), name="front")

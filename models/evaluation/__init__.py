@@ -1,0 +1,1 @@
+"""Judging poses: metrics, baselines, predictors, reports."""

@@ -1,0 +1,61 @@
+"""Calibration of a band during evaluation: which seconds belong to which cue, and the matrix they give."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+
+from models.alignment import CUES, Fit, Template, fit, levels
+from models.architectures.base import STEP_HZ
+from models.hand import CHANNELS, Floats
+from models.training.tracks import Track, unsettled
+
+CLASS_CUES: Final[Mapping[int, str]] = {0: "rest", 7: "fist", 2: "extension"}
+"""Class labels of the cues in myo-readings-dataset."""
+
+
+def split_cues(tracks: Sequence[Track], seconds: float) -> tuple[dict[str, Floats], list[Track]]:
+    """Take the first settled samples of each cue out of one session.
+
+    Args:
+        tracks: of one person and one donning, with class labels.
+        seconds: altogether, shared equally by the cues.
+
+    Returns:
+        cue -> (n, 8) EMG, and the same tracks with those steps' classes set to -1 (not judged).
+    """
+    wanted = round(seconds / len(CUES) * STEP_HZ)
+    parts: dict[str, list[Floats]] = {cue: [] for cue in CUES}
+    out = []
+    for track in tracks:
+        if track.classes is None:
+            out.append(track)
+            continue
+        classes = track.classes.copy()
+        usable = ~unsettled(classes)
+        every = len(track.emg) // track.steps
+        for label, cue in CLASS_CUES.items():
+            taken = sum(len(part) for part in parts[cue]) // every
+            steps = np.flatnonzero(usable & (track.classes == label))[: max(0, wanted - taken)]
+            parts[cue].append(track.emg.reshape(track.steps, every, CHANNELS)[steps].reshape(-1, CHANNELS))
+            classes[steps] = -1
+        out.append(replace(track, classes=classes))
+    return {cue: np.concatenate(part) for cue, part in parts.items() if sum(map(len, part))}, out
+
+
+def band_fit(cues: Mapping[str, Floats], target: Template) -> Fit:
+    """How a band sits, from the EMG of each cue.
+
+    Raises:
+        models.alignment.AlignmentError: cues are missing.
+    """
+    names = [cue for cue, emg in cues.items() for _ in range(len(emg))]
+    return fit(levels(np.concatenate(list(cues.values())), names), target, mirror=False)
+
+
+def cue_levels(cues: Mapping[str, Floats]) -> dict[str, Floats]:
+    """Mean rectified EMG of each cue, for a template."""
+    return {cue: np.abs(emg).mean(axis=0) for cue, emg in cues.items()}

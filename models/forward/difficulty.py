@@ -1,0 +1,177 @@
+"""How hard the generator is to invert: `python -m models.forward.difficulty` prints the table of README.md.
+
+Simple learners on causal features (running averages of the rectified EMG at six time constants), split
+as networks are judged: by block, by donning, by user, by user with the band turned. Needs scikit-learn.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from models.forward.generator import FIRST_UNSEEN_USER, session
+from models.forward.nuisance import Flags
+from models.hand import Floats
+from models.kinematics import Doubles
+from models.recording import Recording
+
+TIME_CONSTANTS_S: Final = (0.06, 0.3, 1.0, 4.0, 12.0, 25.0)
+WARM_UP_S: Final = 5.0
+
+Data = tuple[Floats, Floats]
+Predict = Callable[[Floats], Doubles]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One learner on one split."""
+
+    learner: str
+    split: str
+    mpjpe_mm: float
+    r2: float
+
+
+def features(recording: Recording, stride: int = 10) -> Data:
+    """Causal features and targets of one recording.
+
+    Args:
+        recording: raw EMG with ground truth.
+        stride: one row for every so many labels.
+
+    Returns:
+        (m, 8 x 6) logarithms of running averages, and (m, 63) joints in mm.
+    """
+    labels_t, joints = recording.label_t, recording.joints
+    if labels_t is None or joints is None:
+        raise ValueError("difficulty needs recordings with ground truth")
+    level = np.abs(recording.emg).astype(np.float64)
+    row = np.searchsorted(recording.t, labels_t, side="right") - 1
+    columns = [_running(level, seconds * recording.rate_hz)[row] for seconds in TIME_CONSTANTS_S]
+    use = np.flatnonzero(labels_t >= WARM_UP_S)[::stride]
+    return np.log1p(np.concatenate(columns, axis=1))[use].astype(np.float32), joints[use]
+
+
+def _running(x: Doubles, samples: float) -> Doubles:
+    """Exponential running average of (n, c), by doubling: exact, without a loop over samples."""
+    keep = np.exp(-1.0 / samples)
+    y, reach = (1.0 - keep) * x, 1
+    while reach < len(y) and keep**reach > 1e-9:
+        y[reach:] += keep**reach * y[:-reach].copy()
+        reach *= 2
+    return np.asarray(y)
+
+
+def mpjpe(predicted: Doubles, truth: Floats) -> float:
+    """Mean distance over the 20 points that are not the wrist, mm."""
+    difference = (predicted - truth).reshape(len(truth), -1, 3)[:, 1:]
+    return float(np.linalg.norm(difference, axis=2).mean())
+
+
+def r2(predicted: Doubles, truth: Floats) -> float:
+    """Share of variance explained, against the mean of each coordinate."""
+    return float(1.0 - np.sum((predicted - truth) ** 2) / np.sum((truth - truth.mean(axis=0)) ** 2))
+
+
+def learners(x: Floats, y: Floats) -> Iterator[tuple[str, Predict]]:
+    """The mean pose, ridge regression and extra-trees, fitted."""
+    from sklearn.ensemble import ExtraTreesRegressor
+    from sklearn.linear_model import Ridge
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    mean = y.mean(axis=0)
+    yield "mean pose", lambda new: np.repeat(mean[None].astype(np.float64), len(new), axis=0)
+    yield "ridge", make_pipeline(StandardScaler(), Ridge(100.0)).fit(x, y).predict
+    trees = ExtraTreesRegressor(120, min_samples_leaf=4, max_features=0.5, n_jobs=-1, random_state=0)
+    yield "extra-trees", trees.fit(x, y).predict
+
+
+def generic(users: int, seconds: float, variant: str, seed: int = 0) -> Iterator[Row]:
+    """Learners of many users (two donnings each): what is left of them on each split."""
+    last = 0.8 * seconds
+
+    def of(
+        who: Sequence[int], sessions: Sequence[int], keep: Callable[[Doubles], Flags] | None = None, turn: float = 0.0
+    ) -> Data:
+        parts = []
+        for user in who:
+            for number in sessions:
+                made = session(user, number, seconds, seed=seed, variant=variant, rotation_channels=turn)
+                x, y = features(made)
+                t = WARM_UP_S + np.arange(len(y)) * 10 / 50.0
+                chosen = slice(None) if keep is None else np.flatnonzero(keep(t))
+                parts.append((x[chosen], y[chosen]))
+        return np.concatenate([x for x, _ in parts]), np.concatenate([y for _, y in parts])
+
+    seen = range(users)
+    unseen = range(FIRST_UNSEEN_USER, FIRST_UNSEEN_USER + max(4, users // 2))
+    train = of(seen, (0, 1), lambda t: t < last)
+    tests = {
+        "block": of(seen, (0, 1), lambda t: t > last + WARM_UP_S),
+        "donning": of(seen, (2,)),
+        "user": of(unseen, (0,)),
+        "user, band turned by 1": of(unseen, (0,), turn=1.0),
+    }
+    yield from _judge(train, tests)
+
+
+def personal(users: int, seconds: float, variant: str, seed: int = 0) -> Iterator[Row]:
+    """Learners of one user and donning each, averaged over users: the ceiling, and the fall on another user."""
+    rows: list[Row] = []
+    for user in range(users):
+        x, y = features(session(user, 0, seconds, seed=seed, variant=variant), stride=5)
+        cut = int(0.8 * len(y))
+        other = features(session(user + 1, 0, seconds / 4, seed=seed, variant=variant))
+        guard = cut + round(WARM_UP_S * 10)
+        rows += _judge((x[:cut], y[:cut]), {"own user, block": (x[guard:], y[guard:]), "another user": other})
+    for learner, split in dict.fromkeys((row.learner, row.split) for row in rows):
+        same = [row for row in rows if (row.learner, row.split) == (learner, split)]
+        yield Row(
+            learner, split, float(np.mean([row.mpjpe_mm for row in same])), float(np.mean([row.r2 for row in same]))
+        )
+
+
+def _judge(train: Data, tests: dict[str, Data]) -> Iterator[Row]:
+    for name, predict in learners(*train):
+        for split, (x, y) in tests.items():
+            predicted = predict(x)
+            yield Row(name, split, mpjpe(predicted, y), r2(predicted, y))
+
+
+def table(rows: Sequence[Row]) -> str:
+    """The rows as a Markdown table: a line per learner, MPJPE in mm and R2 per split."""
+    splits = list(dict.fromkeys(row.split for row in rows))
+    lines = ["| | " + " | ".join(splits) + " |", "|---" * (len(splits) + 1) + "|"]
+    for name in dict.fromkeys(row.learner for row in rows):
+        cells = [
+            f"{row.mpjpe_mm:.1f} ({row.r2:.2f})"
+            for split in splits
+            for row in rows
+            if (row.learner, row.split) == (name, split)
+        ]
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Print the table for one generator."""
+    parser = argparse.ArgumentParser(description="How hard the forward model is to invert (synthetic data).")
+    parser.add_argument("--variant", default="A")
+    parser.add_argument("--users", type=int, default=24)
+    parser.add_argument("--seconds", type=float, default=120.0)
+    parser.add_argument("--personal-users", type=int, default=6)
+    parser.add_argument("--personal-seconds", type=float, default=600.0)
+    chosen = parser.parse_args(argv)
+    rows = [*generic(chosen.users, chosen.seconds, chosen.variant)]
+    own = [*personal(chosen.personal_users, chosen.personal_seconds, chosen.variant)]
+    sys.stdout.write(f"Generator {chosen.variant}, MPJPE in mm (R2), synthetic\n\n{table(rows)}\n\n{table(own)}\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,51 @@
+"""What a band does to a signal that says nothing about the hand: turns, gains, noise, losses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.alignment import roll
+from models.hand import CHANNELS, Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Augmentation:
+    """How much of each; all zero = none."""
+
+    roll: float = 0.6
+    """Turns by up to this many channels, uniformly."""
+    gain: float = 0.2
+    """SD of the logarithm of the common gain."""
+    channel_gain: float = 0.1
+    """SD of the logarithm of each channel's gain."""
+    channel_loss: float = 0.02
+    """Probability that a channel is silent."""
+    noise: float = 0.5
+    """SD of added noise, in counts of raw EMG."""
+    packet_loss: float = 0.002
+    """Probability that a packet of two raw samples repeats the one before it."""
+
+    def mixes(self, count: int, rng: np.random.Generator) -> Floats:
+        """(count, 8, 8) matrices for envelopes as row vectors."""
+        if not (self.roll or self.gain or self.channel_gain or self.channel_loss):
+            return np.broadcast_to(np.eye(CHANNELS, dtype=np.float32), (count, CHANNELS, CHANNELS))
+        turns = rng.uniform(-self.roll, self.roll, count)
+        gains = np.exp(
+            self.gain * rng.standard_normal((count, 1)) + self.channel_gain * rng.standard_normal((count, CHANNELS))
+        )
+        gains *= rng.random((count, CHANNELS)) >= self.channel_loss
+        return np.asarray(np.stack([roll(turn) for turn in turns]) * gains[:, None, :], np.float32)
+
+    def spoil(self, emg: Floats, rng: np.random.Generator) -> Floats:
+        """Noise and lost packets on raw EMG (batch, n, 8); a new array."""
+        out = emg + np.asarray(self.noise * rng.standard_normal(emg.shape), np.float32) if self.noise else emg.copy()
+        if self.packet_loss:
+            lost = np.argwhere(rng.random((len(emg), emg.shape[1] // 2)) < self.packet_loss)
+            for row, packet in lost[lost[:, 1] > 0]:
+                out[row, 2 * packet : 2 * packet + 2] = out[row, 2 * packet - 2 : 2 * packet]
+        return out
+
+
+NONE = Augmentation(0.0, 0.0, 0.0, 0.0, 0.0, 0.0)

@@ -1,0 +1,175 @@
+"""Batches for the two kinds of networks, gathered from tracks when they are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from models.architectures.base import Scaling, Setting
+from models.hand import Floats
+from models.training.augment import Augmentation
+from models.training.tracks import DataError, Track
+
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Inputs, targets in mm, and how much each target counts."""
+
+    emg: Floats
+    """Windows (b, window, 8) of EMG, or running averages (b, steps, k, 8)."""
+    mix: Floats
+    """(b, 8, 8) for envelopes as row vectors."""
+    pose: Floats
+    """(b, 63) or (b, steps, 63)."""
+    weight: Floats
+    """(b,) or (b, steps)."""
+
+
+class Batches(Protocol):
+    """A data set that gives batches by index."""
+
+    def __len__(self) -> int: ...
+
+    def draw(self, count: int, rng: np.random.Generator, share: float | None) -> Ints:
+        """Random places; `share` of them from sessions with canonical poses."""
+        ...
+
+    def batch(self, index: Ints, augmentation: Augmentation, rng: np.random.Generator) -> Batch: ...
+
+
+class Windows:
+    """Overlapping windows that never cross a gap or a file; each is cut when its batch is made."""
+
+    def __init__(self, tracks: Sequence[Track], steps: int, setting: Setting, hop: int = 1) -> None:
+        """`steps` per window and `hop`, in steps of 20 ms."""
+        self._every = setting.decimation
+        self._raw = setting.emg_mode != "envelope"
+        self._steps = steps
+        self._tracks = list(tracks)
+        ends = [_usable(track, steps, hop) for track in tracks]
+        self._track = (
+            np.concatenate([np.full(len(end), i) for i, end in enumerate(ends)]) if ends else np.zeros(0, np.int64)
+        )
+        self._end = np.concatenate(ends) if ends else np.zeros(0, np.int64)
+        if not len(self._end):
+            raise DataError(
+                f"no window of {steps * 0.02:g} s with a pose in the data; give longer sessions with ground truth"
+            )
+
+        self._canonical = np.array([track.canonical for track in self._tracks])[self._track]
+
+    def __len__(self) -> int:
+        return len(self._end)
+
+    def draw(self, count: int, rng: np.random.Generator, share: float | None) -> Ints:
+        return _draw(self._canonical, count, rng, share)
+
+    def batch(self, index: Ints, augmentation: Augmentation, rng: np.random.Generator) -> Batch:
+        rows = [(self._tracks[t], int(e)) for t, e in zip(self._track[index], self._end[index], strict=True)]
+        emg = np.stack(
+            [track.emg[(end + 1 - self._steps) * self._every : (end + 1) * self._every] for track, end in rows]
+        )
+        if self._raw:
+            emg = augmentation.spoil(emg, rng)
+        pose = np.stack([track.pose[end] for track, end in rows])
+        weight = np.array([track.weight[end] for track, end in rows], np.float32)
+        return Batch(emg, augmentation.mixes(len(index), rng), pose, weight)
+
+
+@dataclass(frozen=True, slots=True)
+class Averages:
+    """A track as a stream sees it."""
+
+    bank: Floats
+    """(n, k, 8) running averages at the network's own rate."""
+    pose: Floats
+    weight: Floats
+    every: int
+    """Rows of `bank` per step of `pose`."""
+    canonical: bool = False
+
+
+class Sequences:
+    """Runs of `steps` steps from random places; a run that starts inside a track is not judged on its first steps."""
+
+    def __init__(self, averages: Sequence[Averages], steps: int, burn_in: int) -> None:
+        self._averages = [a for a in averages if len(a.pose) >= steps]
+        self._steps, self._burn_in = steps, burn_in
+        starts = [np.arange(0, len(a.pose) - steps + 1, max(1, steps // 4)) for a in self._averages]
+        self._track = (
+            np.concatenate([np.full(len(s), i) for i, s in enumerate(starts)]) if starts else np.zeros(0, np.int64)
+        )
+        self._start = np.concatenate(starts) if starts else np.zeros(0, np.int64)
+        if not len(self._start):
+            raise DataError(f"no run of {steps * 0.02:g} s without a gap in the data; give longer sessions")
+
+        self._canonical = np.array([a.canonical for a in self._averages])[self._track]
+
+    def __len__(self) -> int:
+        return len(self._start)
+
+    def draw(self, count: int, rng: np.random.Generator, share: float | None) -> Ints:
+        return _draw(self._canonical, count, rng, share)
+
+    def batch(self, index: Ints, augmentation: Augmentation, rng: np.random.Generator) -> Batch:
+        rows = []
+        for i in index:
+            averages = self._averages[self._track[i]]
+            jitter = int(rng.integers(0, max(1, self._steps // 4)))
+            start = int(min(self._start[i] + jitter, len(averages.pose) - self._steps)) if self._start[i] else 0
+            rows.append((averages, start))
+        bank = np.stack([a.bank[s * a.every : (s + self._steps) * a.every] for a, s in rows])
+        if augmentation.noise:
+            bank = bank * np.exp(0.05 * rng.standard_normal((len(bank), 1, *bank.shape[2:]))).astype(np.float32)
+        pose = np.stack([a.pose[s : s + self._steps] for a, s in rows])
+        weight = np.stack([a.weight[s : s + self._steps] for a, s in rows])
+        for row, (_, start) in enumerate(rows):
+            if start:
+                weight[row, : self._burn_in] = 0.0
+        return Batch(bank, augmentation.mixes(len(index), rng), pose, weight)
+
+
+def scaling(tracks: Sequence[Track], raw: bool) -> Scaling:
+    """The constants of the graph, from training tracks alone: quantiles of the envelope, moments of the pose."""
+    levels = np.concatenate([_coarse_envelope(track.emg, raw) for track in tracks]).ravel()
+    levels = levels[np.isfinite(levels)]
+    floor = float(max(np.percentile(levels, 5.0), 0.01 * levels.mean(), 1e-6))
+    logs = np.log(levels + floor)
+    poses = [track.pose[track.weight > 0] for track in tracks]
+    count = sum(len(pose) for pose in poses)
+    if not count:
+        raise DataError("no pose in the data; give sessions with ground truth")
+    mean = sum(pose.sum(axis=0, dtype=np.float64) for pose in poses) / count
+    variance = sum(((pose - mean) ** 2).sum(axis=0, dtype=np.float64) for pose in poses) / count
+    return Scaling(
+        floor=floor,
+        mean=float(logs.mean()),
+        std=float(logs.std()) or 1.0,
+        pose_mean=tuple(float(v) for v in np.broadcast_to(mean, (63,))),
+        pose_std=float(np.sqrt(np.mean(variance))) or 1.0,
+    )
+
+
+def _coarse_envelope(emg: Floats, raw: bool) -> Floats:
+    """One level per 50 ms, enough for quantiles."""
+    block = 10 if raw else 2
+    kept = len(emg) // block * block
+    return np.asarray(np.abs(emg[:kept]).reshape(-1, block, emg.shape[1]).mean(axis=1), np.float32)[::4]
+
+
+def _draw(canonical: npt.NDArray[np.bool_], count: int, rng: np.random.Generator, share: float | None) -> Ints:
+    if share is None or canonical.all() or not canonical.any():
+        return rng.integers(0, len(canonical), count)
+    pools = [rng.choice(np.flatnonzero(canonical == wanted), count) for wanted in (True, False)]
+    return np.where(rng.random(count) < share, *pools)
+
+
+def _usable(track: Track, steps: int, hop: int) -> Ints:
+    ends = np.arange(steps - 1, track.steps, hop)
+    return ends[track.weight[ends] > 0]

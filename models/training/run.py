@@ -1,0 +1,145 @@
+"""One training from tracks to a saved network: split, constants, build, pretrain, train, judge."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from models.architectures.base import STEP_HZ, Built, Network, Scaling, Setting
+from models.evaluation.metrics import by_user, mpjpe, over_users
+from models.evaluation.predict import from_keras, judge
+from models.hand import VALUES, Floats
+from models.kinematics import angles, measure
+from models.training.batches import Averages, Batches, Sequences, Windows, scaling
+from models.training.features import bank
+from models.training.network_file import Card, save
+from models.training.splits import Split
+from models.training.tracks import Track
+from models.training.trainer import Outcome, Plan, Progress, Trainer, seed_everything
+
+SEQUENCE: Final = 400
+"""Steps of a training run of a stream (8 s)."""
+BURN_IN: Final = 75
+"""Steps at its start that are not judged when it begins inside a track: more than the convolutions reach."""
+HOP_S: Final = 0.02
+PLANS: Final = {
+    "window": Plan(epochs=30, steps_per_epoch=250, batch=256),
+    "stream": Plan(epochs=40, steps_per_epoch=150, batch=24, learning_rate=2e-3, smooth=1.0),
+}
+
+
+@dataclass(slots=True)
+class Run:
+    """One training; `finish` may be called whenever there is a best network."""
+
+    network: Network
+    setting: Setting
+    split: Split
+    plan: Plan
+    out: Path
+    folder: Path | None = None
+    trained_on: tuple[str, ...] = ()
+    built: Built = field(init=False)
+    trainer: Trainer = field(init=False)
+    pretrained: dict[str, float] = field(default_factory=dict)
+
+    def prepare(self, *, resume: bool = False) -> int:
+        """Build everything. Returns the epochs that a checkpoint already has."""
+        seed_everything(self.plan.seed)
+        constants = constants_of(self.split.train, self.setting)
+        self.setting = replace(self.setting, scaling=constants)
+        self.built = self.network.assemble(self.setting)
+        train = batches(self.network, self.built, self.split.train, self.setting)
+        validation = batches(self.network, self.built, self.split.held_out, self.setting)
+        done = self._trainer(train, validation, resume=resume)
+        if not done and self.network.pretrain is not None:
+            self.pretrained = self.network.pretrain(
+                self.built, scaled_poses(self.split.train, constants), self.plan.seed
+            )
+        return done
+
+    def _trainer(self, train: Batches, validation: Batches, *, resume: bool) -> int:
+        self.trainer = Trainer(self.built, train, validation, self.plan, self.folder)
+        return self.trainer.resume() if resume else 0
+
+    def train(self, progress: Progress) -> Outcome:
+        """Run the plan; the best network so far is always on disk."""
+        progress.on_best = lambda: save(self.out, self.built, self.card())
+        return self.trainer.run(progress)
+
+    def card(self, validation: dict[str, Any] | None = None) -> Card:
+        return Card(
+            architecture=self.network.name,
+            setting=self.setting,
+            hop=round(HOP_S * self.setting.rate_hz),
+            trained_on=self.trained_on,
+            validation=validation or {},
+            seed=self.plan.seed,
+        )
+
+    def finish(self, test: Sequence[Track], label: str) -> dict[str, Any]:
+        """Judge the best network and save it with its figures.
+
+        Args:
+            test: tracks that chose nothing; empty = the held-out part, which chose when to stop.
+            label: what the split is, for the metadata.
+        """
+        figures = self.judge(test or self.split.held_out)
+        validation = {
+            **{
+                key: round(figures[key], 3)
+                for key in ("mpjpe_mm", "rmse_mm", "mean_pose_mpjpe_mm", "mpjpe_mm_sd", "r2", "users")
+            },
+            "split": label,
+            "mean_pose": [round(v, 2) for v in self.setting.scaling.pose_mean],
+        }
+        save(self.out, self.built, self.card(validation))
+        return figures
+
+    def judge(self, tracks: Sequence[Track]) -> dict[str, float]:
+        """Figures over users."""
+        skip = max(self.network.steps - 1, round(STEP_HZ))
+        runs = list(judge(from_keras(self.built, self.setting), tracks, skip))
+        return over_users(by_user(runs, np.array(self.setting.scaling.pose_mean, np.float32)))
+
+
+def batches(network: Network, built: Built, tracks: Sequence[Track], setting: Setting) -> Batches:
+    """The data set that a network of this kind is trained on."""
+    if network.kind == "window":
+        return Windows(tracks, network.steps, setting)
+    return Sequences([averages(track, built, setting) for track in tracks], SEQUENCE, BURN_IN)
+
+
+def averages(track: Track, built: Built, setting: Setting) -> Averages:
+    """A track as running averages, at the network's own rate."""
+    rows = bank(track.emg, setting.rate_hz, built.taus)
+    if built.every == 1:
+        rows = np.ascontiguousarray(rows[setting.decimation - 1 :: setting.decimation])
+    return Averages(rows, track.pose, track.weight, built.every, track.canonical)
+
+
+def constants_of(tracks: Sequence[Track], setting: Setting) -> Scaling:
+    """Everything in the graph that comes from data: training tracks only."""
+    values = scaling(tracks, raw=setting.emg_mode != "envelope")
+    some = np.concatenate([track.pose[track.weight > 0][::25] for track in tracks]).reshape(-1, 21, 3)
+    return replace(
+        values,
+        angle_mean=tuple(float(v) for v in angles(some).mean(axis=0)),
+        bones=tuple(float(v) for v in measure(some).mean(axis=0)),
+    )
+
+
+def scaled_poses(tracks: Sequence[Track], constants: Scaling) -> Floats:
+    """(n, 63) in the scale of the networks' last layer."""
+    poses = np.concatenate([track.pose[track.weight > 0] for track in tracks]).reshape(-1, VALUES)
+    return np.asarray((poses - np.array(constants.pose_mean)) / constants.pose_std, np.float32)
+
+
+def mean_pose_error(tracks: Sequence[Track], pose: Floats) -> float:
+    """MPJPE of a constant hand on what counts of these tracks."""
+    truth = np.concatenate([track.pose[track.weight > 0] for track in tracks])
+    return mpjpe(truth, np.broadcast_to(pose, truth.shape))

@@ -1,0 +1,1 @@
+"""What `myocast bench` measures: the real server and real clients in processes of their own."""

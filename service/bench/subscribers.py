@@ -1,0 +1,56 @@
+"""The client process of the latency run: N of the Python clients that people use."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from myocast_client import ClientError, Pose, connect
+from service.bench.process import BenchError, Line, call_in, usage
+
+ROW = tuple[int, int, int, int, int, float]
+
+
+def subscribe(line: Line, request: dict[str, Any]) -> None:
+    """Connect `clients` clients to `url`; orders: usage, poses (how many have come). Notes go to `notes` at the end.
+
+    The file's array `poses` has columns client, seq, sample, skipped, gap, time (system-wide monotonic).
+    """
+    notes: list[ROW] = []
+    asyncio.run(_subscribe(line, request["url"], request["clients"], notes))
+    np.savez(Path(request["notes"]), poses=np.array(notes, dtype=np.float64).reshape(-1, 6))
+    line.send(stopped=True)
+
+
+async def _subscribe(line: Line, url: str, clients: int, notes: list[ROW]) -> None:
+    async with AsyncExitStack() as stack:
+        # One after the other: the server numbers its clients in the order in which they come.
+        for number in range(clients):
+            client = connect(url, reconnect=False, queue=1)
+            client.on(Pose, lambda pose, number=number: _note(notes, number, pose))  # type: ignore[misc]
+            try:
+                await stack.enter_async_context(client)
+            except ClientError as error:
+                raise BenchError(f"a client could not connect: {error}") from None
+        loop, stop = asyncio.get_running_loop(), asyncio.Event()
+        threading.Thread(target=_obey, args=(line, notes, loop, stop), daemon=True).start()
+        line.send(connected=clients)
+        await stop.wait()
+
+
+def _note(notes: list[ROW], number: int, pose: Pose) -> None:
+    notes.append((number, pose.seq, pose.sample, pose.skipped, pose.gap, time.perf_counter()))
+
+
+def _obey(line: Line, notes: list[ROW], loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+    def halt(_: dict[str, Any]) -> None:
+        call_in(loop, stop.set)
+
+    line.obey({"usage": lambda _: usage(), "poses": lambda _: {"poses": len(notes)}, "stop": halt})
+    call_in(loop, stop.set)

@@ -1,0 +1,228 @@
+"""`myocast compare`: all networks on the same data and splits, in one table."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from models.errors import MyocastError
+
+if TYPE_CHECKING:
+    from models.architectures.base import Network, Setting
+    from models.training.splits import Split
+    from models.training.tracks import Track
+    from models.training.trainer import Plan
+
+COLUMNS: Final = (
+    ("name", "network"), ("seeds", "seeds"), ("parameters", "parameters"), ("kib", "KiB"), ("int8_kib", "KiB int8"),
+    ("donning_mm", "held-out donning, MPJPE mm"), ("user_mm", "unseen users, MPJPE mm"), ("user_rmse_mm", "unseen users, RMSE mm"),
+    ("jerk_ratio", "jerk / truth"), ("lag_ms", "lag ms"),
+    ("fp32_ms", "fp32 ms"), ("int8_ms", "int8 ms"), ("int8_mm", "int8 error mm"), ("real_time", "times real time"),
+)  # fmt: skip
+
+
+class CompareError(MyocastError):
+    """Data that a comparison cannot be made on."""
+
+
+def command(
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Networks, figures and the table go here; run again to go on.")],
+    data: Annotated[list[str] | None, typer.Option(metavar="PATH...", help="Sessions: at least three per user, or two. The last of each user is the held-out donning, the one before chooses when to stop.")] = None,
+    more: Annotated[list[str] | None, typer.Argument(metavar="[PATH]...", help="More data.")] = None,
+    test: Annotated[list[str] | None, typer.Option(metavar="PATH", help="Sessions of users who are not in --data. May be given several times.")] = None,
+    networks: Annotated[str, typer.Option(metavar="NAME,NAME", help="Which networks; all without it.")] = "",
+    mode: Annotated[str, typer.Option(metavar="raw|filtered|envelope")] = "raw",
+    epochs: Annotated[int | None, typer.Option(min=1)] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Batches per epoch.")] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Trainings per network, with seeds 0, 1, …; figures are their means.")] = 1,
+    threads: Annotated[int | None, typer.Option(min=1)] = None,
+) -> None:  # fmt: skip
+    """Train, judge, export and time all networks on the same data, and write the table."""
+    from models.architectures import NETWORKS, network
+    from models.architectures.base import Setting
+    from service.cli.datasets import items
+    from service.cli.keras_setup import prepare_keras
+
+    chosen = [network(name) for name in (networks.split(",") if networks else NETWORKS)]
+    setting = Setting(50.0 if mode == "envelope" else 200.0, mode)
+    found, judged = items([*(data or []), *(more or [])]), items(test) if test else []
+    prepare_keras(threads)
+    from models.training.run import PLANS
+    from service.cli.train import load_tracks
+
+    out.mkdir(parents=True, exist_ok=True)
+    tracks = load_tracks(found, setting, "", lambda name, total: None)
+    users = load_tracks(judged, setting, "", lambda name, total: None)
+    parts, donning = divide(tracks, users)
+    given: dict[str, Any] = {
+        key: value for key, value in (("epochs", epochs), ("steps_per_epoch", steps)) if value is not None
+    }
+    recipe = {"data": [item.describe() for item in found], "test": [item.describe() for item in judged], "mode": mode}
+    rows = []
+    for one in chosen:
+        results = [
+            _one(one, setting, parts, donning, users, replace(PLANS[one.kind], seed=seed, **given), recipe, out)
+            for seed in range(seeds)
+        ]
+        rows.append(_mean(results))
+        write_table(
+            rows, _baseline(parts, donning, users, setting), out, _command(data, more, test, mode, epochs, steps, seeds)
+        )
+        typer.echo(
+            f"{one.name}: held-out donning {rows[-1]['donning_mm']:.2f} mm, unseen users {rows[-1]['user_mm']:.2f} mm",
+            err=True,
+        )
+    typer.echo((out / "table.md").read_text())
+
+
+def divide(tracks: Sequence[Track], users: Sequence[Track]) -> tuple[Split, list[Track]]:
+    """Training, validation donning and held-out donning, from users with at least two sessions.
+
+    Raises:
+        CompareError: too few sessions, or test users who are also trained on.
+    """
+    from models.training.splits import split
+
+    shared = {t.user for t in tracks} & {t.user for t in users}
+    if shared:
+        raise CompareError(f"users {', '.join(sorted(shared)[:3])} are in --data and in --test; keep people apart")
+    if not users:
+        raise CompareError("no unseen users; give sessions of other people with --test")
+    outer = split(tracks, "session")
+    sessions = {t.user: len({s.session for s in outer.train if s.user == t.user}) for t in outer.train}
+    if min(sessions.values()) < 2:
+        raise CompareError("every user in --data needs three sessions: training, validation and held-out donning")
+    return split(outer.train, "session"), list(outer.held_out)
+
+
+def _one(
+    network: Network, setting: Setting, parts: Split, donning: Sequence[Track], users: Sequence[Track], plan: Plan,
+    recipe: Mapping[str, Any], out: Path,
+) -> dict[str, Any]:  # fmt: skip
+    """One training, or what an earlier run found with the same data and plan."""
+    from models.training.run import Run
+    from models.training.trainer import Progress
+
+    stem = out / f"{network.name}-{plan.seed}"
+    key = hashlib.sha256(
+        json.dumps([recipe, asdict(plan), network.name], sort_keys=True, default=str).encode()
+    ).hexdigest()
+    saved = stem.with_suffix(".json")
+    if saved.exists():
+        known: dict[str, Any] = json.loads(saved.read_text())
+        if known.get("key") == key:
+            return known
+    folder = stem.with_suffix(".run")
+    folder.mkdir(exist_ok=True)
+    run = Run(network, setting, parts, plan, stem.with_suffix(".keras"), folder)
+    resumable = (folder / "key").exists() and (folder / "key").read_text() == key
+    (folder / "key").write_text(key)
+    run.prepare(resume=resumable)
+    outcome = run.train(
+        Progress(
+            on_epoch=lambda epoch: typer.echo(f"{stem.name} epoch {epoch.epoch}: {epoch.mpjpe_mm:.2f} mm", err=True)
+        )
+    )
+    run.finish(donning, "held-out donning")
+    row = {"key": key, "name": network.name, "kind": network.kind, "parameters": network.parameters, "seed": plan.seed}
+    row |= {"epochs": len(outcome.epochs), "train_s": sum(epoch.seconds for epoch in outcome.epochs)}
+    row |= judge_files(stem, run, donning, users)
+    saved.write_text(json.dumps(row, indent=1))
+    return row
+
+
+def judge_files(stem: Path, run: Any, donning: Sequence[Track], users: Sequence[Track]) -> dict[str, Any]:
+    """Export, quantise, time, and judge the files themselves."""
+    from exporters.export import export
+    from exporters.quantize import quantize
+    from models.evaluation.latency import median_ms
+    from service.cli.evaluate import judged_by_file, onnx_session
+
+    plain, small = stem.with_suffix(".onnx"), stem.with_suffix(".int8.onnx")
+    exported = export(run.built, run.card({"mean_pose": list(run.setting.scaling.pose_mean)}), plain)
+    quantized = quantize(plain, small)
+    known, unseen = (judged_by_file(plain.read_bytes(), exported.spec, run.setting, part) for part in (donning, users))
+    fp32, int8 = (median_ms(onnx_session(file.read_bytes()), exported.spec.window) for file in (plain, small))
+    spacing = 20.0 if exported.spec.kind == "window" else 1000.0 / exported.spec.rate_hz
+    return {
+        "kib": exported.bytes / 1024, "int8_kib": quantized.bytes / 1024, "parity_mm": exported.parity_mm,
+        "donning_mm": known["mpjpe_mm"], "user_mm": unseen["mpjpe_mm"], "user_rmse_mm": unseen["rmse_mm"],
+        "jerk_ratio": unseen["jerk_m_s3"] / unseen["true_jerk_m_s3"], "lag_ms": unseen["lag_ms"],
+        "fp32_ms": fp32, "int8_ms": int8, "int8_mm": quantized.mean_mm, "real_time": spacing / fp32,
+    }  # fmt: skip
+
+
+def _mean(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    numbers = {key for key, value in results[0].items() if isinstance(value, int | float)}
+    row = {key: sum(result[key] for result in results) / len(results) for key in numbers}
+    return {**results[0], **row, "seeds": len(results), "parameters": results[0]["parameters"]}
+
+
+def _baseline(parts: Split, donning: Sequence[Track], users: Sequence[Track], setting: Setting) -> dict[str, Any]:
+    from models.evaluation.baselines import still
+    from models.evaluation.metrics import by_user, over_users
+    from models.evaluation.predict import judge
+
+    figures = [over_users(by_user(list(judge(still(parts.train, setting), part, 50)))) for part in (donning, users)]
+    return {
+        "name": "mean pose",
+        "parameters": 0,
+        "donning_mm": figures[0]["mpjpe_mm"],
+        "user_mm": figures[1]["mpjpe_mm"],
+        "user_rmse_mm": figures[1]["rmse_mm"],
+    }
+
+
+def write_table(rows: Sequence[Mapping[str, Any]], baseline: Mapping[str, Any], out: Path, command_line: str) -> None:
+    """`table.md` for people and `table.json` for programs."""
+    lines = [
+        f"`{command_line}`",
+        "",
+        "| " + " | ".join(title for _, title in COLUMNS) + " |",
+        "|---" * len(COLUMNS) + "|",
+    ]
+    lines += ["| " + " | ".join(_cell(row.get(key), key) for key, _ in COLUMNS) + " |" for row in (*rows, baseline)]
+    (out / "table.md").write_text("\n".join(lines) + "\n")
+    (out / "table.json").write_text(
+        json.dumps({"command": command_line, "rows": [*rows, baseline]}, indent=1, default=str)
+    )
+
+
+def _cell(value: Any, key: str) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, str):
+        return value
+    return (
+        f"{value:,.0f}"
+        if key in ("parameters", "kib", "int8_kib", "real_time", "seeds")
+        else f"{value:.3g}"
+        if key.endswith("_ms")
+        else f"{value:.2f}"
+    )
+
+
+def _command(
+    data: Sequence[str] | None,
+    more: Sequence[str] | None,
+    test: Sequence[str] | None,
+    mode: str,
+    epochs: int | None,
+    steps: int | None,
+    seeds: int,
+) -> str:
+    words = [
+        "myocast compare",
+        *(f"--data {d}" for d in (*(data or ()), *(more or ()))),
+        *(f"--test {t}" for t in test or ()),
+    ]
+    words += [f"--mode {mode}"] if mode != "raw" else []
+    words += [f"--epochs {epochs}"] if epochs else []
+    words += [f"--steps {steps}"] if steps else []
+    return " ".join([*words, f"--seeds {seeds}"])

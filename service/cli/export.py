@@ -1,0 +1,40 @@
+"""`myocast export`: a trained network as one model file that serves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def command(
+    keras: Annotated[Path, typer.Argument(metavar="KERAS", help="The .keras file that `myocast train` wrote.")],
+    onnx: Annotated[Path, typer.Argument(metavar="ONNX", help="The model file to write.")],
+    quantize: Annotated[
+        str, typer.Option(metavar="none|int8", help="int8: weights as 8-bit integers, with its error.")
+    ] = "none",
+    name: Annotated[str, typer.Option(help="The model's name; without it the architecture's.")] = "",
+) -> None:
+    """Convert a trained network to ONNX, compare the two, and write one file."""
+    from service.cli.keras_setup import prepare_keras
+
+    if quantize not in ("none", "int8"):
+        raise typer.BadParameter(f"expected none or int8, got {quantize!r}", param_hint="--quantize")
+    if onnx.suffix != ".onnx":
+        raise typer.BadParameter(f"{onnx}: a model file ends in .onnx", param_hint="ONNX")
+    if not onnx.absolute().parent.is_dir():
+        raise typer.BadParameter(f"{onnx.parent}: no such folder", param_hint="ONNX")
+    prepare_keras()
+    from exporters.export import export
+    from exporters.quantize import quantize as to_int8
+    from models.training.network_file import load
+
+    built, card = load(keras)
+    done = export(built, card, onnx, name=name)
+    typer.echo(f"{onnx}: {done.bytes:,} bytes, {done.nodes} nodes, at most {done.parity_mm:.2g} mm from Keras")
+    if quantize == "int8":
+        small = to_int8(onnx, onnx)
+        typer.echo(
+            f"{onnx}: int8, {small.bytes:,} bytes, {small.mean_mm:.3f} mm from fp32 on average, {small.max_mm:.2f} mm at most"
+        )

@@ -1,0 +1,78 @@
+"""`myocast synthesize`: sessions of people who do not exist, with the true pose in every file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def command(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder for the sessions; it is made if need be.")],
+    users: Annotated[int, typer.Option(metavar="N", min=1, max=100_000, help="How many people.")] = 4,
+    sessions: Annotated[
+        int, typer.Option(metavar="N", min=1, max=1000, help="Sessions of each; every one a new donning.")
+    ] = 2,
+    seconds: Annotated[float, typer.Option(metavar="N", min=1.0, max=86_400.0, help="Length of a session.")] = 120.0,
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Other seeds are other people.")] = 1,
+    rate: Annotated[float | None, typer.Option(metavar="HZ", min=50.0, max=1000.0, help="Samples a second.")] = None,
+    mode: Annotated[str, typer.Option(metavar="MODE", help="raw, filtered or envelope (50 Hz).")] = "raw",
+    variant: Annotated[str, typer.Option(metavar="A|B", help="The generator, or the one to test shifts on.")] = "A",
+) -> None:
+    """Write synthetic sessions: EMG at 200 Hz, the hand's true pose at 50 Hz, user and donning in the metadata.
+
+    The same arguments give the same files. Nothing is overwritten.
+    """
+    from drivers.sessions import write_session
+    from models.forward.generator import session
+
+    _check(mode, rate, variant)
+    files = _files(folder, users, sessions)
+    with _progress(len(files)) as advance:
+        for (user, number), file in files.items():
+            made = session(user, number, seconds, seed=seed, rate_hz=rate or 200.0, emg_mode=mode, variant=variant)
+            write_session(file, made)
+            advance()
+    typer.echo(f"{folder}: {len(files)} synthetic sessions of {seconds:g} s ({users} people, {sessions} each)")
+
+
+def _check(mode: str, rate: float | None, variant: str) -> None:
+    from models.forward.generator import MODES
+    from models.forward.variants import VARIANTS
+
+    for option, value, known in (("--mode", mode, MODES), ("--variant", variant, tuple(VARIANTS))):
+        if value not in known:
+            raise typer.BadParameter(f"{option} {value}: expected one of {', '.join(known)}")
+    if mode == "envelope" and rate not in (None, 50.0):
+        raise typer.BadParameter(f"--rate {rate:g}: mode envelope always has 50 Hz; leave --rate out")
+
+
+def _files(folder: Path, users: int, sessions: int) -> dict[tuple[int, int], Path]:
+    """Where each session goes, none of them there yet, so that nothing is found out half-way."""
+    from drivers.sessions import SessionError
+    from drivers.sessions.save import check_target
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SessionError(f"{folder}: no folder can be made there ({error.strerror}); choose another") from None
+    pairs = [(user, number) for user in range(users) for number in range(sessions)]
+    files = {(user, number): folder / f"user{user:03d}-session{number}.mcap" for user, number in pairs}
+    for file in files.values():
+        check_target(file)
+    return files
+
+
+@contextmanager
+def _progress(files: int) -> Iterator[Callable[[], None]]:
+    from rich.console import Console
+    from rich.progress import MofNCompleteColumn, Progress
+
+    console = Console(stderr=True)
+    columns = (*Progress.get_default_columns(), MofNCompleteColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("sessions", total=files)
+        yield lambda: bar.advance(task)

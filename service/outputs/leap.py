@@ -1,0 +1,147 @@
+"""A Leap Motion service for the programs that still look for one: `ws://127.0.0.1:6437/v6.json`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import http
+import re
+import socket
+from collections.abc import Collection
+from types import TracebackType
+from typing import Final
+
+from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.exceptions import ConnectionClosed, ConnectionClosedError
+from websockets.http11 import Request, Response
+
+from models.errors import MyocastError
+from service.outputs.leap_frame import LeapEncoder
+from service.outputs.origin import allowed
+from service.outputs.record import PoseRecord
+
+HOST: Final = "127.0.0.1"
+SEND_BUFFER: Final = 65536
+STUCK_AFTER_MS: Final = 10_000
+NORMAL_CLOSURE: Final = 1000
+_PATH: Final = re.compile(r"/v[1-7]\.json")
+
+
+class LeapError(MyocastError):
+    """The endpoint cannot be opened."""
+
+
+class LeapOutput:
+    """The endpoint. Each client has one slot for the newest frame, so a slow one delays nobody."""
+
+    def __init__(self, port: int, origins: Collection[str] = ()) -> None:
+        self.encoder = LeapEncoder()
+        self._port, self._origins = port, origins
+        self._slots: set[_Slot] = set()
+        self._server: Server | None = None
+
+    @property
+    def address(self) -> str:
+        """Where clients find it, with the port really taken."""
+        return f"ws://{HOST}:{self._port}/v6.json"
+
+    @property
+    def clients(self) -> int:
+        return len(self._slots)
+
+    async def __aenter__(self) -> LeapOutput:
+        """Listen.
+
+        Raises:
+            LeapError: the port is taken.
+        """
+        listener = _listen(self._port)
+        self._port = listener.getsockname()[1]
+        self._server = await serve(
+            self._handle, sock=listener, process_request=self._check, compression=None,
+            ping_interval=None, close_timeout=1.0, max_size=4096, server_header=None,
+        )  # fmt: skip
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._server is not None:
+            # leapjs takes 1001 for "speak an older version", so leave with a plain goodbye.
+            self._server.close(code=NORMAL_CLOSURE)
+            await self._server.wait_closed()
+            self._server = None
+
+    def put(self, pose: PoseRecord) -> None:
+        """Take a pose; with nobody listening nothing is encoded."""
+        if self._slots:
+            frame = self.encoder.encode(pose)
+            for slot in self._slots:
+                slot.put(frame)
+
+    def _check(self, connection: ServerConnection, request: Request) -> Response | None:
+        if not _PATH.fullmatch(request.path.partition("?")[0]):
+            return connection.respond(http.HTTPStatus.NOT_FOUND, "A Leap client asks for /v6.json.\n")
+        origins = request.headers.get_all("Origin")
+        if len(origins) > 1 or not allowed(origins[0] if origins else None, self._origins):
+            return connection.respond(http.HTTPStatus.FORBIDDEN, "This origin is not listed; see `serve --origin`.\n")
+        return None
+
+    async def _handle(self, connection: ServerConnection) -> None:
+        await connection.send(self.encoder.version(), text=True)
+        await connection.send(self.encoder.device_event(), text=True)
+        slot = _Slot()
+        sender = asyncio.create_task(_send(connection, slot), name="leap-sender")
+        self._slots.add(slot)
+        try:
+            # What Leap clients say (focus, background, heartbeat) changes nothing here.
+            async for _ in connection:
+                pass
+        except ConnectionClosedError:
+            return
+        finally:
+            self._slots.discard(slot)
+            sender.cancel()
+
+
+class _Slot:
+    """Room for the newest frame."""
+
+    def __init__(self) -> None:
+        self._frame: bytes | None = None
+        self._filled = asyncio.Event()
+
+    def put(self, frame: bytes) -> None:
+        self._frame = frame
+        self._filled.set()
+
+    async def take(self) -> bytes:
+        while self._frame is None:
+            self._filled.clear()
+            await self._filled.wait()
+        frame, self._frame = self._frame, None
+        return frame
+
+
+async def _send(connection: ServerConnection, slot: _Slot) -> None:
+    with contextlib.suppress(ConnectionClosed):
+        while True:
+            await connection.send(await slot.take(), text=True)
+
+
+def _listen(port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    # Accepted sockets inherit both: little may pile up in the kernel, and a peer that reads nothing goes away.
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, STUCK_AFTER_MS)
+    try:
+        listener.bind((HOST, port))
+        listener.listen()
+    except OSError as error:
+        listener.close()
+        raise LeapError(
+            f"--leap {port}: {error.strerror}; is a Leap service running? Choose another port, or 0 for a free one"
+        ) from None
+    return listener

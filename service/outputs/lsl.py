@@ -1,0 +1,150 @@
+"""Outlets of the Lab Streaming Layer: EMG, hand and markers, stamped with the samples' own times.
+
+`source_id` is made of this machine and the source's address, so an inlet that lost its outlet finds the
+next one by itself (liblsl, "Recovery").
+"""
+
+from __future__ import annotations
+
+import hashlib
+import socket
+from types import TracebackType
+from typing import Any, Final
+
+import numpy as np
+
+from drivers.base import Event, Frame, Marker, Playback, SourceInfo
+from drivers.clock import Clock, now
+from models.errors import MyocastError
+from models.hand import CHANNELS, JOINTS
+from service.outputs.record import PoseRecord
+
+EMG, HAND, MARKERS = "Myocast-EMG", "Myocast-Hand", "Myocast-Markers"
+HAND_LABELS: Final = tuple(f"{joint}_{axis}" for joint in JOINTS for axis in "xyz")
+_UNITS: Final = {"adc": "adc", "uV": "microvolts"}
+_LSL_IRREGULAR: Final = 0.0
+_ANCHORINGS: Final = 16
+
+
+class LslError(MyocastError):
+    """The Lab Streaming Layer cannot be used."""
+
+
+class LslOutput:
+    """Three outlets per armband; those of the second and later ones carry its number, as in `Myocast-EMG-2`."""
+
+    def __init__(self, clock: Clock = now) -> None:
+        self._clock = clock
+        self._lsl: Any = None
+        self._offset = 0.0
+        self._infos: dict[int, SourceInfo] = {}
+        self._speeds: dict[int, float] = {}
+        self._outlets: dict[tuple[str, int], Any] = {}
+
+    async def __aenter__(self) -> LslOutput:
+        """Load liblsl.
+
+        Raises:
+            LslError: it is not installed.
+        """
+        try:
+            import pylsl
+        except (ImportError, RuntimeError) as error:  # RuntimeError: pylsl without its shared library
+            reason = str(error).splitlines()[0]
+            raise LslError(f"--lsl needs the Lab Streaming Layer: {reason}; pip install 'myocast[lsl]'") from None
+        self._lsl = pylsl
+        self._offset = _clock_offset(pylsl.local_clock, self._clock)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._outlets.clear()
+
+    @property
+    def names(self) -> list[str]:
+        """The streams that are open."""
+        return [_name(name, device) for name, device in self._outlets]
+
+    def event(self, device: int, event: Event) -> None:
+        """Take what a source emits: EMG, markers, and what the source is."""
+        if isinstance(event, Frame):
+            self._on_frame(device, event)
+        elif isinstance(event, Marker):
+            self._outlet(MARKERS, device).push_sample([event.label], event.t + self._offset)
+        elif isinstance(event, SourceInfo):
+            self._on_info(device, event)
+        elif isinstance(event, Playback):
+            self._speeds[device] = event.speed
+
+    def put(self, pose: PoseRecord) -> None:
+        """Take a pose."""
+        self._outlet(HAND, pose.device).push_chunk(pose.joints.reshape(1, -1), pose.t + self._offset)
+
+    def _on_info(self, device: int, source: SourceInfo) -> None:
+        before = self._infos.get(device)
+        self._infos[device] = source
+        if before is not None and (before.rate_hz, before.unit) != (source.rate_hz, source.unit):
+            self._outlets.pop((EMG, device), None)
+        if before is not None and before.uri != source.uri:
+            for name in (EMG, HAND, MARKERS):
+                self._outlets.pop((name, device), None)
+        if source.rate_hz > 0:
+            for name in (EMG, HAND, MARKERS):
+                self._outlet(name, device)
+
+    def _on_frame(self, device: int, frame: Frame) -> None:
+        source = self._infos.get(device)
+        if source is None or source.rate_hz <= 0 or not len(frame.samples):
+            return
+        rate_hz = source.rate_hz * self._speeds.get(device, 1.0)
+        times = frame.t + self._offset + np.arange(len(frame.samples)) / rate_hz
+        self._outlet(EMG, device).push_chunk(frame.samples, times.tolist())
+
+    def _outlet(self, name: str, device: int) -> Any:
+        outlet = self._outlets.get((name, device))
+        if outlet is None:
+            outlet = self._outlets[name, device] = self._lsl.StreamOutlet(self._describe(name, device))
+        return outlet
+
+    def _describe(self, name: str, device: int) -> Any:
+        source = self._infos.get(device)
+        identity = _source_id(name, device, source.uri if source is not None else "")
+        title = _name(name, device)
+        if name == MARKERS:
+            return self._lsl.StreamInfo(title, "Markers", 1, _LSL_IRREGULAR, self._lsl.cf_string, identity)
+        if name == HAND:
+            # Windows may be skipped and a replay paused: the rate of poses is not promised.
+            info = self._lsl.StreamInfo(title, "MoCap", 63, _LSL_IRREGULAR, self._lsl.cf_float32, identity)
+            _describe_channels(info, list(HAND_LABELS), "Position", "mm")
+            info.desc().append_child_value("frame", "hand")
+            return info
+        rate, unit = (source.rate_hz, source.unit) if source is not None else (_LSL_IRREGULAR, "adc")
+        info = self._lsl.StreamInfo(title, "EMG", CHANNELS, rate, self._lsl.cf_float32, identity)
+        _describe_channels(info, [f"ch{k + 1}" for k in range(CHANNELS)], "EMG", _UNITS[unit])
+        return info
+
+
+def _describe_channels(info: Any, labels: list[str], kind: str, unit: str) -> None:
+    info.set_channel_labels(labels)
+    info.set_channel_types(kind)
+    info.set_channel_units(unit)
+    info.desc().append_child_value("manufacturer", "Myocast")
+
+
+def _name(name: str, device: int) -> str:
+    return name if device == 0 else f"{name}-{device + 1}"
+
+
+def _source_id(name: str, device: int, uri: str) -> str:
+    digest = hashlib.sha256(f"{socket.gethostname()}\n{uri}\n{device}".encode()).hexdigest()
+    return f"{name.lower()}-{digest[:16]}"
+
+
+def _clock_offset(lsl_clock: Clock, clock: Clock) -> float:
+    """LSL's time minus the process clock's: both are monotonic, so the tightest of a few readings holds for good."""
+    readings = []
+    for _ in range(_ANCHORINGS):
+        before, lsl, after = clock(), lsl_clock(), clock()
+        readings.append((after - before, lsl - (before + after) / 2))
+    return min(readings)[1]

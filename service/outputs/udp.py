@@ -1,0 +1,110 @@
+"""Poses as UDP datagrams of JSON, the message that Neurotron's Godot scenes listen for.
+
+21 keys, `wrist` and `<finger>_<p|i|d|t>` from the palm outwards, each [x, y, z] in centimetres, and `exit`
+(2 = go on, 1 = the scene quits; this output never asks it to). Ground truth goes to the next port, where
+the comparing scene listens. Each further armband has the next pair of ports.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from types import TracebackType
+from typing import Final
+
+import numpy as np
+import orjson
+
+from models.errors import MyocastError
+from models.hand import FINGERS, Floats
+from service.outputs.pacer import Pacer
+from service.outputs.record import PoseRecord
+
+MAX_RATE_HZ: Final = 60.0
+"""A scene takes one datagram per drawn frame; what comes faster only makes it lag."""
+KEYS: Final = ("wrist", *(f"{finger}_{bone}" for finger in FINGERS for bone in "pidt"))
+GO_ON: Final = 2
+_MM_PER_CM: Final = 10.0
+
+
+class UdpError(MyocastError):
+    """`--udp` names no address that can be sent to."""
+
+
+def encode(joints: Floats) -> bytes:
+    """One datagram from joints (63,) in mm."""
+    points = np.round(joints.reshape(21, 3).astype(np.float64) / _MM_PER_CM, 4).tolist()
+    return orjson.dumps({**dict(zip(KEYS, points, strict=True)), "exit": GO_ON})
+
+
+def parse_address(text: str) -> tuple[str, int]:
+    """`HOST:PORT` or `[HOST]:PORT`.
+
+    Raises:
+        UdpError: it is neither.
+    """
+    host, _, port = text.rpartition(":")
+    host = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65535:
+        raise UdpError(f"--udp {text!r}: expected HOST:PORT with a port from 1 to 65534, like 127.0.0.1:4243")
+    return host, int(port)
+
+
+class UdpOutput:
+    """Sends the newest pose at most 60 times a second, whether or not anybody listens."""
+
+    def __init__(self, address: str) -> None:
+        self._text = address
+        self._host, self._port = parse_address(address)
+        self._target: tuple[str, int] = (self._host, self._port)
+        self._transport: asyncio.DatagramTransport | None = None
+        self._pacers: dict[int, Pacer[PoseRecord]] = {}
+        self.sent = 0
+
+    @property
+    def address(self) -> str:
+        """Where the poses go."""
+        return f"udp://{self._text}"
+
+    async def __aenter__(self) -> UdpOutput:
+        """Open a socket.
+
+        Raises:
+            UdpError: the host has no address.
+        """
+        loop = asyncio.get_running_loop()
+        try:
+            found = await loop.getaddrinfo(self._host, self._port, type=socket.SOCK_DGRAM)
+            family, _, _, _, target = found[0]
+            self._target = (str(target[0]), self._port)
+            self._transport, _ = await loop.create_datagram_endpoint(asyncio.DatagramProtocol, family=family)
+        except OSError as error:
+            raise UdpError(f"--udp {self._text!r}: {error.strerror}; name a host that this machine knows") from None
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for pacer in self._pacers.values():
+            pacer.close()
+        if self._transport is not None:
+            self._transport.close()
+            self._transport = None
+
+    def put(self, pose: PoseRecord) -> None:
+        """Take a pose."""
+        pacer = self._pacers.get(pose.device)
+        if pacer is None:
+            pacer = self._pacers[pose.device] = Pacer(MAX_RATE_HZ, self._send, asyncio.get_running_loop())
+        pacer.put(pose)
+
+    def _send(self, pose: PoseRecord) -> None:
+        port = self._port + 2 * pose.device
+        self._datagram(pose.joints, port)
+        if pose.truth is not None:
+            self._datagram(pose.truth, port + 1)
+
+    def _datagram(self, joints: Floats, port: int) -> None:
+        if self._transport is not None and port < 65536:
+            self._transport.sendto(encode(joints), (self._target[0], port))
+            self.sent += 1

@@ -1,0 +1,74 @@
+/** The band on the forearm: eight pods that light up with the eight channels. */
+
+import {
+  BoxGeometry, BufferGeometry, Color, CylinderGeometry, ExtrudeGeometry, Group, Mesh, MeshStandardMaterial, Shape,
+} from "three";
+import { CHANNELS } from "@myocast/client";
+
+import { FOREARM } from "../hand/rest";
+
+const WIDTH = 34;
+const MIDDLE = FOREARM.to - 16;
+const DARK = new Color(0x2a303a);
+
+/** Local axes are those of frame `hand`, like the hand it belongs to. */
+export class Armband {
+  readonly object = new Group();
+  private readonly lamps: MeshStandardMaterial[] = [];
+
+  constructor(colors: readonly string[]) {
+    const pod = podShape();
+    const shell = new MeshStandardMaterial({ color: DARK, roughness: 0.42, metalness: 0 });
+    const lamp = new BoxGeometry(9, 1.4, 2.6);
+    for (let i = 0; i < CHANNELS; i++) this.add(i, pod, shell, lamp, colors[i]);
+    const strap = new Mesh(new CylinderGeometry(1, 1, WIDTH * 0.56, 48, 1, true), shell);
+    strap.rotation.x = Math.PI / 2;
+    const [w, h] = section();
+    strap.scale.set(w + 1.4, 1, h + 1.4);
+    strap.position.set(0, -FOREARM.drop, MIDDLE);
+    strap.castShadow = strap.receiveShadow = true;
+    this.object.add(strap);
+  }
+
+  /** How active each channel is, 0..1. */
+  glow(levels: ArrayLike<number>): void {
+    for (let i = 0; i < CHANNELS; i++) this.lamps[i].emissiveIntensity = 0.12 + 1.6 * levels[i];
+  }
+
+  // Channel 1 is on the back of the forearm; the ring runs towards the thumb on a right arm.
+  private add(
+    i: number, pod: BufferGeometry, shell: MeshStandardMaterial, lampShape: BufferGeometry, color: string,
+  ): void {
+    const angle = Math.PI / 2 + (i / CHANNELS) * 2 * Math.PI;
+    const [w, h] = section();
+    const [x, y] = [Math.cos(angle) * (w + 1.5), Math.sin(angle) * (h + 1.5)];
+    const lamp = new MeshStandardMaterial({ color: 0x111318, emissive: color, emissiveIntensity: 0.12, roughness: 0.4 });
+    this.lamps.push(lamp);
+    const group = new Group();
+    const body = new Mesh(pod, shell);
+    body.castShadow = body.receiveShadow = true;
+    const light = new Mesh(lampShape, lamp);
+    light.position.set(0, 7.1, 0);
+    group.add(body, light);
+    group.position.set(x, y - FOREARM.drop, MIDDLE);
+    group.rotation.z = Math.atan2(y / (h * h), x / (w * w)) - Math.PI / 2;
+    this.object.add(group);
+  }
+}
+
+function section(): [number, number] {
+  return [FOREARM.width[1] - 2.5, FOREARM.thickness[1] - 2.5];
+}
+
+/** A rounded block, 21 mm around the arm, `WIDTH` along it, its foot at y = 0. */
+function podShape(): BufferGeometry {
+  const [w, l, r] = [9.6, WIDTH / 2 - 1, 4];
+  const shape = new Shape();
+  shape.moveTo(-w + r, -l).lineTo(w - r, -l).quadraticCurveTo(w, -l, w, -l + r);
+  shape.lineTo(w, l - r).quadraticCurveTo(w, l, w - r, l).lineTo(-w + r, l);
+  shape.quadraticCurveTo(-w, l, -w, l - r).lineTo(-w, -l + r).quadraticCurveTo(-w, -l, -w + r, -l);
+  const block = new ExtrudeGeometry(shape, {
+    depth: 4.5, bevelEnabled: true, bevelSize: 1.3, bevelThickness: 1.3, bevelSegments: 3, curveSegments: 5,
+  });
+  return block.rotateX(-Math.PI / 2).translate(0, 1, 0);
+}

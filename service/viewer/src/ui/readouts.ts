@@ -1,0 +1,90 @@
+/** The numbers that are always in sight. */
+
+import type { Desk, DeviceView } from "../desk";
+import { element, setData, setHidden, setText } from "./dom";
+import { milliseconds } from "./format";
+
+/** A value with its unit in small print. */
+class Cell {
+  private readonly value = document.createTextNode("–");
+  private readonly unit = document.createElement("small");
+
+  constructor(private readonly target: HTMLElement) {
+    target.replaceChildren(this.value, this.unit);
+  }
+
+  set(value: string, unit = "", tone = ""): void {
+    if (this.value.data !== value) this.value.data = value;
+    setText(this.unit, unit);
+    setData(this.target, "tone", tone);
+  }
+
+  none(): void {
+    this.set("–");
+  }
+}
+
+/** See the module. Updated a few times a second, so that digits can be read. */
+export class Readouts {
+  private readonly rate = cell("rate");
+  private readonly age = cell("age");
+  private readonly latency = cell("latency");
+  private readonly skipped = cell("skipped");
+  private readonly dropped = cell("dropped");
+  private readonly battery = cell("battery");
+  private readonly error = cell("error");
+  private readonly errorCell = element<HTMLElement>("error-cell");
+  private last = { at: performance.now(), received: 0, device: null as DeviceView | null, rate: 0 };
+
+  show(desk: Desk): void {
+    const device = desk.current;
+    if (!desk.online) {
+      for (const cell of [this.rate, this.age, this.latency, this.battery, this.dropped]) cell.none();
+      return;
+    }
+    const rate = this.poseRate(device);
+    if (device.entry.model) this.rate.set(rate.toFixed(rate < 10 && rate > 0 ? 1 : 0), "/s");
+    else this.rate.none();
+    this.milliseconds(this.age, device.age.take());
+    this.milliseconds(this.latency, device.screen.take());
+    this.count(this.skipped, device.skipped);
+    this.count(this.dropped, device.status?.dropped ?? 0);
+    this.charge(device.status?.battery ?? null);
+    this.offTruth(device);
+  }
+
+  private poseRate(device: DeviceView): number {
+    const now = performance.now();
+    if (this.last.device !== device) this.last = { at: now, received: device.received, device, rate: 0 };
+    const seconds = (now - this.last.at) / 1000;
+    if (seconds >= 0.9) {
+      const rate = (device.received - this.last.received) / seconds;
+      this.last = { at: now, received: device.received, device, rate };
+    }
+    return this.last.rate;
+  }
+
+  private milliseconds(cell: Cell, value: number | null): void {
+    if (value !== null) cell.set(milliseconds(value), "ms", value > 150 ? "warn" : "");
+  }
+
+  private count(cell: Cell, value: number): void {
+    cell.set(value.toLocaleString("en"), "", value > 0 ? "warn" : "");
+  }
+
+  private charge(percent: number | null): void {
+    if (percent === null) this.battery.none();
+    else this.battery.set(String(percent), "%", percent <= 10 ? "bad" : percent <= 20 ? "warn" : "");
+  }
+
+  private offTruth(device: DeviceView): void {
+    const known = device.pose !== null && device.pose.truth !== null;
+    setHidden(this.errorCell, !known);
+    const error = device.error.take();
+    if (known && error !== null) this.error.set(error.toFixed(1), "mm");
+  }
+}
+
+function cell(id: string): Cell {
+  return new Cell(element<HTMLElement>(id));
+}

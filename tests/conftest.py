@@ -1,0 +1,38 @@
+"""Fixtures that more than one test module uses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.console import Console
+from tests.models_onnx import stream_model, window_model
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A window model and a streaming model, both for 200 Hz raw adc."""
+    folder = tmp_path_factory.mktemp("models")
+    return window_model(folder / "tiny_window.onnx"), stream_model(folder / "tiny_stream.onnx")
+
+
+@pytest.fixture(scope="session")
+def tiny_window(tiny_models: tuple[Path, Path]) -> Path:
+    return tiny_models[0]
+
+
+@pytest.fixture(scope="session")
+def tiny_stream(tiny_models: tuple[Path, Path]) -> Path:
+    return tiny_models[1]
+
+
+@pytest.fixture
+def console(tmp_path: Path) -> Iterator[Console]:
+    """Runs `myocast` as its users do, in an empty working directory; ends what a test left running."""
+    runner = Console(REPOSITORY, tmp_path)
+    yield runner
+    runner.close()

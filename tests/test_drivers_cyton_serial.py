@@ -1,0 +1,123 @@
+"""`cyton:` over pyserial, against a board on a pseudo-terminal."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from drivers import uri
+from drivers.base import DeviceLost, DriverError, Frame, SourceInfo
+from drivers.clock import now
+from drivers.cyton_serial import CytonSource
+from drivers.serial_port import SerialPort
+from models.hand import Floats
+from tests.boards import SCALE, CytonBoard
+from tests.hardware import Ear, running, session
+from tests.signals import fast_clock, made_up
+
+PACE = 6.0
+
+
+def board(counts: Floats | None = None, pace: float = PACE) -> CytonBoard:
+    counts = made_up(20_000).emg if counts is None else counts
+    return CytonBoard(counts, fast_clock(pace), pace)
+
+
+def source(path: str, pace: float = PACE, greeting_s: float = 2.0) -> CytonSource:
+    return CytonSource("cyton:PORT", path, clock=fast_clock(pace), greeting_s=greeting_s)
+
+
+async def test_recorded_emg_arrives_sample_for_sample() -> None:
+    emg = session().emg
+    async with board(emg) as cyton:
+        ear = Ear()
+        live = source(cyton.path)
+        async with running(live, ear):
+            await ear.until_samples(3000)
+        assert np.array_equal(ear.emg[:3000], (emg[:3000].astype(float) * SCALE).astype(np.float32))
+        assert np.array_equal(ear.index[:3000], np.arange(3000))
+        assert live.lost == 0
+    (info,) = ear.of(SourceInfo)
+    assert (info.rate_hz, info.unit, info.emg_mode) == (250.0, "uV", "raw")
+
+
+async def test_it_resets_starts_and_stops_the_board() -> None:
+    async with board() as cyton:
+        ear = Ear()
+        async with running(source(cyton.path), ear):
+            await ear.until_samples(100)
+        again = await SerialPort.open(cyton.path, 115200, now)
+        await again.close()
+        assert cyton.heard == b"svdbs"
+
+
+async def test_loss_is_exact() -> None:
+    async with board() as cyton:
+        cyton.skip = {500, 700, 701, 702, *range(1000, 1200)}
+        ear = Ear()
+        live = source(cyton.path)
+        async with running(live, ear):
+            await ear.until_samples(1500)
+        assert live.lost == len(cyton.skip)
+        kept = np.array([n for n in range(3000) if n not in cyton.skip])[:1500]
+        assert np.array_equal(ear.index[:1500], kept)
+        gaps = [frame.sample for frame in ear.of(Frame) if frame.gap]
+        assert gaps == [501, 703, 1200]
+
+
+async def test_an_unplugged_board_is_lost_and_the_next_run_goes_on() -> None:
+    ear = Ear()
+    live = source("not yet")
+    async with board() as first:
+        live._path = first.path
+        async with running(live, ear) as run:
+            await ear.until_samples(300)
+            first.unplug()
+            assert isinstance(await run.ended(), DeviceLost)
+        async with running(live, ear) as run:
+            assert isinstance(await run.ended(), DeviceLost), "it was there before"
+    before = ear.samples
+    async with board() as second:
+        live._path = second.path
+        async with running(live, ear):
+            await ear.until_samples(before + 300)
+    frames = ear.of(Frame)
+    assert [frame.sample > 0 for frame in frames if frame.gap] == [True]
+    assert (np.diff(ear.index) > 0).all()
+    assert live.lost > 0
+
+
+async def test_a_board_that_still_streams_is_reset_first() -> None:
+    async with board() as cyton:
+        cyton.start()
+        ear = Ear()
+        async with running(source(cyton.path), ear):
+            await ear.until_samples(100)
+        assert np.array_equal(np.diff(ear.index), np.ones(len(ear.index) - 1))
+
+
+async def refusal(live: CytonSource) -> str:
+    with pytest.raises(DriverError) as caught:
+        await live.run(Ear())
+    assert type(caught.value) is DriverError
+    return str(caught.value)
+
+
+async def test_a_board_that_is_off_another_device_and_no_port() -> None:
+    async with board() as cyton:
+        cyton.on = False
+        assert "switch the board on" in await refusal(source(cyton.path))
+        cyton.deaf = True
+        assert "no OpenBCI Cyton answers" in await refusal(source(cyton.path, greeting_s=0.2))
+    assert "there is no port" in await refusal(source("/dev/ttyUSB99"))
+
+
+@pytest.mark.parametrize("text", ["cyton:", "cyton:?hand=left", "cyton:/dev/ttyUSB0?rate=500"])
+def test_a_wrong_uri_is_refused(text: str) -> None:
+    with pytest.raises(DriverError):
+        uri.open_source(text)
+
+
+def test_the_uri_says_what_it_is() -> None:
+    live = uri.open_source("cyton:/dev/ttyUSB0?hand=left")
+    assert (live.info.rate_hz, live.info.unit, live.info.hand) == (250.0, "uV", "left")

@@ -1,0 +1,150 @@
+"""What a Myo says and is told: published examples, every length, any bytes."""
+
+from __future__ import annotations
+
+import struct
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from drivers import myo
+from drivers.base import EmgMode
+from drivers.myo import Characteristic, MyoDecoder
+from tests import transports
+
+
+def decode(characteristic: int, data: bytes | str) -> myo.Packet | None:
+    packets = MyoDecoder().feed(characteristic, bytes.fromhex(data) if isinstance(data, str) else data)
+    return packets[0] if packets else None
+
+
+@pytest.mark.parametrize(
+    ("characteristic", "wire", "rows", "turn"),
+    [
+        (Characteristic.EMG0, "FEFDF5FF00000104 02051C0AFFFF0080", [[-2, -3, -11, -1, 0, 0, 1, 4], [2, 5, 28, 10, -1, -1, 0, -128]], 0),
+        (Characteristic.EMG1, "01FF02FE03FD04FC 05FB06FA07F908F8", [[1, -1, 2, -2, 3, -3, 4, -4], [5, -5, 6, -6, 7, -7, 8, -8]], 1),
+        (Characteristic.EMG2, "0A141E28323C4650 F6ECE2D8CEC4BAB0", [[10, 20, 30, 40, 50, 60, 70, 80], [-10, -20, -30, -40, -50, -60, -70, -80]], 2),
+        (Characteristic.EMG3, "7F80000001FF40C0 0000000000000000", [[127, -128, 0, 0, 1, -1, 64, -64], [0] * 8], 3),
+    ],
+)  # fmt: skip
+def test_an_emg_notification_is_two_samples(characteristic: int, wire: str, rows: list[list[int]], turn: int) -> None:
+    packet = decode(characteristic, wire)
+    assert isinstance(packet, myo.EmgPacket)
+    assert packet.samples.tolist() == rows
+    assert packet.samples.dtype == np.float32
+    assert packet.turn == turn
+
+
+@pytest.mark.parametrize(("tail", "moved"), [("00", 0), ("05", 5), ("", 0)])
+def test_the_envelope_is_one_unsigned_sample_and_a_mask(tail: str, moved: int) -> None:
+    packet = decode(Characteristic.ENVELOPE, "2800 2300 7000 2C01 0004 5800 3D00 2DFF" + tail)
+    assert isinstance(packet, myo.EmgPacket)
+    assert packet.samples.tolist() == [[40, 35, 112, 300, 1024, 88, 61, 0xFF2D]]
+    assert (packet.turn, packet.moved) == (None, moved)
+
+
+def test_inertial_values_are_scaled() -> None:
+    packet = decode(Characteristic.IMU, "0040000000000000 000000000008 1000E0FF0000")
+    assert packet == myo.ImuPacket((1.0, 0.0, 0.0, 0.0), (0.0, 0.0, 1.0), (1.0, -2.0, 0.0))
+
+
+@pytest.mark.parametrize(
+    ("wire", "expected"),
+    [
+        ("010201", myo.ArmPacket("left", "wrist")),
+        ("010102000000", myo.ArmPacket("right", "elbow")),
+        ("01FF00", myo.ArmPacket(None)),
+        ("020000", myo.ArmPacket(None)),
+        ("030100000000", myo.GesturePacket("fist")),
+        ("030500", myo.GesturePacket("double_tap")),
+        ("03FFFF", myo.GesturePacket("unknown")),
+        ("037700", None),
+        ("040000", myo.GesturePacket("unlocked")),
+        ("060000000000", myo.GesturePacket("sync_failed")),
+        ("070000000000", myo.GesturePacket("warmed_up")),
+        ("FF0000", None),
+    ],
+)
+def test_classifier_events_have_three_or_six_bytes(wire: str, expected: myo.Packet | None) -> None:
+    assert decode(Characteristic.CLASSIFIER, wire) == expected
+
+
+def test_battery_firmware_info_name_and_taps() -> None:
+    assert decode(Characteristic.BATTERY, "5B") == myo.BatteryPacket(91)
+    assert decode(Characteristic.BATTERY, "FF") == myo.BatteryPacket(100)
+    firmware = decode(Characteristic.FIRMWARE, "0100 0500 B207 0200")
+    assert firmware == myo.FirmwarePacket((1, 5, 1970), 2)
+    assert firmware.text == "1.5.1970.2"
+    info = bytes.fromhex("0102030405C6") + struct.pack("<HBBBBB", 5, 0, 0, 0, 1, 2) + bytes(7)
+    assert decode(Characteristic.INFO, info) == myo.InfoPacket("C6:05:04:03:02:01", True, 2)
+    assert decode(Characteristic.NAME, b"PiMyo\0\0\x07") == myo.NamePacket("PiMyo")
+    assert decode(Characteristic.MOTION, "000203") == myo.TapPacket(2, 3)
+    assert decode(Characteristic.MOTION, "010203") is None
+
+
+@pytest.mark.parametrize("characteristic", list(Characteristic))
+def test_any_value_of_any_length_is_decoded_or_counted(characteristic: Characteristic) -> None:
+    for length in range(300):
+        decoder = MyoDecoder()
+        packets = decoder.feed(characteristic, bytes(range(256))[:length].ljust(length, b"\xa5"))
+        assert len(packets) + decoder.malformed <= 1
+        for packet in packets:
+            if isinstance(packet, myo.EmgPacket):
+                assert np.isfinite(packet.samples).all()
+
+
+@given(characteristic=st.integers(-1, 0xFFFF), data=st.binary(max_size=300))
+def test_no_value_raises(characteristic: int, data: bytes) -> None:
+    decoder = MyoDecoder()
+    assert len(decoder.feed(characteristic, data)) <= 1
+
+
+def test_ten_million_random_bytes_never_raise() -> None:
+    decoder = MyoDecoder()
+    handles = list(Characteristic)
+    for number, chunk in enumerate(transports.random_bytes(2)):
+        step = (3, 6, 8, 16, 17, 20)[number % 6]
+        handle = handles[number % len(handles)]
+        for at in range(0, len(chunk), 8 * step):
+            decoder.feed(handle, chunk[at : at + step])
+    assert decoder.malformed > 0
+
+
+@pytest.mark.parametrize(
+    ("command", "wire"),
+    [
+        (myo.set_mode("raw"), "0103030100"),
+        (myo.set_mode("filtered", classifier=True), "0103020101"),
+        (myo.set_mode("envelope", imu=False), "0103010000"),
+        (myo.STREAM_OFF, "0103000000"),
+        (myo.NEVER_SLEEP, "090101"),
+        (myo.NORMAL_SLEEP, "090100"),
+        (myo.vibrate("short"), "030101"),
+        (myo.vibrate("long"), "030103"),
+        (myo.led((0x80, 0x80, 0xFF), (0x80, 0x80, 0xFF)), "06068080FF8080FF"),
+    ],
+)
+def test_commands_are_packed_as_published(command: bytes, wire: str) -> None:
+    assert command == bytes.fromhex(wire)
+    assert command[1] == len(command) - 2
+
+
+def test_a_colour_is_a_byte() -> None:
+    with pytest.raises(ValueError):
+        myo.led((256, 0, 0), (0, 0, 0))
+
+
+@pytest.mark.parametrize(("mode", "count", "rate"), [("raw", 4, 200), ("filtered", 4, 200), ("envelope", 1, 50)])
+def test_each_mode_has_its_characteristics_and_rate(mode: EmgMode, count: int, rate: float) -> None:
+    characteristics = myo.emg_characteristics(mode)
+    assert len({characteristic.uuid for characteristic in characteristics}) == count
+    assert myo.RATE_HZ[mode] == rate
+
+
+def test_handles_follow_the_published_table() -> None:
+    assert Characteristic.EMG0.configuration == 0x2C
+    assert Characteristic.CLASSIFIER.configuration == 0x24
+    assert Characteristic.EMG3.uuid == "d5060405-a904-deb9-4748-2c7f4a124842"
+    assert [c for c in Characteristic if c.indicates] == [Characteristic.MOTION, Characteristic.CLASSIFIER]
