@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from http import HTTPStatus
 from importlib.resources import files
@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import orjson
 from fastapi import FastAPI, Request
-from fastapi.responses import FileResponse, JSONResponse, Response
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -37,6 +37,7 @@ CODES: Final = {
     400: "bad_request", 401: "unauthorized", 403: "forbidden", 404: "not_found", 405: "method_not_allowed",
     409: "conflict", 500: "internal_error", 503: "not_ready", 507: "disk_full",
 }  # fmt: skip
+REPLAY: Final = ("pause", "resume", "seek", "speed")
 VIBRATIONS: Final = ("short", "medium", "long")
 
 
@@ -78,6 +79,7 @@ def create_app(parts: Parts) -> FastAPI:
     app.router.routes.append(WebSocketRoute("/{path:path}", NoSuchStream()))
     _add_health(app, parts)
     _add_api(app, parts)
+    _add_docs(app)
     _add_viewer(app)
     return app
 
@@ -87,10 +89,12 @@ def _add_health(app: FastAPI, parts: Parts) -> None:
 
     @app.get("/healthz")
     async def healthz() -> Response:
+        """200 as long as the process turns."""
         return JSONResponse({"ok": True})
 
     @app.get("/readyz")
     async def readyz() -> Response:
+        """200 only while poses flow (without a fitting model: while EMG flows); else 503 with the reason."""
         reason = not_ready(parts.devices, parts.clock())
         if reason is not None:
             raise ApiError(503, reason)
@@ -98,37 +102,69 @@ def _add_health(app: FastAPI, parts: Parts) -> None:
 
     @app.get("/metrics")
     async def prometheus() -> Response:
+        """Prometheus text."""
         return Response(metrics(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
 def _add_api(app: FastAPI, parts: Parts) -> None:
     @app.get("/api/v1/status")
     async def status() -> Response:
+        """What the service is doing: device, model and pose as in `hello`, state and counts as in `status`."""
         return _json(parts.announcer.overview())
 
     @app.get("/api/v1/model")
     async def model() -> Response:
+        """What the model file in use says of itself, and its SHA-256."""
         engine = parts.devices[0].engine
         if engine is None:
             raise ApiError(404, "no model: none that is shipped fits this source")
         return _json({**asdict(engine.predictor.spec), "sha256": engine.predictor.sha256})
 
-    @app.post("/api/v1/recording")
+    @app.post("/api/v1/recording", openapi_extra=_takes({"action": ("start", "stop"), "name": "string"}))
     async def recording(request: Request) -> Response:
+        """Start a recording (`name` absent: date and time; 409 if it exists or one is running), or stop it."""
         answer = await _recording(parts.recorder, await _body(request))
         for device in parts.devices:
             parts.announcer.status_changed(device)
         return _json(answer)
 
-    @app.post("/api/v1/replay")
+    @app.post("/api/v1/replay", openapi_extra=_takes({"action": REPLAY, "value": "number", "device": "integer"}))
     async def replay(request: Request) -> Response:
+        """Steer a replay: `seek` takes seconds, `speed` a factor in (0, 100]; 409 where the source is none."""
         body = await _body(request)
         return _json(_replay(_device(parts.devices, body), body))
 
-    @app.post("/api/v1/device")
+    vibrate = {"action": ("vibrate",), "value": VIBRATIONS, "device": "integer"}
+
+    @app.post("/api/v1/device", openapi_extra=_takes(vibrate))
     async def device(request: Request) -> Response:
+        """Let the armband vibrate; 409 where it cannot."""
         body = await _body(request)
         return _json(await _vibrate(_device(parts.devices, body), body))
+
+
+def _add_docs(app: FastAPI) -> None:
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> Response:
+        from service.schemas.page import docs_page
+
+        return HTMLResponse(docs_page(app.openapi(), app.version))
+
+    @app.get("/asyncapi.json", include_in_schema=False)
+    async def stream_description(request: Request) -> Response:
+        from service.schemas import asyncapi
+
+        return _json(asyncapi(app.version, request.headers["host"]))
+
+
+def _takes(fields: Mapping[str, str | Sequence[str]]) -> dict[str, Any]:
+    """The OpenAPI description of a JSON body whose first field is required; a tuple lists a text's values."""
+    properties = {
+        name: {"type": kind} if isinstance(kind, str) else {"type": "string", "enum": list(kind)}
+        for name, kind in fields.items()
+    }
+    schema = {"type": "object", "properties": properties, "required": [next(iter(fields))]}
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
 
 
 def _add_viewer(app: FastAPI) -> None:
@@ -138,6 +174,7 @@ def _add_viewer(app: FastAPI) -> None:
 
     @app.get("/")
     async def viewer() -> Response:
+        """The viewer."""
         page = folder / "index.html"
         if not page.is_file():
             raise ApiError(
@@ -170,7 +207,7 @@ def _replay(device: Device, body: dict[str, Any]) -> dict[str, Any]:
     source = device.source
     if not isinstance(source, Replayable):
         raise ApiError(409, f"{source.info.uri} is not a replay")
-    action = _choice(body, "action", ("pause", "resume", "seek", "speed"))
+    action = _choice(body, "action", REPLAY)
     try:
         if action == "pause":
             source.pause()

@@ -45,6 +45,11 @@ class Settings:
     hop: int | None = None
     record: Path | None = None
     recordings: Path = Path("recordings")
+    leap: int | None = None
+    """Port of the Leap endpoint; 0 takes a free one."""
+    udp: str | None = None
+    """HOST:PORT that poses are sent to."""
+    lsl: bool = False
 
 
 class HttpServer(uvicorn.Server):
@@ -135,12 +140,14 @@ async def run(
         if prepare is not None:
             prepare(service)
         stop_on_signals(service.stop)
+        lines = await _open_outputs(service, settings, stack)
         await _start(service, settings, stack)
         server = HttpServer(_uvicorn_config(service))
         serving = asyncio.ensure_future(server.serve([sock]))
         stack.push_async_callback(_stop_http, server, serving, service.stream)
         if await _accepting(server, serving, service.stop):
-            announce(READY + address(settings.policy, sock.getsockname()[1]))
+            for line in (READY + address(settings.policy, sock.getsockname()[1]), *lines):
+                announce(line)
         await _any(service.stop.wait(), serving)
     if service.failure is not None:
         raise service.failure
@@ -150,6 +157,31 @@ def address(policy: Policy, port: int) -> str:
     """The address to open, with the token in the fragment, which browsers never send."""
     host = f"[{policy.bind}]" if ":" in policy.bind else policy.bind
     return f"http://{host}:{port}/" + (f"#token={policy.token}" if policy.token else "")
+
+
+async def _open_outputs(service: Service, settings: Settings, stack: AsyncExitStack) -> list[str]:
+    """The other ways out, imported only where they are asked for; gives what to say of each."""
+    lines = []
+    if settings.leap is not None:
+        from service.outputs.leap import LeapOutput
+
+        leap = await stack.enter_async_context(LeapOutput(settings.leap, settings.policy.origins))
+        service.hub.sinks.append(leap.put)
+        lines.append(f"Leap is ready: {leap.address}")
+    if settings.udp is not None:
+        from service.outputs.udp import UdpOutput
+
+        udp = await stack.enter_async_context(UdpOutput(settings.udp))
+        service.hub.sinks.append(udp.put)
+        lines.append(f"UDP is ready: {udp.address}")
+    if settings.lsl:
+        from service.outputs.lsl import LslOutput
+
+        lsl = await stack.enter_async_context(LslOutput())
+        service.hub.sinks.append(lsl.put)
+        for device in service.devices:
+            device.sinks.append(lsl.event)
+    return lines
 
 
 async def _start(service: Service, settings: Settings, stack: AsyncExitStack) -> None:

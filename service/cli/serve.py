@@ -31,6 +31,12 @@ TokenFile = Annotated[Path | None, typer.Option(metavar="F", help="A file with t
 Origin = Annotated[
     list[str] | None, typer.Option(metavar="URL", help="Pages from here may connect (also `null`, `*`); repeatable.")
 ]
+Leap = Annotated[
+    int | None,
+    typer.Option(metavar="PORT", min=0, max=65535, help="Leap Motion's protocol for old web apps; theirs is 6437."),
+]
+Udp = Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Poses as UDP JSON, e.g. 127.0.0.1:4243.")]
+Lsl = Annotated[bool, typer.Option("--lsl", help="Lab Streaming Layer outlets (needs the [lsl] extra).")]
 LogFormat = Annotated[str, typer.Option(metavar="text|json", help="How logs on stderr look.")]
 
 
@@ -49,6 +55,9 @@ def command(
     token: Token = None,
     token_file: TokenFile = None,
     origin: Origin = None,
+    leap: Leap = None,
+    udp: Udp = None,
+    lsl: Lsl = False,
     log_format: LogFormat = "text",
 ) -> None:
     """Serve poses from an armband, a recording or the built-in demo to browsers, Unity and other programs."""
@@ -68,6 +77,9 @@ def command(
         hop=hop,
         record=record,
         recordings=recordings,
+        leap=leap,
+        udp=udp,
+        lsl=lsl,
     )
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(run(settings, typer.echo))
