@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final
 from weakref import WeakKeyDictionary
 
+import bleak
 from bleak import BleakScanner
 from bleak.args.bluez import BlueZScannerArgs
 from bleak.backends.device import BLEDevice
@@ -60,6 +61,16 @@ def name_of(device: BLEDevice, advertisement: AdvertisementData | None = None) -
 
 def is_myo(advertisement: AdvertisementData) -> bool:
     return SERVICE_UUID in advertisement.service_uuids
+
+
+async def held_armbands() -> list[BLEDevice]:
+    """Armbands that this computer is connected to already: they do not advertise. Known to bleak since 3.1."""
+    adapter = getattr(bleak, "BleakAdapter", None)
+    if adapter is None:
+        return []
+    with suppress(*Problem):
+        return list(await (await adapter.get()).get_connected_devices([SERVICE_UUID]))
+    return []
 
 
 class Scan:

@@ -10,10 +10,9 @@ from drivers import cyton
 from drivers.base import DeviceLost, DriverError, Emit, Frame, Notice, Raw, SourceInfo
 from drivers.clock import Clock, now
 from drivers.cyton import CytonParser
-from drivers.myo_stream import hand_option
 from drivers.sample_clock import SampleClock
 from drivers.serial_port import Chunk, SerialPort
-from drivers.uri import SourceUri
+from drivers.uri import SourceUri, hand_option
 from models.hand import Side
 
 BAUD: Final = 115200

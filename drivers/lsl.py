@@ -14,8 +14,7 @@ import numpy as np
 from drivers.base import DeviceLost, DriverError, EmgMode, Emit, Frame, Notice, SourceInfo, Unit
 from drivers.clock import Clock, now
 from drivers.crossing import Crossing
-from drivers.myo_stream import hand_option
-from drivers.uri import SourceUri
+from drivers.uri import SourceUri, hand_option
 from models.hand import CHANNELS, Floats
 from models.recording import Doubles
 

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final, Literal
 
-import bleak
 from bleak import BleakClient
 from bleak.backends.characteristic import BleakGATTCharacteristic
 from bleak.backends.device import BLEDevice
@@ -15,7 +14,7 @@ from bleak.backends.scanner import AdvertisementData
 
 from drivers import myo
 from drivers.base import DeviceLost, DriverError, Emit, SourceInfo
-from drivers.ble import BluetoothUnavailable, Problem, Scan, explained, is_myo, name_of, radio_turn
+from drivers.ble import BluetoothUnavailable, Problem, Scan, explained, held_armbands, is_myo, name_of, radio_turn
 from drivers.clock import Clock, now
 from drivers.myo import SERVICE_UUID, Characteristic
 from drivers.myo_stream import OPTIONS, MyoOptions, MyoStream, check_firmware, emit_all, not_found, read_name
@@ -133,7 +132,7 @@ class MyoBleSource:
                     if is_myo(advertisement):
                         others.add(f"{name_of(device, advertisement)} {device.address}".strip())
         except TimeoutError:
-            held = await self._held()
+            held = await held_armbands()
         for device in held:
             if self._wanted is not None and _is(device, self._wanted):
                 return device
@@ -144,16 +143,6 @@ class MyoBleSource:
         if self._wanted is None:
             return is_myo(advertisement)
         return _is(device, self._wanted, advertisement)
-
-    async def _held(self) -> list[BLEDevice]:
-        """Armbands that are connected already: they do not advertise. Known to bleak since 3.1."""
-        adapter = getattr(bleak, "BleakAdapter", None)
-        if adapter is None:
-            return []
-        with suppress(*Problem):
-            found = await (await adapter.get()).get_connected_devices([SERVICE_UUID])
-            return list(found)
-        return []
 
     async def _begin(self, client: BleakClient, emit: Emit) -> None:
         """Everything the armband must be told anew after each connect, in this order."""

@@ -26,7 +26,7 @@ from drivers.myo import (
     set_mode,
 )
 from drivers.sample_clock import SampleClock
-from drivers.uri import SourceUri
+from drivers.uri import SourceUri, hand_option
 from models.hand import Side
 
 IMU_RATE_HZ: Final = 50.0
@@ -66,11 +66,6 @@ class MyoOptions:
     @property
     def emg(self) -> tuple[Characteristic, ...]:
         return emg_characteristics(self.mode)
-
-
-def hand_option(uri: SourceUri) -> Side | None:
-    """`?hand=left` or `right`; None where it is not given."""
-    return cast(Side, uri.choice("hand", "right", ("left", "right"))) if "hand" in uri.options else None
 
 
 class MyoStream:

@@ -23,8 +23,6 @@ SETTLED_S: Final = 2.0
 """Baseline below which a late arrival may as well be a slow crystal: it proves no loss."""
 PROOF_S: Final = 0.75
 """Samples that stay late for so long are not queued somewhere: samples before them are lost."""
-FAST_PROOF_S: Final = 0.15
-FAR_LATE_S: Final = 0.25
 PROOF_BURSTS: Final = 8
 BURST_S: Final = 0.002
 LATE: Final = 0.85
@@ -164,7 +162,6 @@ class _Lateness:
     """A spell in which everything is late."""
 
     since: float
-    first: float
     least: float
     latest: float
     bursts: int = 1
@@ -282,8 +279,7 @@ class SampleClock:
             self._late = None
             return 0
         spell = self._note(late, arrival)
-        stuck = spell.least >= FAR_LATE_S and late > spell.first - quantum_s
-        if spell.bursts < PROOF_BURSTS or arrival - spell.since < (FAST_PROOF_S if stuck else PROOF_S):
+        if spell.bursts < PROOF_BURSTS or arrival - spell.since < PROOF_S:
             return 0
         self._line.drop_since(spell.since)
         more = round((spell.least / quantum_s - self._owed) / step)
@@ -292,7 +288,7 @@ class SampleClock:
     def _note(self, late: float, arrival: float) -> _Lateness:
         spell = self._late
         if spell is None:
-            spell = self._late = _Lateness(arrival, late, late, arrival)
+            spell = self._late = _Lateness(arrival, late, arrival)
         spell.bursts += arrival - spell.latest > BURST_S
         spell.least = min(spell.least, late)
         spell.latest = arrival

@@ -7,7 +7,7 @@ filtered, envelope), `hand`, `rotation` (turns the band, in channels), `losses=1
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections import deque
 from typing import Final, cast
 
 import numpy as np
@@ -30,6 +30,7 @@ LATE_S: Final = 5.0
 _PAIR: Final = 2
 _AHEAD: Final = 200
 _BATTERY_S: Final = 600.0
+_EARLY_S: Final = 1e-6
 
 
 def from_uri(uri: SourceUri) -> SyntheticSource:
@@ -84,6 +85,7 @@ class SyntheticSource:
         )
         self._block: Block | None = None
         self._truth: Floats = np.zeros((0, 0), dtype=np.float32)
+        self._labels: deque[tuple[float, str]] = deque()
         self._row = 0
         self._sample = 0
         self._gap = False
@@ -99,29 +101,33 @@ class SyntheticSource:
         rate = self._info.rate_hz
         begun = self._clock()
         start = begun - self._sample / rate
-        sidecar = self._sidecar(begun)
-        beside = next(sidecar)
+        self._gap = self._sample > 0
+        beside = 0
         while True:
             late = self._clock() - (start + (self._sample + _PAIR) / rate)
             if late > LATE_S:
                 self._skip(int(late * rate))
-            while start + (self._sample + _PAIR) / rate <= self._clock():
+                beside = int((self._clock() - begun) * IMU_HZ)
+            while start + (self._sample + _PAIR) / rate <= self._clock() + _EARLY_S:
                 self._emit_pair(emit, start)
-            while beside.t <= self._clock():
-                emit(beside)
-                beside = next(sidecar)
+            while begun + beside / IMU_HZ <= self._clock() + _EARLY_S:
+                _emit_beside(emit, begun, beside)
+                beside += 1
             await asyncio.sleep(max(0.0, start + (self._sample + _PAIR) / rate - self._clock()))
 
     def _emit_pair(self, emit: Emit, start: float) -> None:
         block = self._ready()
         rows = slice(self._row, self._row + _PAIR)
-        t = start + self._sample / self._info.rate_hz
-        for at, label in block.labels:
-            if block.t[rows.start] <= at < block.t[rows.start] + _PAIR / self._info.rate_hz:
-                emit(Marker(t + at - float(block.t[rows.start]), label))
-        if block.kept[rows].all():
+        rate = self._info.rate_hz
+        t = start + self._sample / rate
+        here = float(block.t[rows.start])
+        while self._labels and self._labels[0][0] < here + _PAIR / rate:
+            at, label = self._labels.popleft()
+            emit(Marker(t + at - here, label))
+        kept = bool(block.kept[rows].all())
+        if kept:
             emit(Frame(self._sample, t, block.emg[rows], self._clock(), gap=self._gap, truth=self._truth[rows]))
-        self._gap = not block.kept[rows].all()
+        self._gap = not kept
         self._row += _PAIR
         self._sample += _PAIR
 
@@ -129,21 +135,20 @@ class SyntheticSource:
         if self._block is None or self._row >= len(self._block.t):
             self._block, self._row = self._stream.take(_AHEAD), 0
             self._truth = self._stream.joints(self._block.angles)
+            self._labels.extend(self._block.labels)
         return self._block
 
     def _skip(self, samples: int) -> None:
         self._sample += samples - samples % _PAIR
         self._gap = True
 
-    def _sidecar(self, start: float) -> Iterator[Imu | Battery]:
-        """Battery and inertial samples of an arm that sways a little, in the order of their times."""
-        step = 0
-        while True:
-            t = step / IMU_HZ
-            if step % int(_BATTERY_S * IMU_HZ) == 0:
-                yield Battery(start + t, max(5, 96 - int(t / _BATTERY_S)))
-            yield _imu(start + t, t)
-            step += 1
+
+def _emit_beside(emit: Emit, begun: float, step: int) -> None:
+    """Battery and inertial samples of an arm that sways a little."""
+    t = step / IMU_HZ
+    if step % int(_BATTERY_S * IMU_HZ) == 0:
+        emit(Battery(begun + t, max(5, 96 - int(t / _BATTERY_S))))
+    emit(_imu(begun + t, t))
 
 
 def _imu(stamp: float, t: float) -> Imu:

@@ -9,11 +9,10 @@ from typing import Final, cast
 
 from drivers.base import DeviceLost, DriverError, EmgMode, Emit, Frame, Notice, Raw, SourceInfo, Unit
 from drivers.clock import Clock, now
-from drivers.myo_stream import hand_option
 from drivers.sample_clock import SampleClock
 from drivers.serial_port import Chunk, SerialPort
 from drivers.text_lines import TextLines, TextRun
-from drivers.uri import SourceUri
+from drivers.uri import SourceUri, hand_option
 
 DEFAULT_BAUD: Final = 115200
 FIRST_LINE_S: Final = 6.0

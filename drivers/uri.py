@@ -9,6 +9,7 @@ from typing import Final, cast
 from urllib.parse import parse_qsl, unquote
 
 from drivers.base import DriverError, Source
+from models.hand import Side
 
 SCHEMES: Final = {
     "demo": "drivers.replay",
@@ -69,6 +70,11 @@ class SourceUri:
         if text in ("0", "false", "no", "off"):
             return False
         raise DriverError(f"`{name}={text}` in {self.text!r}: expected 1 or 0")
+
+
+def hand_option(uri: SourceUri) -> Side | None:
+    """`?hand=left` or `right`; None where it is not given."""
+    return cast(Side, uri.choice("hand", "right", ("left", "right"))) if "hand" in uri.options else None
 
 
 def parse(text: str) -> SourceUri:

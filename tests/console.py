@@ -61,8 +61,12 @@ class Console:
     def __init__(self, repository: Path, folder: Path) -> None:
         self.folder = folder
         self._environment = {
-            **os.environ, "PYTHONPATH": str(repository), "PYTHONSAFEPATH": "1", "OMP_NUM_THREADS": "1", "COLUMNS": "200",
-        }  # fmt: skip
+            **os.environ,
+            "PYTHONPATH": str(repository),
+            "PYTHONSAFEPATH": "1",
+            "OMP_NUM_THREADS": "1",
+            "COLUMNS": "200",
+        }
         self._processes: list[subprocess.Popen[str]] = []
 
     def run(self, *arguments: object, before: str = "") -> subprocess.CompletedProcess[str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import select
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -114,13 +115,15 @@ def _main() -> None:
             return ["read", "notify"]
         return ["read"] if characteristic in readable else ["indicate" if characteristic.indicates else "notify"]
 
-    # dbus-fast gives up a connection when a second message is sent while the first one waits for the daemon:
-    # so everything goes out one after the other.
+    # dbus-fast gives up its connection when the daemon is slow to read: so everything goes out one after the
+    # other, and only while there is room.
     outbox: asyncio.Queue[Message] = asyncio.Queue()
 
     async def post(bus: MessageBus) -> None:
         while True:
-            await bus.send(await outbox.get())
+            message = await outbox.get()
+            await asyncio.to_thread(select.select, [], [bus._sock], [])
+            await bus.send(message)
 
     class Device:
         def __init__(self, setup: dict[str, Any], pace: float) -> None:

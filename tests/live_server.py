@@ -48,7 +48,7 @@ class Live:
     async def until(self, condition: Callable[[], bool]) -> None:
         """Let the server run until something holds."""
         async with asyncio.timeout(TIMEOUT_S):
-            while not condition():
+            while not condition():  # noqa: ASYNC110
                 await asyncio.sleep(0.001)
 
 

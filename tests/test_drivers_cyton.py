@@ -84,7 +84,9 @@ def test_what_is_lost_is_counted_exactly(transport: Transport, seed: int) -> Non
     first = packets.index(next(p for p, s in zip(packets, samples, strict=True) if np.array_equal(s, found[0])))
     harmed = transports.harmed_packets(packets) if transport.harms else len(packets) // 10
     assert len(found) >= len(packets) - 2 * harmed - 3
-    right = sum(np.array_equal(samples[first + at], row) for at, row in zip(where, found, strict=True) if first + at < 200)
+    right = sum(
+        np.array_equal(samples[first + at], row) for at, row in zip(where, found, strict=True) if first + at < 200
+    )
     # A harmed byte inside the data of a packet that keeps its length passes for a sample.
     assert right >= len(found) - harmed
 

@@ -7,12 +7,12 @@ import pytest
 
 from drivers import uri
 from drivers.base import DeviceLost, DriverError, Frame, SourceInfo
-from drivers.clock import now
+from drivers.clock import Clock, now
 from drivers.cyton_serial import CytonSource
 from drivers.serial_port import SerialPort
 from models.hand import Floats
 from tests.boards import SCALE, CytonBoard
-from tests.hardware import Ear, running, session
+from tests.hardware import Ear, counted_clock, running, session
 from tests.signals import fast_clock, made_up
 
 PACE = 6.0
@@ -23,15 +23,15 @@ def board(counts: Floats | None = None, pace: float = PACE) -> CytonBoard:
     return CytonBoard(counts, fast_clock(pace), pace)
 
 
-def source(path: str, pace: float = PACE, greeting_s: float = 2.0) -> CytonSource:
-    return CytonSource("cyton:PORT", path, clock=fast_clock(pace), greeting_s=greeting_s)
+def source(path: str, clock: Clock | None = None, greeting_s: float = 2.0) -> CytonSource:
+    return CytonSource("cyton:PORT", path, clock=clock or fast_clock(PACE), greeting_s=greeting_s)
 
 
 async def test_recorded_emg_arrives_sample_for_sample() -> None:
     emg = session().emg
     async with board(emg) as cyton:
         ear = Ear()
-        live = source(cyton.path)
+        live = source(cyton.path, counted_clock(ear, 250.0))
         async with running(live, ear):
             await ear.until_samples(3000)
         assert np.array_equal(ear.emg[:3000], (emg[:3000].astype(float) * SCALE).astype(np.float32))
@@ -55,7 +55,7 @@ async def test_loss_is_exact() -> None:
     async with board() as cyton:
         cyton.skip = {500, 700, 701, 702, *range(1000, 1200)}
         ear = Ear()
-        live = source(cyton.path)
+        live = source(cyton.path, counted_clock(ear, 250.0))
         async with running(live, ear):
             await ear.until_samples(1500)
         assert live.lost == len(cyton.skip)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -23,16 +24,28 @@ def decode(characteristic: int, data: bytes | str) -> myo.Packet | None:
 @pytest.mark.parametrize(
     ("characteristic", "wire", "rows", "turn"),
     [
-        (Characteristic.EMG0, "FEFDF5FF00000104 02051C0AFFFF0080", [[-2, -3, -11, -1, 0, 0, 1, 4], [2, 5, 28, 10, -1, -1, 0, -128]], 0),
-        (Characteristic.EMG1, "01FF02FE03FD04FC 05FB06FA07F908F8", [[1, -1, 2, -2, 3, -3, 4, -4], [5, -5, 6, -6, 7, -7, 8, -8]], 1),
-        (Characteristic.EMG2, "0A141E28323C4650 F6ECE2D8CEC4BAB0", [[10, 20, 30, 40, 50, 60, 70, 80], [-10, -20, -30, -40, -50, -60, -70, -80]], 2),
-        (Characteristic.EMG3, "7F80000001FF40C0 0000000000000000", [[127, -128, 0, 0, 1, -1, 64, -64], [0] * 8], 3),
+        (
+            Characteristic.EMG0,
+            "FEFDF5FF00000104 02051C0AFFFF0080",
+            ([-2, -3, -11, -1, 0, 0, 1, 4], [2, 5, 28, 10, -1, -1, 0, -128]),
+            0,
+        ),
+        (
+            Characteristic.EMG1,
+            "01FF02FE03FD04FC 05FB06FA07F908F8",
+            ([1, -1, 2, -2, 3, -3, 4, -4], [5, -5, 6, -6, 7, -7, 8, -8]),
+            1,
+        ),
+        (Characteristic.EMG2, "0A141E28323C4650 F6ECE2D8CEC4BAB0", (range(10, 90, 10), range(-10, -90, -10)), 2),
+        (Characteristic.EMG3, "7F80000001FF40C0 0000000000000000", ([127, -128, 0, 0, 1, -1, 64, -64], [0] * 8), 3),
     ],
-)  # fmt: skip
-def test_an_emg_notification_is_two_samples(characteristic: int, wire: str, rows: list[list[int]], turn: int) -> None:
+)
+def test_an_emg_notification_is_two_samples(
+    characteristic: int, wire: str, rows: Sequence[Sequence[int]], turn: int
+) -> None:
     packet = decode(characteristic, wire)
     assert isinstance(packet, myo.EmgPacket)
-    assert packet.samples.tolist() == rows
+    assert packet.samples.tolist() == [list(row) for row in rows]
     assert packet.samples.dtype == np.float32
     assert packet.turn == turn
 

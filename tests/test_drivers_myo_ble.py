@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
-import subprocess
 from collections.abc import AsyncIterator, Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -25,13 +23,11 @@ from drivers.myo import Characteristic
 from drivers.myo_ble import MyoBleSource
 from drivers.myo_stream import MyoOptions
 from tests.fake_bluez import FakeBluez
-from tests.hardware import Ear, running, session
+from tests.hardware import Ear, counted_clock, running, session
+from tests.private_bus import NEEDS_DAEMON, close_bleak, dbus_daemon
 from tests.signals import fast_clock, made_up
 
-pytestmark = [
-    pytest.mark.peer,
-    pytest.mark.skipif(shutil.which("dbus-daemon") is None, reason="needs dbus-daemon"),
-]
+pytestmark = NEEDS_DAEMON
 
 ONE: dict[str, Any] = {"address": "C6:05:04:03:02:01"}
 TWO: dict[str, Any] = {"address": "D6:15:14:13:12:11", "name": "PiMyo", "hand": "left"}
@@ -40,18 +36,8 @@ PACE = 10.0
 
 @pytest.fixture(scope="module")
 def private_bus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    socket = tmp_path_factory.mktemp("dbus") / "bus"
-    daemon = subprocess.Popen(
-        ["dbus-daemon", "--session", "--nofork", "--nosyslog", "--print-address=1", f"--address=unix:path={socket}"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-    )
-    assert daemon.stdout is not None
-    address = daemon.stdout.readline().decode().strip()
-    yield address
-    daemon.kill()
-    daemon.wait()
-    daemon.stdout.close()
+    with dbus_daemon(tmp_path_factory.mktemp("dbus")) as address:
+        yield address
 
 
 @pytest_asyncio.fixture(autouse=True)
@@ -60,16 +46,6 @@ async def bus(private_bus: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", private_bus)
     yield
     await close_bleak()
-
-
-async def close_bleak() -> None:
-    from bleak.backends.bluezdbus import manager
-
-    instance = manager._global_instances.pop(asyncio.get_running_loop(), None)
-    bus = instance._bus if instance else None
-    if bus is not None:
-        bus.disconnect()
-        await bus.wait_for_disconnect()  # type: ignore[no-untyped-call]
 
 
 def source(wanted: str | None = None, *, clock: Clock = now, scan_s: float = 5.0, **options: Any) -> MyoBleSource:
@@ -81,7 +57,7 @@ async def test_recorded_emg_arrives_sample_for_sample(tmp_path: Path) -> None:
     np.save(tmp_path / "emg.npy", emg.astype(np.int8))
     async with FakeBluez(ONE | {"emg": str(tmp_path / "emg.npy")}, pace=PACE):
         ear = Ear()
-        live = source(clock=fast_clock(PACE))
+        live = source(clock=counted_clock(ear))
         async with running(live, ear):
             await ear.until_samples(5000)
     assert np.array_equal(ear.emg[:5000], emg[:5000])
@@ -209,8 +185,8 @@ async def test_a_band_that_does_not_come_back_is_lost_not_wrong() -> None:
 async def test_two_armbands_at_once() -> None:
     """Both are looked for at the same time, neither is named: each gets its own."""
     async with FakeBluez(ONE, TWO, pace=2.0):
-        first, second = source(clock=fast_clock(2.0)), source(clock=fast_clock(2.0))
         ears = Ear(), Ear()
+        first, second = (source(clock=counted_clock(ear)) for ear in ears)
         async with running(first, ears[0]), running(second, ears[1]):
             for ear in ears:
                 await ear.until_samples(400)
@@ -248,13 +224,14 @@ async def test_it_vibrates_and_lights_up_while_it_streams() -> None:
 async def test_an_armband_left_connected_by_a_dead_program_is_taken_over() -> None:
     async with FakeBluez(ONE) as bluez:
         ear = Ear()
-        async with running(source(), ear):
+        async with running(source(), ear) as run:
             await ear.until_samples(10)
             message = str(await refusal(source(scan_s=0.3)))
             assert f"Myo {ONE['address']}, already connected to this computer" in message
             other = Ear()
             async with running(source(ONE["address"], scan_s=0.3), other):
                 await other.until_samples(10)
+            await run.ended()
         await bluez.until(lambda state: not state["connected"])
 
 

@@ -40,8 +40,17 @@ def test_the_first_line_may_be_a_part_of_one() -> None:
 
 
 @pytest.mark.parametrize(
-    "line", [b"Arduino 8 ready", b"1,2,3", b"1,2,,4,5,6,7,8", b"1,2,x,4,5,6,7,8", b"nan,1,2,3,4,5,6,7", b"inf 1 2 3 4 5 6 7", b"\xff\xfe1,2"]
-)  # fmt: skip
+    "line",
+    [
+        b"Arduino 8 ready",
+        b"1,2,3",
+        b"1,2,,4,5,6,7,8",
+        b"1,2,x,4,5,6,7,8",
+        b"nan,1,2,3,4,5,6,7",
+        b"inf 1 2 3 4 5 6 7",
+        b"\xff\xfe1,2",
+    ],
+)
 def test_what_is_no_line_of_numbers_is_counted(line: bytes) -> None:
     parser = TextLines()
     good = b"1,2,3,4,5,6,7,8\n"
@@ -92,7 +101,9 @@ def sample_lines(seed: int, count: int = 240) -> tuple[list[bytes], list[list[fl
 def test_every_line_comes_out_however_it_is_cut(transport: Transport, seed: int) -> None:
     lines, rows = sample_lines(seed)
     parser = TextLines()
-    runs = [run for chunk in transport.deliver([BANNER, *lines], np.random.default_rng(seed)) for run in parser.feed(chunk)]
+    runs = [
+        run for chunk in transport.deliver([BANNER, *lines], np.random.default_rng(seed)) for run in parser.feed(chunk)
+    ]
     assert rows_of(runs) == rows
     assert {run.lost for run in runs} == {0}
 

@@ -7,11 +7,12 @@ import pytest
 
 from drivers import uri
 from drivers.base import DeviceLost, DriverError, Frame, SourceInfo
+from drivers.clock import Clock
 from drivers.text_lines import TextRun
 from drivers.text_serial import TextSource, measured_rate
 from models.hand import Floats
 from tests.boards import TextBoard, text_lines
-from tests.hardware import Ear, running, session
+from tests.hardware import Ear, counted_clock, running, session
 from tests.signals import fast_clock, made_up
 
 PACE = 6.0
@@ -22,16 +23,16 @@ def board(samples: Floats | None = None, rate_hz: float = 200.0, form: str = "{}
     return TextBoard(text_lines(samples, form), rate_hz, fast_clock(PACE), PACE)
 
 
-def source(path: str, rate_hz: float = 200.0, first_line_s: float = 5.0) -> TextSource:
+def source(path: str, rate_hz: float = 200.0, first_line_s: float = 5.0, clock: Clock | None = None) -> TextSource:
     info = SourceInfo("serial:PORT", "board", rate_hz)
-    return TextSource(info, path, clock=fast_clock(PACE), first_line_s=first_line_s)
+    return TextSource(info, path, clock=clock or fast_clock(PACE), first_line_s=first_line_s)
 
 
 async def test_recorded_emg_arrives_sample_for_sample() -> None:
     emg = session().emg
     async with board(emg) as printer:
         ear = Ear()
-        live = source(printer.path)
+        live = source(printer.path, clock=counted_clock(ear))
         async with running(live, ear):
             await ear.until_samples(3000)
     # What the board printed before the port was opened is gone, as on a real one.
@@ -62,7 +63,7 @@ async def test_lines_that_are_no_samples_leave_a_gap() -> None:
     async with board() as printer:
         printer.packets[600] = b"battery low!\r\n"
         ear = Ear()
-        live = source(printer.path)
+        live = source(printer.path, clock=counted_clock(ear))
         async with running(live, ear):
             await ear.until_samples(1200)
     assert live.lost == 1

@@ -94,7 +94,7 @@ def test_any_text_is_taken_or_refused(text: str) -> None:
         try:
             parse(whole)
         except DriverError as error:
-            assert "\n" not in str(error).replace(whole, "")
+            assert "\n" not in str(error).replace(whole, "")  # noqa: PT017
 
 
 def test_the_module_of_a_scheme_makes_the_source(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,7 +105,9 @@ def test_the_module_of_a_scheme_makes_the_source(monkeypatch: pytest.MonkeyPatch
     assert open_source("replay:x")[0] == "x"  # type: ignore[index]
 
 
-@pytest.mark.parametrize(("scheme", "extra"), [("myo", "ble"), ("dongle", "serial"), ("cyton", "serial"), ("lsl", "lsl")])
+@pytest.mark.parametrize(
+    ("scheme", "extra"), [("myo", "ble"), ("dongle", "serial"), ("cyton", "serial"), ("lsl", "lsl")]
+)
 def test_a_missing_package_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch, scheme: str, extra: str) -> None:
     def absent(name: str) -> ModuleType:
         raise ModuleNotFoundError("No module named 'thing'", name="thing")

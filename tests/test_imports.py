@@ -9,7 +9,19 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-HEAVY = ("tensorflow", "keras", "tf2onnx", "onnx", "matplotlib", "scipy", "sklearn", "pylsl", "bleak", "serial", "playwright")
+HEAVY = (
+    "tensorflow",
+    "keras",
+    "tf2onnx",
+    "onnx",
+    "matplotlib",
+    "scipy",
+    "sklearn",
+    "pylsl",
+    "bleak",
+    "serial",
+    "playwright",
+)
 """Packages that a serving process must do without; `onnx` is not `onnxruntime`."""
 
 _SERVE = """
@@ -65,7 +77,9 @@ def test_serving_imports_the_light_half_of_models_alone(serving_imports: dict[st
     ours = set(serving_imports["OURS"])
     assert {"models.hand", "models.spec", "models.errors", "models.onnx_file"} <= ours
     heavy = ("architectures", "training", "evaluation")
-    assert not [name for name in ours if name.split(".")[0] == "exporters" or name.split(".")[1:2] in [[h] for h in heavy]]
+    assert not [
+        name for name in ours if name.split(".")[0] == "exporters" or name.split(".")[1:2] in [[h] for h in heavy]
+    ]
 
 
 @pytest.mark.parametrize("verb", ["serve", "record", "info", "convert"])
@@ -84,8 +98,17 @@ def test_a_users_own_folder_of_models_does_not_shadow_ours(tmp_path: Path) -> No
         (tmp_path / name).mkdir()
         (tmp_path / name / "__init__.py").write_text("raise SystemExit('shadowed')")
     done = subprocess.run(
-        [sys.executable, "-P", "-c", "import sys; sys.path.append(sys.argv[1]); import service.cli, models.hand, drivers.uri",
-         str(REPOSITORY)],
-        cwd=tmp_path, text=True, capture_output=True, check=False, timeout=100,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-P",
+            "-c",
+            "import sys; sys.path.append(sys.argv[1]); import service.cli, models.hand, drivers.uri",
+            str(REPOSITORY),
+        ],
+        cwd=tmp_path,
+        text=True,
+        capture_output=True,
+        check=False,
+        timeout=100,
+    )
     assert done.returncode == 0, done.stderr

@@ -12,8 +12,29 @@ from models.hand import Floats, Side, mirror, to_hand_frame
 
 FLAT_RIGHT = np.zeros((21, 3), dtype=np.float32)
 """A right hand in frame `hand`: along -Z, palm down (back up, +Y), its thumb at -X."""
-FLAT_RIGHT[:, 2] = [0, -30, -60, -80, -100, -90, -130, -150, -170, -95, -140, -165, -185, -90, -130, -155, -170, -80, -110,
-                    -125, -140]  # fmt: skip
+FLAT_RIGHT[:, 2] = [
+    0,
+    -30,
+    -60,
+    -80,
+    -100,
+    -90,
+    -130,
+    -150,
+    -170,
+    -95,
+    -140,
+    -165,
+    -185,
+    -90,
+    -130,
+    -155,
+    -170,
+    -80,
+    -110,
+    -125,
+    -140,
+]
 FLAT_RIGHT[:, 0] = [0, *[-40] * 4, *[-25] * 4, *[0] * 4, *[20] * 4, *[38] * 4]
 
 

@@ -66,7 +66,7 @@ def test_a_damaged_file_is_taken_or_refused(seed: int, count: int) -> None:
     try:
         read_spec(bytes(data), "m.onnx")
     except ModelError as error:
-        assert "\n" not in str(error)
+        assert "\n" not in str(error)  # noqa: PT017
 
 
 @given(st.binary(max_size=300))

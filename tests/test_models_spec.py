@@ -54,14 +54,40 @@ def test_a_missing_field_is_named(key: str) -> None:
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("format", 2), ("kind", "windows"), ("kind", 3), ("frame", "leap"), ("hand", "both"), ("order", "leap21"),
-        ("hop", 0), ("hop", 2.5), ("hop", True), ("hop", "4"), ("window", 0), ("window", -1), ("window", 8.0),
-        ("rate_hz", 0), ("rate_hz", -200), ("rate_hz", "200"), ("rate_hz", True), ("rate_hz", float("inf")),
-        ("rate_hz", float("nan")), ("name", 3), ("architecture", []), ("parameters", "many"), ("parameters", -1),
-        ("unit", 1), ("unit", "mV"), ("emg_mode", 5), ("emg_mode", "rectified"), ("trained_on", 3), ("trained_on", "a.mcap"),
-        ("validation", 1), ("validation", [1]), ("parity_max_abs_mm", "small"),
+        ("format", 2),
+        ("kind", "windows"),
+        ("kind", 3),
+        ("frame", "leap"),
+        ("hand", "both"),
+        ("order", "leap21"),
+        ("hop", 0),
+        ("hop", 2.5),
+        ("hop", True),
+        ("hop", "4"),
+        ("window", 0),
+        ("window", -1),
+        ("window", 8.0),
+        ("rate_hz", 0),
+        ("rate_hz", -200),
+        ("rate_hz", "200"),
+        ("rate_hz", True),
+        ("rate_hz", float("inf")),
+        ("rate_hz", float("nan")),
+        ("name", 3),
+        ("architecture", []),
+        ("parameters", "many"),
+        ("parameters", -1),
+        ("unit", 1),
+        ("unit", "mV"),
+        ("emg_mode", 5),
+        ("emg_mode", "rectified"),
+        ("trained_on", 3),
+        ("trained_on", "a.mcap"),
+        ("validation", 1),
+        ("validation", [1]),
+        ("parity_max_abs_mm", "small"),
     ],
-)  # fmt: skip
+)
 def test_a_wrong_value_is_named(key: str, value: object) -> None:
     assert f"`{key}`" in refusal(metadata(**{key: value}))
 
@@ -76,14 +102,20 @@ def test_no_json_object_is_refused(text: str) -> None:
     assert "export the model again" in refusal(text)
 
 
-@given(st.dictionaries(st.sampled_from(sorted(json.loads(spec_of().to_json()))), st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5), lambda inner: st.lists(inner, max_size=2)
-)))  # fmt: skip
+@given(
+    st.dictionaries(
+        st.sampled_from(sorted(json.loads(spec_of().to_json()))),
+        st.recursive(
+            st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+            lambda inner: st.lists(inner, max_size=2),
+        ),
+    )
+)
 def test_whatever_it_says_it_is_taken_or_refused(changes: dict[str, object]) -> None:
     try:
         spec = ModelSpec.from_json(json.dumps(json.loads(spec_of().to_json()) | changes))
     except ModelError as error:
-        assert "\n" not in str(error)
+        assert "\n" not in str(error)  # noqa: PT017
     else:
         assert ModelSpec.from_json(spec.to_json()) == spec
 

@@ -17,6 +17,7 @@ from service.shelf import ModelShelf
 from service.wire import Subscription
 from tests.sources import INFO, Puppet, frame
 from tests.virtual_time import VirtualLoop
+import itertools
 
 
 class Desk:
@@ -81,7 +82,7 @@ def test_status_comes_once_a_second() -> None:
             await asyncio.sleep(10.5)
             running.cancel()
             times = [m["t"] for m in desk.taken(client)]
-            assert [round(b - a, 6) for a, b in zip(times, times[1:], strict=False)] == [1.0] * 9
+            assert [round(b - a, 6) for a, b in itertools.pairwise(times)] == [1.0] * 9
             assert len(times) == 10
 
         loop.run(main())

@@ -98,7 +98,7 @@ async def test_metrics(tiny_window: Path) -> None:
 
 
 async def test_status_has_all_of_hello_and_status(tiny_window: Path) -> None:
-    async with stage(tiny_window) as (live, puppet), live.connect("?streams=status") as client:
+    async with stage(tiny_window) as (live, _puppet), live.connect("?streams=status") as client:
         hello, status = await receive(client), await receive(client)
         body = (await live.http.get("/api/v1/status")).json()
         for key in ("device", "model", "pose", "session", "protocol", "server"):
@@ -130,7 +130,12 @@ async def test_every_error_has_the_contracts_body(tiny_window: Path) -> None:
         http.headers["authorization"] = "Bearer secret"
         for path in ("/api/v1/nothing", "/nothing", "/v1/stream", "/assets/nothing.js", "/api/v1/status/"):
             assert error_of(await http.get(path), 404)["code"] == "not_found"
-        for method, path in (("DELETE", "/api/v1/status"), ("GET", "/api/v1/recording"), ("POST", "/api/v1/status"), ("PUT", "/")):
+        for method, path in (
+            ("DELETE", "/api/v1/status"),
+            ("GET", "/api/v1/recording"),
+            ("POST", "/api/v1/status"),
+            ("PUT", "/"),
+        ):
             response = await http.request(method, path)
             assert error_of(response, 405)["code"] == "method_not_allowed"
             assert response.headers["allow"]
@@ -157,21 +162,25 @@ BAD_BODIES: tuple[tuple[dict[str, str], bytes], ...] = (
 )
 
 
+BAD_WISHES: tuple[dict[str, Any], ...] = (
+    {"action": "seek"},
+    *({"action": "seek", "value": value} for value in ("1", -1, 1e9)),
+    *({"action": "speed", "value": value} for value in (0, 101, True, [1])),
+    *({"action": "pause", "device": index} for index in (1, -1, "0")),
+)
+
+
 async def test_bodies_that_are_refused(tiny_window: Path, tmp_path: Path) -> None:
     async with serving([replay_source()], model=tiny_window, recordings=tmp_path / "r") as live:
         for path in ("/api/v1/recording", "/api/v1/replay", "/api/v1/device"):
             for headers, body in BAD_BODIES:
                 response = await live.http.post(path, content=body, headers=headers)
                 assert error_of(response, 400)["code"] == "bad_request", (path, body)
-        for body in ({"action": "start", "name": 5}, {"action": "start", "name": ""}, {"action": "start", "name": "../x"},
-                     {"action": "start", "name": ".hidden"}, {"action": "start", "name": "x" * 65},
-                     {"action": "start", "name": "a/b"}, {"action": "start", "name": "a\n"}):  # fmt: skip
-            assert error_of(await live.post("/api/v1/recording", **body), 400)["code"] == "bad_request"
-        for body in ({"action": "seek"}, {"action": "seek", "value": "1"}, {"action": "seek", "value": -1},
-                     {"action": "seek", "value": 1e9}, {"action": "speed", "value": 0}, {"action": "speed", "value": 101},
-                     {"action": "speed", "value": True}, {"action": "speed", "value": [1]},
-                     {"action": "pause", "device": 1}, {"action": "pause", "device": -1}, {"action": "pause", "device": "0"}):  # fmt: skip
-            assert error_of(await live.post("/api/v1/replay", **body), 400)["code"] == "bad_request"
+        for name in (5, "", "../x", ".hidden", "x" * 65, "a/b", "a\n"):
+            response = await live.post("/api/v1/recording", action="start", name=name)
+            assert error_of(response, 400)["code"] == "bad_request", name
+        for wish in BAD_WISHES:
+            assert error_of(await live.post("/api/v1/replay", **wish), 400)["code"] == "bad_request", wish
         assert error_of(await live.post("/api/v1/device", action="vibrate", value="loud"), 400)["code"] == "bad_request"
         assert not (tmp_path / "r").exists() or recorded(tmp_path / "r") == []
 
@@ -194,7 +203,9 @@ async def test_recording(tiny_window: Path, tmp_path: Path) -> None:
         stopped = await live.post("/api/v1/recording", action="stop")
         assert stopped.json()["bytes"] == (folder / "session-1.mcap").stat().st_size
         assert (await live.http.get("/api/v1/status")).json()["recording"] is None
-        assert error_of(await live.post("/api/v1/recording", action="start", name="session-1"), 409)["code"] == "conflict"
+        assert (
+            error_of(await live.post("/api/v1/recording", action="start", name="session-1"), 409)["code"] == "conflict"
+        )
         assert (await live.post("/api/v1/recording", action="start")).status_code == 200
         assert (await live.post("/api/v1/recording", action="stop")).status_code == 200
     session = read_session(folder / "session-1.mcap")
@@ -209,7 +220,9 @@ async def test_a_recording_that_runs_when_the_server_stops_is_whole(tiny_window:
     np.testing.assert_array_equal(read_session(tmp_path / "all.mcap").emg, ramp(0, 300))
 
 
-async def test_no_room_for_a_recording_is_507(tiny_window: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_no_room_for_a_recording_is_507(
+    tiny_window: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     real = Path.open
 
     def full(path: Path, *arguments: Any, **more: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import struct
 import time
+from itertools import pairwise
 from typing import cast
 
 import pytest
@@ -43,16 +44,8 @@ def pose(t: float, size: int = 296) -> bytes:
     return frame(0x2, bytes(16) + struct.pack("<d", t) + bytes(size - 24))
 
 
-STREAM = ACCEPTED + b"".join(
-    (
-        frame(0x1, b'{"type":"hello"}'),
-        pose(1.0),
-        frame(0x9, b"abcd"),
-        pose(2.0, 548),
-        frame(0x1, b"x" * 300),
-        pose(3.0, 70000),
-    )
-)
+HELLO, PING, STATUS = frame(0x1, b'{"type":"hello"}'), frame(0x9, b"abcd"), frame(0x1, b"x" * 300)
+STREAM = ACCEPTED + HELLO + pose(1.0) + PING + pose(2.0, 548) + STATUS + pose(3.0, 70000)
 
 
 async def play(pieces: list[bytes], *, counting: bool = True) -> tuple[LightClient, Tally, Written]:
@@ -68,7 +61,7 @@ async def play(pieces: list[bytes], *, counting: bool = True) -> tuple[LightClie
 @given(st.lists(st.integers(0, len(STREAM)), max_size=12))
 def test_frames_are_counted_however_they_are_cut(cuts: list[int]) -> None:
     edges = [0, *sorted(cuts), len(STREAM)]
-    pieces = [STREAM[start:stop] for start, stop in zip(edges[:-1], edges[1:], strict=True) if stop > start]
+    pieces = [STREAM[start:stop] for start, stop in pairwise(edges) if stop > start]
     client, tally, transport = asyncio.run(play(pieces))
     assert client.messages == client.poses == len(tally.latency) == 3
     assert transport.data == b"GET" + bytes((0x8A, 0x84, 0, 0, 0, 0)) + b"abcd"

@@ -49,7 +49,8 @@ def test_no_answer_in_time_is_an_error(capfd: pytest.CaptureFixture[str]) -> Non
 def test_children_end_when_their_parent_is_killed() -> None:
     code = (
         "import sys\nfrom service.bench.process import Child\n"
-        "child = Child('service.bench.minimal:serve', rate=50.0)\nchild.hear()\nprint(child.pid, flush=True)\nsys.stdin.read()"
+        "child = Child('service.bench.minimal:serve', rate=50.0)\nchild.hear()\n"
+        "print(child.pid, flush=True)\nsys.stdin.read()"
     )
     parent = spawn(code, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert parent.stdin is not None

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from service.bench import fanout, frameworks, soak
 from service.bench.latency import Request, run
+from service.predictor import ModelFile
 
 
 def ignore(text: str, share: float) -> None:
@@ -59,28 +61,31 @@ def test_soak_counts_every_sample_and_window(tiny_window: Path, tmp_path: Path) 
     assert result.due == result.due_expected == 1 + (4800 - 8) // 4
     assert result.poses + result.skipped == result.due
     assert 0 < result.delivered <= result.poses
-    assert len(result.rss_mb) > 1
+    assert min(result.rss_mb) > 0
 
 
 def test_growth_is_measured_from_the_end_of_the_first_minute() -> None:
     def made(*rss: float) -> soak.Soak:
         return soak.Soak(1, 1, 0, 0, 0, 0.0, 0, 0, 0, 0, 0, rss)
 
-    assert made(*[50.0] * 60, *[80.0] * 60, *[100.0] * 60, 104.0, 100.0).growth_percent == pytest.approx(4.0)
+    assert made(*[50.0] * 60, *[80.0] * 60, *[100.0] * 260, 104.0, 100.0).growth_percent == pytest.approx(4.0)
     assert made(*[50.0] * 3, *[100.0] * 3, *[90.0] * 3).growth_percent == 0.0
 
 
 @pytest.mark.train
+@pytest.mark.timeout(600)
 def test_compare_runs_the_same_network_three_ways(tmp_path: Path) -> None:
     model = frameworks.untrained("lstm_ae_small", tmp_path)
-    measured = run(Request("synthetic:", model, None, 1, 1.0), tmp_path, ignore)
-    result = frameworks.compare(model, measured.windows, 1.0)
+    windows = tmp_path / "windows.npy"
+    rows = ModelFile(model).spec.window
+    np.save(windows, np.random.default_rng(5).normal(0.0, 20.0, (20, rows, 8)).astype(np.float32))
+    result = frameworks.compare(model, windows, 1.0)
     assert result.trained
     assert result.differ_mm is not None
     assert result.differ_mm < 0.01
     assert result.keras_predict.n == result.tf_function.n == result.onnxruntime.n > 0
     assert result.predict_ratio > 2.0
     model.with_suffix(".keras").unlink()
-    alone = frameworks.compare(model, measured.windows, 0.5)
+    alone = frameworks.compare(model, windows, 0.5)
     assert not alone.trained
     assert alone.differ_mm is None

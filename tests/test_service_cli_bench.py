@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
-from tests.console import Console
+from tests.console import TIMEOUT_S, Console
 
 CLIENT = Path(__file__).resolve().parents[1] / "clients" / "python"
 BEFORE = f"import sys; sys.path.append({str(CLIENT)!r})"
@@ -48,6 +52,20 @@ def test_startup_and_a_limit_that_is_missed(console: Console, tiny_window: Path)
     assert 0.0 < figures["ready_s"][0] < figures["first_pose_s"][0]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="signals to other processes are POSIX")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_and_its_children(console: Console, tiny_window: Path, number: int) -> None:
+    process = console.start("bench", "--model", tiny_window, "--source", "synthetic:", "--seconds", 600, before=BEFORE)
+    parent = psutil.Process(process.pid)
+    deadline = time.monotonic() + TIMEOUT_S
+    while len(children := parent.children()) < 2 and time.monotonic() < deadline:
+        assert process.poll() is None, process.communicate()
+    process.send_signal(number)
+    assert process.wait(TIMEOUT_S) == 0
+    assert len(children) == 2
+    assert psutil.wait_procs(children, timeout=TIMEOUT_S)[1] == []
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -57,6 +75,7 @@ def test_startup_and_a_limit_that_is_missed(console: Console, tiny_window: Path)
         (("--source", "synthetic:?rate=100",), "no shipped model fits"),
         (("--json", "nowhere/figures.json"), "no such folder"),
         (("--startup", "--plot", "figure.png"), "leave one out"),
+        (("--soak", "--compare"), "leave one out"),
         (("--model", "MODEL", "--architecture", "dense"), "give one of them"),
         (("--architecture", "none"), "no architecture"),
         (("--clients", "0"), "--clients"),
@@ -72,7 +91,10 @@ def test_wrong_use_is_one_line(console: Console, tiny_window: Path, arguments: t
 
 
 def test_missing_extras_are_named_before_anything_runs(console: Console) -> None:
-    without = "import importlib.util as u; find = u.find_spec; u.find_spec = lambda name, *a: None if name in {} else find(name, *a)"
+    without = (
+        "import importlib.util as u; find = u.find_spec\n"
+        "u.find_spec = lambda name, *a: None if name in {} else find(name, *a)"
+    )
     compared = bench(console, "--compare", before=without.format("('tensorflow',)"))
     drawn = bench(console, "--plot", "figure.png", before=without.format("('matplotlib',)"))
     assert (compared.returncode, drawn.returncode) == (2, 2)

@@ -15,8 +15,8 @@ from service.cli import VERBS, main
 from tests.console import Console
 
 CONTRACT = {
-    "serve": "[SOURCE]... --model --host --port --hop --record --recordings --token --token-file --origin --leap --udp --lsl"
-    " --log-format",
+    "serve": "[SOURCE]... --model --host --port --hop --record --recordings --token --token-file --origin --leap --udp"
+    " --lsl --log-format",
     "record": "SOURCE FILE --seconds",
     "info": "FILE --json",
     "convert": "IN OUT",
@@ -79,12 +79,26 @@ def test_without_a_verb_it_shows_the_help_and_exits_with_2(
 
 @pytest.mark.parametrize(
     "arguments",
-    [("calibrate",), ("check", "demo:"), ("nonsense",), ("--nonsense",), ("serve", "--nonsense"), ("serve", "--port", "x"),
-     ("serve", "--port", "70000"), ("serve", "--hop", "0"), ("serve", "--publish", "x"), ("record",), ("record", "demo:"),
-     ("record", "demo:", "a.mcap", "--labels", "b"), ("record", "demo:", "a.mcap", "--seconds", "0"), ("info",),
-     ("serve", "nats://host/device"), ("serve", "--model")],
+    [
+        ("calibrate",),
+        ("check", "demo:"),
+        ("nonsense",),
+        ("--nonsense",),
+        ("serve", "--nonsense"),
+        ("serve", "--port", "x"),
+        ("serve", "--port", "70000"),
+        ("serve", "--hop", "0"),
+        ("serve", "--publish", "x"),
+        ("record",),
+        ("record", "demo:"),
+        ("record", "demo:", "a.mcap", "--labels", "b"),
+        ("record", "demo:", "a.mcap", "--seconds", "0"),
+        ("info",),
+        ("serve", "nats://host/device"),
+        ("serve", "--model"),
+    ],
     ids=" ".join,
-)  # fmt: skip
+)
 def test_wrong_use_is_one_line_and_2(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
 ) -> None:

@@ -127,7 +127,9 @@ def test_a_port_is_free_again_at_once() -> None:
     listen("127.0.0.1", port).close()
 
 
-@pytest.mark.parametrize(("host", "port"), [("192.0.2.1", 0), ("no such host", 0), ("127.0.0.1", 70000), ("127.0.0.1", -1)])
+@pytest.mark.parametrize(
+    ("host", "port"), [("192.0.2.1", 0), ("no such host", 0), ("127.0.0.1", 70000), ("127.0.0.1", -1)]
+)
 def test_an_address_that_cannot_be_listened_on(host: str, port: int) -> None:
     with pytest.raises(PortError) as refused:
         listen(host, port)

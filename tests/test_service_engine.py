@@ -280,7 +280,7 @@ async def test_times_and_truth_belong_to_the_newest_sample(bench: Callable[..., 
     await one.feed(frame(0, 10, t0=50.0, arrival=51.0, truth=truth))
     pose = one.poses[0]
     assert (pose.sample, pose.t, pose.arrival) == (7, 50.0 + 7 / 200, 51.0)
-    np.testing.assert_array_equal(pose.truth, truth[7])  # type: ignore[arg-type]
+    np.testing.assert_array_equal(pose.truth, truth[7])
     assert pose.due < pose.started < pose.finished
     assert pose.infer_ms == (pose.finished - pose.started) * 1000.0
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import math
+import re
 import shutil
 import threading
 from collections.abc import AsyncIterator, Iterator
@@ -24,10 +25,13 @@ from websockets.typing import Origin
 
 from models.hand import Side
 from service.outputs.leap import LeapError, LeapOutput
+from service.outputs.leap_cost import frame_cost_us
 from service.outputs.leap_frame import LeapEncoder
 from service.outputs.origin import allowed
+from tests.console import Console
 from tests.fake_stream import until
 from tests.simple_hand import Record, make_hand
+from tests.small_session import write_session
 
 NODE = Path(__file__).parent / "node"
 needs_node = pytest.mark.skipif(
@@ -151,6 +155,12 @@ def test_two_armbands_are_two_hands_apart_and_one_that_ends_leaves() -> None:
     assert [hand["type"] for hand in alone["hands"]] == ["right"]
 
 
+def test_the_cost_of_a_frame_can_be_measured() -> None:
+    microseconds, size = frame_cost_us(100)
+    assert microseconds > 0
+    assert 2000 < size < 7000
+
+
 @pytest.mark.parametrize(
     ("origin", "passes"),
     [
@@ -231,6 +241,7 @@ async def test_a_slow_client_gets_the_newest_and_delays_nobody() -> None:
         await quick.close()
         await until(lambda: output.clients == 1)
         slow.transport.abort()
+        await slow.wait_closed()
         await until(lambda: output.clients == 0)
         output.put(Record(99.0, make_hand(0.1)))
         assert output.encoder.frames == 3000
@@ -302,6 +313,19 @@ async def test_leapjs_sees_a_fist() -> None:
     (hand,) = seen["frame"]["hands"]
     assert hand["grab"] == 1.0
     assert [finger["extended"] for finger in hand["fingers"]][1:] == [False] * 4
+
+
+@pytest.mark.peer
+@needs_node
+async def test_the_server_itself(console: Console, tiny_window: Path) -> None:
+    session = write_session(console.folder / "session.csv", 60)
+    server = console.serve(f"replay:{session}?hand=left", "--model", tiny_window, "--token", "T", "--leap", "0")
+    assert server.process.stdout is not None
+    said = re.fullmatch(r"Leap is ready: ws://127\.0\.0\.1:(\d+)/v6\.json\n", server.process.stdout.readline())
+    assert said is not None
+    seen = await node("leapjs", int(said[1]), 20)
+    assert [hand["type"] for hand in seen["frame"]["hands"]] == ["left"]
+    assert seen["frame"]["rate"] > 0
 
 
 @contextlib.contextmanager

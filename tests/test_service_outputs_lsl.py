@@ -17,8 +17,11 @@ import pytest
 from drivers.base import Frame, Marker, Playback, SourceInfo
 from drivers.clock import now
 from models.hand import JOINTS
+from myocast_client import connect
 from service.outputs.lsl import EMG, HAND, HAND_LABELS, MARKERS, LslError, LslOutput
+from tests.console import Console
 from tests.simple_hand import Record, make_hand
+from tests.small_session import write_session
 
 ROOT = Path(__file__).parents[1]
 INLET = """
@@ -182,3 +185,22 @@ async def test_without_pylsl_one_line_says_what_to_install(monkeypatch: pytest.M
     with pytest.raises(LslError, match=r"pip install 'myocast\[lsl\]'") as caught:
         await LslOutput().__aenter__()
     assert "\n" not in str(caught.value)
+
+
+async def test_the_server_itself(console: Console, tiny_window: Path) -> None:
+    session = write_session(console.folder / "session.csv", 60)
+    server = console.serve(f"replay:{session}", "--model", tiny_window, "--lsl")
+    async with connect(server.url) as client:
+        assert client.hello is not None
+        assert client.hello.device is not None
+        address = client.hello.device["uri"]
+    async with inlet(EMG, address, 100) as emg, inlet(HAND, address, 20) as hand:
+        about = [await peer.line() for peer in (emg, hand)]
+        got_emg, got_hand = [await peer.line() for peer in (emg, hand)]
+    assert [(a["name"], a["rate"]) for a in about] == [("Myocast-EMG", 200.0), ("Myocast-Hand", 0.0)]
+    k = np.round((np.array(got_emg["times"]) - got_emg["times"][0]) * 200)
+    np.testing.assert_array_equal(k, np.arange(100))
+    hops = np.diff(got_hand["times"]) * 200 / 4  # a skipped window makes a longer one
+    np.testing.assert_allclose(hops, np.round(hops), atol=0.05)
+    assert np.all(hops > 0.5)
+    assert np.all(np.isfinite(got_hand["samples"]))

@@ -6,16 +6,20 @@ import asyncio
 import heapq
 import json
 import socket
-from collections.abc import Callable
+from collections.abc import AsyncIterable, AsyncIterator, Callable
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 import pytest
 
+from myocast_client import Pose, connect
 from service.outputs.pacer import Pacer
 from service.outputs.udp import MAX_RATE_HZ, UdpError, UdpOutput, encode, parse_address
+from tests.console import Console
 from tests.simple_hand import Record, make_hand
+from tests.small_session import write_session
 
 
 class Timer:
@@ -164,3 +168,24 @@ async def test_nobody_need_listen() -> None:
             await asyncio.sleep(0)
         assert output.sent >= 2
     output.put(Record(9.0, make_hand(0.1)))
+
+
+async def test_the_server_itself(console: Console, tiny_window: Path) -> None:
+    session = write_session(console.folder / "session.csv", 60)
+    with ExitStack() as stack:
+        listener = neighbours(stack, 2)[0]
+        target = f"127.0.0.1:{listener.getsockname()[1]}"
+        server = console.serve(f"replay:{session}", "--model", tiny_window, "--udp", target)
+        assert server.process.stdout is not None
+        assert server.process.stdout.readline() == f"UDP is ready: udp://{target}\n"
+        async with connect(server.url, queue=1000) as client:
+            poses = [encode(pose.joints.reshape(63)) async for _, pose in azip(range(60), client)]
+        messages = [await receive(listener) for _ in range(60)]
+    streamed = [json.loads(pose) for pose in poses]
+    assert sum(message in streamed for message in messages) >= 10
+
+
+async def azip(count: range, items: AsyncIterable[Pose]) -> AsyncIterator[tuple[int, Pose]]:
+    iterator = aiter(items)
+    for k in count:
+        yield k, await anext(iterator)

@@ -21,9 +21,9 @@ from service.schemas import (
     SERVER_MESSAGES,
     asyncapi,
     binary_layouts,
-    docs_page,
     schema,
 )
+from service.schemas.page import docs_page
 from tests.console import Console
 from tests.small_session import write_session
 

@@ -24,6 +24,7 @@ from service.server import READY, Service, Settings, address, run
 from tests.live_server import TIMEOUT_S, receive, serving
 from tests.models_onnx import HOP, WINDOW, offline, offline_stream
 from tests.sources import INFO, Puppet, Script, frame, frames
+import itertools
 
 
 def session(path: Path, seconds: float = 12.0) -> Recording:
@@ -54,16 +55,16 @@ async def poses_of(source: Any, model: Path) -> tuple[list[Pose], Service]:
         return poses, live.service
 
 
-async def test_a_replay_gives_bit_for_bit_what_the_model_gives_on_the_same_windows(tiny_window: Path, tmp_path: Path) -> None:
+async def test_a_replay_gives_bit_for_bit_what_the_model_gives_on_the_same_windows(
+    tiny_window: Path, tmp_path: Path
+) -> None:
     recording = session(tmp_path / "s.mcap")
     poses, service = await poses_of(ReplaySource(recording, speed=4.0), tiny_window)
     row = {int(sample): index for index, sample in enumerate(recording.sample - recording.sample[0])}
     ends = np.array([row[pose.sample] + 1 for pose in poses])
     windows = np.stack([recording.emg[end - WINDOW : end] for end in ends])
     np.testing.assert_array_equal(np.stack([pose.joints for pose in poses]), offline(tiny_window, windows))
-    grid = [
-        end for part in recording.segments() for end in range(part.start + WINDOW, part.stop + 1, HOP)
-    ]
+    grid = [end for part in recording.segments() for end in range(part.start + WINDOW, part.stop + 1, HOP)]
     assert set(ends.tolist()) <= set(grid)
     assert len(poses) + sum(pose.skipped for pose in poses) == len(grid)
     assert [pose.seq for pose in poses] == list(range(len(poses)))
@@ -82,7 +83,7 @@ async def test_a_replay_gives_bit_for_bit_what_a_streaming_model_gives_on_the_sa
     for part in recording.segments():
         ends = [end for end in made if part.start < end <= part.stop]
         edges = [part.start, *ends]
-        chunks = [recording.emg[start:stop] for start, stop in zip(edges, edges[1:], strict=False)]
+        chunks = [recording.emg[start:stop] for start, stop in itertools.pairwise(edges)]
         for end, expected in zip(ends, offline_stream(tiny_stream, chunks), strict=True):
             np.testing.assert_array_equal(made[end], expected)
             seen += 1
@@ -91,7 +92,9 @@ async def test_a_replay_gives_bit_for_bit_what_a_streaming_model_gives_on_the_sa
 
 async def test_what_is_played_is_recorded_again_sample_for_sample(tiny_window: Path, tmp_path: Path) -> None:
     recording = session(tmp_path / "s.mcap", 4.0)
-    async with serving([ReplaySource(recording, speed=10.0)], model=tiny_window, record=tmp_path / "again.mcap") as live:
+    async with serving(
+        [ReplaySource(recording, speed=10.0)], model=tiny_window, record=tmp_path / "again.mcap"
+    ) as live:
         await live.until(lambda: live.service.devices[0].status.state == "ended")
     again = read_session(tmp_path / "again.mcap")
     np.testing.assert_array_equal(again.emg, recording.emg)
@@ -134,7 +137,7 @@ async def test_a_model_that_does_not_fit_is_refused_before_anything_is_served(ti
 
 async def test_a_model_that_turns_out_not_to_fit_ends_the_server(tiny_window: Path) -> None:
     puppet = Puppet(replace(INFO, rate_hz=0.0))
-    with pytest.raises(ModelError, match="found 250 Hz"):
+    with pytest.raises(ModelError, match="found 250 Hz"):  # noqa: PT012
         async with serving([puppet], model=tiny_window) as live:
             await puppet.running.wait()
             puppet.tell(replace(INFO, rate_hz=250.0))

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from drivers.base import Battery, Playback
-from service.status import DeviceStatus, RateMeter, replay_object
+from service.status import DeviceStatus, RateMeter, State, replay_object
 from tests.sources import INFO, frame
 
 
@@ -20,6 +20,11 @@ class Watched:
         self.told: list[str] = []
         self.status = DeviceStatus(0, lambda: self.told.append(self.status.state), lambda: self.time)
         self.status.on_info(replace(INFO, nature=nature))
+
+    @property
+    def now(self) -> tuple[str, dict[str, str] | None]:
+        """State and error."""
+        return self.status.state, self.status.error
 
     def feed(self, seconds: float, sample: int = 0, rate_hz: float = 200.0) -> int:
         """Frames of two samples that arrive evenly; gives the next sample."""
@@ -33,7 +38,7 @@ class Watched:
 @pytest.mark.parametrize(("nature", "state"), [("live", "live"), ("synthetic", "live"), ("replay", "replay")])
 def test_the_first_sample_makes_it_live(nature: str, state: str) -> None:
     watched = Watched(nature)
-    assert watched.status.state == "connecting"
+    assert watched.now[0] == "connecting"
     assert not watched.status.flowing
     watched.feed(0.1)
     assert watched.told == [state]
@@ -43,11 +48,12 @@ def test_the_first_sample_makes_it_live(nature: str, state: str) -> None:
 def test_samples_bring_it_back_from_a_stall_and_a_lost_link() -> None:
     watched = Watched()
     sample = watched.feed(0.1)
-    for state in ("stalled", "reconnecting"):
-        watched.status.set(state, ("device_lost", "gone"))  # type: ignore[arg-type]
-        assert watched.status.error == {"code": "device_lost", "message": "gone"}
+    states: tuple[State, ...] = ("stalled", "reconnecting")
+    for state in states:
+        watched.status.set(state, ("device_lost", "gone"))
+        assert watched.now[1] == {"code": "device_lost", "message": "gone"}
         sample = watched.feed(0.1, sample)
-        assert (watched.status.state, watched.status.error) == ("live", None)
+        assert watched.now == ("live", None)
     assert watched.told == ["live", "stalled", "live", "reconnecting", "live"]
 
 
@@ -56,10 +62,10 @@ def test_it_stays_failed_until_there_is_a_pose_again() -> None:
     sample = watched.feed(0.1)
     watched.status.set("failed", ("inference_failed", "NaN"))
     watched.feed(0.1, sample)
-    assert watched.status.state == "failed"
-    assert watched.status.error == {"code": "inference_failed", "message": "NaN"}
+    assert watched.now[0] == "failed"
+    assert watched.now[1] == {"code": "inference_failed", "message": "NaN"}
     watched.status.on_pose()
-    assert (watched.status.state, watched.status.error) == ("live", None)
+    assert watched.now == ("live", None)
     watched.status.on_pose()
     assert watched.told == ["live", "failed", "live"]
 
@@ -76,14 +82,14 @@ def test_a_replay_that_pauses_ends_and_plays_again() -> None:
     sample = watched.feed(0.1)
     playing = Playback(1.0, 10.0, 1.0, False)
     watched.status.on_playback(replace(playing, paused=True))
-    assert watched.status.state == "paused"
+    assert watched.now[0] == "paused"
     sample = watched.feed(0.01, sample)
-    assert watched.status.state == "paused"
+    assert watched.now[0] == "paused"
     watched.status.on_playback(playing)
-    assert watched.status.state == "replay"
+    assert watched.now[0] == "replay"
     watched.status.set("ended")
     watched.feed(0.1, sample)
-    assert watched.status.state == "replay"
+    assert watched.now[0] == "replay"
 
 
 def test_lost_counts_what_the_index_jumped_over() -> None:
@@ -97,7 +103,7 @@ def test_a_report_leaves_the_state() -> None:
     watched = Watched()
     watched.feed(0.1)
     watched.status.report("disk_full", "no room")
-    assert (watched.status.state, watched.status.error) == ("live", {"code": "disk_full", "message": "no room"})
+    assert watched.now == ("live", {"code": "disk_full", "message": "no room"})
 
 
 def test_the_battery_is_told_when_it_changes() -> None:

@@ -79,7 +79,7 @@ async def test_hello_comes_first_with_all_its_keys(tiny_window: Path) -> None:
 
 
 async def test_without_a_fitting_model_model_and_pose_are_null() -> None:
-    async with stage(None, replace(INFO, rate_hz=250.0, unit="uV")) as (live, puppet):
+    async with stage(None, replace(INFO, rate_hz=250.0, unit="uV")) as (live, puppet):  # noqa: SIM117
         async with live.connect("?streams=pose,emg") as client:
             hello = await receive(client)
             assert (hello["model"], hello["pose"]) == (None, None)
@@ -118,7 +118,12 @@ async def test_poses_as_json(tiny_window: Path) -> None:
                 expected = offline(tiny_window, ramp(message["sample"] + 1 - WINDOW, WINDOW)[None])[0]
                 assert message["joints"] == pytest.approx(np.round(expected, 2).tolist(), abs=1e-4)
                 assert message["truth"] == pytest.approx(np.round(truth[1], 2).tolist(), abs=1e-4)
-                assert (message["device"], message["skipped"], message["state"], message["hand"]) == (0, 0, "live", "right")
+                assert (message["device"], message["skipped"], message["state"], message["hand"]) == (
+                    0,
+                    0,
+                    "live",
+                    "right",
+                )
         assert message["seq"] == 1
 
 
@@ -154,7 +159,9 @@ async def test_a_left_arm(tiny_window: Path) -> None:
         pose = await receive(client)
     turned = np.ascontiguousarray(ramp(0, WINDOW)[:, [0, 7, 6, 5, 4, 3, 2, 1]])
     assert pose["hand"] == "left"
-    assert pose["joints"] == pytest.approx(np.round(mirror(offline(tiny_window, turned[None])[0]), 2).tolist(), abs=1e-4)
+    assert pose["joints"] == pytest.approx(
+        np.round(mirror(offline(tiny_window, turned[None])[0]), 2).tolist(), abs=1e-4
+    )
 
 
 async def test_nan_is_never_sent_and_the_state_is_failed(tmp_path: Path) -> None:
@@ -186,8 +193,13 @@ async def test_emg_and_imu(tiny_window: Path) -> None:
         assert first["t"] == 1000.0
         np.testing.assert_array_equal(np.float32(first["samples"] + second["samples"]), ramp(0, 8))
         assert imu == {
-            "type": "imu", "device": 0, "t": 5.0, "quaternion": [1, 0, 0, 0], "acceleration_g": [0, 0, 1], "gyro_dps": [1, 2, 3],
-        }  # fmt: skip
+            "type": "imu",
+            "device": 0,
+            "t": 5.0,
+            "quaternion": [1, 0, 0, 0],
+            "acceleration_g": [0, 0, 1],
+            "gyro_dps": [1, 2, 3],
+        }
 
 
 async def test_status_at_once_and_on_every_change(tiny_window: Path) -> None:
@@ -195,9 +207,25 @@ async def test_status_at_once_and_on_every_change(tiny_window: Path) -> None:
         await receive(client)
         status = await receive(client)
         assert list(status) == [
-            "type", "device", "t", "state", "rate_hz", "lost", "battery", "recording", "replay", "error", "clients", "dropped",
-        ]  # fmt: skip
-        assert (status["state"], status["clients"], status["battery"], status["replay"]) == ("connecting", 1, None, None)
+            "type",
+            "device",
+            "t",
+            "state",
+            "rate_hz",
+            "lost",
+            "battery",
+            "recording",
+            "replay",
+            "error",
+            "clients",
+            "dropped",
+        ]
+        assert (status["state"], status["clients"], status["battery"], status["replay"]) == (
+            "connecting",
+            1,
+            None,
+            None,
+        )
         puppet.emit(frame(0))
         assert (await receive(client))["state"] == "live"
         puppet.emit(Battery(0.0, 87))
@@ -275,10 +303,20 @@ async def refused(
     return response.status_code, body["error"]
 
 
-BAD_PARAMETERS = (
-    ["?streams=poses", "?streams=", "?streams=pose,", "?streams=pose,,emg", "?max_rate=0", "?max_rate=-1", "?max_rate=1000.1",
-     "?max_rate=", "?max_rate=fast", "?max_rate=nan", "?max_rate=inf", "?streams=pose&max_rate=1e9"]
-)  # fmt: skip
+BAD_PARAMETERS = [
+    "?streams=poses",
+    "?streams=",
+    "?streams=pose,",
+    "?streams=pose,,emg",
+    "?max_rate=0",
+    "?max_rate=-1",
+    "?max_rate=1000.1",
+    "?max_rate=",
+    "?max_rate=fast",
+    "?max_rate=nan",
+    "?max_rate=inf",
+    "?streams=pose&max_rate=1e9",
+]
 
 
 async def test_parameters_that_are_refused(tiny_window: Path) -> None:
@@ -544,20 +582,19 @@ async def test_a_client_that_never_reads_delays_nobody_and_memory_is_bounded(tin
 
 
 async def test_a_slow_client_gets_the_newest_pose_when_it_reads_again(tiny_window: Path) -> None:
-    async with stage(tiny_window) as (live, puppet):
-        async with live.connect("", max_queue=1) as slow:
-            client = next(iter(live.service.hub.clients))
-            sample = 0
-            while client.dropped < 100:
-                await play(live, puppet, frame(sample, WINDOW))
-                sample += WINDOW
-            made = live.service.devices[0].engine.poses  # type: ignore[union-attr]
-            await receive(slow)
-            seqs = [(await receive(slow))["seq"]]
-            while seqs[-1] < made - 1:
-                seqs.append((await receive(slow))["seq"])
-            assert seqs == sorted(set(seqs))
-            assert len(seqs) == made - client.dropped
+    async with stage(tiny_window) as (live, puppet), live.connect("", max_queue=1) as slow:
+        client = next(iter(live.service.hub.clients))
+        sample = 0
+        while client.dropped < 100:
+            await play(live, puppet, frame(sample, WINDOW))
+            sample += WINDOW
+        made = live.service.devices[0].engine.poses  # type: ignore[union-attr]
+        await receive(slow)
+        seqs = [(await receive(slow))["seq"]]
+        while seqs[-1] < made - 1:
+            seqs.append((await receive(slow))["seq"])
+        assert seqs == sorted(set(seqs))
+        assert len(seqs) == made - client.dropped
 
 
 @pytest.mark.parametrize(

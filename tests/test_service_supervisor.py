@@ -14,6 +14,7 @@ from service.status import DeviceStatus
 from service.supervisor import FIRST_BACKOFF_S, LAST_BACKOFF_S, SILENCE_S, Backoff, Supervisor
 from tests.sources import INFO, Puppet, Script, frame
 from tests.virtual_time import VirtualLoop
+import itertools
 
 
 class Stage:
@@ -77,7 +78,9 @@ def test_the_first_connection_that_fails_is_the_users_to_mend() -> None:
     assert stage.status.error == {"code": "source_failed", "message": "no such band"}
 
 
-@pytest.mark.parametrize(("error", "code"), [(DeviceLost("gone"), "device_lost"), (DriverError("busy"), "source_failed")])
+@pytest.mark.parametrize(
+    ("error", "code"), [(DeviceLost("gone"), "device_lost"), (DriverError("busy"), "source_failed")]
+)
 def test_once_samples_have_come_every_failure_is_tried_again(error: DriverError, code: str) -> None:
     codes: list[str] = []
 
@@ -116,7 +119,7 @@ def test_it_backs_off_from_half_a_second_to_ten_and_starts_anew_after_success() 
 
     lost = DeviceLost("gone")
     play(Failing([([frame(0)], lost), *[([], lost)] * 8, ([frame(2)], lost), ([], lost)]), main)
-    pauses = [b - a for a, b in zip(starts, starts[1:], strict=False)]
+    pauses = [b - a for a, b in itertools.pairwise(starts)]
     expected = [min(FIRST_BACKOFF_S * 2**n, LAST_BACKOFF_S) for n in range(9)]
     for pause, most in zip(pauses, [*expected, FIRST_BACKOFF_S], strict=False):
         assert most / 2 - 1e-9 <= pause <= most + 1e-9

@@ -43,7 +43,7 @@ def test_how_samples_are_cut_into_frames_makes_no_difference(window: int, hop: i
     for size in sizes:
         count, newest = windower.push(frame(sample, size))
         sample += size
-        grid = [end for end in range(window or hop, sample + 1, hop)]
+        grid = list(range(window or hop, sample + 1, hop))
         assert windower.due == len(grid)
         assert count == sum(end > sample - size for end in grid)
         if newest is not None:

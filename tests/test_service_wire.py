@@ -25,9 +25,21 @@ GOLDEN = Path(__file__).parent / "golden"
 def pose(**changes: Any) -> Pose:
     joints = np.linspace(-99.987, 123.456, 63, dtype=np.float32)
     made = Pose(
-        device=0, seq=812, sample=3279, t=1763900016.518, joints=joints, hand="right", state="live", skipped=0, gap=False,
-        truth=None, arrival=10.0, due=10.001, started=10.002, finished=10.0036,
-    )  # fmt: skip
+        device=0,
+        seq=812,
+        sample=3279,
+        t=1763900016.518,
+        joints=joints,
+        hand="right",
+        state="live",
+        skipped=0,
+        gap=False,
+        truth=None,
+        arrival=10.0,
+        due=10.001,
+        started=10.002,
+        finished=10.0036,
+    )
     return replace(made, **changes)
 
 
@@ -41,10 +53,21 @@ def golden_pose(name: str) -> tuple[Pose, float]:
     g = golden_json(name)
     truth = np.array(g["truth"], dtype=np.float32) if "truth" in g else None
     made = Pose(
-        device=g["device"], seq=g["seq"], sample=g["sample"], t=g["t"], joints=np.array(g["joints"], dtype=np.float32),
-        hand=g["hand"], state=g["state"], skipped=g["skipped"], gap=g.get("gap", False), truth=truth, arrival=0.0, due=0.0,
-        started=0.0, finished=g["infer_ms"] / 1e3,
-    )  # fmt: skip
+        device=g["device"],
+        seq=g["seq"],
+        sample=g["sample"],
+        t=g["t"],
+        joints=np.array(g["joints"], dtype=np.float32),
+        hand=g["hand"],
+        state=g["state"],
+        skipped=g["skipped"],
+        gap=g.get("gap", False),
+        truth=truth,
+        arrival=0.0,
+        due=0.0,
+        started=0.0,
+        finished=g["infer_ms"] / 1e3,
+    )
     return made, g["age_ms"]
 
 
@@ -169,9 +192,13 @@ def test_golden_hello() -> None:
     left = SourceInfo("cyton:/dev/ttyUSB0", "Cyton", 250.0, "uV", hand="left")
     spec = spec_of(name="lstm_fc", window=32, hop=8, parameters=69427)
     devices = [
-        {"device": wire.device_object(right), "model": wire.model_object(spec, g["model"]["sha256"], 4), "pose": wire.pose_object(50.0)},
+        {
+            "device": wire.device_object(right),
+            "model": wire.model_object(spec, g["model"]["sha256"], 4),
+            "pose": wire.pose_object(50.0),
+        },
         {"device": wire.device_object(left), "model": wire.model_object(None, "", 4), "pose": None},
-    ]  # fmt: skip
+    ]
     made = wire.hello("0.1.0", g["session"], g["t"], devices, Subscription(wire.STREAMS), "json")
     assert json.loads(made) == g
     assert list(json.loads(made)) == list(g)
@@ -181,9 +208,18 @@ def test_what_is_not_known_yet_is_null_in_hello() -> None:
     devices = [{"device": wire.device_object(None), "model": None, "pose": None}]
     message = json.loads(wire.hello("0", "s", 1.0, devices, Subscription(), "binary"))
     assert message == {
-        "type": "hello", "protocol": "myocast.v1", "server": "0", "session": "s", "t": 1.0, "device": None, "model": None,
-        "pose": None, "devices": devices, "streams": ["pose"], "encoding": "binary",
-    }  # fmt: skip
+        "type": "hello",
+        "protocol": "myocast.v1",
+        "server": "0",
+        "session": "s",
+        "t": 1.0,
+        "device": None,
+        "model": None,
+        "pose": None,
+        "devices": devices,
+        "streams": ["pose"],
+        "encoding": "binary",
+    }
 
 
 def test_the_window_of_a_stream_is_0_in_hello() -> None:
@@ -222,10 +258,19 @@ def test_a_subscription(message: dict[str, Any], expected: Subscription) -> None
 @pytest.mark.parametrize(
     "message",
     [
-        {"streams": ["poses"]}, {"streams": "pose"}, {"streams": [1]}, {"streams": {"pose": 1}}, {"streams": [["pose"]]},
-        {"max_rate": 0}, {"max_rate": -1}, {"max_rate": 1000.5}, {"max_rate": "60"}, {"max_rate": True}, {"max_rate": [60]},
+        {"streams": ["poses"]},
+        {"streams": "pose"},
+        {"streams": [1]},
+        {"streams": {"pose": 1}},
+        {"streams": [["pose"]]},
+        {"max_rate": 0},
+        {"max_rate": -1},
+        {"max_rate": 1000.5},
+        {"max_rate": "60"},
+        {"max_rate": True},
+        {"max_rate": [60]},
     ],
-)  # fmt: skip
+)
 def test_a_bad_subscription(message: dict[str, Any]) -> None:
     asked = wire.parse_client(json.dumps({"type": "subscribe", **message}))
     assert isinstance(asked, Bad)
@@ -235,9 +280,24 @@ def test_a_bad_subscription(message: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(
     "message",
-    [b"\x01\x02", b'{"type":"ping"}', "", "{", "[]", "1", "null", '"ping"', "{}", '{"type":"hello"}', '{"type":["ping"]}',
-     '{"type":null}', "NaN", "[" * 4000, '{"type":"ping","id":' + "[" * 1000],
-)  # fmt: skip
+    [
+        b"\x01\x02",
+        b'{"type":"ping"}',
+        "",
+        "{",
+        "[]",
+        "1",
+        "null",
+        '"ping"',
+        "{}",
+        '{"type":"hello"}',
+        '{"type":["ping"]}',
+        '{"type":null}',
+        "NaN",
+        "[" * 4000,
+        '{"type":"ping","id":' + "[" * 1000,
+    ],
+)
 def test_a_bad_message(message: str | bytes) -> None:
     asked = wire.parse_client(message)
     assert isinstance(asked, Bad)

@@ -49,3 +49,18 @@ def small_plan(kind: str) -> Plan:
     from models.training.trainer import Plan
 
     return Plan(epochs=1, steps_per_epoch=2, batch=4 if kind == "stream" else 8, validation_batches=1)
+
+
+def run_cli(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
+    """A verb in this process, which has TensorFlow already: exit code, stdout, stderr."""
+    from service.cli import main
+
+    capsys.readouterr()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.argv", ["myocast", *map(str, arguments)])
+        patch.setenv("COLUMNS", "200")
+        with pytest.raises(SystemExit) as ended:
+            main()
+    said = capsys.readouterr()
+    code = ended.value.code
+    return (code if isinstance(code, int) else 0), said.out, said.err

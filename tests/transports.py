@@ -88,9 +88,7 @@ EVERY = 12
 """One packet of so many is harmed."""
 
 
-def _harmed(
-    packets: Sequence[bytes], rng: np.random.Generator, harm: Callable[[bytes, int], bytes]
-) -> Iterator[bytes]:
+def _harmed(packets: Sequence[bytes], rng: np.random.Generator, harm: Callable[[bytes, int], bytes]) -> Iterator[bytes]:
     for number, packet in enumerate(packets):
         yield harm(packet, int(rng.integers(len(packet)))) if number % EVERY == EVERY // 2 else packet
 

@@ -8,13 +8,17 @@ from typing import Final
 
 import numpy as np
 
-from models.alignment import CUES, Fit, Template, fit, levels
+from models.alignment import CUES, Fit, Template, fit, levels, template
 from models.architectures.base import STEP_HZ
 from models.hand import CHANNELS, Floats
 from models.training.tracks import Track, unsettled
 
 CLASS_CUES: Final[Mapping[int, str]] = {0: "rest", 7: "fist", 2: "extension"}
 """Class labels of the cues in myo-readings-dataset."""
+
+
+TEMPLATE_S: Final = 30.0
+"""Of each person, at most, for a template."""
 
 
 def split_cues(tracks: Sequence[Track], seconds: float) -> tuple[dict[str, Floats], list[Track]]:
@@ -44,6 +48,16 @@ def split_cues(tracks: Sequence[Track], seconds: float) -> tuple[dict[str, Float
             classes[steps] = -1
         out.append(replace(track, classes=classes))
     return {cue: np.concatenate(part) for cue, part in parts.items() if sum(map(len, part))}, out
+
+
+def template_of(tracks: Sequence[Track]) -> Template | None:
+    """The template of all people in the data who were asked for rest, fist and wrist extension; None without any."""
+    people = []
+    for key in dict.fromkeys((track.user, track.session) for track in tracks):
+        cues, _ = split_cues([track for track in tracks if (track.user, track.session) == key], TEMPLATE_S)
+        if set(cues) == set(CUES):
+            people.append(cue_levels(cues))
+    return template(people) if people else None
 
 
 def band_fit(cues: Mapping[str, Floats], target: Template) -> Fit:

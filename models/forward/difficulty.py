@@ -1,7 +1,8 @@
 """How hard the generator is to invert: `python -m models.forward.difficulty` prints the table of README.md.
 
 Simple learners on causal features (running averages of the rectified EMG at six time constants), split
-as networks are judged: by block, by donning, by user, by user with the band turned. Needs scikit-learn.
+as networks are judged: by block, by donning, by user, by user with the band turned, and on users of the
+other generator. Needs scikit-learn.
 """
 
 from __future__ import annotations
@@ -16,12 +17,14 @@ import numpy as np
 
 from models.forward.generator import FIRST_UNSEEN_USER, session
 from models.forward.nuisance import Flags
+from models.forward.variants import VARIANTS
 from models.hand import Floats
 from models.kinematics import Doubles
 from models.recording import Recording
 
 TIME_CONSTANTS_S: Final = (0.06, 0.3, 1.0, 4.0, 12.0, 25.0)
 WARM_UP_S: Final = 5.0
+TURN_CHANNELS: Final = 2.0
 
 Data = tuple[Floats, Floats]
 Predict = Callable[[Floats], Doubles]
@@ -95,14 +98,19 @@ def learners(x: Floats, y: Floats) -> Iterator[tuple[str, Predict]]:
 def generic(users: int, seconds: float, variant: str, seed: int = 0) -> Iterator[Row]:
     """Learners of many users (two donnings each): what is left of them on each split."""
     last = 0.8 * seconds
+    other = next(name for name in VARIANTS if name != variant)
 
     def of(
-        who: Sequence[int], sessions: Sequence[int], keep: Callable[[Doubles], Flags] | None = None, turn: float = 0.0
+        who: Sequence[int],
+        sessions: Sequence[int],
+        keep: Callable[[Doubles], Flags] | None = None,
+        turn: float = 0.0,
+        made_by: str = variant,
     ) -> Data:
         parts = []
         for user in who:
             for number in sessions:
-                made = session(user, number, seconds, seed=seed, variant=variant, rotation_channels=turn)
+                made = session(user, number, seconds, seed=seed, variant=made_by, rotation_channels=turn)
                 x, y = features(made)
                 t = WARM_UP_S + np.arange(len(y)) * 10 / 50.0
                 chosen = slice(None) if keep is None else np.flatnonzero(keep(t))
@@ -110,13 +118,14 @@ def generic(users: int, seconds: float, variant: str, seed: int = 0) -> Iterator
         return np.concatenate([x for x, _ in parts]), np.concatenate([y for _, y in parts])
 
     seen = range(users)
-    unseen = range(FIRST_UNSEEN_USER, FIRST_UNSEEN_USER + max(4, users // 2))
+    unseen = range(FIRST_UNSEEN_USER, FIRST_UNSEEN_USER + users)
     train = of(seen, (0, 1), lambda t: t < last)
     tests = {
         "block": of(seen, (0, 1), lambda t: t > last + WARM_UP_S),
         "donning": of(seen, (2,)),
         "user": of(unseen, (0,)),
-        "user, band turned by 1": of(unseen, (0,), turn=1.0),
+        f"user, band turned by {TURN_CHANNELS:g}": of(unseen, (0,), turn=TURN_CHANNELS),
+        f"user of {other}": of(unseen, (0,), made_by=other),
     }
     yield from _judge(train, tests)
 
@@ -162,15 +171,17 @@ def table(rows: Sequence[Row]) -> str:
 def main(argv: Sequence[str] | None = None) -> None:
     """Print the table for one generator."""
     parser = argparse.ArgumentParser(description="How hard the forward model is to invert (synthetic data).")
-    parser.add_argument("--variant", default="A")
+    parser.add_argument("--variant", default="A", choices=sorted(VARIANTS))
     parser.add_argument("--users", type=int, default=24)
     parser.add_argument("--seconds", type=float, default=120.0)
-    parser.add_argument("--personal-users", type=int, default=6)
-    parser.add_argument("--personal-seconds", type=float, default=600.0)
+    parser.add_argument("--personal-users", type=int, default=3)
+    parser.add_argument("--personal-seconds", type=float, default=1800.0)
     chosen = parser.parse_args(argv)
     rows = [*generic(chosen.users, chosen.seconds, chosen.variant)]
     own = [*personal(chosen.personal_users, chosen.personal_seconds, chosen.variant)]
-    sys.stdout.write(f"Generator {chosen.variant}, MPJPE in mm (R2), synthetic\n\n{table(rows)}\n\n{table(own)}\n")
+    sys.stdout.write(
+        f"Generator {VARIANTS[chosen.variant].label}, MPJPE in mm (R2), synthetic\n\n{table(rows)}\n\n{table(own)}\n"
+    )
 
 
 if __name__ == "__main__":

@@ -109,7 +109,8 @@ class Stream:
         self._carrier = Carrier(self.variant, self._inner_hz, sources, rng("carrier"), BLOCK_ROWS)
         self._drift = Drift(self.variant.drive_log_sd, self.variant.drive_hz, sources, rng("drive"))
         self._flicker = Drift(self.variant.flicker_log_sd, self.variant.flicker_hz, len(MUSCLES), rng("flicker"))
-        self._notch = Notch(self.variant.notch_hz, self._inner_hz, BLOCK_ROWS)
+        heard = self.variant.notch_hz < self._inner_hz / 2
+        self._notch = Notch(self.variant.notch_hz, self._inner_hz, BLOCK_ROWS) if heard else None
         self._disturbance = Disturbance(self.donning, rng("noise"), hum=emg_mode == "raw")
         self._radio = Radio(self.donning, rng("radio"), losses)
         self._mixing = self._gains()
@@ -136,8 +137,11 @@ class Stream:
         t = (first + np.arange(BLOCK_ROWS, dtype=np.float64)) * dt
         self._made += BLOCK_ROWS
         angles = self._motion.at(t)[0][:, : len(ANGLES)]
-        emg = self._notch.take(self._emg(t, dt)) + self._disturbance.at(t)
-        labels = self._motion.forget(float(t[0]), float(t[-1]) + dt)
+        emg = self._emg(t, dt)
+        if self._notch is not None:
+            emg = self._notch.take(emg)
+        emg += self._disturbance.at(t)
+        labels = self._motion.forget(float(t[0]), float(t[-1]) + dt / 2)
         counts = digitise(emg)
         if self.hand == "left":
             counts = counts[:, MIRRORED_CHANNELS]

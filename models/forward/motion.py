@@ -31,6 +31,8 @@ SHARES: Final = (0.69, 0.11, 0.03, 0.08, 0.05, 0.04)
 """Of named poses, single fingers, random poses, rests, wrist gestures with a relaxed hand, squeezes."""
 _PASSIVE: Final = 0.04
 _ONSET_S: Final = 0.06
+"""A digit starts at most so much later than the rest."""
+_LEVEL: Final = -(-(STATE - len(ANGLES)) // PER_DIGIT)
 _WRIST_PREFIX: Final = "wrist_"
 
 
@@ -59,10 +61,13 @@ class Step:
 
 
 class Track:
-    """Minimum-jerk paths through a list of targets that grows as it is needed."""
+    """Minimum-jerk paths through a list of targets that grows as it is needed.
+
+    The columns fall into `onsets` groups of equal width; each group may start a move a little later.
+    """
 
     def __init__(self, start: Doubles, onsets: int = 1) -> None:
-        self._width = len(start)
+        self._width, self._group = len(start), -(-len(start) // onsets)
         self._starts = np.array([0.0])
         self._moves = np.array([1.0])
         self._targets = np.stack([start, start])
@@ -88,8 +93,7 @@ class Track:
         p = np.clip((t[:, None] - self._starts[index, None] - self._onsets[index]) / self._moves[index, None], 0.0, 1.0)
         s = p**3 * (10.0 - 15.0 * p + 6.0 * p**2)
         ds = 30.0 * (p * (1.0 - p)) ** 2 / self._moves[index, None]
-        repeat = -(-self._width // p.shape[1])
-        s, ds = (np.repeat(v, repeat, axis=1)[:, : self._width] for v in (s, ds))
+        s, ds = (np.repeat(v, self._group, axis=1)[:, : self._width] for v in (s, ds))
         change = self._targets[index + 1] - self._targets[index]
         return self._targets[index] + s * change, ds * change
 
@@ -115,7 +119,7 @@ class Motion:
         self._habits, self._rng, self._left_out = habits, rng, frozenset(leave_out)
         self._names = [name for name in POSES if name not in self._left_out]
         rest = self._state(habits.poses["rest"], effort=1.0)
-        self._hand = Track(rest, onsets=DIGITS + 2)
+        self._hand = Track(rest, onsets=DIGITS + _LEVEL)
         self._wrist = Track(np.zeros(POSTURE))
         self._plan = self._scripted(script) if script is not None else self._free()
         self._labels: list[tuple[float, str]] = []
@@ -125,7 +129,8 @@ class Motion:
         while self._hand.end <= t[-1]:
             target = next(self._plan)
             self._labels.append((self._hand.end, target.label))
-            self._hand.add(target, np.append(self._rng.uniform(0.0, _ONSET_S, DIGITS), [0.0, 0.0]))
+            onset = self._rng.uniform(0.0, min(_ONSET_S, target.hold), DIGITS)
+            self._hand.add(target, np.append(onset, np.zeros(_LEVEL)))
         while self._wrist.end <= t[-1]:
             self._wrist.add(self._posture())
         state, rate = self._hand.at(t)

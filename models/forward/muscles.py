@@ -36,7 +36,8 @@ _FLEXION: Final = {
     **{
         f"{finger}_{joint}": {own: weight, deep: shared} if weight else {deep: shared}
         for finger, own, deep in (
-            ("index", "FDS2", "FDP23"), ("middle", "FDS3", "FDP23"), ("ring", "FDS4", "FDP45"), ("pinky", "FDS5", "FDP45"),
+            ("index", "FDS2", "FDP23"), ("middle", "FDS3", "FDP23"),
+            ("ring", "FDS4", "FDP45"), ("pinky", "FDS5", "FDP45"),
         )
         for joint, weight, shared in (("mcp_fe", 0.45, 0.15), ("pip_fe", 0.65, 0.2), ("dip_fe", 0.0, 0.45))
     },

@@ -46,6 +46,8 @@ class Run:
     built: Built = field(init=False)
     trainer: Trainer = field(init=False)
     pretrained: dict[str, float] = field(default_factory=dict)
+    template: dict[str, list[float]] | None = None
+    """Mean levels of rest, fist and wrist extension, for the model file."""
 
     def prepare(self, *, resume: bool = False) -> int:
         """Build everything. Returns the epochs that a checkpoint already has."""
@@ -97,6 +99,8 @@ class Run:
             "split": label,
             "mean_pose": [round(v, 2) for v in self.setting.scaling.pose_mean],
         }
+        if self.template is not None:
+            validation["template"] = {cue: [round(v, 3) for v in level] for cue, level in self.template.items()}
         save(self.out, self.built, self.card(validation))
         return figures
 

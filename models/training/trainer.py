@@ -162,7 +162,12 @@ class Trainer:
         """MPJPE over 20 points and RMSE per coordinate, mm, on a fixed sample of the validation data."""
         rng = np.random.default_rng([self._plan.seed, 2])
         wanted = min(len(self._validation), self._plan.validation_batches * self._plan.batch)
-        order = np.sort(rng.choice(len(self._validation), wanted, replace=False))
+        share = self._plan.canonical_share
+        order = np.sort(
+            rng.choice(len(self._validation), wanted, replace=False)
+            if share is None
+            else self._validation.draw(wanted, rng, share)
+        )
         sums = np.zeros(3)
         for start in range(0, wanted, self._plan.batch):
             batch = self._validation.batch(order[start : start + self._plan.batch], NONE, rng)

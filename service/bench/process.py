@@ -157,7 +157,10 @@ class Line:
     def obey(self, orders: Mapping[str, Callable[[dict[str, Any]], dict[str, Any] | None]]) -> None:
         """Answer `{"do": name, ...}` until the parent closes the line; an order may answer later (None)."""
         while (message := self.receive()) is not None:
-            answer = orders[message["do"]](message)
+            try:
+                answer = orders[message["do"]](message)
+            except MyocastError as error:
+                answer = failure(error)
             if answer is not None:
                 self.send(**answer)
 
@@ -172,8 +175,13 @@ def child(target: str) -> None:
     try:
         getattr(import_module(module), function)(line, request)
     except MyocastError as error:
-        line.send(error=str(error), exit_code=error.exit_code)
+        line.send(**failure(error))
         sys.exit(error.exit_code)
+
+
+def failure(error: MyocastError) -> dict[str, Any]:
+    """The answer that says why there is none."""
+    return {"error": str(error), "exit_code": error.exit_code}
 
 
 def clock_anchor() -> float:

@@ -9,10 +9,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from drivers.base import Source
+from drivers.base import Replayable, Source
 from models.spec import ModelError
 from service.bench.feed import FeedSource
-from service.bench.process import Line, call_in, usage
+from service.bench.process import BenchError, Line, call_in, usage
 from service.bench.trace import Played, Trace, counts
 from service.cli.serve import loop_factory
 from service.server import READY, Service, Settings, run
@@ -34,9 +34,14 @@ def serve(line: Line, request: dict[str, Any]) -> None:
 
 
 def replay(line: Line, request: dict[str, Any]) -> None:
-    """Like `serve`, for a replay that has an end: `usage` also says what was played, and when."""
+    """Like `serve`, for a replay that waits for the order `play`: `usage` also says what was played, and when."""
     played = Played()
-    _serve(line, _settings(request), played.attach, also=played.figures)
+
+    def prepare(service: Service) -> None:
+        played.attach(service)
+        _replay_of(service).pause()
+
+    _serve(line, _settings(request), prepare, also=played.figures)
     line.send(stopped=True)
 
 
@@ -90,7 +95,10 @@ def _obey(line: Line, service: Service, loop: asyncio.AbstractEventLoop, also: C
     def look(_: dict[str, Any]) -> dict[str, Any]:
         return usage() | _clients(service) | counts(service) | also()
 
-    line.obey({"usage": look, "model": partial(_model, service), "stop": stop})
+    def play(_: dict[str, Any]) -> None:
+        call_in(loop, _replay_of(service).resume)
+
+    line.obey({"usage": look, "model": partial(_model, service), "play": play, "stop": stop})
     call_in(loop, service.stop.set)
 
 
@@ -102,6 +110,13 @@ def _settle(line: Line, service: Service, until: float) -> None:
         return
     line.send(**counts(service), **_clients(service))
     service.stop.set()
+
+
+def _replay_of(service: Service) -> Replayable:
+    source = service.devices[0].source
+    if not isinstance(source, Replayable):
+        raise BenchError(f"{source.info.uri} is no replay; give one that is `replay:FILE`", 2)
+    return source
 
 
 def _clients(service: Service) -> dict[str, Any]:

@@ -94,6 +94,7 @@ def run(folder: Path, model: Path | None, progress: Progress, minutes: float = M
             "service.bench.subscribers:subscribe", url=url, clients=1, notes=str(folder / "clients.npz")
         ) as client:
             client.hear()
+            server.tell(do="play")
             rss, end = _watch(server, samples / RATE_HZ / speed, progress)
             delivered = client.ask(do="poses")["poses"]
             client.ask(do="stop")

@@ -41,7 +41,9 @@ def main() -> None:
         code = _complain(str(error), error.exit_code)
     except _UsageError as error:
         where = getattr(getattr(error, "ctx", None), "command_path", "myocast")
-        code = _complain(f"{error.format_message().rstrip('.')}; see `{where} --help`", 2)
+        # Without a verb, the whole help was shown instead of a message.
+        message = error.format_message().rstrip(".")
+        code = _complain(f"{message}; see `{where} --help`", 2) if message else 2
     except _ClickException as error:
         code = _complain(error.format_message(), 2)
     except (typer.Abort, KeyboardInterrupt, BrokenPipeError):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -82,12 +83,20 @@ def command(
     """Measure latency stage by stage, with the real server in one process and real clients in another."""
     import tempfile
 
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     _look_ahead(model, architecture, json_file, plot, compare or everything)
     special = fan_out or startup or soak
-    if plot is not None and special and not everything:
-        raise UsageError("--plot draws the latency run, which --fan-out, --startup and --soak replace; leave one out")
+    if (plot is not None or compare) and special and not everything:
+        raise UsageError(
+            "--plot and --compare belong to the latency run, which --fan-out, --startup and --soak replace; leave one out"
+        )
     report = Report()
-    with tempfile.TemporaryDirectory(prefix="myocast-bench-") as folder, _progress() as progress:
+    # Interrupted, it still tells what it has measured.
+    with (
+        suppress(KeyboardInterrupt),
+        tempfile.TemporaryDirectory(prefix="myocast-bench-") as folder,
+        _progress() as progress,
+    ):
         place = Path(folder)
         options = Options(
             _untrained(architecture, place, progress) if architecture else model, source, clients, seconds, hop,
@@ -102,7 +111,8 @@ def command(
             _fan_out(report, options, progress)
         if everything or soak:
             _soak(report, options, place, progress)
-    _tell(report, json_file)
+    if report.tables:
+        _tell(report, json_file)
     if check and not all(limit.ok for limit in report.limits):
         raise typer.Exit(1)
 

@@ -5,15 +5,19 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
+
+import numpy as np
 
 from models.errors import MyocastError
 from models.recording import Recording
 
 SCHEME: Final = "synthetic:"
 SUFFIXES: Final = (".mcap", ".csv", ".txt", ".tsv")
+CUE_SETTLE_S: Final = 1.2
+CUE_MOVE_S: Final = 0.4
 _NUMBERS: Final = {"users": 8, "first": 0, "sessions": 2, "seconds": 120, "seed": 1, "rotation": 0}
 _WORDS: Final = {"variant": "A", "hand": "right"}
 
@@ -39,6 +43,22 @@ class Item:
         from models.forward.generator import session
 
         return session(**self.synthetic, emg_mode=mode, rate_hz=rate_hz)
+
+    def calibration(self, seconds: float, mode: str, rate_hz: float) -> Recording | None:
+        """The same synthetic wearer and donning, asked to rest, make a fist and extend the wrist; None for files."""
+        if self.path is not None:
+            return None
+        from models.evaluation.bands import CLASS_CUES
+        from models.forward.generator import session
+        from models.forward.motion import Step
+
+        steps = {"rest": "rest", "fist": "fist", "extension": "wrist_extension"}
+        each = seconds / len(steps) + CUE_SETTLE_S
+        script = tuple(Step(steps[cue], CUE_MOVE_S, each - CUE_MOVE_S) for cue in CLASS_CUES.values())
+        recipe = {**self.synthetic, "seconds": each * len(steps)}
+        made = session(**recipe, emg_mode=mode, rate_hz=rate_hz, script=script)
+        labels = np.array(list(CLASS_CUES))[np.minimum((made.t / each).astype(int), len(steps) - 1)]
+        return replace(made, joints=None, label_t=None, classes=labels)
 
     def describe(self) -> dict[str, Any]:
         """For the manifest: what it is, and the hash of its content or recipe."""

@@ -47,19 +47,20 @@ def command(
     spec = read_spec(content, model.name)
     prepare_keras(keras=False)
     from models.architectures.base import Setting
-    from service.cli.train import load_tracks
+    from service.cli.train import calibrations, load_tracks
 
     setting = Setting(spec.rate_hz, spec.emg_mode if spec.emg_mode != "any" else "raw")
     tracks = load_tracks(found, setting, "", lambda name, total: None)
     if not tracks:
         raise EvaluateError("no EMG in the data; give sessions with samples")
     known = load_tracks(items(train), setting, "", lambda name, total: None) if train else []
-    evaluation = evaluate(content, spec, setting, tracks, known, align, round(skip * 50), _split(found))
+    asked = calibrations(found, align, setting) if align else []
+    evaluation = evaluate(content, spec, setting, tracks, known, asked, align, round(skip * 50), _split(found))
     _show(evaluation, json_file, report)
 
 
 def evaluate(
-    content: bytes, spec: ModelSpec, setting: Setting, tracks: Sequence[Track], known: Sequence[Track],
+    content: bytes, spec: ModelSpec, setting: Setting, tracks: Sequence[Track], known: Sequence[Track], asked: Sequence[Track],
     align: float, skip: int, split: str,
 ) -> Evaluation:  # fmt: skip
     """All figures of a model on tracks: poses where there is a truth, closure where there are class labels."""
@@ -70,7 +71,7 @@ def evaluate(
     skip = max(skip, spec.window // setting.decimation - 1)
     runs: list[Judged] = []
     sessions: list[SessionClosure] = []
-    for predictor, group in _predictors(content, spec, tracks, align):
+    for predictor, group in _predictors(content, spec, tracks, asked, align):
         runs += [run for run in judge(predictor, [t for t in group if t.weight.any()], skip) if run.valid.any()]
         sessions += _closures(predictor, [t for t in group if not t.weight.any()], skip)
     if not runs and not sessions:
@@ -100,7 +101,7 @@ def judged_by_file(content: bytes, spec: ModelSpec, setting: Setting, tracks: Se
 
 
 def _predictors(
-    content: bytes, spec: ModelSpec, tracks: Sequence[Track], align: float
+    content: bytes, spec: ModelSpec, tracks: Sequence[Track], asked: Sequence[Track], align: float
 ) -> Iterator[tuple[Predictor, Sequence[Track]]]:
     """A predictor for each donning, aligned if asked for, and the tracks it is judged on."""
     from models.evaluation.predict import from_onnx
@@ -120,6 +121,7 @@ def _predictors(
     template = Template({cue: tuple(values) for cue, values in levels.items()})
     for key in dict.fromkeys((t.user, t.session) for t in tracks):
         cues, rest = split_cues([t for t in tracks if (t.user, t.session) == key], align)
+        cues = cues or split_cues([t for t in asked if (t.user, t.session) == key], align)[0]
         if len(cues) > 1:
             content_here = with_alignment(content, band_fit(cues, template).matrix())
             yield from_onnx(onnx_session(content_here), spec), rest

@@ -100,10 +100,9 @@ def _token(token: str | None, token_file: Path | None) -> str | None:
     if token_file is not None:
         try:
             token = token_file.read_text(encoding="utf-8").strip()
-        except OSError as error:
-            raise UsageError(
-                f"--token-file {token_file}: cannot be read ({error.strerror}); give a file with the token"
-            ) from None
+        except (OSError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+            raise UsageError(f"--token-file {token_file}: cannot be read ({why}); give a file with the token") from None
     if token == "":
         raise UsageError("the token is empty; give at least one character, better sixteen")
     return token

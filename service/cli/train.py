@@ -8,15 +8,19 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 if TYPE_CHECKING:
+    from models.architectures.base import Setting
     from models.training.run import Run
     from models.training.tracks import Track
     from models.training.trainer import Epoch, Plan
     from service.cli.datasets import Item
+
+TEMPLATE_SESSIONS: Final = 60
+TEMPLATE_CUES_S: Final = 12.0
 
 
 def command(
@@ -84,6 +88,7 @@ def command(
         _manifest(folder, found, judged, parts.describe(), plan, chosen.name, mode)
         done = run.prepare(resume=resume)
         display.start(plan, done)
+        run.template = template_levels(found, known, setting)
         outcome = run.train(display.progress(stop))
         display.stop()
         if not outcome.epochs:
@@ -102,6 +107,23 @@ def finish(run: Run, test: Sequence[Track], split: str, judged: Sequence[Item], 
         f"{out}: MPJPE {figures['mpjpe_mm']:.2f} mm (mean pose {figures['mean_pose_mpjpe_mm']:.2f}), "
         f"RMSE {figures['rmse_mm']:.2f} mm per coordinate, R² {figures['r2']:.2f}; {label}"
     )
+
+
+def template_levels(found: Sequence[Item], known: Sequence[Track], setting: Setting) -> dict[str, list[float]] | None:
+    """What bands are aligned to: the mean of all people in the data who rest, make a fist and extend the wrist."""
+    from models.evaluation.bands import template_of
+
+    asked = [*calibrations(found[:: max(1, len(found) // TEMPLATE_SESSIONS)], TEMPLATE_CUES_S, setting), *known]
+    made = template_of([track for track in asked if track.classes is not None])
+    return None if made is None else {cue: list(level) for cue, level in made.levels.items()}
+
+
+def calibrations(found: Sequence[Item], seconds: float, setting: Setting) -> list[Track]:
+    """Tracks of the cues of synthetic wearers; files have theirs among their own class labels."""
+    from models.training.tracks import tracks
+
+    made = (item.calibration(seconds, setting.emg_mode, setting.rate_hz) for item in found)
+    return [track for recording in made if recording is not None for track in tracks([recording], setting)]
 
 
 def load_tracks(found: Sequence[Item], setting: Any, gestures: str, note: Callable[[str, int], None]) -> list[Track]:

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 
 import { decode, ProtocolError } from "../dist/index.js";
-import { goldenBytes, goldenText } from "./helpers.js";
+import { goldenBytes, goldenText } from "../support/world.js";
 
 const twins = ["pose", "pose_truth", "emg"];
 

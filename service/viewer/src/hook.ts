@@ -17,16 +17,16 @@ export interface Hook {
   readonly received: number;
   readonly samples: number;
   /** The drawn hand's 63 values and the box of its skin, mm, frame `hand`. */
-  hand(device?: number): { points: number[]; min: number[]; max: number[] };
+  hand(device?: number): { points: number[]; min: number[]; max: number[] } | undefined;
   /** Where a point is drawn, CSS pixels from the corner of the canvas. */
-  point(index: number, device?: number): [number, number];
+  point(index: number, device?: number): [number, number] | undefined;
   readonly camera: number[];
   readonly client: Client;
 }
 
 interface Parts {
   desk: Desk;
-  stage: Stage;
+  stage: Stage | null;
   strips: Strips;
   client: Client;
 }
@@ -45,7 +45,7 @@ export function expose(page: Parts): void {
       return desk.connection.phase;
     },
     get frames() {
-      return stage.drawn;
+      return stage?.drawn ?? 0;
     },
     get stripFrames() {
       return strips.drawn;
@@ -56,10 +56,10 @@ export function expose(page: Parts): void {
     get samples() {
       return desk.current.traces.total;
     },
-    hand: (device = 0) => stage.drawnHand(device),
-    point: (index, device = 0) => stage.onScreen(device, index),
+    hand: (device = 0) => stage?.drawnHand(device),
+    point: (index, device = 0) => stage?.onScreen(device, index),
     get camera() {
-      return stage.eye.camera.position.toArray();
+      return stage?.eye.camera.position.toArray() ?? [];
     },
     get client() {
       return page.client;

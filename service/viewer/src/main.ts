@@ -28,7 +28,8 @@ class Page {
   readonly desk = new Desk();
   readonly theme = new Theme();
   readonly strips: Strips;
-  readonly stage: Stage;
+  /** `null` where the browser draws no 3-D. */
+  readonly stage: Stage | null;
   client: Client;
   private tokenTried: boolean;
   private ghost: GhostMode = "over";
@@ -42,9 +43,7 @@ class Page {
 
   constructor() {
     this.strips = new Strips(element("strips"), this.theme.strips, this.desk.current.traces);
-    this.stage = new Stage(
-      element("room"), CHANNEL_COLORS, this.theme.room, () => this.still.matches, () => this.beforeDraw(),
-    );
+    this.stage = this.openStage();
     this.theme.onChange(() => this.dress());
     this.notices = new NoticeView((action) => this.act(action), (token) => this.useToken(token));
     this.replay = new ReplayView(this.desk, (action) => this.control(action));
@@ -59,6 +58,17 @@ class Page {
     setInterval(() => this.refresh(), REFRESH_MS);
   }
 
+  private openStage(): Stage | null {
+    try {
+      return new Stage(
+        element("room"), CHANNEL_COLORS, this.theme.room, () => this.still.matches, () => this.beforeDraw(),
+      );
+    } catch {
+      setHidden(element("no-webgl"), false);
+      return null;
+    }
+  }
+
   private connect(token: string | null): Client {
     const client = connect(new URL(".", location.href), { streams: ["pose", "emg", "imu", "status"], token });
     client.on("connection", (connection) => {
@@ -67,8 +77,7 @@ class Page {
     });
     client.on("hello", (hello) => {
       this.desk.takeHello(hello);
-      this.stage.devices(this.desk.devices.length);
-      this.desk.devices.forEach((device, i) => this.stage.side(i, device.side));
+      this.stage?.devices(this.desk.devices.map((device) => device.side));
       this.strips.traces = this.desk.current.traces;
       this.refresh();
     });
@@ -81,35 +90,35 @@ class Page {
     });
     client.on("pose", (pose) => {
       this.desk.devices[pose.device]?.takePose(pose);
-      this.stage.invalidate();
+      this.stage?.invalidate();
     });
     client.on("emg", (emg) => {
       this.desk.devices[emg.device]?.takeEmg(emg);
       if (emg.device === this.desk.selected) this.strips.invalidate();
-      this.stage.invalidate();
+      this.stage?.invalidate();
     });
     this.desk.takeConnection(client.connection);
     return client;
   }
 
   /** Only the newest pose of each armband is drawn; what came between two pictures is passed over. */
-  private beforeDraw(): boolean {
+  private beforeDraw(): void {
     const { devices } = this.desk;
     for (let i = 0; i < devices.length; i++) {
       const device = devices[i];
       const pose = device.pose;
-      this.stage.glow(i, device.traces.levels);
+      this.stage?.glow(i, device.traces.levels);
       if (!pose || !device.fresh) continue;
       device.fresh = false;
-      this.stage.pose(i, pose.joints, pose.truth, pose.hand);
+      this.stage?.pose(i, pose.joints, pose.truth, pose.hand);
       if (pose.truth) device.error.add(meanDistance(pose.joints, pose.truth));
       const age = this.client.ageMs(pose);
       if (age !== null) device.screen.add(age);
     }
-    return false;
   }
 
   private refresh(): void {
+    if (!this.stage) this.beforeDraw();
     const { traces, entry, pose } = this.desk.current;
     this.notices.show(this.desk, this.tokenTried);
     this.readouts.show(this.desk);
@@ -131,7 +140,7 @@ class Page {
   }
 
   private dress(): void {
-    this.stage.setTheme(this.theme.room);
+    this.stage?.setTheme(this.theme.room);
     this.strips.setTheme(this.theme.strips);
   }
 
@@ -159,39 +168,39 @@ class Page {
 
   private nextGhost(): void {
     this.ghost = GHOSTS[(GHOSTS.indexOf(this.ghost) + 1) % GHOSTS.length];
-    this.stage.setGhost(this.ghost);
+    this.stage?.setGhost(this.ghost);
     this.refresh();
   }
 
   private nextLook(): void {
     this.look = LOOKS[(LOOKS.indexOf(this.look) + 1) % LOOKS.length];
-    this.stage.setLook(this.look);
+    this.stage?.setLook(this.look);
   }
 
   private buttons(): void {
     const on = (id: string, run: () => void): void => element<HTMLElement>(id).addEventListener("click", run);
     on("ghost", () => this.nextGhost());
     on("look", () => this.nextLook());
-    on("home", () => this.stage.eye.view("home"));
+    on("home", () => this.stage?.eye.view("home"));
     on("theme", () => this.theme.toggle());
     on("vibrate", () => this.vibrate());
   }
 
   private keys(): void {
-    const { eye } = this.stage;
+    const eye = this.stage?.eye;
     const help = bindKeys([
       { keys: [" "], shown: ["space"], does: "pause the replay, or go on", run: () => this.replay.toggle() },
       { keys: ["j", "l"], shown: ["J", "L"], does: "5 seconds back, forward", run: (key) => this.replay.jump(key === "l" ? 1 : -1) },
       { keys: ["[", "]"], shown: ["[", "]"], does: "slower, faster", run: (key) => this.replay.step(key === "]" ? 1 : -1) },
       { keys: ["r"], shown: ["R"], does: "start or stop recording", run: () => void this.recording.toggle() },
       { keys: ["v"], shown: ["V"], does: "make the armband buzz", run: () => this.vibrate() },
-      { keys: ["ArrowLeft", "ArrowRight"], shown: ["←", "→"], does: "turn the hand", run: (key) => eye.nudge(key === "ArrowLeft" ? -8 : 8, 0, 1) },
-      { keys: ["ArrowUp", "ArrowDown"], shown: ["↑", "↓"], does: "look from above, from below", run: (key) => eye.nudge(0, key === "ArrowUp" ? -5 : 5, 1) },
-      { keys: ["+", "=", "-"], shown: ["+", "−"], does: "nearer, farther", run: (key) => eye.nudge(0, 0, key === "-" ? 1.1 : 1 / 1.1) },
-      { keys: ["1"], shown: ["1", "2", "3"], does: "palm, back, thumb side", run: () => eye.view("palm") },
-      { keys: ["2"], does: "back", run: () => eye.view("back") },
-      { keys: ["3"], does: "thumb side", run: () => eye.view("thumb") },
-      { keys: ["0", "Home"], shown: ["0"], does: "reset the view", run: () => eye.view("home") },
+      { keys: ["ArrowLeft", "ArrowRight"], shown: ["←", "→"], does: "turn the hand", run: (key) => eye?.nudge(key === "ArrowLeft" ? -8 : 8, 0, 1) },
+      { keys: ["ArrowUp", "ArrowDown"], shown: ["↑", "↓"], does: "look from above, from below", run: (key) => eye?.nudge(0, key === "ArrowUp" ? -5 : 5, 1) },
+      { keys: ["+", "=", "-"], shown: ["+", "−"], does: "nearer, farther", run: (key) => eye?.nudge(0, 0, key === "-" ? 1.1 : 1 / 1.1) },
+      { keys: ["1"], shown: ["1", "2", "3"], does: "palm, back, thumb side", run: () => eye?.view("palm") },
+      { keys: ["2"], does: "back", run: () => eye?.view("back") },
+      { keys: ["3"], does: "thumb side", run: () => eye?.view("thumb") },
+      { keys: ["0", "Home"], shown: ["0"], does: "reset the view", run: () => eye?.view("home") },
       { keys: ["g"], shown: ["G"], does: "ground truth over, beside, off", run: () => this.nextGhost() },
       { keys: ["b"], shown: ["B"], does: "skin, skin and bones, bones", run: () => this.nextLook() },
       { keys: ["d"], shown: ["D"], does: "next armband", run: () => this.select((this.desk.selected + 1) % this.desk.devices.length) },

@@ -56,6 +56,12 @@ class Place {
     this.ghostUpright.position.x = mm;
   }
 
+  /** Which way round the hand is; its next pose says it too. */
+  side(side: Side): void {
+    this.hand.side(side);
+    this.band.object.scale.x = side === "left" ? -1 : 1;
+  }
+
   pose(joints: Float32Array, truth: Float32Array | null, side: Side, ghost: GhostMode): void {
     this.hand.pose(joints, side);
     this.band.object.scale.x = side === "left" ? -1 : 1;
@@ -91,7 +97,7 @@ export class Stage {
     private readonly channels: readonly string[],
     theme: RoomTheme,
     still: () => boolean,
-    private readonly beforeDraw: () => boolean,
+    private readonly beforeDraw: () => void,
   ) {
     this.theme = theme;
     this.renderer = new WebGLRenderer({ antialias: true, alpha: true, powerPreference: "high-performance" });
@@ -104,15 +110,21 @@ export class Stage {
     this.eye = new Eye(this.canvas, still, () => this.invalidate());
     this.light();
     this.scene.add(this.ground.object, this.room);
-    this.devices(1);
+    this.count(1);
     this.setTheme(theme);
     new ResizeObserver(() => this.resize()).observe(holder);
     this.resize();
     this.canvas.addEventListener("webglcontextrestored", () => this.invalidate());
   }
 
-  /** One hand per armband, side by side. */
-  devices(count: number): void {
+  /** One hand per armband, side by side, each of its side. */
+  devices(sides: readonly Side[]): void {
+    this.count(sides.length);
+    sides.forEach((side, i) => this.places[i].side(side));
+    this.invalidate();
+  }
+
+  private count(count: number): void {
     if (count === this.places.length) return;
     this.room.clear();
     this.places.length = 0;
@@ -139,14 +151,6 @@ export class Stage {
 
   glow(device: number, levels: ArrayLike<number>): void {
     this.places[device]?.band.glow(levels);
-    this.invalidate();
-  }
-
-  /** Which way round an armband's hand is before any pose came. */
-  side(device: number, side: Side): void {
-    const place = this.places[device];
-    if (place) place.band.object.scale.x = side === "left" ? -1 : 1;
-    place?.hand.side(side);
     this.invalidate();
   }
 
@@ -199,12 +203,12 @@ export class Stage {
 
   private readonly draw = (): void => {
     this.scheduled = false;
-    const again = this.beforeDraw();
+    this.beforeDraw();
     const gliding = this.eye.step();
     this.lamps.rotation.y = this.eye.azimuth;
     this.renderer.render(this.scene, this.eye.camera);
     this.drawn++;
-    if (again || gliding) this.invalidate();
+    if (gliding) this.invalidate();
   };
 
   private resize(): void {
@@ -244,7 +248,7 @@ export class Stage {
     key.position.set(260, 520, 420);
     key.castShadow = true;
     key.shadow.mapSize.set(1024, 1024);
-    key.shadow.radius = 5;
+    key.shadow.radius = 2.5;
     key.shadow.bias = -0.002;
     key.shadow.normalBias = 3.5;
     Object.assign(key.shadow.camera, { left: -420, right: 420, top: 420, bottom: -260, near: 50, far: 1500 });

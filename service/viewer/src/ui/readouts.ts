@@ -4,10 +4,14 @@ import type { Desk, DeviceView } from "../desk";
 import { element, setData, setHidden, setText } from "./dom";
 import { milliseconds } from "./format";
 
+const FRESH_MS = 3000;
+
 /** A value with its unit in small print. */
 class Cell {
   private readonly value = document.createTextNode("–");
   private readonly unit = document.createElement("small");
+  private counted = 0;
+  private grownAt = -Infinity;
 
   constructor(private readonly target: HTMLElement) {
     target.replaceChildren(this.value, this.unit);
@@ -17,6 +21,14 @@ class Cell {
     if (this.value.data !== value) this.value.data = value;
     setText(this.unit, unit);
     setData(this.target, "tone", tone);
+  }
+
+  /** A count that should not grow: it stands out for a while after it did. */
+  count(value: number): void {
+    const now = performance.now();
+    if (value > this.counted && this.value.data !== "–") this.grownAt = now;
+    this.counted = value;
+    this.set(value.toLocaleString("en"), "", now - this.grownAt < FRESH_MS ? "warn" : "");
   }
 
   none(): void {
@@ -47,8 +59,8 @@ export class Readouts {
     else this.rate.none();
     this.milliseconds(this.age, device.age.take());
     this.milliseconds(this.latency, device.screen.take());
-    this.count(this.skipped, device.skipped);
-    this.count(this.dropped, device.status?.dropped ?? 0);
+    this.skipped.count(device.skipped);
+    this.dropped.count(device.status?.dropped ?? 0);
     this.charge(device.status?.battery ?? null);
     this.offTruth(device);
   }
@@ -66,10 +78,6 @@ export class Readouts {
 
   private milliseconds(cell: Cell, value: number | null): void {
     if (value !== null) cell.set(milliseconds(value), "ms", value > 150 ? "warn" : "");
-  }
-
-  private count(cell: Cell, value: number): void {
-    cell.set(value.toLocaleString("en"), "", value > 0 ? "warn" : "");
   }
 
   private charge(percent: number | null): void {

@@ -1,0 +1,195 @@
+"""Who is there: armbands over Bluetooth and behind dongles, dongles, serial ports, and what stands in the way."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from drivers.base import DriverError
+from drivers.clock import Clock, now
+from drivers.myo import Characteristic
+
+if TYPE_CHECKING:
+    from bleak.backends.device import BLEDevice
+
+    from drivers.bgapi import ScanResponse
+    from drivers.dongle_link import DongleLink
+    from drivers.serial_port import Ports
+
+SCAN_S: Final = 5.0
+BLUETOOTH: Final = "Bluetooth"
+_CONNECT_S: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class FoundArmband:
+    """A Myo that was heard."""
+
+    uri: str
+    """What to give to `serve`."""
+    name: str
+    address: str
+    rssi_dbm: int | None
+    """Strength of its signal; None for one that is connected already, and so silent."""
+    via: str
+    """`Bluetooth`, or the dongle's port."""
+    battery: int | None = None
+    """Percent, if asked for and known."""
+    connected: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FoundPort:
+    """A serial port of this machine."""
+
+    port: str
+    uri: str
+    description: str
+    usb_id: str
+    """`vendor:product`, or ""."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why something could not be scanned, and what to do."""
+
+    where: str
+    message: str
+
+
+@dataclass(slots=True)
+class Findings:
+    """The outcome of a scan."""
+
+    armbands: list[FoundArmband] = field(default_factory=list)
+    dongles: list[FoundPort] = field(default_factory=list)
+    ports: list[FoundPort] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    scanned: int = 0
+    """Radios that could be scanned with."""
+
+    def to_json(self) -> dict[str, Any]:
+        found = asdict(self)
+        del found["scanned"]
+        return found
+
+
+async def scan(
+    seconds: float = SCAN_S, *, battery: bool = False, ports: Ports | None = None, clock: Clock = now
+) -> Findings:
+    """Listen with everything this machine has. It raises nothing that a person can mend: see `problems`.
+
+    Args:
+        seconds: how long to listen.
+        battery: connect to each armband for a moment and read its battery.
+        ports: what serial ports there are; None: as pyserial finds them.
+        clock: Unix seconds.
+    """
+    findings = Findings()
+    dongles = _list_ports(findings, ports)
+    await asyncio.gather(
+        _try(findings, BLUETOOTH, _scan_bluetooth(findings, seconds, battery)),
+        *(_try(findings, path, _scan_dongle(findings, path, seconds, battery, clock)) for path in dongles),
+    )
+    findings.armbands.sort(key=lambda armband: (-(armband.rssi_dbm or -999), armband.uri))
+    return findings
+
+
+async def _try(findings: Findings, where: str, scanning: Awaitable[None]) -> None:
+    try:
+        await scanning
+        findings.scanned += 1
+    except DriverError as error:
+        findings.problems.append(Problem(where, str(error)))
+    except ModuleNotFoundError as error:
+        findings.problems.append(Problem(where, f"needs the package `{error.name}`; run: pip install 'myocast[ble]'"))
+
+
+def _list_ports(findings: Findings, ports: Ports | None) -> list[str]:
+    """Sort the serial ports into dongles and others; the dongles' paths."""
+    try:
+        from drivers.bgapi import USB_ID
+        from drivers.serial_port import list_ports
+    except ModuleNotFoundError as error:
+        problem = f"needs the package `{error.name}`; run: pip install 'myocast[serial]'"
+        findings.problems.append(Problem("serial ports", problem))
+        return []
+    for port in (ports or list_ports)():
+        dongle = port.usb_id == USB_ID
+        usb_id = f"{port.usb_id[0]:04x}:{port.usb_id[1]:04x}" if port.usb_id else ""
+        found = FoundPort(port.path, f"{'dongle' if dongle else 'serial'}:{port.path}", port.description, usb_id)
+        (findings.dongles if dongle else findings.ports).append(found)
+    return [dongle.port for dongle in findings.dongles]
+
+
+async def _scan_bluetooth(findings: Findings, seconds: float, battery: bool) -> None:
+    from drivers.ble import Scan, held_armbands, is_myo, name_of, radio_turn
+
+    devices: dict[str, tuple[BLEDevice, str, int | None]] = {}
+    async with radio_turn():
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds), Scan() as radio:
+                while True:
+                    device, advertisement = await radio.next()
+                    if is_myo(advertisement):
+                        devices[device.address] = device, name_of(device, advertisement), advertisement.rssi
+        for device in await held_armbands():
+            devices.setdefault(device.address, (device, name_of(device), None))
+        for address, (device, name, rssi) in devices.items():
+            percent = await _battery_over_bluetooth(device) if battery and rssi is not None else None
+            findings.armbands.append(
+                FoundArmband(f"myo:{address}", name or "Myo", address, rssi, BLUETOOTH, percent, rssi is None)
+            )
+
+
+async def _battery_over_bluetooth(device: BLEDevice) -> int | None:
+    from bleak import BleakClient
+
+    from drivers.ble import Problem as RadioProblem
+
+    with suppress(*RadioProblem):
+        async with asyncio.timeout(_CONNECT_S), BleakClient(device, timeout=_CONNECT_S) as client:
+            return _percent(bytes(await client.read_gatt_char(Characteristic.BATTERY.uuid)))
+    return None
+
+
+async def _scan_dongle(findings: Findings, path: str, seconds: float, battery: bool, clock: Clock) -> None:
+    from drivers.dongle_link import BAUD, DongleLink, is_myo, name_of
+    from drivers.serial_port import SerialPort
+
+    heard: dict[str, ScanResponse] = {}
+
+    def note(response: ScanResponse) -> None:
+        if is_myo(response):
+            heard[response.address] = response
+
+    port = await SerialPort.open(path, BAUD, clock)
+    try:
+        link = DongleLink(port, lambda *_: None)
+        await link.greet()
+        await link.scan(note, seconds)
+        for address, response in heard.items():
+            uri = f"dongle:{path}?address={address}"
+            percent = await _battery_over_dongle(link, response) if battery else None
+            findings.armbands.append(
+                FoundArmband(uri, name_of(response) or "Myo", address, response.rssi_dbm, path, percent)
+            )
+    finally:
+        await port.close()
+
+
+async def _battery_over_dongle(link: DongleLink, response: ScanResponse) -> int | None:
+    try:
+        await link.connect(response.address, response.address_type)
+        return _percent(await link.read(Characteristic.BATTERY))
+    except DriverError:
+        return None
+    finally:
+        await link.hang_up()
+
+
+def _percent(data: bytes) -> int | None:
+    return min(data[0], 100) if len(data) == 1 else None

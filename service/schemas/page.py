@@ -1,0 +1,95 @@
+"""One page about the HTTP routes and the stream, made of the schemas; it needs nothing from anywhere."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from html import escape
+from typing import Any, Final
+
+from service.schemas import CLIENT_MESSAGES, SERVER_MESSAGES, Json, binary_layouts, schema
+
+
+def docs_page(openapi: Mapping[str, Any], version: str) -> str:
+    """The page as HTML: the HTTP routes of `openapi`, then the stream."""
+    routes = "".join(_route(path, method, what) for path, method, what in _operations(openapi))
+    said = "".join(_section(name) for name in SERVER_MESSAGES)
+    heard = "".join(_section(name) for name in CLIENT_MESSAGES)
+    records = "".join(_layout(name, layout) for name, layout in binary_layouts().items())
+    return _PAGE.format(version=escape(version), routes=routes, said=said, heard=heard, records=records)
+
+
+def _operations(openapi: Mapping[str, Any]) -> list[tuple[str, str, Mapping[str, Any]]]:
+    return [
+        (path, method.upper(), what)
+        for path, methods in openapi.get("paths", {}).items()
+        for method, what in methods.items()
+        if isinstance(what, Mapping)
+    ]
+
+
+def _route(path: str, method: str, what: Mapping[str, Any]) -> str:
+    words = what.get("description") or what.get("summary") or ""
+    return f"<tr><td><b>{escape(method)}</b> <code>{escape(path)}</code></td><td>{escape(words)}</td></tr>"
+
+
+def _section(name: str) -> str:
+    content = schema(name)
+    optional = set(content["properties"]) - set(content["required"])
+    rows = "".join(
+        f"<tr><td><code>{escape(key)}</code>{' (optional)' if key in optional else ''}</td>"
+        f"<td><code>{escape(_kind(value))}</code></td><td>{escape(value.get('description', ''))}</td></tr>"
+        for key, value in content["properties"].items()
+    )
+    return f'<h3 id="{escape(name)}">{escape(name)}</h3><p>{escape(content["description"])}</p><table>{rows}</table>'
+
+
+def _layout(name: str, layout: Json) -> str:
+    rows = "".join(
+        f"<tr><td>{field['offset']}</td><td><code>{escape(field['type'])}</code></td>"
+        f"<td><code>{escape(field['name'])}</code></td><td>{escape(field['note'])}</td></tr>"
+        for field in layout["fields"]
+    )
+    return f"<h3>{escape(name)}</h3><p>{escape(layout['description'])}</p><table>{rows}</table>"
+
+
+def _kind(value: Json) -> str:
+    if "const" in value:
+        return json.dumps(value["const"])
+    if "enum" in value:
+        return " | ".join(map(str, value["enum"]))
+    if "oneOf" in value:
+        return " or ".join(_kind(option) for option in value["oneOf"])
+    if "$ref" in value:
+        return str(value["$ref"]).rpartition("/")[2]
+    if value.get("type") == "array":
+        count = (
+            f"[{value['minItems']}]" if value.get("minItems") == value.get("maxItems") and "minItems" in value else "[]"
+        )
+        return _kind(value["items"]) + count
+    return str(value.get("type", "any"))
+
+
+_PAGE: Final = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>Myocast: interfaces</title>
+<style>
+body {{ font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }}
+body {{ color: #1b2430; background: #fff }}
+table {{ border-collapse: collapse; width: 100% }}
+td {{ border-top: 1px solid #8884; padding: .3rem .6rem .3rem 0; vertical-align: top }}
+code {{ font: 13px ui-monospace, monospace }}
+@media (prefers-color-scheme: dark) {{ body {{ color: #dde4ee; background: #10161f }} a {{ color: #7db4ff }} }}
+</style>
+<h1>Myocast {version}</h1>
+<p>For programs: <a href="/openapi.json">OpenAPI</a> of the HTTP side,
+<a href="/asyncapi.json">AsyncAPI</a> of the stream.</p>
+<h2>HTTP</h2><table>{routes}</table>
+<h2>Stream: <code>WS /v1/stream?streams=pose,emg,imu,status&amp;max_rate=60</code></h2>
+<p>Subprotocols <code>myocast.v1.json</code> (default) and <code>myocast.v1.binary</code>.
+Ignore types and fields you do not know.</p>
+<h2>From the server</h2>{said}
+<h2>From the client</h2>{heard}
+<h2>Binary records</h2><p>Little-endian; the first byte tells the kind. Everything else stays text.</p>{records}
+</html>
+"""
