@@ -29,6 +29,8 @@ NOT_CONNECTED: Final = 0x0186
 TIMED_OUT: Final = 0x0208
 CLOSED_HERE: Final = 0x0216
 RSSI_DBM: Final = -56
+UNSENT: Final = 16384
+"""Bytes that wait for a slow reader at most: seconds of EMG."""
 CONNECTION: Final = 0
 
 _PRIMARY_SERVICE: Final = 0x2800
@@ -333,6 +335,7 @@ class PseudoTerminal:
         self._clock = clock
         self._pace = pace
         self._master = self._slave = -1
+        self._unsent = bytearray()
         self._timer: asyncio.TimerHandle | None = None
 
     async def __aenter__(self) -> PseudoTerminal:
@@ -351,6 +354,7 @@ class PseudoTerminal:
         if self._master < 0:
             return
         asyncio.get_running_loop().remove_reader(self._master)
+        asyncio.get_running_loop().remove_writer(self._master)
         if self._timer is not None:
             self._timer.cancel()
         os.close(self._master)
@@ -363,8 +367,10 @@ class PseudoTerminal:
         self._schedule()
 
     def _read(self) -> None:
+        data = b""
         with suppress(OSError):
-            self._write(self.dongle.feed(os.read(self._master, 4096), self._clock()))
+            data = os.read(self._master, 4096)
+        self._write(self.dongle.feed(data, self._clock()))
         self._schedule()
 
     def _tick(self) -> None:
@@ -382,13 +388,21 @@ class PseudoTerminal:
             self._timer = asyncio.get_running_loop().call_later(wait, self._tick)
 
     def _write(self, data: bytes) -> None:
-        if not data:
+        """Send, or keep for a reader that is slow; what a reader that is gone leaves is dropped, as by a dongle."""
+        if len(self._unsent) + len(data) > UNSENT:
+            self.overrun += len(data)
             return
-        try:
-            written = os.write(self._master, data)
-        except OSError:
-            written = 0
-        self.overrun += len(data) - written
+        self._unsent += data
+        self._flush()
+
+    def _flush(self) -> None:
+        loop = asyncio.get_running_loop()
+        with suppress(BlockingIOError):
+            while self._unsent:
+                del self._unsent[: os.write(self._master, self._unsent)]
+            loop.remove_writer(self._master)
+            return
+        loop.add_writer(self._master, self._flush)
 
 
 def open_pty() -> tuple[int, int]:

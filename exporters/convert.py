@@ -50,6 +50,7 @@ def to_onnx(built: Built, window: int, max_nodes: int | None = None) -> onnx.Mod
         _name_alignment(model, marker, before[0])
     finally:
         layer.set_weights(before)
+    _refuse_loops(model)
     unflatten_products(model)
     _name_axes(model, window)
     _check(model, max_nodes)
@@ -122,13 +123,16 @@ def operators(graph: onnx.GraphProto) -> Sequence[str]:
     return found
 
 
-def _check(model: onnx.ModelProto, max_nodes: int | None) -> None:
-    onnx.checker.check_model(model, full_check=True)
-    found = operators(model.graph)
-    loops = {"Loop", "Scan", "If"} & set(found)
+def _refuse_loops(model: onnx.ModelProto) -> None:
+    loops = {"Loop", "Scan", "If"} & set(operators(model.graph))
     if loops:
         raise ExportError(
             f"the graph has {', '.join(sorted(loops))} nodes, which are slow; use layers that export without"
         )
-    if max_nodes is not None and len(found) > max_nodes:
-        raise ExportError(f"the graph has {len(found)} nodes, expected at most {max_nodes}")
+
+
+def _check(model: onnx.ModelProto, max_nodes: int | None) -> None:
+    onnx.checker.check_model(model, full_check=True)
+    found = len(operators(model.graph))
+    if max_nodes is not None and found > max_nodes:
+        raise ExportError(f"the graph has {found} nodes, expected at most {max_nodes}")

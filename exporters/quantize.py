@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import onnx
+import onnx.numpy_helper
 import onnxruntime
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
@@ -102,13 +103,18 @@ def _stream(session: Any, emg: Floats) -> Floats:
 
 def _precise(model: onnx.ModelProto) -> list[str]:
     """Nodes that stay float32: the alignment, small matrices, the front end's averages."""
-    sizes = {tensor.name: int(np.prod(tensor.dims)) for tensor in model.graph.initializer}
-    front = {"averages"}
+    weights = {tensor.name: tensor for tensor in model.graph.initializer}
     kept = []
     for node in model.graph.node:
-        small = node.op_type == "MatMul" and max((sizes.get(name, 0) for name in node.input), default=0) < SMALLEST
-        first = node.op_type == "MatMul" and any(sizes.get(name, 0) for name in node.input[:1])
-        averaging = node.op_type == "LSTM" and any(word in name for name in (node.name, *node.input) for word in front)
-        if small or first or averaging or ALIGNMENT in node.input:
+        constants = [weights[name] for name in node.input if name in weights]
+        small = node.op_type == "MatMul" and max((int(np.prod(c.dims)) for c in constants), default=0) < SMALLEST
+        from_constant = node.op_type == "MatMul" and node.input[0] in weights
+        if small or from_constant or ALIGNMENT in node.input or _averages(node, weights):
             kept.append(node.name)
     return kept
+
+
+def _averages(node: onnx.NodeProto, weights: Mapping[str, onnx.TensorProto]) -> bool:
+    """Whether it is the front end's LSTM, which has no recurrence."""
+    recurrent = weights.get(node.input[2]) if node.op_type == "LSTM" else None
+    return recurrent is not None and not onnx.numpy_helper.to_array(recurrent).any()

@@ -136,7 +136,6 @@ class Hub:
         """Called when a pose lies in every slot; only the benchmark asks."""
         self.joined: list[Callable[[Client], None]] = []
         """Called with every new client; only the benchmark asks."""
-        self.poses_sent = 0
         self.dropped_before = 0
         """Dropped messages of clients that have left."""
         self._clock = clock

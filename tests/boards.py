@@ -29,6 +29,8 @@ class Board:
         self._pace = pace
         self._started: float | None = None
         self._done = 0
+        self._unsent = bytearray()
+        self._told = asyncio.Event()
         self._master = self._slave = -1
         self._timer: asyncio.TimerHandle | None = None
 
@@ -51,6 +53,7 @@ class Board:
             os.close(self._master)
             os.close(self._slave)
             self._master = self._slave = -1
+            self._unsent.clear()
 
     def plugged_in(self) -> None:
         """What it does of itself."""
@@ -59,8 +62,18 @@ class Board:
         """What it does when it is told something."""
 
     def say(self, data: bytes) -> None:
+        """Send now, or with the next words if the reader is slow."""
+        self._unsent += data
         with suppress(BlockingIOError):
-            os.write(self._master, data)
+            while self._unsent:
+                del self._unsent[: os.write(self._master, self._unsent)]
+
+    async def until_told(self, words: bytes) -> None:
+        """Wait until everything it was told ends so."""
+        async with asyncio.timeout(20):
+            while not self.heard.endswith(words):
+                self._told.clear()
+                await self._told.wait()
 
     def start(self) -> None:
         if self._started is None:
@@ -76,6 +89,7 @@ class Board:
         with suppress(OSError):
             data = os.read(self._master, 4096)
             self.heard += data
+            self._told.set()
             self.answer(data)
 
     def _tick(self) -> None:
@@ -130,8 +144,8 @@ def cyton_packet(counter: int, counts: list[int]) -> bytes:
     return bytes((0xA0, counter % 256)) + body + bytes(6) + b"\xc0"
 
 
-def text_lines(samples: Floats, form: str = "{}\r\n") -> list[bytes]:
-    return [form.format(",".join(f"{value:g}" for value in row)).encode() for row in samples.tolist()]
+def text_lines(samples: Floats) -> list[bytes]:
+    return [",".join(f"{value:g}" for value in row).encode() + b"\r\n" for row in samples.tolist()]
 
 
 SCALE = microvolts_per_count()

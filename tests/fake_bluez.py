@@ -120,9 +120,11 @@ def _main() -> None:
     outbox: asyncio.Queue[Message] = asyncio.Queue()
 
     async def post(bus: MessageBus) -> None:
+        socket = bus._sock
+        assert socket is not None
         while True:
             message = await outbox.get()
-            await asyncio.to_thread(select.select, [], [bus._sock], [])
+            await asyncio.to_thread(select.select, (), (socket,), ())
             await bus.send(message)
 
     class Device:

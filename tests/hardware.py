@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 from drivers.base import Event, Frame, Source
-from drivers.clock import Clock
 from drivers.sessions import read_session
 from models.hand import Floats
 from models.recording import Recording
@@ -93,14 +92,6 @@ async def running(source: Source, ear: Ear) -> AsyncIterator[Run]:
         run.task.cancel()
         with suppress(asyncio.CancelledError, *((Exception,) if run.expected else ())):
             await run.task
-
-
-def counted_clock(ear: Ear, rate_hz: float = 200.0) -> Clock:
-    """A clock that samples make: they arrive when they are due, however fast and on however busy a machine.
-
-    For tests of what arrives, in accelerated time; the sample clock has its own tests of when.
-    """
-    return lambda: 1_763_900_000.0 + ear.samples / rate_hz
 
 
 def session(name: str = "21547-1/7.txt.gz") -> Recording:

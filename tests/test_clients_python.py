@@ -153,6 +153,14 @@ async def test_poses_come_in_order_in_both_encodings(encoding: mc.client.Encodin
     assert poses[7].joints[3].tolist() == [10.0, -3.0, 0.75]
 
 
+async def test_closing_at_once_leaves_nothing_open() -> None:
+    async with FakeStream() as server:
+        async with mc.connect(server.url) as client:
+            assert client.connections == 1
+        assert not client.connected
+        await until(lambda: not server.clients)
+
+
 async def test_leaving_the_loop_closes_the_connection() -> None:
     async with FakeStream() as server:
         server.on_client = lambda _: server_task.append(asyncio.create_task(server.tick(50, 1000.0)))
@@ -313,6 +321,8 @@ async def test_the_server_itself(console: Console, tiny_window: Path, tmp_path: 
         assert client.hello is not None
         assert client.hello.device is not None
         assert client.hello.device["hand"] == "left"
+        dropped = [0]
+        client.on(mc.Status, lambda status: dropped.append(status.dropped))
         poses: list[mc.Pose] = []
         rows = 0
         async for message in client.messages():
@@ -323,7 +333,10 @@ async def test_the_server_itself(console: Console, tiny_window: Path, tmp_path: 
                 poses.append(message)
                 if len(poses) == 200:
                     break
-        assert np.all(np.diff([pose.seq for pose in poses]) == 1)
+        # On a machine that is too busy the server drops poses for a late client, and says so.
+        missing = poses[-1].seq - poses[0].seq + 1 - len(poses)
+        await until(lambda: max(dropped) >= missing)
+        assert np.all(np.diff([pose.seq for pose in poses]) >= 1)
         assert {pose.hand for pose in poses} == {"left"}
         assert np.all(np.isfinite([pose.joints for pose in poses]))
         assert seen[mc.Status] >= 1
@@ -341,7 +354,9 @@ async def test_the_server_itself(console: Console, tiny_window: Path, tmp_path: 
         console.start("serve", f"replay:{session}", "--model", tiny_window, "--token", "T", "--port", port)
         await until(lambda: client.connections == 2)
         assert client.hello.session != session_before
-        assert (await anext(aiter(client))).hand == "right"
+        async for pose in client:  # those that were still waiting come first
+            if pose.hand == "right":
+                break
         assert client.malformed == 0
 
 

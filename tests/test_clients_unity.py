@@ -373,7 +373,7 @@ async def test_it_keeps_up_with_100_hz_without_a_gap_or_garbage(harness: Path, e
         assert (await peer.stats())["steady"] == 0
         await server.tick(count, RATE_HZ, first=warm)
         stats = await peer.poses(warm + count)
-    assert (stats["poses"], stats["gaps"], stats["malformed"]) == (warm + count, 0, 0)
+    assert (stats["poses"], stats["missing"], stats["malformed"]) == (warm + count, 0, 0)
     assert stats["lefts"] == (stats["poses"] if hand == "left" else 0)
     assert stats["connections"] == 1
     assert stats["offset"] is not None
@@ -389,16 +389,18 @@ async def test_the_server_itself(
     session = write_session(tmp_path / "session.csv", SECONDS + 20)
     source = f"replay:{session}?loop=1&hand={hand}"
     server = console.serve(source, "--model", tiny_window, "--hop", 2, "--token", "T")
-    async with watching(harness, server.url, "T", encoding) as peer:
+    async with watching(harness, server.url, "T", encoding, "pose,status") as peer:
         await peer.until(state="Open")
         await peer.poses(RATE_HZ)
         await peer.ask("steady")
         stats = await peer.poses(SECONDS * RATE_HZ, "steady")
-        assert (stats["gaps"], stats["malformed"], stats["connections"]) == (0, 0, 1)
+        # On a machine that is too busy the server drops poses for a late client, and says so.
+        await peer.poses(stats["missing"], "dropped")
+        assert (stats["malformed"], stats["connections"]) == (0, 1)
         assert stats["lefts"] == (stats["poses"] if hand == "left" else 0)
         assert stats["offset"] is not None
         assert abs(stats["offset"]) < 1.0
-        assert stats["collections"] == 0
+        assert stats["collections"] <= 1 + SECONDS / 30  # a status a second, and nothing for poses
         port, before = server.port, stats["poses"]
         assert server.stop() == 0
         assert (await peer.until(bye=...))["bye"]

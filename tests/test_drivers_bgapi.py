@@ -103,6 +103,7 @@ def test_ten_million_random_bytes_never_raise_and_keep_no_memory() -> None:
     assert parser.skipped > 9_000_000
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=80), max_size=60))
 def test_no_byte_is_forgotten(chunks: list[bytes]) -> None:
     parser = BgapiParser()
@@ -110,7 +111,7 @@ def test_no_byte_is_forgotten(chunks: list[bytes]) -> None:
     assert sum(map(len, found)) + parser.skipped + len(parser._buffer) == sum(map(len, chunks))
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(data=st.data())
 def test_any_message_of_either_direction_comes_through(data: st.DataObject) -> None:
     shapes = data.draw(st.sampled_from([FROM_DONGLE, TO_DONGLE]))
@@ -160,6 +161,7 @@ def test_a_scan_response_tells_who_advertises() -> None:
     assert response.records()[0x08].rstrip(b"\0") == b"Myo"
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=31))
 def test_advertising_records_never_raise(data: bytes) -> None:
     records = bgapi.ScanResponse(0, "", 0, data).records()

@@ -91,6 +91,7 @@ def test_what_is_lost_is_counted_exactly(transport: Transport, seed: int) -> Non
     assert right >= len(found) - harmed
 
 
+@settings(deadline=None)
 @given(gap=st.integers(0, 255), start=st.integers(0, 255))
 def test_the_counter_tells_any_loss_below_256(gap: int, start: int) -> None:
     packets, _ = stream(5, 300, start)
@@ -118,6 +119,7 @@ def test_ten_million_random_bytes_never_raise_and_keep_no_memory() -> None:
     assert parser.packets * cyton.PACKET + parser.skipped + len(parser._buffer) == 10_000_000 // 4096 * 4096
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=120), max_size=40))
 def test_no_byte_is_forgotten(chunks: list[bytes]) -> None:
     parser = CytonParser()

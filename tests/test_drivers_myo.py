@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drivers import myo
@@ -108,6 +108,7 @@ def test_any_value_of_any_length_is_decoded_or_counted(characteristic: Character
                 assert np.isfinite(packet.samples).all()
 
 
+@settings(deadline=None)
 @given(characteristic=st.integers(-1, 0xFFFF), data=st.binary(max_size=300))
 def test_no_value_raises(characteristic: int, data: bytes) -> None:
     decoder = MyoDecoder()

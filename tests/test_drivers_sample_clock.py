@@ -195,6 +195,7 @@ def test_a_late_first_delivery_is_corrected_without_a_step_back() -> None:
     assert max(errors_after(armband, stamps, 1.0)) < TOLERANCE_S
 
 
+@settings(deadline=None)
 @given(
     steps=st.lists(st.tuples(st.integers(1, 40), st.floats(0.0, 5.0), st.integers(0, 3)), max_size=300),
     rate=st.floats(1.0, 5000.0),

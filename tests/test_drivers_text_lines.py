@@ -139,6 +139,7 @@ def test_a_number_too_large_for_a_sample_is_no_number() -> None:
     assert parse_numbers(b"1,1e999,3") == []
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=600), max_size=30))
 def test_no_bytes_raise(chunks: list[bytes]) -> None:
     parser = TextLines()

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from models.forward import difficulty
 from models.forward.difficulty import Row, features, mpjpe, personal, r2, table
 from models.forward.generator import FIRST_UNSEEN_USER, session
+from models.forward.variants import VARIANTS
 from models.hand import VALUES
 from models.kinematics import Doubles
 
@@ -70,3 +74,9 @@ def test_recordings_without_truth_are_refused() -> None:
 
     with pytest.raises(ValueError, match="ground truth"):
         features(replace(session(0, 0, 2.0), joints=None))
+
+
+def test_the_readme_is_of_this_generator() -> None:
+    text = (Path(difficulty.__file__).parent / "README.md").read_text()
+    for variant in VARIANTS.values():
+        assert f"Generator {variant.label}, MPJPE in mm (R2), synthetic" in text

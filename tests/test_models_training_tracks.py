@@ -3,6 +3,7 @@ from __future__ import annotations
 import tracemalloc
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -12,6 +13,9 @@ from models.forward.generator import session
 from models.hand import CHANNELS, MIRRORED_CHANNELS, VALUES, Floats, mirror
 from models.recording import Recording
 from tests.training_help import needs_training
+
+if TYPE_CHECKING:
+    from models.training.tracks import Track
 
 pytestmark = needs_training
 
@@ -178,3 +182,68 @@ def test_augmentation_turns_gains_and_silences() -> None:
     emg: Floats = np.arange(40, dtype=np.float32).reshape(1, 20, 2)
     lost = Augmentation(noise=0.0, packet_loss=1.0).spoil(emg, rng)
     np.testing.assert_array_equal(lost[0, 2:4], lost[0, :2])
+
+
+def canonical_tracks() -> list[Track]:
+    """Nine people at rest and one who also makes fists, and one with measured poses."""
+    from models.training.tracks import tracks
+    from service.cli.gestures import parse
+
+    out: list[Track] = []
+    for person in range(10):
+        classes = np.repeat([0, 7, 0, 7], 400) if person == 9 else np.zeros(1600, np.int64)
+        emg = np.ones((1600, CHANNELS), np.float32)
+        recording = Recording(emg, np.arange(1600) / 200.0, np.arange(1600), 200.0, name=f"p{person}", classes=classes)
+        out += tracks([recording], RAW, parse("7=fist,-1=rest"))
+    return [*out, *tracks([ramp(1600)], RAW)]
+
+
+def test_gestures_are_drawn_as_often_as_rest_and_measured_poses_as_asked() -> None:
+    from models.training.batches import Windows
+
+    parts = canonical_tracks()
+    windows = Windows(parts, 8, RAW)
+    rng = np.random.default_rng(0)
+    drawn = windows.draw(6000, rng, 0.4)
+    owner = np.repeat(np.arange(len(parts)), [int((part.weight[7:] > 0).sum()) for part in parts])[drawn]
+    assert np.mean(owner == 10) == pytest.approx(0.6, abs=0.03)
+    assert np.mean(owner == 9) == pytest.approx(0.2, abs=0.03)
+    assert len(set(owner.tolist())) == 11
+    assert np.mean(windows.draw(6000, rng, None) >= 0) == 1.0
+
+
+def test_aligned_bands_are_trained_on_as_often_as_asked() -> None:
+    from models.alignment import roll
+    from models.training.augment import NONE
+    from models.training.batches import Windows
+
+    (track,) = canonical_tracks()[-1:]
+    windows = Windows([replace(track, aligned=roll(2.0))], 8, RAW)
+    rng = np.random.default_rng(0)
+    index = np.zeros(2000, np.int64)
+    mixes = windows.batch(index, replace(NONE, align=0.3), rng).mix
+    turned = (mixes == roll(2.0)).all(axis=(1, 2))
+    assert turned.mean() == pytest.approx(0.3, abs=0.04)
+    assert (mixes[~turned] == np.eye(CHANNELS)).all()
+
+
+def test_donnings_are_aligned_by_their_own_cues() -> None:
+    """A turned band gets the matrix that turns it back; people without cues get none."""
+    from models.alignment import Template
+    from models.evaluation.bands import aligned_tracks, template_of
+    from models.training.tracks import tracks
+    from service.cli.datasets import items
+
+    (item,) = items(["synthetic:users=1,sessions=1,seconds=20,seed=3"])
+    asked = item.calibration(15.0, "raw", 200.0)
+    assert asked is not None
+    cues = list(tracks([asked], RAW))
+    target = template_of(cues)
+    assert target is not None
+    turned = [replace(track, emg=np.roll(track.emg, 2, axis=1)) for track in cues]
+    found = aligned_tracks([*turned, *tracks([ramp()], RAW)], [], Template(target.levels))
+    assert found[-1].aligned is None
+    assert found[0].aligned is not None
+    level = np.abs(turned[0].emg[cues[0].emg.shape[0] // 2 :]).mean(axis=0) @ found[0].aligned
+    wanted = np.abs(cues[0].emg[cues[0].emg.shape[0] // 2 :]).mean(axis=0)
+    assert np.corrcoef(level, wanted)[0, 1] > 0.9

@@ -152,3 +152,15 @@ def test_running_averages_forget_with_their_time_constant() -> None:
     emg[200:] = 0.0
     after = bank(emg, 200.0, (0.5,))[299, 0, 0]
     assert after == pytest.approx(3.0 * np.exp(-0.5 / 0.5) * (1 - np.exp(-2.0)) / (1 - np.exp(-3.0)), rel=0.02)
+
+
+def test_movement_is_judged_from_step_to_step() -> None:
+    prepare()
+    from models.training.losses import movement
+
+    truth = np.zeros((1, 5, 63), np.float32)
+    shifted, jumping = truth + 7.0, truth.copy()
+    jumping[:, 2, 3:] = np.tile([3.0, 4.0, 0.0], 20)
+    weight = np.ones((1, 5), np.float32)
+    assert float(movement(truth, shifted, weight)) == pytest.approx(0.0, abs=2e-3)
+    assert float(movement(truth, jumping, weight)) == pytest.approx(10.0 / 4, rel=1e-3)

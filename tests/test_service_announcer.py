@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import logging
 from typing import Any
@@ -17,7 +18,6 @@ from service.shelf import ModelShelf
 from service.wire import Subscription
 from tests.sources import INFO, Puppet, frame
 from tests.virtual_time import VirtualLoop
-import itertools
 
 
 class Desk:

@@ -19,7 +19,7 @@ def ignore(text: str, share: float) -> None:
 
 @pytest.mark.parametrize("kind", [0, 1])
 def test_latency(kind: int, tiny_models: tuple[Path, Path], tmp_path: Path) -> None:
-    measured = run(Request("synthetic:?seed=2", tiny_models[kind], None, 2, 1.5), tmp_path, ignore)
+    measured = run(Request("synthetic:?seed=2", tiny_models[kind], None, 2, 2.0), tmp_path, ignore)
     result = measured.result
     counts = result.counts
     assert counts["poses"] > 0
@@ -48,7 +48,7 @@ def test_fan_out_in_turn_with_the_minimal_server() -> None:
 
 
 def test_a_crowd_on_the_whole_server(tiny_window: Path) -> None:
-    crowd = fanout.crowded("synthetic:", tiny_window, None, 1.0, ignore, clients=30)
+    crowd = fanout.crowded("synthetic:", tiny_window, None, 2.0, ignore, clients=30)
     assert crowd.clients == 30
     assert 0.0 < crowd.slowest_hz <= 60.0
     assert 0.0 <= crowd.share <= 1.0

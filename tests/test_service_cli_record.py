@@ -131,12 +131,13 @@ def test_a_killed_recorder_leaves_all_but_the_last_second(console: Console, sess
 def test_a_disk_that_refuses_is_1_and_what_was_written_is_readable(
     console: Console, session: Path, tmp_path: Path
 ) -> None:
-    """The system lets the file grow to 20 kB and no further."""
-    limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))"
-    done = console.run("record", f"replay:{session}?speed=10", "a.mcap", before=limit)
+    """The system lets the file grow to 80 kB and no further."""
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (80_000, 80_000))"
+    done = console.run("record", f"replay:{session}?speed=10&loop=1", "a.mcap", before=limit)
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) == 1
     assert "readable in a.mcap" in done.stderr
     recorded = read_session(tmp_path / "a.mcap")
-    assert 0 < len(recorded) < SAMPLES
-    np.testing.assert_array_equal(recorded.emg, numbers()[: len(recorded)])
+    assert len(recorded) > 0
+    assert (tmp_path / "a.mcap").stat().st_size <= 80_000
+    np.testing.assert_array_equal(recorded.emg, np.tile(numbers(), (5, 1))[: len(recorded)])

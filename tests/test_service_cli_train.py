@@ -5,6 +5,7 @@ import os
 import signal
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.training_help import needs_training, run_cli
@@ -13,6 +14,16 @@ pytestmark = needs_training
 
 DATA = "synthetic:users=3,sessions=1,seconds=10,seed=4"
 SMALL = ("--epochs", 1, "--steps", 2, "--batch", 8)
+
+
+def write_people(root: Path, *folders: str) -> None:
+    """Rest and fist in turn, as the folders of myo-readings-dataset have them."""
+    rng = np.random.default_rng(0)
+    for folder in folders:
+        (root / folder).mkdir()
+        labels = np.repeat([0, 7, 0, 7], 500)
+        rows = np.column_stack([rng.integers(-9, 9, (2000, 8)) * (1 + labels[:, None]), labels])
+        np.savetxt(root / folder / "7.txt", rows, fmt="%d")
 
 
 def test_a_network_is_trained_and_exported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -118,15 +129,7 @@ def test_it_goes_on_where_it_stopped(tmp_path: Path, capsys: pytest.CaptureFixtu
 
 
 def test_sessions_with_class_labels_are_trained_on_as_poses(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    import numpy as np
-
-    rng = np.random.default_rng(0)
-    for person in range(2):
-        folder = tmp_path / f"1000{person}-1"
-        folder.mkdir()
-        labels = np.repeat([0, 7, 0, 7], 500)
-        rows = np.column_stack([rng.integers(-9, 9, (2000, 8)) * (1 + labels[:, None]), labels])
-        np.savetxt(folder / "7.txt", rows, fmt="%d")
+    write_people(tmp_path, "10000-1", "10001-1")
     words = (
         "--data",
         tmp_path / "10000-1",
@@ -141,6 +144,19 @@ def test_sessions_with_class_labels_are_trained_on_as_poses(tmp_path: Path, caps
     manifest = json.loads((tmp_path / "net.run" / "manifest.json").read_text())
     users = manifest["split"]["train"]["users"] + manifest["split"]["held_out"]["users"]
     assert sorted(users) == ["10000", "10001"]
+
+
+def test_people_can_be_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from models.training.network_file import read_card
+
+    write_people(tmp_path, "10000-1", "10001-1", "10002-3")
+    words = ("--data", tmp_path, "--gestures", "7=fist,-1=rest", "--without", "10001", "--out", tmp_path / "net.keras")
+    code, _, err = run_cli(capsys, "train", "--architecture", "lstm_ae_small", *words, *SMALL)
+    assert code == 0, err
+    manifest = json.loads((tmp_path / "net.run" / "manifest.json").read_text())
+    assert "10001" not in manifest["split"]["train"]["users"] + manifest["split"]["held_out"]["users"]
+    assert len(manifest["data"]) == 2
+    assert read_card(tmp_path / "net.keras").trained_on == ("2 recorded files from 2 folders",)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import socket
 import threading
 from dataclasses import replace
@@ -24,7 +25,6 @@ from service.server import READY, Service, Settings, address, run
 from tests.live_server import TIMEOUT_S, receive, serving
 from tests.models_onnx import HOP, WINDOW, offline, offline_stream
 from tests.sources import INFO, Puppet, Script, frame, frames
-import itertools
 
 
 def session(path: Path, seconds: float = 12.0) -> Recording:

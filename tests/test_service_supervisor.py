@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -14,7 +15,6 @@ from service.status import DeviceStatus
 from service.supervisor import FIRST_BACKOFF_S, LAST_BACKOFF_S, SILENCE_S, Backoff, Supervisor
 from tests.sources import INFO, Puppet, Script, frame
 from tests.virtual_time import VirtualLoop
-import itertools
 
 
 class Stage:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 needs_training: Final = [
     pytest.mark.train,
+    # Converting an unrolled network takes half a minute of a processor that may have other work.
+    pytest.mark.timeout(600),
     pytest.mark.skipif(find_spec("keras") is None, reason="needs the [train] extra"),
     # TensorFlow, Keras and tf2onnx use calls of numpy and protobuf that those deprecate.
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),

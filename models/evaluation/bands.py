@@ -17,6 +17,7 @@ CLASS_CUES: Final[Mapping[int, str]] = {0: "rest", 7: "fist", 2: "extension"}
 """Class labels of the cues in myo-readings-dataset."""
 
 
+FIT_S: Final = 15.0
 TEMPLATE_S: Final = 30.0
 """Of each person, at most, for a template."""
 
@@ -48,6 +49,24 @@ def split_cues(tracks: Sequence[Track], seconds: float) -> tuple[dict[str, Float
             classes[steps] = -1
         out.append(replace(track, classes=classes))
     return {cue: np.concatenate(part) for cue, part in parts.items() if sum(map(len, part))}, out
+
+
+def aligned_tracks(tracks: Sequence[Track], asked: Sequence[Track], target: Template) -> list[Track]:
+    """The same tracks, each with the matrix of its donning where its cues are known.
+
+    Args:
+        tracks: any.
+        asked: more tracks of the same donnings, in which the wearer follows the cues.
+        target: what to align to.
+    """
+    matrices = {}
+    for key in dict.fromkeys((track.user, track.session) for track in tracks):
+        cues, _ = split_cues(
+            [t for t in (*asked, *tracks) if (t.user, t.session) == key and t.classes is not None], FIT_S
+        )
+        if set(cues) == set(CUES):
+            matrices[key] = band_fit(cues, target).matrix()
+    return [replace(track, aligned=matrices.get((track.user, track.session))) for track in tracks]
 
 
 def template_of(tracks: Sequence[Track]) -> Template | None:

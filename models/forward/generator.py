@@ -218,6 +218,7 @@ def session(
         raise ValueError(f"seconds must be at least one sample long, got {seconds:g}")
     block = source.take(total)
     index = np.flatnonzero(block.kept)
+    end = (total - 0.5) / source.rate_hz
     labelled = np.arange(0, total, max(1, round(source.rate_hz / LABEL_HZ)))
     meta = {
         "user": user, "session": session, "donning": session, "seed": seed, "generator": source.variant.label,
@@ -233,7 +234,7 @@ def session(
         name=f"{source.variant.label.lower()}-seed{seed}-user{user:03d}-session{session}",
         label_t=block.t[labelled],
         joints=source.joints(block.angles[labelled]),
-        markers=tuple(Marker(t, label) for t, label in block.labels),
+        markers=tuple(Marker(t, label) for t, label in block.labels if t < end),
         meta=meta,
     )
 

@@ -24,6 +24,8 @@ class Augmentation:
     """Probability that a channel is silent."""
     noise: float = 0.5
     """SD of added noise, in counts of raw EMG."""
+    align: float = 0.0
+    """Share of runs whose band is aligned to the template first, where that is known."""
     packet_loss: float = 0.002
     """Probability that a packet of two raw samples repeats the one before it."""
 
@@ -48,4 +50,4 @@ class Augmentation:
         return out
 
 
-NONE = Augmentation(0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+NONE = Augmentation(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)

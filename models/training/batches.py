@@ -62,13 +62,13 @@ class Windows:
                 f"no window of {steps * 0.02:g} s with a pose in the data; give longer sessions with ground truth"
             )
 
-        self._canonical = np.array([track.canonical for track in self._tracks])[self._track]
+        self._kind = np.array([_kind(track) for track in self._tracks])[self._track]
 
     def __len__(self) -> int:
         return len(self._end)
 
     def draw(self, count: int, rng: np.random.Generator, share: float | None) -> Ints:
-        return _draw(self._canonical, count, rng, share)
+        return _draw(self._kind, count, rng, share)
 
     def batch(self, index: Ints, augmentation: Augmentation, rng: np.random.Generator) -> Batch:
         rows = [(self._tracks[t], int(e)) for t, e in zip(self._track[index], self._end[index], strict=True)]
@@ -79,7 +79,8 @@ class Windows:
             emg = augmentation.spoil(emg, rng)
         pose = np.stack([track.pose[end] for track, end in rows])
         weight = np.array([track.weight[end] for track, end in rows], np.float32)
-        return Batch(emg, augmentation.mixes(len(index), rng), pose, weight)
+        mixes = _aligned(augmentation, [track.aligned for track, _ in rows], rng)
+        return Batch(emg, mixes, pose, weight)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,7 @@ class Averages:
     every: int
     """Rows of `bank` per step of `pose`."""
     canonical: bool = False
+    aligned: Floats | None = None
 
 
 class Sequences:
@@ -109,13 +111,13 @@ class Sequences:
         if not len(self._start):
             raise DataError(f"no run of {steps * 0.02:g} s without a gap in the data; give longer sessions")
 
-        self._canonical = np.array([a.canonical for a in self._averages])[self._track]
+        self._kind = np.array([_kind(a) for a in self._averages])[self._track]
 
     def __len__(self) -> int:
         return len(self._start)
 
     def draw(self, count: int, rng: np.random.Generator, share: float | None) -> Ints:
-        return _draw(self._canonical, count, rng, share)
+        return _draw(self._kind, count, rng, share)
 
     def batch(self, index: Ints, augmentation: Augmentation, rng: np.random.Generator) -> Batch:
         rows = []
@@ -132,7 +134,8 @@ class Sequences:
         for row, (_, start) in enumerate(rows):
             if start:
                 weight[row, : self._burn_in] = 0.0
-        return Batch(bank, augmentation.mixes(len(index), rng), pose, weight)
+        mixes = _aligned(augmentation, [a.aligned for a, _ in rows], rng)
+        return Batch(bank, mixes, pose, weight)
 
 
 def scaling(tracks: Sequence[Track], raw: bool) -> Scaling:
@@ -163,11 +166,31 @@ def _coarse_envelope(emg: Floats, raw: bool) -> Floats:
     return np.asarray(np.abs(emg[:kept]).reshape(-1, block, emg.shape[1]).mean(axis=1), np.float32)[::4]
 
 
-def _draw(canonical: npt.NDArray[np.bool_], count: int, rng: np.random.Generator, share: float | None) -> Ints:
-    if share is None or canonical.all() or not canonical.any():
-        return rng.integers(0, len(canonical), count)
-    pools = [rng.choice(np.flatnonzero(canonical == wanted), count) for wanted in (True, False)]
-    return np.where(rng.random(count) < share, *pools)
+_MEASURED, _STILL, _MOVING = range(3)
+
+
+def _kind(part: Track | Averages) -> int:
+    """Measured poses, or canonical ones: of rest alone, or of gestures with poses of their own."""
+    if not part.canonical:
+        return _MEASURED
+    return _MOVING if np.ptp(part.pose[part.weight > 0], axis=0).any() else _STILL
+
+
+def _draw(kind: Ints, count: int, rng: np.random.Generator, share: float | None) -> Ints:
+    """Random places; of the canonical ones half with gestures, which are otherwise rare among rest."""
+    pools = [np.flatnonzero(kind == one) for one in (_MEASURED, _STILL, _MOVING)]
+    if share is None or not len(pools[_MEASURED]) or not len(pools[_STILL]) + len(pools[_MOVING]):
+        return rng.integers(0, len(kind), count)
+    chances = np.array([1.0 - share, share / 2, share / 2]) * [len(pool) > 0 for pool in pools]
+    wanted = rng.choice(len(pools), count, p=chances / chances.sum())
+    return np.array([pools[one][rng.integers(len(pools[one]))] for one in wanted])
+
+
+def _aligned(augmentation: Augmentation, matrices: Sequence[Floats | None], rng: np.random.Generator) -> Floats:
+    """Augmentation of each row, after its donning's alignment as often as the augmentation says."""
+    mixes = augmentation.mixes(len(matrices), rng)
+    chosen = rng.random(len(matrices)) < augmentation.align
+    return np.stack([m @ x if m is not None and use else x for m, x, use in zip(matrices, mixes, chosen, strict=True)])
 
 
 def _usable(track: Track, steps: int, hop: int) -> Ints:

@@ -10,7 +10,8 @@ from typing import Any, Final
 import numpy as np
 
 from models.architectures.base import STEP_HZ, Built, Network, Scaling, Setting
-from models.evaluation.metrics import by_user, mpjpe, over_users
+from models.evaluation.baselines import mean_pose
+from models.evaluation.metrics import by_user, over_users
 from models.evaluation.predict import from_keras, judge
 from models.hand import VALUES, Floats
 from models.kinematics import angles, measure
@@ -97,7 +98,7 @@ class Run:
                 for key in ("mpjpe_mm", "rmse_mm", "mean_pose_mpjpe_mm", "mpjpe_mm_sd", "r2", "users")
             },
             "split": label,
-            "mean_pose": [round(v, 2) for v in self.setting.scaling.pose_mean],
+            "mean_pose": [round(float(v), 2) for v in self.mean_pose()],
         }
         if self.template is not None:
             validation["template"] = {cue: [round(v, 3) for v in level] for cue, level in self.template.items()}
@@ -108,7 +109,12 @@ class Run:
         """Figures over users."""
         skip = max(self.network.steps - 1, round(STEP_HZ))
         runs = list(judge(from_keras(self.built, self.setting), tracks, skip))
-        return over_users(by_user(runs, np.array(self.setting.scaling.pose_mean, np.float32)))
+        return over_users(by_user(runs, self.mean_pose()))
+
+    def mean_pose(self) -> Floats:
+        """(63,) the constant hand to beat: the mean of the measured poses of the training part."""
+        measured = [track for track in self.split.train if not track.canonical]
+        return mean_pose(measured or self.split.train)
 
 
 def batches(network: Network, built: Built, tracks: Sequence[Track], setting: Setting) -> Batches:
@@ -123,7 +129,7 @@ def averages(track: Track, built: Built, setting: Setting) -> Averages:
     rows = bank(track.emg, setting.rate_hz, built.taus)
     if built.every == 1:
         rows = np.ascontiguousarray(rows[setting.decimation - 1 :: setting.decimation])
-    return Averages(rows, track.pose, track.weight, built.every, track.canonical)
+    return Averages(rows, track.pose, track.weight, built.every, track.canonical, track.aligned)
 
 
 def constants_of(tracks: Sequence[Track], setting: Setting) -> Scaling:
@@ -141,9 +147,3 @@ def scaled_poses(tracks: Sequence[Track], constants: Scaling) -> Floats:
     """(n, 63) in the scale of the networks' last layer."""
     poses = np.concatenate([track.pose[track.weight > 0] for track in tracks]).reshape(-1, VALUES)
     return np.asarray((poses - np.array(constants.pose_mean)) / constants.pose_std, np.float32)
-
-
-def mean_pose_error(tracks: Sequence[Track], pose: Floats) -> float:
-    """MPJPE of a constant hand on what counts of these tracks."""
-    truth = np.concatenate([track.pose[track.weight > 0] for track in tracks])
-    return mpjpe(truth, np.broadcast_to(pose, truth.shape))

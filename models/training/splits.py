@@ -69,6 +69,8 @@ def cut(track: Track, start: int, stop: int) -> Track:
         block=track.block,
         classes=None if track.classes is None else track.classes[start:stop],
         canonical=track.canonical,
+        synthetic=track.synthetic,
+        aligned=track.aligned,
     )
 
 

@@ -45,6 +45,9 @@ class Track:
     """(steps,) class label, where the session has them."""
     canonical: bool = False
     """The pose is what was asked for, not what was measured."""
+    synthetic: bool = False
+    aligned: Floats | None = None
+    """(8, 8) matrix that aligns this donning to the template, where it was fitted."""
 
     @property
     def steps(self) -> int:
@@ -174,6 +177,7 @@ def _track(recording: Recording, part: slice, setting: Setting, gestures: Mappin
         block=int(meta.get("block") or 0),
         classes=classes,
         canonical=recording.joints is None and bool(gestures),
+        synthetic=str(meta.get("synthetic", "")).lower() in ("true", "1", "yes"),
     )
 
 
@@ -181,7 +185,11 @@ def _user(recording: Recording) -> str:
     """Who wore the band; people of other seeds or generators are other people."""
     meta = recording.meta
     name = str(meta.get("user", meta.get("subject", recording.name)))
-    return f"{meta.get('generator', 'synthetic')}-{meta.get('seed', 0)}-{name}" if meta.get("synthetic") else name
+    return (
+        f"{meta.get('generator', 'synthetic')}-{meta.get('seed', 0)}-{name}"
+        if str(meta.get("synthetic", "")).lower() in ("true", "1", "yes")
+        else name
+    )
 
 
 def _canonical(

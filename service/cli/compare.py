@@ -41,9 +41,13 @@ def command(
     epochs: Annotated[int | None, typer.Option(min=1)] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Batches per epoch.")] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Trainings per network, with seeds 0, 1, …; figures are their means.")] = 1,
+    jhu: Annotated[Path | None, typer.Option(metavar="DIR", help="Instead: the folder of JHU-NTX-2023; finger angles of a real person on ten blocks.")] = None,
     threads: Annotated[int | None, typer.Option(min=1)] = None,
 ) -> None:  # fmt: skip
     """Train, judge, export and time all networks on the same data, and write the table."""
+    if jhu is not None:
+        _compare_jhu(jhu, out, threads)
+        return
     from models.architectures import NETWORKS, network
     from models.architectures.base import Setting
     from service.cli.datasets import items
@@ -79,6 +83,28 @@ def command(
             err=True,
         )
     typer.echo((out / "table.md").read_text())
+
+
+def _compare_jhu(folder: Path, out: Path, threads: int | None) -> None:
+    from service.cli.keras_setup import prepare_keras
+
+    files = [sorted(folder.glob(pattern)) for pattern in ("EMG_data_*.csv*", "mediapipe_*.csv*")]
+    if not all(files):
+        raise CompareError(f"{folder}: expected EMG_data_….csv and mediapipe_….csv of JHU-NTX-2023 there")
+    prepare_keras(threads)
+    from drivers.sessions.jhu import read_jhu
+    from models.evaluation.jhu import LEARNERS, judge, markdown, table
+
+    session = read_jhu(files[0][0], files[1][0])
+    data = table(session.emg_t, session.emg, session.angle_t, session.angles)
+    results = []
+    for name, fit in LEARNERS.items():
+        results.append(judge(data, name, fit))
+        typer.echo(f"{name}: {results[-1].mean_deg:.2f} deg", err=True)
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "jhu.md").write_text(f"`myocast compare --jhu {folder.name} --out {out.name}`\n\n{markdown(results)}")
+    (out / "jhu.json").write_text(json.dumps([asdict(result) for result in results], indent=1))
+    typer.echo(markdown(results))
 
 
 def divide(tracks: Sequence[Track], users: Sequence[Track]) -> tuple[Split, list[Track]]:

@@ -34,6 +34,11 @@ class Item:
     path: Path | None = None
     synthetic: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def wearer(self) -> str:
+        """Who wore the band, where the folder says so (`PERSON-SESSION`); empty otherwise."""
+        return "" if self.path is None else self.path.parent.name.rpartition("-")[0]
+
     def read(self, mode: str, rate_hz: float) -> Recording:
         """The session in memory; a synthetic one is made in this mode and rate."""
         if self.path is not None:

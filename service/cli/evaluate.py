@@ -55,7 +55,9 @@ def command(
         raise EvaluateError("no EMG in the data; give sessions with samples")
     known = load_tracks(items(train), setting, "", lambda name, total: None) if train else []
     asked = calibrations(found, align, setting) if align else []
-    evaluation = evaluate(content, spec, setting, tracks, known, asked, align, round(skip * 50), _split(found))
+    evaluation = evaluate(
+        content, spec, setting, tracks, known, asked, align, round(skip * 50), _split(len(found), tracks)
+    )
     _show(evaluation, json_file, report)
 
 
@@ -188,10 +190,10 @@ def _baselines(
     return {name: over_users(by_user(list(judge(predictor, tracks, skip)), mean)) for name, predictor in made.items()}
 
 
-def _split(found: Sequence[Any]) -> str:
-    made = [item for item in found if item.path is None]
-    kind = "synthetic" if len(made) == len(found) else "real" if not made else "real and synthetic"
-    return f"{len(found)} {kind} sessions as given with --data"
+def _split(sessions: int, tracks: Sequence[Track]) -> str:
+    made = {track.synthetic for track in tracks}
+    kind = "real and synthetic" if len(made) == 2 else "synthetic" if True in made else "real"
+    return f"{sessions} {kind} sessions as given with --data"
 
 
 def _show(evaluation: Evaluation, json_file: Path | None, report: Path | None) -> None:

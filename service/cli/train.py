@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from models.training.trainer import Epoch, Plan
     from service.cli.datasets import Item
 
-TEMPLATE_SESSIONS: Final = 60
 TEMPLATE_CUES_S: Final = 12.0
 
 
@@ -32,6 +31,7 @@ def command(
     mode: Annotated[str, typer.Option(metavar="raw|filtered|envelope", help="What the network reads: raw or filtered at 200 Hz, envelope at 50 Hz.")] = "raw",
     split: Annotated[str, typer.Option(metavar="user|session|block", help="What validation holds out.")] = "user",
     held_out: Annotated[float, typer.Option(min=0.01, max=0.9, help="Share of users, or of each session, that it holds out.")] = 0.2,
+    without: Annotated[str, typer.Option(metavar="USER,USER", help="People to leave out of --data, so that they can be judged on.")] = "",
     gestures: Annotated[str, typer.Option(metavar="7=fist,-1=rest", help="Poses for class labels in sessions without ground truth; -1 = all others.")] = "",
     canonical_share: Annotated[float | None, typer.Option(min=0.0, max=1.0, help="Share of training from sessions with --gestures; without it as many as there are.")] = None,
     epochs: Annotated[int | None, typer.Option(min=1)] = None,
@@ -42,6 +42,7 @@ def command(
     patience: Annotated[int | None, typer.Option(min=1, help="Epochs without improvement before it stops.")] = None,
     roll: Annotated[float, typer.Option(min=0.0, max=4.0, help="Augmentation: turns of the band, channels.")] = 0.6,
     gain: Annotated[float, typer.Option(min=0.0, max=2.0, help="Augmentation: SD of the logarithm of the gain.")] = 0.2,
+    align: Annotated[float, typer.Option(min=0.0, max=1.0, help="Share of training on bands that are aligned to the template, so that an aligned band works best.")] = 0.5,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     threads: Annotated[int | None, typer.Option(min=1, help="Processor threads; default all.")] = None,
     resume: Annotated[bool, typer.Option(help="Go on from the checkpoint in FILE.run/.")] = False,
@@ -60,6 +61,7 @@ def command(
         raise typer.BadParameter(f"expected mpjpe or mse, got {loss!r}", param_hint="--loss")
     found, judged = items([*(data or []), *(more or [])]), items(test) if test else []
     prepare_keras(threads)
+    from models.evaluation.bands import aligned_tracks, template_of
     from models.training.augment import Augmentation
     from models.training.run import PLANS, Run
     from models.training.splits import split as divide
@@ -76,19 +78,27 @@ def command(
         loss=loss,
         seed=seed,
         canonical_share=canonical_share,
-        augmentation=Augmentation(roll=roll, gain=gain),
+        augmentation=Augmentation(roll=roll, gain=gain, align=align),
         **{key: value for key, value in given.items() if value is not None},
     )
     folder = out.with_suffix(".run")
     _make_folder(folder)
     with _stop_requests() as stop, Display() as display:
-        known = load_tracks(found, setting, gestures, display.reading)
+        left_out = set(filter(None, without.split(",")))
+        found = [item for item in found if item.wearer not in left_out]
+        known = [
+            track for track in load_tracks(found, setting, gestures, display.reading) if track.user not in left_out
+        ]
+        asked = calibrations(found, TEMPLATE_CUES_S, setting)
+        target = template_of([track for track in (*asked, *known) if track.classes is not None])
+        if target is not None:
+            known = aligned_tracks(known, asked, target)
         parts = divide(known, split, held_out, seed)
         run = Run(chosen, setting, parts, plan, out, folder, trained_on(found))
         _manifest(folder, found, judged, parts.describe(), plan, chosen.name, mode)
         done = run.prepare(resume=resume)
         display.start(plan, done)
-        run.template = template_levels(found, known, setting)
+        run.template = None if target is None else {cue: list(level) for cue, level in target.levels.items()}
         outcome = run.train(display.progress(stop))
         display.stop()
         if not outcome.epochs:
@@ -98,24 +108,19 @@ def command(
 
 def finish(run: Run, test: Sequence[Track], split: str, judged: Sequence[Item], out: Path) -> None:
     """Judge, save, and say how it went in one line."""
-    kind = "synthetic" if all("synthetic" in name for name in run.trained_on) else "real and synthetic"
-    label = (
-        f"test data, users not trained on ({kind})" if judged else f"held out by {split}, chose when to stop ({kind})"
-    )
+    if judged:
+        made = {item.path is None for item in judged}
+        kind = "real and synthetic" if len(made) == 2 else "synthetic" if made.pop() else "real"
+        label = f"{len({track.user for track in test})} {kind} users who were not trained on"
+    else:
+        kinds = {track.synthetic for track in run.split.held_out}
+        kind = "real and synthetic" if len(kinds) == 2 else "synthetic" if kinds.pop() else "real"
+        label = f"held out by {split}, which chose when to stop ({kind})"
     figures = run.finish(test, label)
     typer.echo(
         f"{out}: MPJPE {figures['mpjpe_mm']:.2f} mm (mean pose {figures['mean_pose_mpjpe_mm']:.2f}), "
         f"RMSE {figures['rmse_mm']:.2f} mm per coordinate, R² {figures['r2']:.2f}; {label}"
     )
-
-
-def template_levels(found: Sequence[Item], known: Sequence[Track], setting: Setting) -> dict[str, list[float]] | None:
-    """What bands are aligned to: the mean of all people in the data who rest, make a fist and extend the wrist."""
-    from models.evaluation.bands import template_of
-
-    asked = [*calibrations(found[:: max(1, len(found) // TEMPLATE_SESSIONS)], TEMPLATE_CUES_S, setting), *known]
-    made = template_of([track for track in asked if track.classes is not None])
-    return None if made is None else {cue: list(level) for cue, level in made.levels.items()}
 
 
 def calibrations(found: Sequence[Item], seconds: float, setting: Setting) -> list[Track]:

@@ -268,6 +268,7 @@ internal static class Harness
         var poses = new Tally();
         client.StateChanged += state => Say(Object("state", Text(state.ToString()), "problem", Text(client.Problem)));
         client.Session.PoseReceived += poses.Add;
+        client.Session.StatusReceived += poses.Note;
         client.Session.FaultReceived += fault => Say(Object("fault", Text(fault.Message)));
         client.Session.HelloReceived += hello => Say(Object("hello", Describe(hello)));
         client.Session.ByeReceived += reason => Say(Object("bye", Text(reason)));
@@ -300,15 +301,22 @@ internal static class Harness
     private sealed class Tally
     {
         private readonly HandPose latest = new HandPose();
-        private long count, gaps, lefts, steadyCount, collections, collected;
+        private long count, missing, lefts, steadyCount, collections, collected;
+        private long dropped;
         private uint last;
+
+        public void Note(Status status)
+        {
+            lock (latest)
+                dropped = status.Dropped;
+        }
 
         public void Add(HandPose pose)
         {
             lock (latest)
             {
-                if (count > 0 && pose.Seq != last + 1)
-                    gaps++;
+                if (count > 0)
+                    missing += (long)pose.Seq - last - 1;
                 if (pose.Left)
                     lefts++;
                 last = pose.Seq;
@@ -321,7 +329,7 @@ internal static class Harness
         {
             lock (latest)
             {
-                gaps = 0;
+                missing = 0;
                 steadyCount = count;
                 collected = 0;
             }
@@ -341,7 +349,8 @@ internal static class Harness
             lock (latest)
             {
                 collected += GC.CollectionCount(0) - collections;
-                return Object("poses", count.ToString(), "gaps", gaps.ToString(), "lefts", lefts.ToString(),
+                return Object("poses", count.ToString(), "missing", missing.ToString(),
+                    "dropped", dropped.ToString(), "lefts", lefts.ToString(),
                     "steady", (count - steadyCount).ToString(), 
                     "collections", collected.ToString(),
                     "connections", client.Connections.ToString(), "malformed", client.Session.Malformed.ToString(),

@@ -228,6 +228,9 @@ class Client:
             task.cancel()
             await asyncio.wait([task])
             self._wake.set()
+        if self._socket is not None:  # cancelled before its first step, the task closed nothing
+            socket, self._socket = self._socket, None
+            await socket.close()
 
     async def wait_closed(self) -> None:
         """Until the stream is over for good; for programs that only use callbacks.

@@ -1,7 +1,7 @@
 /** What the page knows: the server's hello, and per armband its status, signals and newest pose. */
 
 import type {
-  Connection, DeviceEntry, Emg, Hello, Pose, ReplayStatus, Side, State, Status,
+  Connection, DeviceEntry, Emg, Hello, Pose, ReplayStatus, Side, State, Status, Trouble,
 } from "@myocast/client";
 
 import { Traces } from "./emg/traces";
@@ -82,6 +82,8 @@ export class DeviceView {
 export class Desk {
   hello: Hello | null = null;
   connection: Readonly<Connection> = { phase: "connecting", attempt: 0, retryMs: 0, trouble: null };
+  /** What ended the last connection; later attempts only say that nobody answers. */
+  cause: Trouble | null = null;
   devices: DeviceView[] = [new DeviceView()];
   selected = 0;
 
@@ -113,6 +115,7 @@ export class Desk {
 
   takeConnection(connection: Readonly<Connection>): void {
     this.connection = connection;
+    this.cause = connection.phase === "open" ? null : (this.cause ?? connection.trouble);
     if (connection.phase === "open") for (const device of this.devices) device.status = null;
   }
 }

@@ -20,6 +20,8 @@ export interface Hook {
   hand(device?: number): { points: number[]; min: number[]; max: number[] } | undefined;
   /** Where a point is drawn, CSS pixels from the corner of the canvas. */
   point(index: number, device?: number): [number, number] | undefined;
+  /** The picture of the hand as a data URL, drawn anew. */
+  picture(): string | undefined;
   readonly camera: number[];
   readonly client: Client;
 }
@@ -58,6 +60,7 @@ export function expose(page: Parts): void {
     },
     hand: (device = 0) => stage?.drawnHand(device),
     point: (index, device = 0) => stage?.onScreen(device, index),
+    picture: () => stage?.picture(),
     get camera() {
       return stage?.eye.camera.position.toArray() ?? [];
     },

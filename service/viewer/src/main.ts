@@ -62,6 +62,7 @@ class Page {
     try {
       return new Stage(
         element("room"), CHANNEL_COLORS, this.theme.room, () => this.still.matches, () => this.beforeDraw(),
+        new URLSearchParams(location.search).get("quality") === "full",
       );
     } catch {
       setHidden(element("no-webgl"), false);

@@ -6,6 +6,8 @@ import type { Traces } from "./traces";
 
 const SECONDS = 4;
 const LABEL_WIDTH = 18;
+/** A full-scale swing reaches into the neighbouring strips: EMG is seldom loud on all channels at once. */
+const OVERLAP = 0.85;
 
 /** What the strips look like; follows the page's theme. */
 export interface StripTheme {
@@ -80,7 +82,7 @@ export class Strips {
     g.strokeStyle = this.theme.channels[channel];
     g.lineWidth = 1.25;
     g.beginPath();
-    this.trace(channel, zero, (centred ? pitch / 2 : pitch - 8) * 0.94);
+    this.trace(channel, zero, centred ? pitch * OVERLAP : pitch - 8);
     g.stroke();
   }
 

@@ -1,17 +1,19 @@
 /** A hand on the stage: skin, bones, or both, posed by 63 numbers. */
 
 import {
-  Bone, Box3, Color, DetachedBindMode, DynamicDrawUsage, Group, InstancedMesh, LatheGeometry, Matrix4, MeshBasicMaterial,
-  Skeleton, SkinnedMesh, SphereGeometry, Vector2, Vector3, type BufferGeometry, type Material, type MeshStandardMaterial,
+  Bone, Box3, DetachedBindMode, DynamicDrawUsage, Group, InstancedMesh, LatheGeometry, Matrix4,
+  Skeleton, SkinnedMesh, SphereGeometry, Vector2, Vector3, type BufferGeometry, type Material, type MeshLambertMaterial,
 } from "three";
 import { BONES, POINTS, VALUES, type Side } from "@myocast/client";
 
-import { boneMaterial, depthOnly, ghostMaterial, nailMaterial, skinMaterial } from "./materials";
+import { boneMaterial, shellMaterial, nailMaterial, skinMaterial } from "./materials";
 import { REST } from "./rest";
 import { BONE_COUNT, Rig } from "./rig";
 import { makeSkin, type Skin } from "./skin";
 
 export type Look = "skin" | "both" | "bones";
+
+const SKIN_COLOR = "#e2a98a";
 
 let shared: Skin | null = null;
 
@@ -41,19 +43,15 @@ export class Hand {
   private readonly skin: SkinnedMesh;
   private readonly nails: SkinnedMesh;
   private readonly shell: SkinnedMesh;
-  private readonly veil: SkinnedMesh;
   private readonly skeletonView: Bones | null;
   private drawnSide: Side = "right";
 
-  constructor(kind: "solid" | "ghost", ghostColor = new Color(0x58b6ff)) {
+  constructor(kind: "solid" | "ghost", color = SKIN_COLOR) {
     shared ??= makeSkin();
     const solid = kind === "solid";
-    const shell = ghostMaterial(ghostColor);
     this.skin = this.mesh(shared.skin, skinMaterial());
     this.nails = this.mesh(shared.nails, nailMaterial());
-    this.veil = this.mesh(shared.skin, depthOnly(new MeshBasicMaterial()));
-    this.shell = this.mesh(shared.skin, shell);
-    this.veil.renderOrder = 1;
+    this.shell = this.mesh(shared.skin, shellMaterial(color, !solid));
     this.shell.renderOrder = 2;
     for (const mesh of [this.skin, this.nails]) mesh.castShadow = mesh.receiveShadow = true;
     this.skeletonView = solid ? new Bones() : null;
@@ -82,7 +80,6 @@ export class Hand {
   look(look: Look): void {
     this.skin.visible = this.nails.visible = look === "skin";
     this.shell.visible = look === "both";
-    this.veil.visible = false;
     if (this.skeletonView) this.skeletonView.object.visible = look !== "skin";
   }
 
@@ -95,14 +92,33 @@ export class Hand {
 
   /** Colour of a see-through hand. */
   tint(color: string): void {
-    (this.shell.material as MeshStandardMaterial).color.set(color);
+    (this.shell.material as MeshLambertMaterial).color.set(color);
   }
 
   /** Box around the skin as it is posed now, in the axes of frame `hand`. */
   bounds(): Box3 {
-    this.skin.computeBoundingBox();
-    const box = (this.skin.boundingBox ?? new Box3()).clone();
+    const box = new Box3();
+    const point = new Vector3();
+    for (let v = 0; v < this.skin.geometry.getAttribute("position").count; v++) box.expandByPoint(this.posed(v, point));
     return this.drawnSide === "right" ? box : box.applyMatrix4(new Matrix4().makeScale(-1, 1, 1));
+  }
+
+  /** Where the bones have carried a vertex of the skin, as the graphics card computes it. */
+  private posed(vertex: number, out: Vector3): Vector3 {
+    const { position, skinIndex, skinWeight } = this.skin.geometry.attributes;
+    const { matrices } = this.skeleton.rig;
+    const rest = [position.getX(vertex), position.getY(vertex), position.getZ(vertex), 1];
+    out.set(0, 0, 0);
+    for (let i = 0; i < 4; i++) {
+      const m = skinIndex.getComponent(vertex, i) * 16;
+      const weight = skinWeight.getComponent(vertex, i);
+      for (let column = 0; column < 4; column++) {
+        out.x += weight * matrices[m + column * 4] * rest[column];
+        out.y += weight * matrices[m + column * 4 + 1] * rest[column];
+        out.z += weight * matrices[m + column * 4 + 2] * rest[column];
+      }
+    }
+    return out;
   }
 
   private mesh(geometry: BufferGeometry, material: Material): SkinnedMesh {

@@ -1,7 +1,7 @@
 /** The band on the forearm: eight pods that light up with the eight channels. */
 
 import {
-  BoxGeometry, BufferGeometry, Color, CylinderGeometry, ExtrudeGeometry, Group, Mesh, MeshStandardMaterial, Shape,
+  BoxGeometry, BufferGeometry, Color, CylinderGeometry, ExtrudeGeometry, Group, Mesh, MeshPhongMaterial, Shape,
 } from "three";
 import { CHANNELS } from "@myocast/client";
 
@@ -14,11 +14,11 @@ const DARK = new Color(0x2a303a);
 /** Local axes are those of frame `hand`, like the hand it belongs to. */
 export class Armband {
   readonly object = new Group();
-  private readonly lamps: MeshStandardMaterial[] = [];
+  private readonly lamps: MeshPhongMaterial[] = [];
 
   constructor(colors: readonly string[]) {
     const pod = podShape();
-    const shell = new MeshStandardMaterial({ color: DARK, roughness: 0.42, metalness: 0 });
+    const shell = new MeshPhongMaterial({ color: DARK, specular: 0x30343a, shininess: 30 });
     const lamp = new BoxGeometry(9, 1.4, 2.6);
     for (let i = 0; i < CHANNELS; i++) this.add(i, pod, shell, lamp, colors[i]);
     const strap = new Mesh(new CylinderGeometry(1, 1, WIDTH * 0.56, 48, 1, true), shell);
@@ -37,12 +37,12 @@ export class Armband {
 
   // Channel 1 is on the back of the forearm; the ring runs towards the thumb on a right arm.
   private add(
-    i: number, pod: BufferGeometry, shell: MeshStandardMaterial, lampShape: BufferGeometry, color: string,
+    i: number, pod: BufferGeometry, shell: MeshPhongMaterial, lampShape: BufferGeometry, color: string,
   ): void {
     const angle = Math.PI / 2 + (i / CHANNELS) * 2 * Math.PI;
     const [w, h] = section();
     const [x, y] = [Math.cos(angle) * (w + 1.5), Math.sin(angle) * (h + 1.5)];
-    const lamp = new MeshStandardMaterial({ color: 0x111318, emissive: color, emissiveIntensity: 0.12, roughness: 0.4 });
+    const lamp = new MeshPhongMaterial({ color: 0x111318, emissive: color, emissiveIntensity: 0.12 });
     this.lamps.push(lamp);
     const group = new Group();
     const body = new Mesh(pod, shell);

@@ -41,6 +41,11 @@ export class Ground {
     this.shaded.scale.set(SHADE + value, 1, SHADE);
   }
 
+  /** Without the shadow that the lamp casts; the one below the forearm stays. */
+  plain(): void {
+    this.shaded.visible = false;
+  }
+
   theme(line: Color, strength: number, shadow: number): void {
     this.grid.uniforms.line.value.copy(line);
     this.grid.uniforms.strength.value = strength;

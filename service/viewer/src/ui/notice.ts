@@ -48,7 +48,7 @@ function connectionNotice(desk: Desk, tokenTried: boolean): Notice | null {
   if (phase === "open" || trouble === null) return null;
   const known = desk.hello !== null;
   // A short break (a reload, a hiccup) heals before anyone could read about it.
-  if (known && attempt === 0 && trouble.code !== "stopping") return null;
+  if (known && attempt === 0 && desk.cause?.code !== "stopping") return null;
   if (!known) {
     return {
       title: "No server answers here",
@@ -60,7 +60,7 @@ function connectionNotice(desk: Desk, tokenTried: boolean): Notice | null {
     stopping: "The server was stopped", silent: "The server fell silent", too_many_clients: "The server is full",
   };
   return {
-    title: titles[trouble.code] ?? "The server is gone",
+    title: titles[desk.cause?.code ?? ""] ?? "The server is gone",
     text: "The hand shows its last pose. This page comes back by itself as soon as the server does.",
     place: "middle", action: "retry",
   };

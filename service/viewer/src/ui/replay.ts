@@ -8,6 +8,7 @@ import { duration } from "./format";
 
 const SPEEDS = [0.1, 0.25, 0.5, 1, 1.5, 2, 5, 10, 20, 50, 100];
 const JUMP_SECONDS = 5;
+const PATIENCE_MS = 2000;
 
 export class ReplayView {
   private readonly box = element<HTMLElement>("replay");
@@ -17,6 +18,7 @@ export class ReplayView {
   private readonly position = element<HTMLElement>("position");
   private readonly length = element<HTMLElement>("duration");
   private dragging = false;
+  private target: { value: number; until: number } | null = null;
   private shownAt = 0;
   private statusT = 0;
 
@@ -32,7 +34,7 @@ export class ReplayView {
     });
     this.seek.addEventListener("change", () => {
       this.dragging = false;
-      this.send({ action: "seek", value: Number(this.seek.value) });
+      this.go(Number(this.seek.value));
     });
     this.speed.addEventListener("change", () => this.send({ action: "speed", value: Number(this.speed.value) }));
   }
@@ -47,7 +49,14 @@ export class ReplayView {
     const replay = this.desk.replay;
     if (!replay) return;
     const to = Number(this.seek.value) + direction * JUMP_SECONDS;
-    this.send({ action: "seek", value: Math.min(Math.max(to, 0), Math.max(replay.duration_s - 0.1, 0)) });
+    this.go(Math.min(Math.max(to, 0), Math.max(replay.duration_s - 0.1, 0)));
+  }
+
+  // The handle stays where the person put it until the server is there.
+  private go(value: number): void {
+    this.seek.value = String(value);
+    this.target = { value, until: performance.now() + PATIENCE_MS };
+    this.send({ action: "seek", value });
   }
 
   /** One step faster (1) or slower (-1). */
@@ -84,7 +93,8 @@ export class ReplayView {
       this.statusT = t;
       this.shownAt = now;
     }
-    const at = Math.min(position + (Math.min(now - this.shownAt, 1500) / 1000) * speed, length);
+    if (this.target && (now > this.target.until || Math.abs(position - this.target.value) < 1)) this.target = null;
+    const at = this.target?.value ?? Math.min(position + (Math.min(now - this.shownAt, 1500) / 1000) * speed, length);
     this.seek.value = String(at);
     this.seek.setAttribute("aria-valuetext", `${duration(at)} of ${duration(length)}`);
     setText(this.position, duration(at));

@@ -1,0 +1,180 @@
+"""A check on real paired data: five finger angles of one person from eight channels (JHU-NTX-2023).
+
+The session is cut into ten contiguous blocks. Each is judged by learners that saw the nine others, with a guard
+on both sides of it; what they choose (how long to train) they choose on one of the nine, never on the tenth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from models.hand import FINGERS, Floats
+from models.training.features import bank
+
+Doubles = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+Fit = Callable[[Floats, Floats, Flags, Flags], Callable[[Floats], Floats]]
+"""Features, targets, rows to learn from, and which of those to choose on -> a predictor of features."""
+
+RATE_HZ: Final = 50.0
+TAUS: Final = (0.06, 0.15, 0.4, 1.0, 4.0)
+BLOCKS: Final = 10
+GUARD_S: Final = 4.0
+"""One context length: the slowest running average's time constant."""
+NEAR_S: Final = 0.15
+"""Rows further than this from any label are not judged."""
+MOST_EPOCHS: Final = 24
+PATIENCE: Final = 4
+UNITS: Final = 64
+DROPOUT: Final = 0.35
+NOISE: Final = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One learner on all blocks."""
+
+    learner: str
+    mae_deg: tuple[float, ...]
+    """Of each block."""
+    r2: Mapping[str, float]
+    """Of each finger, over all blocks, against its mean."""
+
+    @property
+    def mean_deg(self) -> float:
+        return float(np.mean(self.mae_deg))
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The session on a regular grid."""
+
+    features: Floats
+    """(n, 40)"""
+    angles: Floats
+    """(n, 5) degrees."""
+    known: Flags
+    """(n,) rows with a label near by."""
+
+
+def table(emg_t: Doubles, emg: Floats, angle_t: Doubles, angles: Floats) -> Table:
+    """Bring irregular samples and labels to 50 Hz: EMG held, labels interpolated."""
+    grid = np.arange(max(emg_t[0], angle_t[0]), min(emg_t[-1], angle_t[-1]), 1.0 / RATE_HZ)
+    held = emg[np.searchsorted(emg_t, grid, side="right") - 1]
+    rows = np.log(bank(held, RATE_HZ, TAUS).reshape(len(grid), -1) + 1.0)
+    labels = np.stack([np.interp(grid, angle_t, angles[:, i]) for i in range(angles.shape[1])], axis=1)
+    after = np.clip(np.searchsorted(angle_t, grid), 1, len(angle_t) - 1)
+    distance = np.minimum(np.abs(angle_t[after] - grid), np.abs(grid - angle_t[after - 1]))
+    return Table(rows.astype(np.float32), labels.astype(np.float32), distance < NEAR_S)
+
+
+def blocks(n: int) -> list[tuple[Flags, Flags, Flags]]:
+    """For each of ten blocks: rows to judge, rows to learn from (guarded), and rows of those to choose on."""
+    edges = np.linspace(0, n, BLOCKS + 1).astype(int)
+    guard = round(GUARD_S * RATE_HZ)
+    row = np.arange(n)
+    out = []
+    for block in range(BLOCKS):
+        judged = (row >= edges[block]) & (row < edges[block + 1])
+        learned = (row < edges[block] - guard) | (row >= edges[block + 1] + guard)
+        inner = (block + BLOCKS // 2) % BLOCKS
+        out.append((judged, learned, learned & (row >= edges[inner]) & (row < edges[inner + 1])))
+    return out
+
+
+def judge(data: Table, learner: str, fit: Fit) -> Result:
+    """One learner on all ten blocks."""
+    errors, truth, said = [], [], []
+    for judged, learned, inner in blocks(len(data.angles)):
+        predict = fit(data.features, data.angles, learned & data.known, inner & data.known)
+        rows = judged & data.known
+        said.append(predict(data.features[rows]))
+        truth.append(data.angles[rows])
+        errors.append(float(np.abs(said[-1] - truth[-1]).mean()))
+    t, p = np.concatenate(truth), np.concatenate(said)
+    share = ((t - p) ** 2).sum(axis=0) / ((t - t.mean(axis=0)) ** 2).sum(axis=0)
+    return Result(learner, tuple(errors), {finger: float(1 - s) for finger, s in zip(FINGERS, share, strict=True)})
+
+
+def constant(x: Floats, y: Floats, learned: Flags, inner: Flags) -> Callable[[Floats], Floats]:
+    """The mean of what was learned from."""
+    mean = y[learned].mean(axis=0)
+    return lambda rows: np.broadcast_to(mean, (len(rows), len(mean)))
+
+
+def ridge(x: Floats, y: Floats, learned: Flags, inner: Flags) -> Callable[[Floats], Floats]:
+    from sklearn.linear_model import RidgeCV
+
+    return _sklearn(RidgeCV(np.logspace(-1, 4, 6)), x[learned], y[learned])
+
+
+def extra_trees(x: Floats, y: Floats, learned: Flags, inner: Flags) -> Callable[[Floats], Floats]:
+    from sklearn.ensemble import ExtraTreesRegressor
+
+    model = ExtraTreesRegressor(100, min_samples_leaf=4, max_features=0.3, random_state=0)
+    return _sklearn(model, x[learned][::3], y[learned][::3])
+
+
+def network(x: Floats, y: Floats, learned: Flags, inner: Flags) -> Callable[[Floats], Floats]:
+    """Two dense layers on the running averages; the number of epochs is chosen on the inner block."""
+    outer = learned & ~inner
+    history = _train(x[outer], y[outer], MOST_EPOCHS, (x[inner], y[inner]))[1]
+    model, _ = _train(x[learned], y[learned], int(np.argmin(history)) + 1, None)
+    return model
+
+
+def _train(
+    x: Floats, y: Floats, epochs: int, judge_on: tuple[Floats, Floats] | None
+) -> tuple[Callable[[Floats], Floats], Sequence[float]]:
+    import keras
+    from keras import layers
+
+    keras.utils.set_random_seed(0)
+    centre, spread, mean, scale = x.mean(axis=0), x.std(axis=0), y.mean(axis=0), y.std(axis=0)
+    inputs = keras.Input((x.shape[1],))
+    hidden: Any = layers.GaussianNoise(NOISE)(inputs)
+    for _ in range(2):
+        hidden = layers.Dropout(DROPOUT)(layers.Dense(UNITS, activation="silu")(hidden))
+    model = keras.Model(inputs, layers.Dense(y.shape[1])(hidden))
+    model.compile(optimizer=keras.optimizers.AdamW(2e-3, weight_decay=1e-3), loss=keras.losses.Huber(0.5))
+    kept = [keras.callbacks.EarlyStopping(patience=PATIENCE)] if judge_on else []
+    validation = ((judge_on[0] - centre) / spread, (judge_on[1] - mean) / scale) if judge_on else None
+    history = model.fit(
+        (x - centre) / spread, (y - mean) / scale, batch_size=256, epochs=epochs, verbose=0,
+        validation_data=validation, callbacks=kept,
+    )  # fmt: skip
+    predict = lambda rows: np.asarray(model((rows - centre) / spread)) * scale + mean  # noqa: E731
+    return predict, history.history.get("val_loss", [])
+
+
+def _sklearn(model: Any, x: Floats, y: Floats) -> Callable[[Floats], Floats]:
+    model.fit(x, y)
+    return lambda rows: np.asarray(model.predict(rows), np.float32)
+
+
+LEARNERS: Final[dict[str, Fit]] = {
+    "constant mean": constant,
+    "ridge": ridge,
+    "extra trees": extra_trees,
+    "network": network,
+}
+
+
+def markdown(results: Sequence[Result]) -> str:
+    """The table: every block, the mean, and R² by finger."""
+    head = ["learner", *(f"block {i + 1}" for i in range(BLOCKS)), "MAE deg", *(f"R² {finger}" for finger in FINGERS)]
+    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
+    for one in results:
+        cells = [
+            one.learner,
+            *(f"{e:.1f}" for e in one.mae_deg),
+            f"{one.mean_deg:.2f}",
+            *(f"{v:.2f}" for v in one.r2.values()),
+        ]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"

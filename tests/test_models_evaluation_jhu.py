@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import numpy as np
+
+from tests.training_help import needs_training
+
+pytestmark = needs_training
+
+
+def test_blocks_are_guarded_and_choose_only_among_what_they_learn_from() -> None:
+    from models.evaluation.jhu import GUARD_S, RATE_HZ, blocks
+
+    n = 30_000
+    seen = np.zeros(n, int)
+    for judged, learned, inner in blocks(n):
+        seen += judged
+        assert not (judged & learned).any()
+        assert (inner <= learned).all()
+        assert inner.any()
+        first, last = np.flatnonzero(judged)[[0, -1]]
+        near = learned[max(0, int(first - GUARD_S * RATE_HZ)) : int(last + 1 + GUARD_S * RATE_HZ)]
+        assert not near.any()
+    assert (seen == 1).all()
+
+
+def test_learners_are_judged_on_what_they_have_not_seen() -> None:
+    """Angles that follow one channel: ridge finds it, the constant mean does not."""
+    from models.evaluation.jhu import constant, judge, markdown, ridge, table
+
+    rng = np.random.default_rng(0)
+    t = np.sort(rng.uniform(0, 200, 10_800))
+    level = 5.0 + 4.0 * np.sign(np.sin(2 * np.pi * t / 7.0))
+    emg = (level[:, None] * rng.standard_normal((len(t), 8))).astype(np.float32)
+    angle_t = np.arange(1.0, 199.0, 0.06)
+    bend = 150.0 - 8.0 * (5.0 + 4.0 * np.sign(np.sin(2 * np.pi * angle_t / 7.0)))
+    data = table(t, emg, angle_t, np.repeat(bend[:, None], 5, axis=1).astype(np.float32))
+    still, linear = judge(data, "constant mean", constant), judge(data, "ridge", ridge)
+    assert linear.mean_deg < 0.6 * still.mean_deg
+    assert max(still.r2.values()) < 0.05
+    assert min(linear.r2.values()) > 0.5
+    assert markdown([still, linear]).count("\n") == 4
