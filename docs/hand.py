@@ -58,7 +58,8 @@ def _view(hand: Floats, across: int, up: int, origin: tuple[float, float], *, la
 def _axes(at: tuple[float, float], *axes: tuple[str, float, float]) -> str:
     return "".join(
         f'<line x1="{at[0]}" y1="{at[1]}" x2="{at[0] + dx}" y2="{at[1] + dy}" stroke="{SIDE}" stroke-width="2.5"/>\n'
-        f'<text x="{at[0] + dx + (6 if dx >= 0 else -26)}" y="{at[1] + dy + (4 if dx else -4)}" fill="{SIDE}">{name}</text>\n'
+        f'<text x="{at[0] + dx + (6 if dx >= 0 else -26)}" y="{at[1] + dy + (4 if dx else -4)}" fill="{SIDE}">'
+        f"{name}</text>\n"
         for name, dx, dy in axes
     )
 

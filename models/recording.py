@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -73,7 +74,7 @@ class Recording:
         if self.breaks is not None:
             cut[self.breaks[(self.breaks > 0) & (self.breaks < len(self))] - 1] = True
         edges = [0, *(np.flatnonzero(cut) + 1).tolist(), len(self)]
-        for start, stop in zip(edges[:-1], edges[1:], strict=True):
+        for start, stop in pairwise(edges):
             if stop > start:
                 yield slice(start, stop)
 
