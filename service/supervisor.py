@@ -1,7 +1,8 @@
 """Keeps a source running: runs it, watches for silence, and makes a lost link again.
 
 One run of a source is one connection. What a person must mend (a wrong address, no permission) ends the
-first attempt with the source's own error; once samples have come, every failure is tried again for ever.
+first attempt with the source's own error. A lost link, and once samples have come every failure, is tried
+again for ever.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ class Supervisor:
         """Until the source ends.
 
         Raises:
-            DriverError: the first connection failed.
+            DriverError: the first connection failed in a way that trying again does not mend.
         """
         while True:
             try:
@@ -67,7 +68,7 @@ class Supervisor:
                 return
             except DriverError as error:
                 self._ever = self._ever or self._frames > 0
-                if not self._ever:
+                if not self._ever and not isinstance(error, DeviceLost):
                     self._status.set("failed", ("source_failed", str(error)))
                     raise
                 await self._retry(error)

@@ -104,6 +104,15 @@ def test_once_samples_have_come_every_failure_is_tried_again(error: DriverError,
     assert set(codes) == {"device_lost", code}
 
 
+def test_a_link_lost_before_its_first_sample_is_made_again() -> None:
+    async def main(stage: Stage) -> None:
+        await stage.supervisor.run()
+
+    script = Script([([], DeviceLost("the band did not answer")), ([frame(0)], None)])
+    assert play(script, main).names == ["reconnecting", "live", "ended"]
+    assert script.runs == 2
+
+
 def test_it_backs_off_from_half_a_second_to_ten_and_starts_anew_after_success() -> None:
     async def main(stage: Stage) -> None:
         task = asyncio.ensure_future(stage.supervisor.run())

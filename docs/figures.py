@@ -1,0 +1,64 @@
+"""Fills the README's figures from what our own commands wrote; nothing is typed by hand.
+
+Run: .venv/bin/python docs/figures.py [--check]
+Sources: the metadata of service/weights/*.onnx, and docs/bench.json as `myocast bench --json` writes it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from models.onnx_file import read_spec
+
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+BENCH = ROOT / "docs" / "bench.json"
+
+
+def models() -> str:
+    """The shipped models, from their own metadata."""
+    rows = [
+        "| model | parameters | MPJPE, mm | RMSE per coordinate, mm | mean pose's MPJPE, mm | measured on |",
+        "|---|---|---|---|---|---|",
+    ]
+    for path in sorted((ROOT / "service" / "weights").glob("*.onnx")):
+        spec = read_spec(path.read_bytes(), path.name)
+        v = spec.validation
+        rows.append(
+            f"| `{path.name}` ({spec.architecture}) | {spec.parameters:,} | {v['mpjpe_mm']:.1f} ± {v['mpjpe_mm_sd']:.1f} "
+            f"| {v['rmse_mm']:.1f} | {v['mean_pose_mpjpe_mm']:.1f} | {v['split']} |"
+        )
+    return "\n".join(rows)
+
+
+def bench() -> str:
+    """The tables of the benchmark, as it printed them."""
+    if not BENCH.is_file():
+        return "Run `myocast bench` for the figures of your machine."
+    document: dict[str, Any] = json.loads(BENCH.read_text())
+    return str(document["markdown"])
+
+
+def fill(text: str) -> str:
+    """The README with its marked parts made anew."""
+    for name, content in (("model", models()), ("bench", bench())):
+        pattern = rf"(<!-- figures:{name} -->\n).*?(<!-- /figures:{name} -->)"
+        text = re.sub(pattern, lambda m, c=content: f"{m[1]}{c}\n{m[2]}", text, flags=re.DOTALL)
+    return text
+
+
+def main(check: bool) -> int:
+    """Write the README, or only say whether it is up to date."""
+    before = README.read_text()
+    after = fill(before)
+    if not check:
+        README.write_text(after)
+    return int(check and before != after)
+
+
+if __name__ == "__main__":
+    sys.exit(main("--check" in sys.argv[1:]))
