@@ -1,7 +1,7 @@
 # syntax=docker/dockerfile:1
 # The training image: the same wheel with Keras and what else training needs. It is large.
 # Build from the repository's root: docker build -f docker/train.Dockerfile -t myocast-train .
-# Run: docker run --rm -v "$PWD:/work" myocast-train train --architecture lstm_fc --data /work/sessions --out /work/model.onnx
+# Run: docker run --rm -v "$PWD:/data" -w /data myocast-train train --architecture stream_tcn --data sessions --out mine.keras
 
 FROM python:3.11-slim-bookworm AS build
 WORKDIR /src
