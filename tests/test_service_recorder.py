@@ -227,17 +227,24 @@ def test_a_disk_that_is_60_s_behind_closes_the_file_and_is_told(tmp_path: Path, 
 def test_a_disk_that_refuses_closes_the_file_readable_and_counts(
     tmp_path: Path, failures: Failures, number: int, code: str
 ) -> None:
-    disk = Disk(tmp_path / "a.mcap")
-    recorder = Recorder(tmp_path, lambda path: disk, failures, known=lambda: [(0, INFO)])
+    disks: list[Disk] = []
+
+    def opened(path: Path) -> Disk:
+        disks.append(Disk(path))
+        return disks[-1]
+
+    recorder = Recorder(tmp_path, opened, failures, known=lambda: [(0, INFO)])
     recorder.start_file(tmp_path / "b.mcap")
     for one in frames(0, 200):
         recorder.put(0, one)
-    disk.error = OSError(number, os.strerror(number))
+    disks[0].error = OSError(number, os.strerror(number))
     assert failures.first.wait(30)
     assert failures.told[0][0] == code
     assert (recorder.active, recorder.describe()) == (False, None)
     recorder.put(0, frame(200))
     recorder.start_file(tmp_path / "c.mcap")
+    assert recorder.active
+    recorder.stop()
 
 
 class FullFile:

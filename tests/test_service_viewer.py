@@ -251,12 +251,14 @@ def test_pause_seek_and_speed(page: Viewer) -> None:
     page.until_text("#pill", "Replay")
     page.until_moving()
     page.until("Number(document.querySelector('#seek').value) > 25.2")
+    # A key steps from the speed that the server last told, so wait for the server and not only for the control.
+    page.page.evaluate("() => { window.myocast.client.on('status', (s) => { window.told = s.replay?.speed; }); }")
     page.page.select_option("#speed", "2")
     page.page.locator("#room").focus()
-    page.until("document.querySelector('#speed').value === '2'")
+    page.until("window.told === 2 && document.querySelector('#speed').value === '2'")
     for speed in ("1.5", "1"):
         page.page.keyboard.press("[")
-        page.until(f"document.querySelector('#speed').value === '{speed}'")
+        page.until(f"window.told === {speed} && document.querySelector('#speed').value === '{speed}'")
 
 
 @pytest.mark.browser
