@@ -9,8 +9,6 @@ from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-import orjson
-
 from drivers.clock import Clock, now
 from models.spec import ModelError
 from service import wire
@@ -102,8 +100,3 @@ class Announcer:
         fields = self._fields(device)
         clients = len(self._hub.clients)
         return lambda client: wire.status_json({**fields, "clients": clients, "dropped": client.dropped}).decode()
-
-
-def dumps(value: Any) -> bytes:
-    """JSON for HTTP bodies."""
-    return orjson.dumps(value)

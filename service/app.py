@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from http import HTTPStatus
 from importlib.resources import files
@@ -291,9 +291,6 @@ def _json(value: dict[str, Any]) -> Response:
 def _error(status: int, message: str, headers: dict[str, str] | None = None) -> Response:
     code = CODES.get(status, "error")
     return JSONResponse({"error": {"code": code, "message": message}}, status_code=status, headers=headers)
-
-
-Handler = Callable[[Request, Exception], Awaitable[Response]]
 
 
 async def _on_api_error(request: Request, error: Exception) -> Response:

@@ -12,6 +12,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -136,7 +137,7 @@ class Recording:
         closing = False
         while not closing:
             items, closing = self._next()
-            if not self._guarded(lambda batch=items: self._write(batch)):  # type: ignore[misc]
+            if not self._guarded(partial(self._write, items)):
                 break
         self._guarded(self._writer.close)
 
