@@ -186,15 +186,14 @@ class ReplaySource:
 
     def _play_due(self, emit: Emit) -> bool:
         """Emit what is due, one batch at most; whether there is more."""
-        arrival = self._clock()
-        position = self._position(arrival + _EARLY_S)
+        position = self._position(self._clock() + _EARLY_S)
         stop = int(np.searchsorted(self._frames.due, position, side="right"))
         last = min(stop, self._row + _BATCH)
         while self._row < last:
             self._play_extras(emit, self._frames.due.item(self._row))
             if self._changed.is_set():
                 return True
-            frame = self._frame(self._row, arrival)
+            frame = self._frame(self._row)
             self._row += 1
             emit(frame)
             if self._changed.is_set():
@@ -204,7 +203,7 @@ class ReplaySource:
         self._play_extras(emit, position)
         return False
 
-    def _frame(self, row: int, arrival: float) -> Frame:
+    def _frame(self, row: int) -> Frame:
         start, stop = self._frames.edges.item(row), self._frames.edges.item(row + 1)
         recorded = self._recording.sample.item(start)
         gap = self._frames.gap.item(row)
@@ -215,14 +214,8 @@ class ReplaySource:
         self._played = True
         # A change of speed must not make time step back for what was already on its way.
         self._last_t = max(self._last_t, self._real(self._frames.first_t.item(row)))
-        return Frame(
-            sample=self._base + recorded,
-            t=self._last_t,
-            samples=self._recording.emg[start:stop],
-            arrival=arrival,
-            gap=gap,
-            truth=self._truth.rows(start, stop),
-        )
+        samples, truth = self._recording.emg[start:stop], self._truth.rows(start, stop)
+        return Frame(self._base + recorded, self._last_t, samples, self._clock(), gap, truth)
 
     def _play_extras(self, emit: Emit, until: float) -> None:
         while self._extras.next_due(self._extra) <= until:

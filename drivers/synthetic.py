@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from math import cos, pi, sin
 from typing import Final, cast
 
 import numpy as np
@@ -31,6 +32,9 @@ _PAIR: Final = 2
 _AHEAD: Final = 200
 _BATTERY_S: Final = 600.0
 _EARLY_S: Final = 1e-6
+
+Quaternion = tuple[float, float, float, float]
+"""w, x, y, z."""
 
 
 def from_uri(uri: SourceUri) -> SyntheticSource:
@@ -108,11 +112,11 @@ class SyntheticSource:
             if late > LATE_S:
                 self._skip(int(late * rate))
                 beside = int((self._clock() - begun) * IMU_HZ)
-            while start + (self._sample + _PAIR) / rate <= self._clock() + _EARLY_S:
-                self._emit_pair(emit, start)
             while begun + beside / IMU_HZ <= self._clock() + _EARLY_S:
                 _emit_beside(emit, begun, beside)
                 beside += 1
+            while start + (self._sample + _PAIR) / rate <= self._clock() + _EARLY_S:
+                self._emit_pair(emit, start)
             await asyncio.sleep(max(0.0, start + (self._sample + _PAIR) / rate - self._clock()))
 
     def _emit_pair(self, emit: Emit, start: float) -> None:
@@ -126,7 +130,8 @@ class SyntheticSource:
             emit(Marker(t + at - here, label))
         kept = bool(block.kept[rows].all())
         if kept:
-            emit(Frame(self._sample, t, block.emg[rows], self._clock(), gap=self._gap, truth=self._truth[rows]))
+            emg, truth = block.emg[rows], self._truth[rows]
+            emit(Frame(self._sample, t, emg, self._clock(), gap=self._gap, truth=truth))
         self._gap = not kept
         self._row += _PAIR
         self._sample += _PAIR
@@ -153,18 +158,15 @@ def _emit_beside(emit: Emit, begun: float, step: int) -> None:
 
 def _imu(stamp: float, t: float) -> Imu:
     """An arm that sways: gravity turned by the orientation, rates from its change."""
-    before, here = _orientation(t - 0.5 / IMU_HZ), _orientation(t)
-    after = _orientation(t + 0.5 / IMU_HZ)
+    before, here, after = _orientation(t - 0.5 / IMU_HZ), _orientation(t), _orientation(t + 0.5 / IMU_HZ)
     w, x, y, z = here
-    turn = 2.0 * IMU_HZ * _vector(_conjugate(before), after)
-    rates = np.rad2deg(turn)
     down = (2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y))
-    return Imu(stamp, (w, x, y, z), down, (float(rates[0]), float(rates[1]), float(rates[2])))
+    return Imu(stamp, here, down, _rates(before, after))
 
 
-def _orientation(t: float) -> tuple[float, float, float, float]:
-    half = 0.5 * np.array([0.25 * np.sin(0.9 * t), 0.15 * np.sin(0.53 * t + 1.0), 0.30 * np.sin(0.31 * t + 2.0)])
-    (cr, cp, cy), (sr, sp, sy) = np.cos(half).tolist(), np.sin(half).tolist()
+def _orientation(t: float) -> Quaternion:
+    roll, pitch, yaw = 0.125 * sin(0.9 * t), 0.075 * sin(0.53 * t + 1.0), 0.15 * sin(0.31 * t + 2.0)
+    cr, cp, cy, sr, sp, sy = cos(roll), cos(pitch), cos(yaw), sin(roll), sin(pitch), sin(yaw)
     return (
         cr * cp * cy + sr * sp * sy,
         sr * cp * cy - cr * sp * sy,
@@ -173,13 +175,13 @@ def _orientation(t: float) -> tuple[float, float, float, float]:
     )
 
 
-def _conjugate(q: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
-    return q[0], -q[1], -q[2], -q[3]
-
-
-def _vector(
-    a: tuple[float, float, float, float], b: tuple[float, float, float, float]
-) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    """The vector part of the product of two quaternions."""
-    u, v = np.array(a[1:]), np.array(b[1:])
-    return np.asarray(a[0] * v + b[0] * u + np.cross(u, v))
+def _rates(before: Quaternion, after: Quaternion) -> tuple[float, float, float]:
+    """Degrees per second about the band's axes: twice the vector part of conj(before) * after, per sample time."""
+    w, x, y, z = before
+    a, b, c, d = after
+    scale = 2.0 * IMU_HZ * 180.0 / pi
+    return (
+        scale * (w * b - x * a - y * d + z * c),
+        scale * (w * c + x * d - y * a - z * b),
+        scale * (w * d - x * c + y * b - z * a),
+    )

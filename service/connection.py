@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import socket
 import sys
-from typing import Final
+from http import HTTPStatus
+from typing import Any, Final, cast
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import Opcode
+from websockets.http11 import Request
+from websockets.protocol import State
 
 from models.errors import MyocastError
 
@@ -16,6 +20,8 @@ UNANSWERED_S: Final = 60.0
 CHECK_S: Final = 2.5
 """How often a ping goes out, and how often an unanswered one is looked at."""
 SEND_BUFFER: Final = 65536
+WRITE: Final = "myocast.write"
+"""The extension of a connection's ASGI scope that holds `StreamConnection.write`."""
 _BYTES_ACKED: Final = slice(120, 128)
 """Where `struct tcp_info` (linux/tcp.h) has tcpi_bytes_acked."""
 
@@ -24,8 +30,35 @@ class PortError(MyocastError):
     """The address cannot be listened on."""
 
 
+class _Framer:
+    """Makes a message a WebSocket frame, once for all clients that get it in a row."""
+
+    def __init__(self, opcode: Opcode) -> None:
+        self._first = bytes((0x80 | opcode,))
+        self._message: bytes | str | None = None
+        self._frame = b""
+
+    def frame(self, message: bytes | str) -> bytes:
+        """The whole message as one unmasked frame (RFC 6455, section 5.2)."""
+        if message is not self._message:
+            payload = message.encode() if isinstance(message, str) else message
+            self._message, self._frame = message, self._first + _length(len(payload)) + payload
+        return self._frame
+
+
+def _length(size: int) -> bytes:
+    if size < 126:
+        return bytes((size,))
+    return b"\x7e" + size.to_bytes(2) if size < 65536 else b"\x7f" + size.to_bytes(8)
+
+
+_FRAMERS: Final = {bytes: _Framer(Opcode.BINARY), str: _Framer(Opcode.TEXT)}
+
+
 class StreamConnection(WebSocketsSansIOProtocol):
-    """A connection that ends at once when its client no longer reads.
+    """A connection that can be written to without a detour, and ends at once when its client no longer reads.
+
+    A message that goes to hundreds of clients is framed once, and no task wakes to send it.
 
     uvicorn closes such a transport politely, which first waits for the very buffer that nobody reads. Here
     a ping that stays unanswered is looked at again every few seconds: bytes that nobody takes end the
@@ -34,6 +67,19 @@ class StreamConnection(WebSocketsSansIOProtocol):
 
     _taken = 0
     _taken_at = 0.0
+
+    def handle_connect(self, event: Request) -> None:
+        super().handle_connect(event)
+        if self.response.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
+            # The application's task starts later, so the scope can still be added to.
+            cast(dict[str, Any], self.scope["extensions"])[WRITE] = self.write
+
+    def write(self, message: bytes | str) -> bool:
+        """Send a whole message if the transport takes it now; else do nothing and say False."""
+        if not self.writable.is_set() or self.conn.state is not State.OPEN or self.transport.is_closing():
+            return False
+        self.transport.write(_FRAMERS[type(message)].frame(message))
+        return True
 
     def keepalive_timeout(self) -> None:
         time = self.loop.time()

@@ -11,10 +11,9 @@ import asyncio
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import isfinite
 from queue import SimpleQueue
 from typing import Final
-
-import numpy as np
 
 from drivers.base import Frame
 from drivers.clock import Clock, now
@@ -28,7 +27,7 @@ BACKLOG_S: Final = 20.0
 """A stalled streaming model may fall behind by so much before its past is given up."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Job:
     window: Window
     skipped: int
@@ -147,7 +146,7 @@ class Engine:
         self._busy = False
         if self._stopped:
             return
-        if joints is None or not np.isfinite(joints).all():
+        if joints is None or not isfinite(sum(joints.tolist())):
             self._fail(failure or "the model answered with NaN", job)
         else:
             self._publish(job, joints, started, finished)

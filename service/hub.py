@@ -1,8 +1,9 @@
 """Fan-out: every message is encoded once and laid into each client's slots; nobody waits for anybody.
 
-A client has one slot per device for the newest pose and a short backlog for the rest. Its own sender
-task empties them as fast as the client reads, so a slow client costs only itself: a pose that was not
-sent in time is replaced, and counted as dropped. `max_rate` holds poses back on a grid of its own.
+A message goes straight into the transport of a client that keeps up. Where it cannot, the client has one
+slot per device for the newest pose and a short backlog for the rest, and its own sender task empties them
+as fast as the client reads. So a slow client costs only itself: a pose that was not sent in time is
+replaced, and counted as dropped. Clients with the same `max_rate` share a grid that holds poses back.
 
 Everything here runs on the event loop's thread.
 """
@@ -11,43 +12,48 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
 from drivers.base import Frame, Imu
 from drivers.clock import Clock, now
 from service import wire
+from service.pacer import Pacer
 from service.pose import Pose
 from service.wire import Encoding, Subscription
 
 BACKLOG: Final = 64
+JOIN_S: Final = 0.02
+"""A client with a `max_rate` joins others of the same rate if their next pose is due so soon."""
 Message = bytes | str
 """bytes go out as a binary message, str as text."""
+Write = Callable[[Message], bool]
+"""Hands a message to the transport if it takes it at once; False, and nothing done, where one must wait."""
 
 
 class Client:
     """One subscriber's slots. `take` and `wait` are for its sender, the rest for the hub."""
 
-    def __init__(self, wish: Subscription, encoding: Encoding, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, wish: Subscription, encoding: Encoding) -> None:
         self.wish = wish
         self.encoding = encoding
         self.dropped = 0
         self.sent: Callable[[int], None] | None = None
         """Called with a pose's number once it was handed to the transport; only the benchmark asks."""
-        self._loop = loop
+        self.write: Write | None = None
+        """Set once the client has been greeted, where its connection can be written to straight away."""
         self._backlog: deque[Message] = deque()
         self._poses: dict[int, tuple[Message, int]] = {}
-        self._released = False
         self._wake = asyncio.Event()
-        self._grid = 0.0
-        self._timer: asyncio.TimerHandle | None = None
 
     def wants(self, stream: str) -> bool:
         return stream in self.wish.streams
 
     def put(self, message: Message) -> None:
-        """Queue anything but a pose; the oldest goes when too many wait."""
+        """Send or queue anything but a pose; the oldest goes when too many wait."""
+        if self._straight(message, -1):
+            return
         if len(self._backlog) >= BACKLOG:
             self._backlog.popleft()
             self.dropped += 1
@@ -55,29 +61,18 @@ class Client:
         self._wake.set()
 
     def put_pose(self, device: int, message: Message, seq: int) -> None:
-        """Lay the newest pose of a device into its slot."""
-        unsent = self._released and device in self._poses
+        """Send the newest pose of a device, or lay it into its slot."""
+        if self._straight(message, seq):
+            return
+        self.dropped += device in self._poses
         self._poses[device] = (message, seq)
-        if self.wish.max_rate is None:
-            self.dropped += unsent
-            self._release()
-        elif self._released:
-            self._miss_on_grid(unsent, 1.0 / self.wish.max_rate)
-        elif self._timer is None:
-            self._release_on_grid(self.wish.max_rate)
+        self._wake.set()
 
     def subscribe(self, wish: Subscription) -> None:
         """Replace the subscription; poses no longer wanted are forgotten."""
         self.wish = wish
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        self._grid = 0.0
         if not self.wants("pose"):
             self._poses.clear()
-            self._released = False
-        elif self._poses:
-            self._release()
 
     async def wait(self) -> None:
         """Until there is something to take."""
@@ -87,42 +82,47 @@ class Client:
         """The next message and its pose's number (-1 for others), or None: then wait."""
         if self._backlog:
             return self._backlog.popleft(), -1
-        if self._released:
-            device = next(iter(self._poses))
-            item = self._poses.pop(device)
-            self._released = bool(self._poses)
-            return item
+        if self._poses:
+            return self._poses.pop(next(iter(self._poses)))
         self._wake.clear()
         return None
 
-    def close(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+    def _straight(self, message: Message, seq: int) -> bool:
+        """Send past the slots, if nothing lies in them and the sender task has nothing in its hands."""
+        if self.write is None or self._wake.is_set() or not self.write(message):
+            return False
+        if self.sent is not None and seq >= 0:
+            self.sent(seq)
+        return True
 
-    def _release(self) -> None:
-        self._timer = None
-        self._released = True
-        self._wake.set()
 
-    def _release_on_grid(self, max_rate: float) -> None:
-        time, period = self._loop.time(), 1.0 / max_rate
-        if time < self._grid:
-            self._timer = self._loop.call_at(self._grid, self._release_due, period)
-        else:
-            self._release_due(period)
+class _Group:
+    """Clients that get poses on the same grid of `max_rate`: one timer and one encoding for all of them."""
 
-    def _miss_on_grid(self, unsent: bool, period: float) -> None:
-        """What was released still waits: slowness costs the poses of the grid, not those between."""
-        if self._loop.time() >= self._grid:
-            self.dropped += unsent
-            self._release_due(period)
+    def __init__(self, max_rate: float, send: Callable[[Pose, Iterable[Client]], None]) -> None:
+        self.max_rate = max_rate
+        self.clients: set[Client] = set()
+        self._send = send
+        self._pacers: dict[int, Pacer[Pose]] = {}
+        self._loop = asyncio.get_running_loop()
 
-    def _release_due(self, period: float) -> None:
+    def open_to(self, max_rate: float) -> bool:
+        """Whether a client that comes now would get its first pose without a wait that anybody notices."""
         time = self._loop.time()
-        behind = max(0.0, time - self._grid)
-        self._grid = self._grid + (behind // period + 1.0) * period if self._grid else time + period
-        self._release()
+        return max_rate == self.max_rate and all(pacer.due <= time + JOIN_S for pacer in self._pacers.values())
+
+    def put(self, pose: Pose) -> None:
+        pacer = self._pacers.get(pose.device)
+        if pacer is None:
+            pacer = self._pacers[pose.device] = Pacer(self.max_rate, self._release, self._loop)
+        pacer.put(pose)
+
+    def close(self) -> None:
+        for pacer in self._pacers.values():
+            pacer.close()
+
+    def _release(self, pose: Pose) -> None:
+        self._send(pose, self.clients)
 
 
 class Hub:
@@ -133,18 +133,21 @@ class Hub:
         self.sinks: list[Callable[[Pose], None]] = []
         """Other outputs that take every pose as a value (the recorder, Leap, UDP, LSL)."""
         self.published: list[Callable[[Pose], None]] = []
-        """Called when a pose lies in every slot; only the benchmark asks."""
+        """Called when a pose went to everyone who is due; only the benchmark asks."""
         self.joined: list[Callable[[Client], None]] = []
         """Called with every new client; only the benchmark asks."""
         self.dropped_before = 0
         """Dropped messages of clients that have left."""
         self._clock = clock
         self._wants: dict[str, tuple[Client, ...]] = {}
+        self._prompt: tuple[Client, ...] = ()
+        self._groups: list[_Group] = []
         self._regroup()
 
     def connect(self, wish: Subscription, encoding: Encoding) -> Client:
-        client = Client(wish, encoding, asyncio.get_running_loop())
+        client = Client(wish, encoding)
         self.clients.add(client)
+        self._join(client)
         self._regroup()
         for greet in self.joined:
             greet(client)
@@ -154,7 +157,7 @@ class Hub:
         if client in self.clients:
             self.clients.remove(client)
             self.dropped_before += client.dropped
-            client.close()
+            self._part(client)
             self._regroup()
 
     @contextmanager
@@ -166,7 +169,9 @@ class Hub:
             self.disconnect(client)
 
     def resubscribe(self, client: Client, wish: Subscription) -> None:
+        self._part(client)
         client.subscribe(wish)
+        self._join(client)
         self._regroup()
 
     @property
@@ -174,12 +179,19 @@ class Hub:
         return self.dropped_before + sum(client.dropped for client in self.clients)
 
     def publish_pose(self, pose: Pose) -> None:
-        """Encode once per encoding in use and lay it into every slot."""
+        """To everyone who wants poses: at once, or when its `max_rate` allows."""
         for sink in self.sinks:
             sink(pose)
-        clients = self._wants["pose"]
-        if not clients:
+        if not self._wants["pose"]:
             return
+        self._send(pose, self._prompt)
+        for group in self._groups:
+            group.put(pose)
+        for done in self.published:
+            done(pose)
+
+    def _send(self, pose: Pose, clients: Iterable[Client]) -> None:
+        """Encode once per encoding in use."""
         age_ms = (self._clock() - pose.arrival) * 1e3
         text: str | None = None
         binary: bytes | None = None
@@ -190,8 +202,6 @@ class Hub:
             else:
                 text = text or wire.pose_json(pose, age_ms).decode()
                 client.put_pose(pose.device, text, pose.seq)
-        for done in self.published:
-            done(pose)
 
     def wanted(self, stream: str) -> bool:
         """Whether anybody listens, so that nothing is encoded for nobody."""
@@ -226,6 +236,24 @@ class Hub:
 
     def _regroup(self) -> None:
         self._wants = {stream: tuple(c for c in self.clients if c.wants(stream)) for stream in wire.STREAMS}
+        self._prompt = tuple(client for client in self._wants["pose"] if client.wish.max_rate is None)
+
+    def _join(self, client: Client) -> None:
+        max_rate = client.wish.max_rate
+        if max_rate is None or not client.wants("pose"):
+            return
+        group = next((group for group in self._groups if group.open_to(max_rate)), None)
+        if group is None:
+            group = _Group(max_rate, self._send)
+            self._groups.append(group)
+        group.clients.add(client)
+
+    def _part(self, client: Client) -> None:
+        for group in [group for group in self._groups if client in group.clients]:
+            group.clients.remove(client)
+            if not group.clients:
+                group.close()
+                self._groups.remove(group)
 
 
 Forward = Callable[[Message], Awaitable[None]]

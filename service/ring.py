@@ -18,6 +18,7 @@ class Ring:
         self.rows = 0
         """Rows pushed since the beginning."""
         self._data = np.zeros((2 * capacity, channels), dtype=np.float32)
+        self._copies = self._data.reshape(2, capacity, channels)
 
     def push(self, samples: Floats) -> None:
         """Append (n, channels); only the newest `capacity` rows are kept."""
@@ -25,11 +26,12 @@ class Ring:
             self.rows += len(samples) - self.capacity
             samples = samples[-self.capacity :]
         at, size = self.rows % self.capacity, len(samples)
-        head = min(size, self.capacity - at)
-        for mirror in (0, self.capacity):
-            self._data[mirror + at : mirror + at + head] = samples[:head]
-            if head < size:
-                self._data[mirror : mirror + size - head] = samples[head:]
+        head = self.capacity - at
+        if size <= head:
+            self._copies[:, at : at + size] = samples
+        else:
+            self._copies[:, at:] = samples[:head]
+            self._copies[:, : size - head] = samples[head:]
         self.rows += size
 
     def view(self, end: int, count: int) -> Floats:

@@ -12,8 +12,9 @@ from starlette.types import Receive, Scope, Send
 from drivers.clock import Clock, now
 from service import wire
 from service.announcer import Announcer
+from service.connection import WRITE
 from service.gate import Refusal, query_value, refuse
-from service.hub import Client, Forward, Hub, Message, pump
+from service.hub import Client, Forward, Hub, Message, Write, pump
 from service.wire import Bad, Encoding, Ping, Subscription, SubscriptionError
 
 BAD_MESSAGES: Final = 10
@@ -42,7 +43,7 @@ class StreamEndpoint:
             await _close(send, 1013 if full else 1001, "too many clients" if full else str(self._goodbye))
             return
         with self._hub.connected(wish, encoding) as client:
-            await self._converse(client, receive, send)
+            await self._converse(client, receive, send, scope["extensions"].get(WRITE))
 
     async def close_all(self, reason: str) -> None:
         """Say goodbye to everyone; new clients are turned away. Bounded in time whatever clients do."""
@@ -52,12 +53,13 @@ class StreamEndpoint:
         if self._conversations:
             await asyncio.wait(list(self._conversations.values()), timeout=0.5)
 
-    async def _converse(self, client: Client, receive: Receive, send: Send) -> None:
+    async def _converse(self, client: Client, receive: Receive, send: Send, write: Write | None) -> None:
         async def forward(message: Message) -> None:
             await send({"type": "websocket.send", "text" if isinstance(message, str) else "bytes": message})
 
         # A fresh client's slots are empty until here, so hello is always first.
         await forward(self._announcer.hello(client))
+        client.write = write
         self._greet(client)
         pumping = asyncio.ensure_future(pump(client, forward))
         listening = asyncio.ensure_future(self._listen(client, receive))

@@ -8,7 +8,7 @@ from drivers.base import Frame
 from models.hand import Floats
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Window:
     """The samples that one pose is made from, named by their newest row."""
 

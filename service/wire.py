@@ -28,6 +28,7 @@ MAX_RATE_HZ: Final = 1000.0
 _POSE: Final = struct.Struct("<BBHIQdffIB3x")
 _EMG: Final = struct.Struct("<BBHB3xQdfI")
 _LEFT, _HELD, _GAP, _TRUTH = 1, 2, 4, 8
+_F4: Final = np.dtype("<f4")
 _NUMPY: Final = orjson.OPT_SERIALIZE_NUMPY
 
 
@@ -120,8 +121,8 @@ def pose_binary(pose: Pose, age_ms: float) -> bytes:
     head = _POSE.pack(
         1, 1, flags, pose.seq & 0xFFFFFFFF, pose.sample, pose.t, age_ms, pose.infer_ms, pose.skipped, pose.device
     )
-    tail = b"" if pose.truth is None else pose.truth.astype("<f4").tobytes()
-    return head + pose.joints.astype("<f4").tobytes() + b"\0\0\0\0" + tail
+    tail = b"" if pose.truth is None else _little_endian(pose.truth)
+    return head + _little_endian(pose.joints) + b"\0\0\0\0" + tail
 
 
 def emg_json(device: int, frame: Frame, rate_hz: float) -> bytes:
@@ -138,7 +139,7 @@ def emg_json(device: int, frame: Frame, rate_hz: float) -> bytes:
 def emg_binary(device: int, frame: Frame, rate_hz: float) -> bytes:
     """Rows of EMG as one little-endian record of 32 + 32 n bytes."""
     head = _EMG.pack(2, 1, len(frame.samples), device, frame.sample, frame.t, rate_hz, 0)
-    return head + frame.samples.astype("<f4").tobytes()
+    return head + _little_endian(frame.samples)
 
 
 def imu_json(device: int, imu: Imu) -> bytes:
@@ -201,6 +202,10 @@ def pong(id_: Any, t: float) -> bytes:
 
 def error_message(bad: Bad) -> bytes:
     return orjson.dumps({"type": "error", "code": bad.code, "message": bad.message})
+
+
+def _little_endian(values: Floats) -> bytes:
+    return values.astype(_F4, copy=False).tobytes()
 
 
 def _rounded(joints: Floats) -> Floats:

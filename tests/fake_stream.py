@@ -7,6 +7,7 @@ the same port and made mute, which the real server should not be.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import http
 import json
 import struct
@@ -16,6 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.datastructures import Headers
+from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
@@ -99,7 +101,8 @@ class FakeStream:
         for message in messages:
             for client in list(self.clients):
                 binary = client.subprotocol == PROTOCOLS[0] and message["type"] == "pose"
-                await client.send(to_binary(message) if binary else json.dumps(message))
+                with contextlib.suppress(ConnectionClosed):
+                    await client.send(to_binary(message) if binary else json.dumps(message))
 
     async def tick(self, count: int, rate_hz: float, first: int = 0) -> None:
         """Send poses on a grid of 1/rate_hz, however late the loop runs."""
@@ -145,8 +148,9 @@ class FakeStream:
         self.clients.add(client)
         self.on_client(client)
         try:
-            async for message in client:
-                await self._answer(client, json.loads(message), binary)
+            with contextlib.suppress(ConnectionClosed):
+                async for message in client:
+                    await self._answer(client, json.loads(message), binary)
         finally:
             self.clients.discard(client)
 

@@ -37,7 +37,7 @@ def test_figures_for_people_for_programs_and_as_a_picture(console: Console, tiny
     assert figures["latency"]["stages"]["total"]["n"] == figures["latency"]["delivered"] > 0
     assert figures["machine"]["cores"] > 0
     assert figures["versions"]["onnxruntime"]
-    assert len(figures["limits"]) == 4
+    assert len(figures["limits"]) == 5
 
 
 def test_startup_and_a_limit_that_is_missed(console: Console, tiny_window: Path) -> None:

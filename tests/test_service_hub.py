@@ -186,11 +186,12 @@ def rate_of(
         client = hub.connect(Subscription(max_rate=max_rate), "json")
         newest = -1
 
-        async def take(message: Message) -> None:
+        def write(message: Message) -> bool:
             got.append(json.loads(message)["seq"])
             assert got[-1] == newest
+            return True
 
-        pumping = asyncio.ensure_future(pump(client, take))
+        client.write = write
         rng = np.random.default_rng(1)
         for seq in range(int(seconds * pose_rate)):
             due = (seq + 1 + jitter * rng.uniform(-0.5, 0.5)) / pose_rate
@@ -198,9 +199,6 @@ def rate_of(
             newest = seq
             hub.publish_pose(pose(seq))
         await asyncio.sleep(1.0 / (max_rate or pose_rate))
-        pumping.cancel()
-        await asyncio.wait([pumping])
-        assert pumping.cancelled()
         hub.disconnect(client)
         return client
 
@@ -245,6 +243,56 @@ def test_what_slowness_costs_at_max_rate_are_the_poses_of_the_grid() -> None:
     with VirtualLoop() as loop:
         loop.run(run(loop))
     assert 17 <= dropped[0] <= 20
+
+
+async def test_who_keeps_up_gets_messages_at_once_and_in_order() -> None:
+    """A transport that is full sends what follows through the slots, and nothing overtakes what waits there."""
+    hub = Hub()
+    client = hub.connect(Subscription(("pose", "emg")), "json")
+    written: list[int] = []
+    sent: list[int] = []
+    open_ = True
+
+    def write(message: Message) -> bool:
+        if open_:
+            written.append(json.loads(message).get("seq", -1))
+        return open_
+
+    client.write, client.sent = write, sent.append
+    hub.publish_pose(pose(0))
+    hub.publish_emg(0, frame(0), 200.0)
+    assert (written, sent) == ([0, -1], [0])
+    open_ = False
+    hub.publish_pose(pose(1))
+    open_ = True
+    hub.publish_pose(pose(2))
+    assert written == [0, -1]
+    assert seqs(client) == [2]
+    assert client.dropped == 1
+    hub.publish_pose(pose(3))
+    assert written == [0, -1, 3]
+
+
+async def test_clients_of_one_rate_share_a_grid_but_nobody_waits_for_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    encoded: list[int] = []
+    real = wire.pose_json
+
+    def pose_json(p: Pose, age_ms: float) -> bytes:
+        encoded.append(p.seq)
+        return real(p, age_ms)
+
+    monkeypatch.setattr(wire, "pose_json", pose_json)
+    hub = Hub()
+    early = [hub.connect(Subscription(max_rate=0.5), "json") for _ in range(3)]
+    hub.publish_pose(pose(0))
+    assert encoded == [0]
+    assert [seqs(client) for client in early] == [[0]] * 3
+    late = hub.connect(Subscription(max_rate=0.5), "json")
+    hub.publish_pose(pose(1))
+    assert [seqs(client) for client in early] == [[]] * 3
+    assert seqs(late) == [1]
+    for client in (*early, late):
+        hub.disconnect(client)
 
 
 async def test_held_back_by_max_rate_is_not_dropped() -> None:

@@ -80,8 +80,13 @@ class Latency:
 
     @property
     def overhead_ms(self) -> float:
-        """What the median pose costs beyond the model itself."""
+        """What the median pose costs beyond the model itself, run back to back: its caches never cool."""
         return self.stages["total"].p50 - self.bare.p50
+
+    @property
+    def overhead_paced_ms(self) -> float:
+        """What the median pose costs beyond the model itself at the same pace."""
+        return self.stages["total"].p50 - self.bare_paced.p50
 
     def limits(self) -> list[Limit]:
         total, missing = (
@@ -89,7 +94,8 @@ class Latency:
             self.counts["due"] - sum(self.counts[key] for key in ("poses", "skipped", "invalid", "unfinished")),
         )
         return [
-            Limit("median arrival → client, beyond the bare run", self.overhead_ms, "<=", 1.0, "ms"),
+            Limit("median arrival → client, beyond bare runs at its pace", self.overhead_paced_ms, "<=", 1.0, "ms"),
+            Limit("median arrival → client, beyond bare runs back to back", self.overhead_ms, "<=", 1.0, "ms"),
             Limit("p99 arrival → client, against 4 x bare median + 5 ms", total.p99, "<=", 4 * self.bare.p50 + 5, "ms"),
             Limit("windows due - poses - skipped", missing + self.unaccounted, "==", 0),
             Limit("poses that a client missed", self.client_gaps, "==", 0),

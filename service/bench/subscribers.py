@@ -13,6 +13,7 @@ import numpy as np
 
 from myocast_client import ClientError, Pose, connect
 from service.bench.process import BenchError, Line, call_in, usage
+from service.cli.serve import loop_factory
 
 ROW = tuple[int, int, int, int, int, float]
 
@@ -23,7 +24,8 @@ def subscribe(line: Line, request: dict[str, Any]) -> None:
     The file's array `poses` has columns client, seq, sample, skipped, gap, time (system-wide monotonic).
     """
     notes: list[ROW] = []
-    asyncio.run(_subscribe(line, request["url"], request["clients"], notes))
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        runner.run(_subscribe(line, request["url"], request["clients"], notes))
     np.savez(Path(request["notes"]), poses=np.array(notes, dtype=np.float64).reshape(-1, 6))
     line.send(stopped=True)
 

@@ -9,6 +9,7 @@ import random
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable
+from functools import partial
 from types import TracebackType
 from typing import Any, Final, Literal, TypeVar, cast
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
@@ -16,6 +17,8 @@ from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.client import connect as _dial
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
+from websockets.frames import Frame, Opcode
+from websockets.protocol import Event
 from websockets.typing import Subprotocol
 
 from myocast_client.messages import Bye, DecodeError, Emg, Fault, Hello, Imu, Message, Pong, Pose, Status, decode
@@ -149,6 +152,45 @@ def connect(
     )  # fmt: skip
 
 
+class _Socket(ClientConnection):
+    """Hands whole messages over as they are read, without a task that first has to wake.
+
+    What is left to `recv` are messages in fragments, texts that are none, and the end.
+    """
+
+    def __init__(self, *args: Any, take: Callable[[bytes | str], None], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.first: asyncio.Future[bytes | str] = self.loop.create_future()
+        self.failure: Exception | None = None
+        """What `take` raised; it ended the connection."""
+        self._take = take
+
+    def process_event(self, event: Event) -> None:
+        message = _whole(event)
+        if message is None:
+            super().process_event(event)
+        elif self.failure is None:
+            try:
+                self._take(message)
+            except Exception as error:
+                self.failure = error
+                self.transport.abort()
+            if not self.first.done():
+                self.first.set_result(message)
+
+
+def _whole(event: Event) -> bytes | str | None:
+    if not isinstance(event, Frame) or not event.fin:
+        return None
+    data = bytes(event.data)
+    if event.opcode is Opcode.BINARY:
+        return data
+    try:
+        return data.decode() if event.opcode is Opcode.TEXT else None
+    except UnicodeDecodeError:
+        return None
+
+
 class Client:
     """One connection that keeps itself up. Iterate it for poses, or `messages()` for everything."""
 
@@ -173,7 +215,7 @@ class Client:
         self._kinds: tuple[type[Message], ...] = (Pose, Emg, Imu, Status, Hello, Bye)
         self._callbacks: dict[type, list[Callable[[Any], None]]] = {}
         self._wake = asyncio.Event()
-        self._socket: ClientConnection | None = None
+        self._socket: _Socket | None = None
         self._task: asyncio.Task[None] | None = None
         self._answer: tuple[set[str], asyncio.Future[None]] | None = None
         self._heard = 0.0
@@ -287,7 +329,7 @@ class Client:
             await self._wake.wait()
         return self._waiting.popleft()
 
-    async def _run(self, socket: ClientConnection) -> None:
+    async def _run(self, socket: _Socket) -> None:
         while True:
             try:
                 await self._pump(socket)
@@ -298,7 +340,7 @@ class Client:
                 return
             socket = await self._dial_again()
 
-    async def _pump(self, socket: ClientConnection) -> None:
+    async def _pump(self, socket: _Socket) -> None:
         heartbeat = asyncio.create_task(self._heartbeat(socket), name="myocast-heartbeat")
         try:
             with contextlib.suppress(ConnectionClosed):
@@ -307,10 +349,12 @@ class Client:
         finally:
             heartbeat.cancel()
             await socket.close()
+        if socket.failure is not None:
+            raise socket.failure
         if socket.close_code == _POLICY:
             raise Refused(f"the server closed the connection: {socket.close_reason or 'policy'}", code="policy")
 
-    async def _heartbeat(self, socket: ClientConnection) -> None:
+    async def _heartbeat(self, socket: _Socket) -> None:
         with contextlib.suppress(ConnectionClosed):
             while self._clock() - self._heard <= self._silence:
                 await socket.send(json.dumps({"type": "ping", "id": self._clock()}))
@@ -357,7 +401,7 @@ class Client:
         for callback in self._callbacks.get(type(message), ()):
             callback(message)
 
-    async def _dial_again(self) -> ClientConnection:
+    async def _dial_again(self) -> _Socket:
         delay = _FIRST_DELAY_S
         while True:
             await asyncio.sleep(delay * random.uniform(0.5, 1.0))
@@ -366,7 +410,7 @@ class Client:
             except Unreachable:
                 delay = min(delay * 2, _LONGEST_DELAY_S)
 
-    async def _dial(self) -> ClientConnection:
+    async def _dial(self) -> _Socket:
         url, token = stream_url(self._url, self._streams, self._max_rate)
         token = self._token or token
         try:
@@ -376,8 +420,9 @@ class Client:
                     subprotocols=[Subprotocol(f"myocast.v1.{self._encoding}")],
                     additional_headers={"Authorization": f"Bearer {token}"} if token else None,
                     compression=None, proxy=None, ping_interval=None, close_timeout=1.0, open_timeout=None,
+                    create_connection=partial(_Socket, take=self._take),  # type: ignore[arg-type]
                 )  # fmt: skip
-                return await self._greet(socket)
+                return await self._greet(cast(_Socket, socket))
         except InvalidStatus as error:
             raise _refusal(error.response.status_code, error.response.body) from None
         except InvalidURI as error:
@@ -386,14 +431,18 @@ class Client:
             reason = str(error) or "no answer in time"
             raise Unreachable(f"no Myocast stream at {url.partition('?')[0]}: {reason}") from None
 
-    async def _greet(self, socket: ClientConnection) -> ClientConnection:
+    async def _greet(self, socket: _Socket) -> _Socket:
+        closed = asyncio.ensure_future(socket.wait_closed())
         try:
-            self._take(first := await socket.recv())
+            await asyncio.wait((socket.first, closed), return_when=asyncio.FIRST_COMPLETED)
+            first = socket.first.result() if socket.first.done() else await socket.recv()
             if not isinstance(first, str) or '"hello"' not in first:
                 raise Unreachable("the server there does not begin with a hello: it is not Myocast")
         except BaseException:
             socket.transport.abort()
             raise
+        finally:
+            closed.cancel()
         self._socket = socket
         self.connections += 1
         return socket

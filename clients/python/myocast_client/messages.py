@@ -25,6 +25,7 @@ PARENTS: Final = (-1, 0, 1, 2, 3, 0, 5, 6, 7, 0, 9, 10, 11, 0, 13, 14, 15, 0, 17
 
 _POSE: Final = struct.Struct("<BBHIQdffIBxxx252sf")
 _EMG: Final = struct.Struct("<BBHBxxxQdfxxxx")
+_F4: Final = np.dtype("<f4")
 _LEFT, _HELD, _GAP, _TRUTH, _CONFIDENT = 1, 2, 4, 8, 16
 _POSE_BYTES, _TRUTH_BYTES = 296, 548
 
@@ -184,8 +185,8 @@ def _binary_pose(data: bytes, received: float) -> Pose:
         raise ValueError(f"a pose of {len(data)} bytes with flags {flags}")
     return Pose(
         seq=seq, sample=sample, t=t, age_ms=age_ms, infer_ms=infer_ms, skipped=skipped,
-        joints=np.frombuffer(data, "<f4", 63, 40).reshape(21, 3),
-        truth=np.frombuffer(data, "<f4", 63, 296).reshape(21, 3) if flags & _TRUTH else None,
+        joints=np.frombuffer(data, _F4, 63, 40).reshape(21, 3),
+        truth=np.frombuffer(data, _F4, 63, 296).reshape(21, 3) if flags & _TRUTH else None,
         hand="left" if flags & _LEFT else "right", device=device, gap=bool(flags & _GAP), held=bool(flags & _HELD),
         confidence=confidence if flags & _CONFIDENT else None, received=received,
     )  # fmt: skip
@@ -195,7 +196,7 @@ def _binary_emg(data: bytes, received: float) -> Emg:
     _, _, rows, device, sample, t, rate_hz = _EMG.unpack_from(data)
     if len(data) != _EMG.size + 32 * rows:
         raise ValueError(f"{rows} rows of EMG in {len(data)} bytes")
-    samples = np.frombuffer(data, "<f4", rows * 8, _EMG.size).reshape(rows, 8)
+    samples = np.frombuffer(data, _F4, rows * 8, _EMG.size).reshape(rows, 8)
     return Emg(device=device, sample=sample, t=t, rate_hz=rate_hz, samples=samples, received=received)
 
 

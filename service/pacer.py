@@ -13,18 +13,19 @@ class Pacer(Generic[T]):
     """Hands on at most `rate_hz` values a second, on a grid; the newest replaces one that waits."""
 
     def __init__(self, rate_hz: float, send: Callable[[T], None], loop: asyncio.AbstractEventLoop) -> None:
+        self.due = 0.0
+        """When the next value may go, on the loop's clock; in the past: the next one goes at once."""
         self._period, self._send, self._loop = 1.0 / rate_hz, send, loop
-        self._due = 0.0
         self._waiting: list[T] = []
         self._timer: asyncio.TimerHandle | None = None
 
     def put(self, value: T) -> None:
         self._waiting = [value]
         if self._timer is None:
-            if self._loop.time() >= self._due:
+            if self._loop.time() >= self.due:
                 self._release()
             else:
-                self._timer = self._loop.call_at(self._due, self._release)
+                self._timer = self._loop.call_at(self.due, self._release)
 
     def close(self) -> None:
         """Forget what waits."""
@@ -35,6 +36,7 @@ class Pacer(Generic[T]):
     def _release(self) -> None:
         self._timer = None
         time = self._loop.time()
-        on_grid = self._due + self._period
-        self._due = on_grid if on_grid > time else time + self._period
+        behind = max(0.0, time - self.due)
+        # However late a value came, the grid stays where it was.
+        self.due = self.due + (behind // self._period + 1.0) * self._period if self.due else time + self._period
         self._send(self._waiting.pop())
