@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import Any, Final, cast
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from websockets.frames import Opcode
+from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
 from websockets.protocol import State
 
@@ -17,6 +17,7 @@ from models.errors import MyocastError
 UNREAD_S: Final = 10.0
 """A client that has read nothing for so long is gone, its socket included."""
 UNANSWERED_S: Final = 60.0
+"""Patience with a client that takes everything but has never answered a ping: it may not know pings."""
 CHECK_S: Final = 2.5
 """How often a ping goes out, and how often an unanswered one is looked at."""
 SEND_BUFFER: Final = 65536
@@ -61,12 +62,14 @@ class StreamConnection(WebSocketsSansIOProtocol):
     A message that goes to hundreds of clients is framed once, and no task wakes to send it.
 
     uvicorn closes such a transport politely, which first waits for the very buffer that nobody reads. Here
-    a ping that stays unanswered is looked at again every few seconds: bytes that nobody takes end the
-    connection after 10 s; a client that takes everything but never answers pings has a minute.
+    a ping that stays unanswered is looked at again every few seconds. Bytes that nobody takes end the
+    connection after 10 s, and so does silence after earlier answers; a client that takes everything but has
+    never answered a ping has a minute.
     """
 
     _taken = 0
     _taken_at = 0.0
+    _knows_pings = False
 
     def handle_connect(self, event: Request) -> None:
         super().handle_connect(event)
@@ -81,13 +84,17 @@ class StreamConnection(WebSocketsSansIOProtocol):
         self.transport.write(_FRAMERS[type(message)].frame(message))
         return True
 
+    def handle_pong(self, event: Frame) -> None:
+        self._knows_pings = True
+        super().handle_pong(event)
+
     def keepalive_timeout(self) -> None:
         time = self.loop.time()
         waiting, taken = self._progress()
         if not waiting or taken != self._taken:
             self._taken, self._taken_at = taken, time
         unanswered = time - self.ping_sent_at
-        stuck = unanswered >= UNREAD_S and time - self._taken_at >= CHECK_S
+        stuck = unanswered >= UNREAD_S and (self._knows_pings or time - self._taken_at >= CHECK_S)
         if stuck or unanswered >= UNANSWERED_S:
             self.pong_timer = None
             self.transport.abort()

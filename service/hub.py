@@ -132,8 +132,8 @@ class Hub:
         self.clients: set[Client] = set()
         self.sinks: list[Callable[[Pose], None]] = []
         """Other outputs that take every pose as a value (the recorder, Leap, UDP, LSL)."""
-        self.published: list[Callable[[Pose], None]] = []
-        """Called when a pose went to everyone who is due; only the benchmark asks."""
+        self.encoded: list[Callable[[Pose], None]] = []
+        """Called when a pose has become a message, before it goes to anybody; only the benchmark asks."""
         self.joined: list[Callable[[Client], None]] = []
         """Called with every new client; only the benchmark asks."""
         self.dropped_before = 0
@@ -187,8 +187,6 @@ class Hub:
         self._send(pose, self._prompt)
         for group in self._groups:
             group.put(pose)
-        for done in self.published:
-            done(pose)
 
     def _send(self, pose: Pose, clients: Iterable[Client]) -> None:
         """Encode once per encoding in use."""
@@ -197,11 +195,19 @@ class Hub:
         binary: bytes | None = None
         for client in clients:
             if client.encoding == "binary":
-                binary = binary or wire.pose_binary(pose, age_ms)
+                if binary is None:
+                    binary = wire.pose_binary(pose, age_ms)
+                    self._note_encoded(pose)
                 client.put_pose(pose.device, binary, pose.seq)
             else:
-                text = text or wire.pose_json(pose, age_ms).decode()
+                if text is None:
+                    text = wire.pose_json(pose, age_ms).decode()
+                    self._note_encoded(pose)
                 client.put_pose(pose.device, text, pose.seq)
+
+    def _note_encoded(self, pose: Pose) -> None:
+        for note in self.encoded:
+            note(pose)
 
     def wanted(self, stream: str) -> bool:
         """Whether anybody listens, so that nothing is encoded for nobody."""

@@ -95,6 +95,24 @@ async def test_a_client_that_reads_but_never_answers_pings_has_longer(
         await live.until(lambda: not live.service.hub.clients)
 
 
+@linux
+async def test_a_client_that_has_answered_and_falls_silent_is_gone_though_hardly_anything_is_sent(
+    tiny_window: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with impatient(tiny_window, monkeypatch, UNANSWERED_S=600.0) as (live, _):
+        raw = RawClient(live)
+        await raw.open("?streams=status")
+        heard = b""
+        while b"\x89\x04" not in heard[:-4]:
+            heard += await raw.reader.read(1024)
+        ping = heard.partition(b"\x89\x04")[2][:4]
+        raw.send(b"\x8a\x84\0\0\0\0" + ping)
+        while await raw.reader.read(65536):
+            pass
+        raw.close()
+        await live.until(lambda: not live.service.hub.clients)
+
+
 async def test_a_client_whose_link_is_cut_is_gone(tiny_window: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with impatient(tiny_window, monkeypatch) as (live, _):
         raw = RawClient(live)

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from service.bench.figures import Limit
 from service.bench.process import Child, percent
+from service.outputs.leap_cost import frame_cost_us
 
 CLIENTS: Final = (1, 10, 100, 500)
 RATE_HZ: Final = 100.0
@@ -22,6 +23,8 @@ HEALTHY: Final = 20
 STALL_S: Final = 20.0
 FULL_RATE: Final = 0.99
 """Of the poses made: what counts as full rate."""
+LEAP_US: Final = 150.0
+LEAP_PERCENT: Final = 10.0
 TURNS: Final = ("ours", "minimal", "minimal", "ours")
 Progress = Callable[[str, float], None]
 
@@ -85,6 +88,19 @@ class Crowd:
 
 
 @dataclass(frozen=True, slots=True)
+class LeapCost:
+    """What a Leap frame costs the server; it is encoded once, however many clients there are."""
+
+    us_per_frame: float
+    bytes: int
+
+    @property
+    def core_percent(self) -> float:
+        """Share of a core at `RATE_HZ` frames a second."""
+        return self.us_per_frame * RATE_HZ * 1e-4
+
+
+@dataclass(frozen=True, slots=True)
 class FanOut:
     """All of it."""
 
@@ -93,9 +109,10 @@ class FanOut:
     rows: tuple[Row, ...]
     stalled: Stalled | None
     crowd: Crowd | None
+    leap: LeapCost | None
 
     def limits(self) -> list[Limit]:
-        return [*self._costs(), *self._healthy(), *self._crowd()]
+        return [*self._costs(), *self._healthy(), *self._crowd(), *self._leap()]
 
     def _costs(self) -> list[Limit]:
         name = "CPU per message, of minimal FastAPI's, {} clients"
@@ -114,6 +131,15 @@ class FanOut:
         return [
             Limit(name, self.crowd.share, ">=", CROWD_SHARE),
             Limit("windows that the engine skipped meanwhile", self.crowd.skipped, "==", 0),
+        ]
+
+    def _leap(self) -> list[Limit]:
+        if self.leap is None:
+            return []
+        name = f"Leap frames at {RATE_HZ:g} a second, of a core"
+        return [
+            Limit("CPU of a Leap frame", self.leap.us_per_frame, "<=", LEAP_US, "µs"),
+            Limit(name, self.leap.core_percent, "<", LEAP_PERCENT, "%"),
         ]
 
 
@@ -136,7 +162,7 @@ def run(seconds: float, progress: Progress, clients: Sequence[int] = CLIENTS, st
             _round(server, url, crowd, clients[0], min(1.0, seconds))
         rows = [_row(servers, crowd, count, seconds, progress) for count in clients]
         stalled = _stalled(*servers["ours"], crowd, stall_s, progress) if stall_s else None
-    return FanOut(RATE_HZ, seconds, tuple(rows), stalled, None)
+    return FanOut(RATE_HZ, seconds, tuple(rows), stalled, None, LeapCost(*frame_cost_us()))
 
 
 def crowded(

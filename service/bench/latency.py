@@ -34,7 +34,7 @@ MEANING: Final = {
     "hand-over": "→ the worker thread begins",
     "inference": "→ the pose is there",
     "loop": "→ back on the event loop",
-    "encode": "→ encoded, in every client's slot",
+    "encode": "→ encoded",
     "socket": "→ handed to the client's transport",
     "client": "→ received and decoded by the client",
     "total": "arrival → in the client's hands",

@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.table import Table
 
-from service.bench.fanout import CROWD_LEAST_HZ, CROWD_RATE_HZ, Cost, Crowd, FanOut
+from service.bench.fanout import CROWD_LEAST_HZ, CROWD_RATE_HZ, RATE_HZ, Cost, Crowd, FanOut, LeapCost
 from service.bench.figures import Limit, Times
 from service.bench.frameworks import Comparison
 from service.bench.latency import MEANING, Latency
@@ -62,6 +62,8 @@ def fan_out(result: FanOut) -> list[Table]:
         title = "{} clients at {:g} Hz for {:.0f} s, source and model included"
         crowd = result.crowd
         tables.append(_facts(title.format(crowd.clients, CROWD_RATE_HZ, crowd.seconds), _crowd(crowd)))
+    if result.leap is not None:
+        tables.append(_facts("Leap endpoint", _leap(result.leap)))
     return tables
 
 
@@ -141,6 +143,13 @@ def _crowd(crowd: Crowd) -> tuple[tuple[str, str], ...]:
         ("windows skipped", f"{crowd.skipped}"),
         ("server", f"{crowd.server_cpu_percent:.0f} % of a core, {crowd.server_rss_mb:.0f} MB"),
         ("client process", f"{crowd.client_cpu_percent:.0f} % of a core"),
+    )
+
+
+def _leap(leap: LeapCost) -> tuple[tuple[str, str], ...]:
+    return (
+        ("CPU of a frame", f"{leap.us_per_frame:.0f} µs for {leap.bytes:,} bytes"),
+        (f"at {RATE_HZ:g} a second", f"{leap.core_percent:.2f} % of a core"),
     )
 
 

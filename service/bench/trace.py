@@ -36,7 +36,7 @@ class Trace:
     def attach(self, service: Service) -> None:
         """Put the probes in, before the service starts."""
         service.hub.sinks.insert(0, self._on_handed)
-        service.hub.published.append(self._on_encoded)
+        service.hub.encoded.append(self._on_encoded)
         service.hub.joined.append(self._on_client)
         service.devices[0].sinks.append(self._on_event)
 
@@ -58,7 +58,7 @@ class Trace:
         self._handed = self._clock()
 
     def _on_encoded(self, pose: Pose) -> None:
-        if pose.device == 0:
+        if pose.device == 0 and (not self._poses or self._poses[-1][0] != pose.seq):
             self._poses.append(
                 (
                     pose.seq, pose.sample, pose.skipped, pose.gap, pose.arrival, pose.due, pose.started, pose.finished,

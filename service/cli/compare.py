@@ -36,7 +36,7 @@ def command(
     data: Annotated[list[str] | None, typer.Option(metavar="PATH...", help="Sessions: at least three per user, or two. The last of each user is the held-out donning, the one before chooses when to stop.")] = None,
     more: Annotated[list[str] | None, typer.Argument(metavar="[PATH]...", help="More data.")] = None,
     test: Annotated[list[str] | None, typer.Option(metavar="PATH", help="Sessions of users who are not in --data. May be given several times.")] = None,
-    networks: Annotated[str, typer.Option(metavar="NAME,NAME", help="Which networks; all without it.")] = "",
+    networks: Annotated[str, typer.Option(metavar="NAME,NAME", help="Which networks, in that order, each perhaps with its own number of seeds (stream_tcn:3); all without it.")] = "",
     mode: Annotated[str, typer.Option(metavar="raw|filtered|envelope")] = "raw",
     epochs: Annotated[int | None, typer.Option(min=1)] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Batches per epoch.")] = None,
@@ -48,12 +48,12 @@ def command(
     if jhu is not None:
         _compare_jhu(jhu, out, threads)
         return
-    from models.architectures import NETWORKS, network
+    from models.architectures import NETWORKS
     from models.architectures.base import Setting
     from service.cli.datasets import items
     from service.cli.keras_setup import prepare_keras
 
-    chosen = [network(name) for name in (networks.split(",") if networks else NETWORKS)]
+    chosen = [_asked(text, seeds) for text in (networks.split(",") if networks else NETWORKS)]
     setting = Setting(50.0 if mode == "envelope" else 200.0, mode)
     found, judged = items([*(data or []), *(more or [])]), items(test) if test else []
     prepare_keras(threads)
@@ -69,20 +69,31 @@ def command(
     }
     recipe = {"data": [item.describe() for item in found], "test": [item.describe() for item in judged], "mode": mode}
     rows = []
-    for one in chosen:
+    baseline = _baseline(parts, donning, users, setting)
+    command_line = _command(data, more, test, networks, mode, epochs, steps, seeds)
+    for one, times in chosen:
         results = [
             _one(one, setting, parts, donning, users, replace(PLANS[one.kind], seed=seed, **given), recipe, out)
-            for seed in range(seeds)
+            for seed in range(times)
         ]
         rows.append(_mean(results))
-        write_table(
-            rows, _baseline(parts, donning, users, setting), out, _command(data, more, test, mode, epochs, steps, seeds)
-        )
+        write_table(rows, baseline, out, command_line)
         typer.echo(
             f"{one.name}: held-out donning {rows[-1]['donning_mm']:.2f} mm, unseen users {rows[-1]['user_mm']:.2f} mm",
             err=True,
         )
     typer.echo((out / "table.md").read_text())
+
+
+def _asked(text: str, seeds: int) -> tuple[Network, int]:
+    from models.architectures import network
+
+    name, _, times = text.partition(":")
+    if times and not times.isdecimal():
+        raise typer.BadParameter(
+            f"{text!r}: expected NAME or NAME:SEEDS, such as stream_tcn:3", param_hint="--networks"
+        )
+    return network(name), int(times or seeds)
 
 
 def _compare_jhu(folder: Path, out: Path, threads: int | None) -> None:
@@ -238,6 +249,7 @@ def _command(
     data: Sequence[str] | None,
     more: Sequence[str] | None,
     test: Sequence[str] | None,
+    networks: str,
     mode: str,
     epochs: int | None,
     steps: int | None,
@@ -248,6 +260,7 @@ def _command(
         *(f"--data {d}" for d in (*(data or ()), *(more or ()))),
         *(f"--test {t}" for t in test or ()),
     ]
+    words += [f"--networks {networks}"] if networks else []
     words += [f"--mode {mode}"] if mode != "raw" else []
     words += [f"--epochs {epochs}"] if epochs else []
     words += [f"--steps {steps}"] if steps else []
