@@ -34,11 +34,34 @@ def models() -> str:
 
 
 def bench() -> str:
-    """The tables of the benchmark, as it printed them."""
+    """What one call of the benchmark measured: every limit, and the way of a pose stage by stage."""
     if not BENCH.is_file():
         return "Run `myocast bench` for the figures of your machine."
     document: dict[str, Any] = json.loads(BENCH.read_text())
-    return str(document["markdown"])
+    machine, latency = document["machine"], document["latency"]
+    lines = [
+        f"`myocast bench --architecture {document['arguments']['architecture']} --all` on {machine['processor']}, "
+        f"{machine['cores']} cores, otherwise idle (load {machine['load_1min']:g} before), {machine['at'][:10]}, with "
+        f"the network of {latency['model']['parameters']:,} parameters, a pose every {latency['model']['hop']} samples:",
+        "",
+        "| measure | figure | limit | |",
+        "|---|---|---|---|",
+    ]
+    for limit in document["limits"]:
+        unit = f" {limit['unit']}" if limit["unit"] else ""
+        mark = "met" if limit["ok"] else "**missed**"
+        lines.append(
+            f"| {limit['name']} | {_number(limit['value'])}{unit} | {limit['relation']} {_number(limit['limit'])} | {mark} |"
+        )
+    lines += ["", "| stage, ms | p50 | p95 | p99 | max |", "|---|---|---|---|---|"]
+    runs = {**latency["stages"], "bare run, back to back": latency["bare"], "bare run, at its pace": latency["bare_paced"]}
+    for name, times in runs.items():
+        lines.append(f"| {name} | " + " | ".join(f"{times[key]:.2f}" for key in ("p50", "p95", "p99", "max")) + " |")
+    return "\n".join(lines)
+
+
+def _number(value: float) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:.3g}"
 
 
 def fill(text: str) -> str:

@@ -23,7 +23,7 @@ PACKAGES: Final = (
 def machine() -> dict[str, Any]:
     """The computer, and how busy it was just before."""
     return {
-        "system": platform.platform(),
+        "system": f"{platform.system()} {platform.machine()}",
         "processor": _processor(),
         "cores": psutil.cpu_count(),
         "memory_gb": round(psutil.virtual_memory().total / 2**30, 1),

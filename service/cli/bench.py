@@ -142,7 +142,8 @@ def _untrained(architecture: str, folder: Path, progress: Progress) -> Path:
 def _describe(report: Report, options: Options, architecture: str | None) -> None:
     from service.bench.machine import machine, versions
 
-    arguments = asdict(options) | {"model": str(options.model) if options.model else None, "architecture": architecture}
+    given = options.model.name if options.model and not architecture else None
+    arguments = asdict(options) | {"model": given, "architecture": architecture}
     report.document |= {"machine": machine(), "versions": versions(), "arguments": arguments}
 
 
