@@ -39,10 +39,11 @@ def bench() -> str:
         return "Run `myocast bench` for the figures of your machine."
     document: dict[str, Any] = json.loads(BENCH.read_text())
     machine, latency = document["machine"], document["latency"]
+    model = latency["model"]
     lines = [
         f"`myocast bench --architecture {document['arguments']['architecture']} --all` on {machine['processor']}, "
         f"{machine['cores']} cores, otherwise idle (load {machine['load_1min']:g} before), {machine['at'][:10]}, with "
-        f"the network of {latency['model']['parameters']:,} parameters, a pose every {latency['model']['hop']} samples:",
+        f"the network of {model['parameters']:,} parameters, a pose every {model['hop']} samples:",
         "",
         "| measure | figure | limit | |",
         "|---|---|---|---|",
@@ -50,12 +51,11 @@ def bench() -> str:
     for limit in document["limits"]:
         unit = f" {limit['unit']}" if limit["unit"] else ""
         mark = "met" if limit["ok"] else "**missed**"
-        lines.append(
-            f"| {limit['name']} | {_number(limit['value'])}{unit} | {limit['relation']} {_number(limit['limit'])} | {mark} |"
-        )
+        cells = (limit["name"], f"{_number(limit['value'])}{unit}", f"{limit['relation']} {_number(limit['limit'])}", mark)
+        lines.append("| " + " | ".join(cells) + " |")
     lines += ["", "| stage, ms | p50 | p95 | p99 | max |", "|---|---|---|---|---|"]
-    runs = {**latency["stages"], "bare run, back to back": latency["bare"], "bare run, at its pace": latency["bare_paced"]}
-    for name, times in runs.items():
+    bare = {"bare run, back to back": latency["bare"], "bare run, at its pace": latency["bare_paced"]}
+    for name, times in {**latency["stages"], **bare}.items():
         lines.append(f"| {name} | " + " | ".join(f"{times[key]:.2f}" for key in ("p50", "p95", "p99", "max")) + " |")
     return "\n".join(lines)
 

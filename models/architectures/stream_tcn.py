@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from models.architectures.stream import Memory
 
 TAUS: Final = (0.06, 0.25, 5.0, 25.0)
-FILTERS: Final = 40
+FILTERS: Final = 96
 KERNEL: Final = 3
 DILATIONS: Final = (1, 2, 4, 8, 16)
-DROPOUT: Final = 0.1
+DROPOUT: Final = 0.05
 
 
 def core(memory: Memory, features: Any) -> Any:
@@ -50,7 +50,7 @@ _WEIGHTS: Final = (
 NETWORK: Final = Network(
     name="stream_tcn",
     kind="stream",
-    summary="5 causal convolutions of 40 on averages of 0.06, 0.25, 5 and 25 s, angles, hand",
+    summary="5 causal convolutions of 96 on averages of 0.06, 0.25, 5 and 25 s, angles, hand",
     parameters=_WEIGHTS + FILTERS * (1 + 2 * len(DILATIONS) + 1) + len(ANGLES),
     steps=0,
     context_s=0.02 * (1 + (KERNEL - 1) * sum(DILATIONS)),

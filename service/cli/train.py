@@ -63,7 +63,7 @@ def command(
     prepare_keras(threads)
     from models.evaluation.bands import aligned_tracks, template_of
     from models.training.augment import Augmentation
-    from models.training.run import PLANS, Run
+    from models.training.run import Run, plan_of
     from models.training.splits import split as divide
 
     given: dict[str, Any] = {
@@ -74,7 +74,7 @@ def command(
         "patience": patience,
     }
     plan = replace(
-        PLANS[chosen.kind],
+        plan_of(chosen),
         loss=loss,
         seed=seed,
         canonical_share=canonical_share,
