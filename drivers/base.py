@@ -164,6 +164,19 @@ class Replayable(Protocol):
 
 
 @runtime_checkable
+class Returning(Protocol):
+    """A live source that can tell, between two runs, that its device can be reached again."""
+
+    async def reachable(self) -> None:
+        """Wait until connecting is worth a try: at once if it is now. Nothing is held when it returns or is cancelled.
+
+        Raises:
+            DriverError: nothing can be told.
+        """
+        ...
+
+
+@runtime_checkable
 class Vibrating(Protocol):
     """A source whose device can vibrate."""
 

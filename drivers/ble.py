@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Final
 from weakref import WeakKeyDictionary
@@ -36,17 +36,51 @@ _DENIED: Final = ("org.freedesktop.DBus.Error.AccessDenied", "org.bluez.Error.No
 _RADIO_OFF: Final = "org.bluez.Error.NotReady"
 _SCANNING: Final = "org.bluez.Error.InProgress"
 _SCANNING_WAIT_S: Final = 0.25
+_START_S: Final = 5.0
 
-_turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
+SLICE_S: Final = 0.5
+"""A scan that others wait for gives way after so long."""
+LEAVE_S: Final = 0.4
+"""For each step of letting go of the radio: a stack that hangs must not hold up the end of the program."""
+
+_turns: WeakKeyDictionary[asyncio.AbstractEventLoop, RadioTurn] = WeakKeyDictionary()
 
 
-def radio_turn() -> asyncio.Lock:
-    """The lock of this loop's radio: one scan and one connection attempt at a time.
+class RadioTurn:
+    """Whose turn it is at the radio of a loop, first come, first served; an async context manager."""
+
+    def __init__(self) -> None:
+        self._lock = asyncio.Lock()
+        self._waiting = 0
+        self._wanted = asyncio.Event()
+
+    async def __aenter__(self) -> RadioTurn:
+        self._waiting += 1
+        self._wanted.set()
+        try:
+            await self._lock.acquire()
+        finally:
+            self._waiting -= 1
+            if not self._waiting:
+                self._wanted.clear()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._lock.release()
+
+    async def over(self) -> None:
+        """Wait until a scan should give way."""
+        await asyncio.sleep(SLICE_S)
+        await self._wanted.wait()
+
+
+def radio_turn() -> RadioTurn:
+    """The turn of this loop's radio: one scan and one connection attempt at a time.
 
     bleak shares one D-Bus connection per loop, on which BlueZ allows one scan; and a band that is being
     connected to must not be taken by the next one who looks for "any band".
     """
-    return _turns.setdefault(asyncio.get_running_loop(), asyncio.Lock())
+    return _turns.setdefault(asyncio.get_running_loop(), RadioTurn())
 
 
 class BluetoothUnavailable(DriverError):
@@ -69,7 +103,8 @@ async def held_armbands() -> list[BLEDevice]:
     if adapter is None:
         return []
     with suppress(*Problem):
-        return list(await (await adapter.get()).get_connected_devices([SERVICE_UUID]))
+        async with asyncio.timeout(_START_S):
+            return list(await (await adapter.get()).get_connected_devices([SERVICE_UUID]))
     return []
 
 
@@ -86,25 +121,72 @@ class Scan:
 
     async def __aenter__(self) -> Scan:
         """Raises BluetoothUnavailable or DriverError where nothing can be scanned."""
-        while True:
-            try:
-                with explained():
-                    await self._scanner.start()
-                return self
-            except _Busy:
-                await asyncio.sleep(_SCANNING_WAIT_S)
+        try:
+            async with asyncio.timeout(_START_S):
+                await self._patiently()
+        except TimeoutError:
+            raise BluetoothUnavailable(
+                "bluetoothd does not answer; start it anew: sudo systemctl restart bluetooth"
+            ) from None
+        return self
 
     async def __aexit__(self, *_: object) -> None:
         # The scan may have ended with the adapter or the daemon.
+        with suppress(*Problem):
+            async with asyncio.timeout(LEAVE_S):
+                await self._scanner.stop()
+
+    async def _patiently(self) -> None:
+        while True:
+            try:
+                with explained():
+                    return await self._start()
+            except _Busy:
+                await asyncio.sleep(_SCANNING_WAIT_S)
+
+    async def _start(self) -> None:
+        """Start; when cancelled, see to it that no scan is left running: BlueZ would refuse the next one."""
+        starting = asyncio.ensure_future(self._scanner.start())
         try:
-            await self._scanner.stop()
-        except Problem:
-            return
+            await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            await asyncio.wait((starting,), timeout=LEAVE_S)
+            if starting.done() and not starting.cancelled() and starting.exception() is None:
+                await self.__aexit__()
+            starting.cancel()
+            raise
 
     async def next(self) -> tuple[BLEDevice, AdvertisementData]:
         async for found in self._scanner.advertisement_data():
             return found
         raise DeviceLost("the scan has ended")
+
+
+async def listen(
+    turn: RadioTurn, wanted: Callable[[BLEDevice, AdvertisementData], bool], adapter: str | None, seconds: float | None
+) -> BLEDevice | None:
+    """Who advertises and is wanted; None after `seconds`, or before where others wait for their turn.
+
+    Raises:
+        BluetoothUnavailable: there is nothing to scan with.
+        DriverError: the scan fails.
+    """
+
+    async def hear(scan: Scan) -> BLEDevice:
+        while True:
+            device, advertisement = await scan.next()
+            if wanted(device, advertisement):
+                return device
+
+    async with Scan(adapter) as scan:
+        hearing, over = asyncio.ensure_future(hear(scan)), asyncio.ensure_future(turn.over())
+        try:
+            await asyncio.wait((hearing, over), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (hearing, over):
+                task.cancel()
+            await asyncio.gather(hearing, over, return_exceptions=True)
+        return None if hearing.cancelled() else hearing.result()
 
 
 class _Busy(DriverError):

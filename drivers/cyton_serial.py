@@ -11,13 +11,15 @@ from drivers.base import DeviceLost, DriverError, Emit, Frame, Notice, Raw, Sour
 from drivers.clock import Clock, now
 from drivers.cyton import CytonParser
 from drivers.sample_clock import SampleClock
-from drivers.serial_port import Chunk, SerialPort
+from drivers.serial_port import Chunk, SerialPort, port_returns, usable
 from drivers.uri import SourceUri, hand_option
 from models.hand import Side
 
 BAUD: Final = 115200
 _GREETING_S: Final = 5.0
 _DEFAULTS_S: Final = 1.0
+_ASK_S: Final = 1.0
+"""A board that is off is asked so often."""
 _LONGEST_BANNER: Final = 16384
 _NAME: Final = "OpenBCI Cyton"
 
@@ -82,6 +84,21 @@ class CytonSource:
             port.write(cyton.STOP)
             await port.close()
 
+    async def reachable(self) -> None:
+        """Until the port is there again or, where it never went away, until the board answers."""
+        await port_returns(lambda: [self._path] if usable(self._path) else [], BAUD, self._clock, self._answers)
+
+    async def _answers(self, port: SerialPort) -> None:
+        while True:
+            if _ready(await self._ask(port, _ASK_S)):
+                return
+            await asyncio.sleep(_ASK_S)
+
+    async def _ask(self, port: SerialPort, seconds: float) -> bytes:
+        """What the board says to a reset."""
+        port.write(cyton.STOP + cyton.SOFT_RESET)
+        return await _text_until_prompt(port, seconds)
+
     def _take(self, chunk: Chunk, emit: Emit) -> None:
         data, arrival = chunk
         emit(Raw(arrival, self._path, data))
@@ -92,11 +109,10 @@ class CytonSource:
 
     async def _greet(self, port: SerialPort) -> None:
         """Stop what still streams, reset, and set the channels to what the scale is made for."""
-        port.write(cyton.STOP + cyton.SOFT_RESET)
-        banner = await _text_until_prompt(port, self._greeting_s)
+        banner = await self._ask(port, self._greeting_s)
         if b"Failure" in banner:
             raise self._problem(f"the dongle at {self._path} answers, but not the Cyton: switch the board on (to PC)")
-        if cyton.PROMPT not in banner:
+        if not _ready(banner):
             raise self._problem(
                 f"no OpenBCI Cyton answers at {self._path}; check the port, and the dongle's switch (GPIO 6)"
             )
@@ -105,6 +121,10 @@ class CytonSource:
 
     def _problem(self, text: str) -> DriverError:
         return DeviceLost(text) if self._streamed_before else DriverError(text)
+
+
+def _ready(banner: bytes) -> bool:
+    return cyton.PROMPT in banner and b"Failure" not in banner
 
 
 async def _text_until_prompt(port: SerialPort, seconds: float) -> bytes:

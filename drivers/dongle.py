@@ -12,7 +12,7 @@ from drivers.clock import Clock, now
 from drivers.dongle_link import BAUD, AttributeProblem, DongleLink, is_myo, name_of
 from drivers.myo import Characteristic
 from drivers.myo_stream import OPTIONS, MyoOptions, MyoStream, check_firmware, emit_all, not_found, read_name
-from drivers.serial_port import Ports, SerialPort, list_ports
+from drivers.serial_port import Ports, SerialPort, list_ports, port_returns, usable
 from drivers.uri import SourceUri
 
 SCAN_S: Final = 10.0
@@ -94,6 +94,15 @@ class DongleSource:
             await _leave(link)
             await port.close()
 
+    async def reachable(self) -> None:
+        """Until the dongle is plugged in again or, where it never was unplugged, until the armband advertises."""
+        await port_returns(lambda: [path for path in self._paths() if usable(path)], BAUD, self._clock, self._hear_of)
+
+    async def _hear_of(self, port: SerialPort) -> None:
+        link = DongleLink(port, lambda *_: None)
+        await link.greet()
+        await link.scan(lambda response: self._wanted(response) or None, None)
+
     async def vibrate(self, kind: Literal["short", "medium", "long"]) -> None:
         """Raises DeviceLost while no armband is connected."""
         self._command(myo.vibrate(kind))
@@ -110,10 +119,15 @@ class DongleSource:
     def _hear(self, value: AttributeValue, arrival: float, emit: Emit) -> None:
         emit_all(self._stream.feed(value.handle, value.data, arrival), emit)
 
+    def _paths(self) -> list[str]:
+        return [self._path] if self._path else dongle_ports(self._ports)
+
+    def _wanted(self, response: ScanResponse) -> bool:
+        return response.address == self._address or (self._address is None and is_myo(response))
+
     async def _open(self) -> SerialPort:
-        paths = [self._path] if self._path else dongle_ports(self._ports)
         problem: DriverError | None = None
-        for path in paths:
+        for path in self._paths():
             try:
                 return await SerialPort.open(path, BAUD, self._clock)
             except DriverError as error:
@@ -138,7 +152,7 @@ class DongleSource:
         others: set[str] = set()
 
         def match(response: ScanResponse) -> ScanResponse | None:
-            if response.address == self._address or (self._address is None and is_myo(response)):
+            if self._wanted(response):
                 return response
             if is_myo(response):
                 others.add(f"{name_of(response)} {response.address}".strip())

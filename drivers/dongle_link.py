@@ -94,10 +94,10 @@ class DongleLink:
                 with suppress(TimeoutError):
                     await self._until(_is(bgapi.DISCONNECTED), _ANSWER_S)
 
-    async def scan(self, wanted: Callable[[ScanResponse], T | None], seconds: float) -> T | None:
+    async def scan(self, wanted: Callable[[ScanResponse], T | None], seconds: float | None) -> T | None:
         """Listen to who advertises until `wanted` returns something, or None after `seconds`."""
-        await self._answer(bgapi.discover())
         try:
+            await self._answer(bgapi.discover())
             return await self._until(
                 lambda message: wanted(bgapi.scan_response(message)) if message.kind == bgapi.SCAN_RESPONSE else None,
                 seconds,
@@ -108,15 +108,17 @@ class DongleLink:
             self._port.write(bgapi.end_procedure())
 
     async def connect(self, address: str, address_type: int) -> None:
-        """Raises DeviceLost if no connection comes about."""
-        result = _u16(await self._answer(bgapi.connect_direct(address, address_type)), 0)
-        if result != bgapi.OK:
-            raise DeviceLost(f"the dongle cannot connect to {address} ({bgapi.result_text(result)})")
+        """Raises DeviceLost if no connection comes about; then none comes about later either."""
         try:
+            result = _u16(await self._answer(bgapi.connect_direct(address, address_type)), 0)
+            if result != bgapi.OK:
+                raise DeviceLost(f"the dongle cannot connect to {address} ({bgapi.result_text(result)})")
             self.connection = await self._until(_connected_to(address), _CONNECT_S)
         except TimeoutError:
-            self._port.write(bgapi.end_procedure())
             raise DeviceLost(f"{address} does not answer; bring the armband nearer or wake it") from None
+        finally:
+            if self.connection is None:
+                self._port.write(bgapi.end_procedure())
 
     async def read(self, handle: int) -> bytes:
         """An attribute's value.
@@ -185,7 +187,7 @@ class DongleLink:
         except TimeoutError:
             raise DeviceLost("the armband does not answer any more") from None
 
-    async def _until(self, wanted: Callable[[Message], T | None], seconds: float) -> T:
+    async def _until(self, wanted: Callable[[Message], T | None], seconds: float | None) -> T:
         async with asyncio.timeout(seconds):
             while True:
                 message, arrival = await self._next()

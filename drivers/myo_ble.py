@@ -14,7 +14,18 @@ from bleak.backends.scanner import AdvertisementData
 
 from drivers import myo
 from drivers.base import DeviceLost, DriverError, Emit, SourceInfo
-from drivers.ble import BluetoothUnavailable, Problem, Scan, explained, held_armbands, is_myo, name_of, radio_turn
+from drivers.ble import (
+    LEAVE_S,
+    BluetoothUnavailable,
+    Problem,
+    RadioTurn,
+    explained,
+    held_armbands,
+    is_myo,
+    listen,
+    name_of,
+    radio_turn,
+)
 from drivers.clock import Clock, now
 from drivers.myo import SERVICE_UUID, Characteristic
 from drivers.myo_stream import OPTIONS, MyoOptions, MyoStream, check_firmware, emit_all, not_found, read_name
@@ -24,7 +35,11 @@ SCAN_S: Final = 10.0
 CONNECT_S: Final = 15.0
 SETTLE_S: Final = 10.0
 """For everything the armband is told and asked after a connect."""
-LEAVE_S: Final = 0.6
+COMMAND_S: Final = 1.0
+QUIET_S: Final = 0.6
+"""An armband that streams says something fifty times a second and more; after so much silence it is looked for."""
+WATCH_S: Final = 0.5
+"""Without a radio it is looked for so often."""
 
 
 def from_uri(uri: SourceUri) -> MyoBleSource:
@@ -61,6 +76,8 @@ class MyoBleSource:
         self._scan_s = scan_s
         self._stream = MyoStream(uri, options)
         self._client: BleakClient | None = None
+        self._heard: BLEDevice | None = None
+        self._spoke = 0.0
 
     @property
     def info(self) -> SourceInfo:
@@ -83,27 +100,56 @@ class MyoBleSource:
         except BluetoothUnavailable as error:
             raise self._stream.problem(str(error)) from None
 
+    async def reachable(self) -> None:
+        """Until the armband advertises; a radio that is off, or without its daemon, is waited for too."""
+        while True:
+            try:
+                async with radio_turn() as turn:
+                    heard = await listen(turn, self._matches, self._adapter, None)
+            except DriverError:
+                await asyncio.sleep(WATCH_S)
+                continue
+            if heard is not None:
+                # Without a name it may be another source's by the time of the next run.
+                self._heard = heard if self._wanted is not None else None
+                return
+
     async def _once(self, emit: Emit) -> None:
         lost = asyncio.Event()
-        async with radio_turn():
-            device = await self._find()
-            client = BleakClient(
-                device,
-                lambda _: lost.set(),
-                timeout=CONNECT_S,
-                bluez={"adapter": self._adapter} if self._adapter else {},
-            )
-            with explained(f"connecting to {device.address}"):
-                await _connect(client)
+        client = await self._connect(lambda _: lost.set())
         try:
             await self._begin(client, emit)
-            self._wanted = device.address
+            self._wanted = client.address
             self._client = client
-            await lost.wait()
-            raise DeviceLost(f"the link to {device.address} is lost")
+            await self._until_lost(lost)
+            raise DeviceLost(f"the link to {client.address} is lost")
         finally:
             self._client = None
             await _leave(client)
+
+    async def _until_lost(self, lost: asyncio.Event) -> None:
+        """Until the system says that the link is lost, or the armband by advertising, which it does without one."""
+        told, dead = asyncio.ensure_future(lost.wait()), asyncio.ensure_future(self._until_dead())
+        try:
+            await asyncio.wait((told, dead), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (told, dead):
+                task.cancel()
+            await asyncio.gather(told, dead, return_exceptions=True)
+        if not dead.cancelled():
+            dead.result()
+
+    async def _until_dead(self) -> None:
+        clock = asyncio.get_running_loop().time
+        self._spoke = clock()
+        while True:
+            await asyncio.sleep(self._spoke + QUIET_S - clock())
+            if clock() - self._spoke < QUIET_S:
+                continue
+            async with radio_turn() as turn:
+                self._heard = await listen(turn, self._matches, self._adapter, QUIET_S)
+            if self._heard is not None:
+                return
 
     async def vibrate(self, kind: Literal["short", "medium", "long"]) -> None:
         """Raises DeviceLost while no armband is connected."""
@@ -117,23 +163,50 @@ class MyoBleSource:
         if self._client is None:
             raise DeviceLost("the armband is not connected; try again when it is")
         with explained("the armband"):
-            async with asyncio.timeout(LEAVE_S):
+            async with asyncio.timeout(COMMAND_S):
                 await _write(self._client, command)
 
-    async def _find(self) -> BLEDevice:
-        """The armband as it advertises, or as the system holds it connected since an earlier program."""
+    async def _connect(self, on_loss: Callable[[BleakClient], None]) -> BleakClient:
+        """Find the armband and connect to it, in one turn at the radio."""
+        clock = asyncio.get_running_loop().time
         others: set[str] = set()
-        try:
-            async with asyncio.timeout(self._scan_s), Scan(self._adapter) as scan:
-                while True:
-                    device, advertisement = await scan.next()
-                    if self._matches(device, advertisement):
-                        return device
-                    if is_myo(advertisement):
-                        others.add(f"{name_of(device, advertisement)} {device.address}".strip())
-        except TimeoutError:
-            held = await held_armbands()
-        for device in held:
+        left = self._scan_s
+        while True:
+            async with radio_turn() as turn:
+                start = clock()
+                device = await self._find(turn, left, others)
+                left -= clock() - start
+                if device is None and left <= 0:
+                    device = await self._held(others)
+                if device is not None:
+                    client = BleakClient(
+                        device,
+                        on_loss,
+                        timeout=CONNECT_S,
+                        bluez={"adapter": self._adapter} if self._adapter else {},
+                    )
+                    with explained(f"connecting to {device.address}"):
+                        await _connect(client)
+                    return client
+
+    async def _find(self, turn: RadioTurn, seconds: float, others: set[str]) -> BLEDevice | None:
+        """The armband as it advertises, or None when the time or the turn is over."""
+        heard, self._heard = self._heard, None
+        if heard is not None:
+            return heard
+
+        def wanted(device: BLEDevice, advertisement: AdvertisementData) -> bool:
+            if self._matches(device, advertisement):
+                return True
+            if is_myo(advertisement):
+                others.add(f"{name_of(device, advertisement)} {device.address}".strip())
+            return False
+
+        return await listen(turn, wanted, self._adapter, seconds)
+
+    async def _held(self, others: set[str]) -> BLEDevice:
+        """The armband as the system holds it connected since an earlier program. Raises DriverError if it does not."""
+        for device in await held_armbands():
             if self._wanted is not None and _is(device, self._wanted):
                 return device
             others.add(f"{name_of(device)} {device.address}, already connected to this computer")
@@ -188,7 +261,10 @@ class MyoBleSource:
     def _listener(
         self, characteristic: Characteristic, emit: Emit
     ) -> Callable[[BleakGATTCharacteristic, bytearray], None]:
+        clock = asyncio.get_running_loop().time
+
         def hear(_: BleakGATTCharacteristic, data: bytearray) -> None:
+            self._spoke = clock()
             emit_all(self._stream.feed(characteristic, bytes(data), self._clock()), emit)
 
         return hear

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -23,6 +24,10 @@ from drivers.base import DeviceLost, DriverError
 from drivers.clock import Clock
 from drivers.crossing import Crossing
 
+WATCH_S: Final = 0.25
+"""A port that is gone is looked for so often."""
+RETRY_S: Final = 1.0
+"""A port that is there and cannot be used is tried so often."""
 HELD: Final = 1 << 20
 """Bytes that wait for the event loop at most: minutes of EMG. What comes then is dropped and counted."""
 _READ_S: Final = 0.1
@@ -59,6 +64,43 @@ def list_ports() -> list[PortInfo]:
         )
         for port in sorted(tools.comports())
     ]
+
+
+def usable(path: str, ports: Ports = list_ports) -> bool:
+    """Whether there is such a port, and (but on Windows) whether this user may open it.
+
+    A port that was just plugged in belongs to root until udev has given it to its group.
+    """
+    if os.name == "posix":
+        return os.access(path, os.R_OK | os.W_OK)
+    return any(port.path == path for port in ports())
+
+
+async def port_returns(
+    paths: Callable[[], Sequence[str]], baud: int, clock: Clock, answers: Callable[[SerialPort], Awaitable[None]]
+) -> None:
+    """Wait until one of these ports is there again or, where one never went away, until its device speaks.
+
+    Args:
+        paths: those that are there now; called on another thread.
+        baud: bits per second.
+        clock: Unix seconds.
+        answers: returns when the device on an open port has spoken; what it raises means another try.
+    """
+    while there := await asyncio.to_thread(paths):
+        for path in there:
+            with suppress(DriverError):
+                port = await SerialPort.open(path, baud, clock)
+                try:
+                    return await answers(port)
+                finally:
+                    await port.close()
+        if await asyncio.to_thread(paths):
+            await asyncio.sleep(RETRY_S)
+    while True:
+        await asyncio.sleep(WATCH_S)
+        if await asyncio.to_thread(paths):
+            return
 
 
 class SerialPort:
@@ -98,7 +140,7 @@ class SerialPort:
             raise DriverError(open_problem(path, baud, error)) from None
         except asyncio.CancelledError:
             port._opened.add_done_callback(lambda opened: opened.cancelled() or opened.exception())
-            port._end()
+            await port.close()
             raise
         return port
 
@@ -140,6 +182,7 @@ class SerialPort:
             port = serial.Serial(self.path, self._baud, timeout=_READ_S, write_timeout=_WRITE_S, exclusive=True)
         except (OSError, ValueError) as error:
             self._crossing.call(partial(self._settle, error))
+            self._crossing.call(self._closed.set)
             return
         self._serial = port
         self._crossing.call(partial(self._settle, None))

@@ -10,7 +10,7 @@ from typing import Final, cast
 from drivers.base import DeviceLost, DriverError, EmgMode, Emit, Frame, Notice, Raw, SourceInfo, Unit
 from drivers.clock import Clock, now
 from drivers.sample_clock import SampleClock
-from drivers.serial_port import Chunk, SerialPort
+from drivers.serial_port import Chunk, SerialPort, port_returns, usable
 from drivers.text_lines import TextLines, TextRun
 from drivers.uri import SourceUri, hand_option
 
@@ -18,6 +18,8 @@ DEFAULT_BAUD: Final = 115200
 FIRST_LINE_S: Final = 6.0
 """A board that restarts when its port is opened stays silent for about two seconds."""
 MEASURE_S: Final = 2.0
+LEAST_S: Final = 0.5
+"""Less cannot tell a rate; the bytes themselves are recorded all the same."""
 FASTEST_HZ: Final = 10_000.0
 _QUANTUM_S: Final = 0.05
 _TOLERANCE: Final = 0.05
@@ -48,7 +50,7 @@ class TextSource:
     """Eight channels from lines of text.
 
     Where the rate is not given it is measured: the first two seconds of samples are held back until it is
-    known, then come out at once with their own times.
+    known, then come out at once with their own times. A run that ends before lets out what it holds.
 
     Args:
         info: what is known of the board; rate 0: to be measured.
@@ -100,10 +102,15 @@ class TextSource:
             self._begin(emit)
             await self._first_lines(port, emit)
             while True:
-                for chunk in await port.read():
+                for chunk in await self._read(port):
                     self._take(chunk, emit)
         finally:
+            self._release(emit)
             await port.close()
+
+    async def reachable(self) -> None:
+        """Until the port is there again or, where it never went away, until the board says something."""
+        await port_returns(lambda: [self._path] if usable(self._path) else [], self._baud, self._clock, _speaks)
 
     def _begin(self, emit: Emit) -> None:
         self._lines.restart()
@@ -125,6 +132,16 @@ class TextSource:
         except TimeoutError:
             raise self._problem(self._silence()) from None
         self._streamed_before = True
+
+    async def _read(self, port: SerialPort) -> list[Chunk]:
+        """What came. While samples are held back nobody else would notice that no more come."""
+        if self._samples is not None:
+            return await port.read()
+        try:
+            async with asyncio.timeout(MEASURE_S):
+                return await port.read()
+        except TimeoutError:
+            raise DeviceLost(f"{self._path} fell silent before its rate was known; give it: ?rate=") from None
 
     def _silence(self) -> str:
         if not self._seen:
@@ -152,17 +169,35 @@ class TextSource:
     def _measure(self, arrived: list[Arrived], emit: Emit) -> list[Arrived]:
         """Hold samples back until their rate is known; then all of them."""
         self._held += arrived
-        if not self._held or self._held[-1][1] - self._held[0][1] < MEASURE_S:
+        if self._held_s() < MEASURE_S:
             return []
-        rate_hz = measured_rate(self._held)
         held, self._held = self._held, []
+        self._set_rate(measured_rate(held), emit)
+        return held
+
+    def _held_s(self) -> float:
+        return self._held[-1][1] - self._held[0][1] if self._held else 0.0
+
+    def _set_rate(self, rate_hz: float, emit: Emit) -> SampleClock:
         self._samples = sample_clock(rate_hz)
         self.info = replace(self.info, rate_hz=rate_hz)
         emit(self.info)
-        return held
+        return self._samples
+
+    def _release(self, emit: Emit) -> None:
+        """The run ends while samples are held back: what is known of their rate must do."""
+        if self._held_s() >= LEAST_S:
+            held, self._held = self._held, []
+            samples = self._set_rate(measured_rate(held), emit)
+            for run, arrival in held:
+                self._frame(samples, run, arrival, emit)
 
     def _problem(self, text: str) -> DriverError:
         return DeviceLost(text) if self._streamed_before else DriverError(text)
+
+
+async def _speaks(port: SerialPort) -> None:
+    await port.read()
 
 
 def sample_clock(rate_hz: float) -> SampleClock:

@@ -2,7 +2,7 @@
 
 One run of a source is one connection. What a person must mend (a wrong address, no permission) ends the
 first attempt with the source's own error. A lost link, and once samples have come every failure, is tried
-again for ever.
+again for ever: after a back-off, or as soon as the source says that its device is there again.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import random
 from collections.abc import Callable
 from typing import Final
 
-from drivers.base import DeviceLost, DriverError, Event, Frame, Source
+from drivers.base import DeviceLost, DriverError, Event, Frame, Returning, Source
 from drivers.clock import Clock, now
 from service.status import DeviceStatus
 
@@ -51,6 +51,7 @@ class Supervisor:
     ) -> None:
         self._source, self._emit, self._status, self._clock = source, emit, status, clock
         self._backoff = backoff or Backoff()
+        self._eagerness = Backoff()
         self._heard = 0.0
         self._frames = 0
         self._ever = False
@@ -76,9 +77,39 @@ class Supervisor:
     async def _retry(self, error: DriverError) -> None:
         if self._frames:
             self._backoff.reset()
+            self._eagerness.reset()
         code = "device_lost" if isinstance(error, DeviceLost) else "source_failed"
         self._status.set("reconnecting", (code, str(error)))
-        await asyncio.sleep(self._backoff.next())
+        pause = self._backoff.next()
+        if isinstance(self._source, Returning):
+            await self._pause(self._source, pause)
+        else:
+            await asyncio.sleep(pause)
+
+    async def _pause(self, source: Returning, pause: float) -> None:
+        """Back off, but no longer than until the device is there again.
+
+        A device that is there and yet fails is not tried faster and faster: while it does, what must pass before
+        such a word counts grows as the back-off does. A device that was away all the time is believed at once.
+        """
+        clock = asyncio.get_running_loop().time
+        start, least = clock(), min(self._eagerness.next(), pause)
+        if not await self._there_again(source, pause):
+            self._eagerness.reset()
+            least = pause
+        await asyncio.sleep(max(0.0, start + least - clock()))
+
+    async def _there_again(self, source: Returning, seconds: float) -> bool:
+        """Whether the source says so within that time."""
+        watch = asyncio.ensure_future(source.reachable())
+        try:
+            await asyncio.wait_for(asyncio.shield(watch), seconds)
+        except (TimeoutError, DriverError):
+            return False
+        finally:
+            watch.cancel()
+            await asyncio.gather(watch, return_exceptions=True)
+        return True
 
     async def _connection(self) -> None:
         """One run of the source beside its watchdog; whichever ends first ends the other."""

@@ -11,7 +11,7 @@ from typing import Self
 
 from drivers.clock import Clock
 from drivers.cyton import microvolts_per_count
-from drivers.emulator import open_pty
+from drivers.pseudo_terminal import open_pty
 from models.hand import Floats
 
 

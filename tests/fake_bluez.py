@@ -30,7 +30,7 @@ class FakeBluez:
 
     Args:
         *devices: each `{"address", "name", "emg": path of an int8 (n, 8) array, "battery", "firmware",
-            "without": [short UUIDs], "is_myo": bool, "hand"}`; all but the address have defaults.
+            "without": [short UUIDs], "is_myo": bool, "hand", "advertises": bool}`; all but the address have defaults.
         adapter: properties of the adapter that differ, or None: there is no adapter.
         pace: seconds of the armbands per second.
     """
@@ -146,8 +146,9 @@ def _main() -> None:
                 battery=setup.get("battery", 87),
                 firmware=tuple(setup.get("firmware", (1, 5, 1970, 2))),
             )
-            self.advertises = True
+            self.advertises = setup.get("advertises", True)
             self.known = self.connected = self.silent = False
+            self.restarted = False
             self.refusal = ""
             self.sent = 0
             self.timer: asyncio.TimerHandle | None = None
@@ -218,7 +219,7 @@ def _main() -> None:
             self.signal("/", manager, "InterfacesAdded", "oa{sa{sv}}", [path, interfaces])
 
         def advertise(self) -> None:
-            if self.connected or not self.advertises:
+            if not self.advertises or (self.connected and not self.restarted):
                 return
             if not self.known:
                 self.known = True
@@ -238,7 +239,7 @@ def _main() -> None:
         def hang_up(self) -> None:
             if not self.connected:
                 return
-            self.connected = False
+            self.connected = self.silent = self.restarted = False
             self.myo.hang_up()
             off = {"Connected": Variant("b", False), "ServicesResolved": Variant("b", False)}
             self.changed(self.path, "org.bluez.Device1", off)
@@ -280,6 +281,7 @@ def _main() -> None:
             self.adapter = setup["adapter"]
             self.devices = [Device(device, setup["pace"]) for device in setup["devices"]]
             self.scanners: set[str] = set()
+            self.mute = False
 
         def adapter_properties(self) -> dict[str, Variant]:
             assert self.adapter is not None
@@ -305,6 +307,8 @@ def _main() -> None:
         def handle(self, message: Message) -> bool:
             if message.message_type != MessageType.METHOD_CALL or message.destination != "org.bluez":
                 return False
+            if self.mute:
+                return True
             handler = getattr(self, f"on_{message.member}", None)
             unknown = "org.freedesktop.DBus.Error.UnknownMethod"
             outbox.put_nowait(handler(message) if handler else Message.new_error(message, unknown, "unknown"))
@@ -389,10 +393,15 @@ def _main() -> None:
                     device.advertises = True
                 case "silence":
                     device.silent = True
+                case "restart":
+                    # The armband forgets the link, and nobody tells the computer.
+                    device.silent = device.restarted = True
+                case "mute":
+                    self.mute = True
                 case "refuse":
                     device.refusal = order["error"]
             state: dict[str, Any] = device.state()
-            return state
+            return state | {"scanners": len(self.scanners)}
 
     async def main() -> None:
         setup = json.loads(sys.argv[1])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -18,6 +19,8 @@ from models.recording import Recording
 
 E = TypeVar("E")
 
+LIVE_S: Final = float(os.environ.get("MYOCAST_LIVE_SECONDS", "2"))
+"""How long the tests of a plain stream in real time last; a minute of it is what the devices must stand."""
 GESTURES: Final = Path(__file__).parents[2] / "shared" / "data" / "myo-readings-dataset"
 PATIENCE_S: Final = 30.0
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import numpy as np
 import pytest
 
 from drivers import uri
-from drivers.base import DeviceLost, DriverError, Frame, SourceInfo
+from drivers.base import DeviceLost, DriverError, Frame, Returning, SourceInfo
 from drivers.clock import Clock, now
 from drivers.cyton_serial import CytonSource
 from models.hand import Floats
 from tests.boards import SCALE, CytonBoard
-from tests.hardware import Ear, running, session
+from tests.hardware import LIVE_S, PATIENCE_S, Ear, running, session
 from tests.signals import fast_clock, made_up
 
 PACE = 6.0
@@ -45,6 +47,42 @@ async def test_it_resets_starts_and_stops_the_board() -> None:
             await ear.until_samples(100)
         await cyton.until_told(b"bs")
         assert cyton.heard == b"svdbs"
+
+
+async def test_250_hz_in_real_time_without_a_loss() -> None:
+    count = int(LIVE_S * 250)
+    async with board(pace=1.0) as cyton:
+        ear = Ear()
+        live = source(cyton.path, now)
+        async with running(live, ear):
+            await ear.until_samples(count, LIVE_S + PATIENCE_S)
+    assert live.lost == 0
+    assert np.array_equal(ear.index[:count], np.arange(count))
+
+
+async def test_two_boards_at_once() -> None:
+    one, two = made_up(4000).emg, -made_up(4000).emg
+    async with board(one) as first, board(two) as second:
+        ears = Ear(), Ear()
+        async with running(source(first.path), ears[0]), running(source(second.path), ears[1]):
+            for ear in ears:
+                await ear.until_samples(300)
+    for counts, ear in zip((one, two), ears, strict=True):
+        assert np.array_equal(ear.emg[:300], (counts[:300].astype(float) * SCALE).astype(np.float32))
+
+
+async def test_it_says_when_the_board_is_on_again() -> None:
+    async with board() as cyton:
+        live = source(cyton.path)
+        assert isinstance(live, Returning)
+        cyton.on = False
+        watch = asyncio.ensure_future(live.reachable())
+        await cyton.until_told(b"sv")
+        assert not watch.done()
+        cyton.on = True
+        await asyncio.wait_for(watch, PATIENCE_S)
+        async with running(live, ear := Ear()):
+            await ear.until_samples(50)
 
 
 async def test_loss_is_exact() -> None:

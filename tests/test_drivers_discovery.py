@@ -12,7 +12,8 @@ import pytest_asyncio
 from drivers.bgapi import USB_ID
 from drivers.discovery import BLUETOOTH, Findings, FoundArmband, scan
 from drivers.emulated_myo import ADDRESS, EmulatedMyo
-from drivers.emulator import EmulatedDongle, PseudoTerminal
+from drivers.emulator import EmulatedDongle
+from drivers.pseudo_terminal import PseudoTerminal
 from drivers.serial_port import PortInfo
 from tests.fake_bluez import FakeBluez
 from tests.private_bus import NEEDS_DAEMON, close_bleak, dbus_daemon

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Callable
 from contextlib import suppress
@@ -11,17 +12,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from drivers import bgapi, dongle, uri
-from drivers.base import Battery, DeviceLost, DriverError, Frame, Imu, Notice, Raw, SourceInfo, Vibrating
+from drivers import bgapi, dongle, emulator, uri
+from drivers.base import Battery, DeviceLost, DriverError, Frame, Imu, Notice, Raw, Returning, SourceInfo, Vibrating
 from drivers.bgapi import USB_ID
 from drivers.clock import Clock, now
 from drivers.dongle import DongleSource
 from drivers.emulated_myo import ADDRESS, EmulatedMyo
-from drivers.emulator import EmulatedDongle, Faults, PseudoTerminal, open_pty
+from drivers.emulator import EmulatedDongle, Faults
 from drivers.myo_stream import MyoOptions
+from drivers.pseudo_terminal import PseudoTerminal, open_pty
 from drivers.serial_port import PortInfo, SerialPort
 from models.recording import Recording
-from tests.hardware import Ear, running, session
+from tests.hardware import LIVE_S, PATIENCE_S, Ear, running, session
 from tests.signals import fast_clock, made_up
 
 PACE = 8.0
@@ -101,14 +103,15 @@ async def test_a_hand_that_is_told_is_not_overruled_by_the_sync() -> None:
         assert live.info.hand == "right"
 
 
-async def test_real_time_200_hz_without_a_loss() -> None:
+async def test_200_hz_in_real_time_without_a_loss() -> None:
+    count = int(LIVE_S * 200)
     async with plugged(pace=1.0) as terminal:
         ear = Ear()
         live = source(terminal.path, clock=now)
         async with running(live, ear):
-            await ear.until_samples(600)
+            await ear.until_samples(count, LIVE_S + PATIENCE_S)
         assert live.lost == 0
-        assert np.array_equal(ear.index[:600], np.arange(600))
+        assert np.array_equal(ear.index[:count], np.arange(count))
 
 
 async def test_a_clean_stop_leaves_the_armband_silent_and_free_to_sleep() -> None:
@@ -229,6 +232,84 @@ async def test_it_vibrates_and_lights_up_while_it_streams() -> None:
             await live.light((1, 2, 3), (4, 5, 6))
             await ear.until(lambda ear: terminal.dongle.armband.vibrations)
         assert terminal.dongle.armband.vibrations == [3]
+
+
+def hidden(terminal: PseudoTerminal) -> Callable[[], None]:
+    """Nobody advertises any more; gives what ends that."""
+    armband = terminal.dongle.armband
+    armband.address, shown = "AA:BB:CC:DD:EE:FF", armband.address
+    terminal.lose_link()
+    return lambda: setattr(armband, "address", shown)
+
+
+async def until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0)
+
+
+async def test_it_says_when_the_armband_is_there_again() -> None:
+    async with plugged() as terminal:
+        ear = Ear()
+        live = source(terminal.path)
+        assert isinstance(live, Returning)
+        async with running(live, ear) as run:
+            await ear.until_samples(50)
+            show = hidden(terminal)
+            await run.ended()
+        watch = asyncio.ensure_future(live.reachable())
+        await until(lambda: terminal.dongle._advertise_at is not None)
+        assert not watch.done(), "the other one does not count"
+        show()
+        await asyncio.wait_for(watch, PATIENCE_S)
+        before = ear.samples
+        async with running(live, ear):
+            await ear.until_samples(before + 50)
+
+
+async def test_it_says_when_the_dongle_is_there_again() -> None:
+    ports: list[PortInfo] = [PortInfo("/dev/ttyS0")]
+    live = source(None, ports=lambda: ports)
+    watch = asyncio.ensure_future(live.reachable())
+    async with plugged() as terminal:
+        ports.append(PortInfo(terminal.path, usb_id=USB_ID))
+        await asyncio.wait_for(watch, PATIENCE_S)
+        async with running(live, ear := Ear()):
+            await ear.until_samples(50)
+
+
+async def test_a_watch_that_is_cancelled_leaves_no_scan_and_no_open_port() -> None:
+    async with plugged() as terminal:
+        hidden(terminal)
+        live = source(terminal.path, address=ADDRESS)
+        for steps in (0, 1, 5, 20, 100, 500):
+            watch = asyncio.ensure_future(live.reachable())
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            watch.cancel()
+            await asyncio.wait((watch,))
+            await until(lambda: terminal.dongle._advertise_at is None)
+            again = await SerialPort.open(terminal.path, 115200, now)
+            await again.close()
+
+
+async def test_stopped_while_it_connects_it_does_not_connect_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(emulator, "CONNECT_S", 1e6)
+    async with plugged() as terminal:
+        async with running(source(terminal.path), Ear()):
+            await until(lambda: terminal.dongle._connect_at is not None)
+        await until(lambda: terminal.dongle._connect_at is None)
+
+
+async def test_a_dongle_that_hangs_does_not_keep_anyone() -> None:
+    async with plugged() as terminal:
+        async with running(source(terminal.path), ear := Ear()) as run:
+            await ear.until_samples(50)
+            asyncio.get_running_loop().remove_reader(terminal._master)
+            run.task.cancel()
+            await asyncio.wait_for(asyncio.wait((run.task,)), PATIENCE_S)
+        again = await SerialPort.open(terminal.path, 115200, now)
+        await again.close()
 
 
 # What a person must mend: one line, exit code 2.

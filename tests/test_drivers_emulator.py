@@ -11,8 +11,9 @@ from drivers import bgapi, myo
 from drivers.base import DriverError
 from drivers.bgapi import BgapiParser, Message
 from drivers.emulated_myo import ADDRESS, EmulatedMyo
-from drivers.emulator import EmulatedDongle, Faults, PseudoTerminal
+from drivers.emulator import EmulatedDongle, Faults
 from drivers.myo import Characteristic
+from drivers.pseudo_terminal import PseudoTerminal
 from models.recording import Recording
 from tests import transports
 from tests.signals import made_up
@@ -236,11 +237,14 @@ def test_no_bytes_from_a_host_raise(chunks: list[bytes]) -> None:
         host.wait(0.01)
 
 
-def test_ten_million_random_bytes_from_a_host_never_raise() -> None:
+def test_ten_million_random_bytes_from_a_host_never_raise_and_keep_no_memory() -> None:
     host = Host()
+    kept = 0
     for chunk in transports.random_bytes(5):
         host.dongle.feed(chunk, host.time)
+        kept = max(kept, len(host.dongle._parser._buffer), len(host.dongle._out))
     assert host.dongle._parser.skipped > 9_000_000
+    assert kept < bgapi.HEADER + bgapi.LONGEST
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import struct
 from collections.abc import Sequence
 
@@ -14,6 +15,13 @@ from drivers import myo
 from drivers.base import EmgMode
 from drivers.myo import Characteristic, MyoDecoder
 from tests import transports
+
+SHAPES = [
+    *((one, 16) for one in myo.EMG), (Characteristic.ENVELOPE, 16), (Characteristic.ENVELOPE, 17),
+    (Characteristic.IMU, 20), (Characteristic.BATTERY, 1), (Characteristic.CLASSIFIER, 3),
+    (Characteristic.CLASSIFIER, 6), (Characteristic.MOTION, 3), (Characteristic.FIRMWARE, 8),
+    (Characteristic.INFO, 20), (Characteristic.NAME, 248),
+]  # fmt: skip
 
 
 def decode(characteristic: int, data: bytes | str) -> myo.Packet | None:
@@ -115,15 +123,21 @@ def test_no_value_raises(characteristic: int, data: bytes) -> None:
     assert len(decoder.feed(characteristic, data)) <= 1
 
 
-def test_ten_million_random_bytes_never_raise() -> None:
+def test_ten_million_random_bytes_never_raise_and_keep_no_memory() -> None:
+    """Every byte is decoded, most of them in values of the length that their characteristic has."""
     decoder = MyoDecoder()
-    handles = list(Characteristic)
-    for number, chunk in enumerate(transports.random_bytes(2)):
-        step = (3, 6, 8, 16, 17, 20)[number % 6]
-        handle = handles[number % len(handles)]
-        for at in range(0, len(chunk), 8 * step):
-            decoder.feed(handle, chunk[at : at + step])
-    assert decoder.malformed > 0
+    turns = itertools.cycle([*SHAPES, (Characteristic.EMG0, 15), (Characteristic.IMU, 21), (0x99, 7)])
+    data = memoryview(b"".join(transports.random_bytes(2)))
+    at = fed = packets = 0
+    while at < len(data):
+        handle, size = next(turns)
+        value = bytes(data[at : at + size])
+        packets += len(decoder.feed(handle, value))
+        at += size
+        fed += len(value)
+    assert fed == 10_000_000
+    assert packets > decoder.malformed > 0
+    assert vars(decoder) == {"malformed": decoder.malformed}
 
 
 @pytest.mark.parametrize(

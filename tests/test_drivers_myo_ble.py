@@ -1,12 +1,11 @@
 """`myo:` with unmodified bleak, against a fake bluetoothd on a private D-Bus.
 
-`MYOCAST_LIVE_SECONDS=60` makes the test of the plain stream last a minute of real time.
+`MYOCAST_LIVE_SECONDS=60` makes the tests of plain streams, here and of serial devices, last a minute of real time.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -17,13 +16,13 @@ import pytest
 import pytest_asyncio
 
 from drivers import ble, uri
-from drivers.base import Battery, DeviceLost, DriverError, Frame, Imu, Notice, Raw, SourceInfo, Vibrating
+from drivers.base import Battery, DeviceLost, DriverError, Frame, Imu, Notice, Raw, Returning, SourceInfo, Vibrating
 from drivers.clock import Clock, now
 from drivers.myo import Characteristic
 from drivers.myo_ble import MyoBleSource
 from drivers.myo_stream import MyoOptions
 from tests.fake_bluez import FakeBluez
-from tests.hardware import Ear, running, session
+from tests.hardware import LIVE_S, PATIENCE_S, Ear, running, session
 from tests.private_bus import NEEDS_DAEMON, close_bleak, dbus_daemon
 from tests.signals import fast_clock, made_up
 
@@ -64,13 +63,12 @@ async def test_recorded_emg_arrives_sample_for_sample(tmp_path: Path) -> None:
 
 
 async def test_200_hz_in_real_time_without_a_loss() -> None:
-    seconds = float(os.environ.get("MYOCAST_LIVE_SECONDS", "4"))
-    count = int(seconds * 200)
+    count = int(LIVE_S * 200)
     async with FakeBluez(ONE):
         ear = Ear()
         live = source()
         async with running(live, ear):
-            await ear.until_samples(count, seconds + 30)
+            await ear.until_samples(count, LIVE_S + PATIENCE_S)
     assert np.array_equal(ear.index[:count], np.arange(count))
     assert live.lost == 0
     frames = ear.of(Frame)
@@ -232,6 +230,100 @@ async def test_an_armband_left_connected_by_a_dead_program_is_taken_over() -> No
                 await other.until_samples(10)
             await run.ended()
         await bluez.until(lambda state: not state["connected"])
+
+
+async def test_an_armband_that_forgot_the_link_is_lost_before_the_watchdog_says_so() -> None:
+    """It advertises, which it does only without a link; the system has noticed nothing."""
+    async with FakeBluez(ONE) as bluez:
+        ear = Ear()
+        live = source()
+        async with running(live, ear) as run:
+            await ear.until_samples(50)
+            await bluez.do("restart")
+            assert isinstance(await run.ended(), DeviceLost)
+        before = ear.samples
+        async with running(live, ear):
+            await ear.until_samples(before + 50)
+
+
+async def test_a_band_that_is_only_silent_is_looked_for_and_kept() -> None:
+    async with FakeBluez(ONE) as bluez:
+        ear = Ear()
+        async with running(source(), ear) as run:
+            await ear.until_samples(50)
+            await bluez.do("silence")
+            await bluez.until(lambda state: state["scanners"])
+            await bluez.until(lambda state: not state["scanners"])
+            assert not run.task.done()
+        await bluez.until(lambda state: not state["connected"])
+
+
+async def test_it_says_when_the_armband_is_there_again() -> None:
+    async with FakeBluez(ONE, TWO) as bluez:
+        ear = Ear()
+        live = source(ONE["address"])
+        assert isinstance(live, Returning)
+        async with running(live, ear) as run:
+            await ear.until_samples(20)
+            await bluez.do("hide")
+            await run.ended()
+        watch = asyncio.ensure_future(live.reachable())
+        await bluez.until(lambda state: state["scanners"])
+        assert not watch.done(), "the other one does not count"
+        await bluez.do("show")
+        await asyncio.wait_for(watch, PATIENCE_S)
+        assert (await bluez.do("state"))["scanners"] == 0
+        before = ear.samples
+        async with running(live, ear):
+            await ear.until_samples(before + 20)
+
+
+async def test_it_says_when_bluetoothd_is_there_again() -> None:
+    live = source()
+    watch = asyncio.ensure_future(live.reachable())
+    async with FakeBluez(ONE, adapter={"powered": False}):
+        pass
+    assert not watch.done()
+    async with FakeBluez(ONE):
+        await asyncio.wait_for(watch, PATIENCE_S)
+
+
+async def test_a_watch_that_is_cancelled_leaves_no_scan() -> None:
+    async with FakeBluez(ONE | {"advertises": False}) as bluez:
+        live = source()
+        for steps in range(12):
+            watch = asyncio.ensure_future(live.reachable())
+            for _ in range(steps):
+                await bluez.do("state")
+            watch.cancel()
+            await asyncio.wait((watch,))
+            assert (await bluez.do("state"))["scanners"] == 0
+
+
+async def test_who_waits_for_a_band_that_is_away_does_not_keep_the_radio() -> None:
+    """One armband is away for good; the other one's link is made while the first is looked for."""
+    async with FakeBluez(ONE, TWO | {"advertises": False}):
+        missing, ear = source(TWO["address"], scan_s=60.0), Ear()
+        async with running(missing, Ear()) as vain:
+            waiting = asyncio.ensure_future(missing.reachable())
+            async with running(source(ONE["address"]), ear):
+                await ear.until_samples(20)
+            assert not vain.task.done()
+            waiting.cancel()
+
+
+async def test_a_radio_stack_that_hangs_does_not_keep_anyone() -> None:
+    async with FakeBluez(ONE) as bluez:
+        ear = Ear()
+        async with running(source(), ear) as run:
+            await ear.until_samples(20)
+            await bluez.do("mute")
+            run.task.cancel()
+            await asyncio.wait_for(asyncio.wait((run.task,)), PATIENCE_S)
+        watch = asyncio.ensure_future(source().reachable())
+        await asyncio.sleep(0)
+        watch.cancel()
+        await asyncio.wait_for(asyncio.wait((watch,)), PATIENCE_S)
 
 
 # What a person must mend: one line, exit code 2.

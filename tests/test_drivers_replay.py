@@ -242,6 +242,19 @@ def test_seek_continues_the_count_with_a_gap() -> None:
     assert (np.diff([frame.t for frame in played.frames]) > 0).all()
 
 
+def test_pause_at_the_end_changes_nothing_and_seek_plays_again() -> None:
+    async def script(played: Played) -> None:
+        await played.running
+        played.source.pause()
+        assert not played.source.playback.paused
+        played.source.seek(4.5)
+        await played.source.run(played.take)
+
+    played = Played(ramp(), script)
+    assert sum(len(frame.samples) for frame in played.all(Frame)) == 1100
+    assert not any(event.paused for event in played.all(Playback))
+
+
 def test_seek_while_paused_stays_paused() -> None:
     async def script(played: Played) -> None:
         await asyncio.sleep(1.001)

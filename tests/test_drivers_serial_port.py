@@ -11,11 +11,13 @@ from pathlib import Path
 import pytest
 import serial
 
+from drivers import serial_port
 from drivers.base import DeviceLost, DriverError
 from drivers.clock import now
 from drivers.crossing import Crossing
-from drivers.emulator import open_pty
-from drivers.serial_port import SerialPort, list_ports, open_problem
+from drivers.pseudo_terminal import open_pty
+from drivers.serial_port import PortInfo, SerialPort, list_ports, open_problem, port_returns, usable
+from tests.hardware import PATIENCE_S
 
 
 async def test_bytes_cross_both_ways_and_the_port_is_free_again() -> None:
@@ -71,12 +73,7 @@ async def test_opening_can_be_cancelled() -> None:
     opening.cancel()
     with pytest.raises(asyncio.CancelledError):
         await opening
-    again = None
-    while again is None:
-        try:
-            again = await SerialPort.open(os.ttyname(slave), 115200, now)
-        except DriverError:
-            continue
+    again = await SerialPort.open(os.ttyname(slave), 115200, now)
     await again.close()
     os.close(master)
     os.close(slave)
@@ -137,3 +134,71 @@ def test_a_thread_that_outlives_its_loop_does_no_harm() -> None:
 
 def test_ports_are_listed() -> None:
     assert all(port.path for port in list_ports())
+
+
+class Answering:
+    """What a device does on an open port: `None` hears for ever, an error is raised."""
+
+    def __init__(self, *outcomes: Exception | None) -> None:
+        self.outcomes = list(outcomes)
+        self.opened = 0
+        self.listening = asyncio.Event()
+
+    async def __call__(self, port: SerialPort) -> None:
+        self.opened += 1
+        self.listening.set()
+        outcome = self.outcomes.pop(0) if self.outcomes else None
+        if outcome is not None:
+            raise outcome
+        await port.read()
+
+
+async def test_a_port_that_is_there_again_is_enough() -> None:
+    """What is on it is for the run to find out: opening it twice would start some boards twice."""
+    looks: list[list[str]] = [[], [], ["/dev/null"]]
+    answers = Answering()
+    await asyncio.wait_for(port_returns(lambda: looks.pop(0), 115200, now, answers), PATIENCE_S)
+    assert (answers.opened, looks) == (0, [])
+
+
+async def test_a_port_that_never_went_away_is_listened_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serial_port, "RETRY_S", 0.01)
+    master, slave = open_pty()
+    answers = Answering(DriverError("no such device"), DeviceLost("it went"))
+    paths = ["/dev/null", os.ttyname(slave)]
+    waiting = asyncio.ensure_future(port_returns(lambda: paths, 115200, now, answers))
+    while answers.opened < 3:
+        answers.listening.clear()
+        await asyncio.wait_for(answers.listening.wait(), PATIENCE_S)
+    assert not waiting.done()
+    os.write(master, b"here I am")
+    await asyncio.wait_for(waiting, PATIENCE_S)
+    again = await SerialPort.open(os.ttyname(slave), 115200, now)
+    await again.close()
+    os.close(master)
+    os.close(slave)
+
+
+async def test_a_port_that_goes_away_while_it_is_listened_to_is_waited_for() -> None:
+    master, slave = open_pty()
+    path = os.ttyname(slave)
+    looks = [[path], [], [], [], [path]]
+    answers = Answering()
+    waiting = asyncio.ensure_future(port_returns(lambda: looks.pop(0), 115200, now, answers))
+    await asyncio.wait_for(answers.listening.wait(), PATIENCE_S)
+    assert not waiting.done()
+    os.close(master)
+    os.close(slave)
+    await asyncio.wait_for(waiting, PATIENCE_S)
+    assert (answers.opened, looks) == (1, [])
+
+
+def test_a_port_may_be_there_and_of_no_use(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Just plugged in, it belongs to root for a moment."""
+    assert usable("/dev/null")
+    assert not usable(str(tmp_path / "none"))
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    assert not usable("/dev/null")
+    monkeypatch.setattr(os, "name", "nt")
+    assert usable("COM3", lambda: [PortInfo("COM3")])
+    assert not usable("COM4", lambda: [PortInfo("COM3")])

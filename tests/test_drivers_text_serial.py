@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import numpy as np
 import pytest
 
 from drivers import uri
-from drivers.base import DeviceLost, DriverError, Frame, SourceInfo
+from drivers.base import DeviceLost, DriverError, Frame, Raw, Returning, SourceInfo
 from drivers.clock import Clock, now
-from drivers.text_lines import TextRun
+from drivers.text_lines import TextRun, parse_numbers
 from drivers.text_serial import TextSource, measured_rate
 from models.hand import Floats
 from tests.boards import TextBoard, text_lines
-from tests.hardware import Ear, running, session
+from tests.hardware import LIVE_S, PATIENCE_S, Ear, running, session
 from tests.signals import fast_clock, made_up
 
 PACE = 6.0
@@ -39,6 +41,41 @@ async def test_recorded_emg_arrives_sample_for_sample() -> None:
     assert np.array_equal(ear.emg[:3000], emg[first : first + 3000])
 
 
+async def test_200_hz_in_real_time_without_a_loss() -> None:
+    count = int(LIVE_S * 200)
+    async with board(pace=1.0) as printer:
+        ear = Ear()
+        live = source(printer.path, clock=now)
+        async with running(live, ear):
+            await ear.until_samples(count, LIVE_S + PATIENCE_S)
+    assert live.lost == 0
+    assert np.array_equal(ear.index[:count], np.arange(count))
+
+
+async def test_two_boards_at_once() -> None:
+    one, two = made_up(4000).emg, -made_up(4000).emg
+    async with board(one) as first, board(two) as second:
+        ears = Ear(), Ear()
+        async with running(source(first.path), ears[0]), running(source(second.path), ears[1]):
+            for ear in ears:
+                await ear.until_samples(300)
+    for emg, ear in zip((one, two), ears, strict=True):
+        start = next(n for n in range(len(emg)) if np.array_equal(emg[n : n + 50], ear.emg[:50]))
+        assert np.array_equal(ear.emg[:300], emg[start : start + 300])
+
+
+async def test_it_says_when_the_board_speaks_again() -> None:
+    async with board() as printer:
+        live = source(printer.path)
+        assert isinstance(live, Returning)
+        printer.stop()
+        watch = asyncio.ensure_future(live.reachable())
+        printer.start()
+        await asyncio.wait_for(watch, PATIENCE_S)
+        async with running(live, ear := Ear()):
+            await ear.until_samples(50)
+
+
 async def test_the_rate_is_measured_where_it_is_not_given() -> None:
     rate_hz = 437.0
     async with board(rate_hz=rate_hz, pace=1.0) as printer:
@@ -54,6 +91,44 @@ async def test_the_rate_is_measured_where_it_is_not_given() -> None:
     assert np.array_equal(ear.index, np.arange(len(ear.index))), "nothing held back is lost"
     t = [frame.t for frame in ear.of(Frame)]
     assert t == sorted(t)
+
+
+async def test_a_run_that_ends_before_the_rate_is_known_lets_out_what_it_holds() -> None:
+    """Stopped, or unplugged: every line that was heard comes out as a sample."""
+    for ends in ("stopped", "unplugged"):
+        async with board(pace=1.0) as printer:
+            ear = Ear()
+            live = source(printer.path, 0.0, clock=now)
+            async with running(live, ear) as run:
+                await ear.until(lambda ear: len(raw_lines(ear)) > 150)
+                assert ear.samples == 0
+                if ends == "unplugged":
+                    printer.unplug()
+                    await run.ended()
+        assert np.array_equal(ear.emg, np.array(raw_lines(ear), np.float32))
+        assert np.array_equal(ear.index, np.arange(len(ear.index)))
+        assert live.info.rate_hz == pytest.approx(200.0, rel=0.1)
+
+
+async def test_a_board_that_falls_silent_before_its_rate_is_known_is_lost() -> None:
+    """Else its silence would be taken into the rate, and its samples held for ever."""
+    async with board(pace=1.0) as printer:
+        ear = Ear()
+        live = source(printer.path, 0.0, clock=now)
+        async with running(live, ear) as run:
+            await ear.until(lambda ear: len(raw_lines(ear)) > 150)
+            printer.stop()
+            error = await run.ended()
+    assert isinstance(error, DeviceLost)
+    assert "fell silent" in str(error)
+    assert ear.samples > 150
+    assert live.info.rate_hz == pytest.approx(200.0, rel=0.1)
+
+
+def raw_lines(ear: Ear) -> list[list[float]]:
+    """The lines of numbers in the bytes that came, but for the first line, which may be a part of one."""
+    lines = b"".join(raw.data for raw in ear.of(Raw)).split(b"\r\n")[1:-1]
+    return [numbers for line in lines if len(numbers := parse_numbers(line)) == 8]
 
 
 async def test_lines_that_are_no_samples_leave_a_gap() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import socket
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from drivers.bgapi import USB_ID
 from drivers.serial_port import PortInfo
 from service import shelf
 from service.cli import doctor
-from tests.console import Console
+from tests.console import TIMEOUT_S, Console
 from tests.private_bus import dbus_daemon
 
 
@@ -83,3 +84,14 @@ def test_a_model_that_works(tiny_window: Path, monkeypatch: pytest.MonkeyPatch) 
     (check,) = doctor.models()
     assert check.state == "ok"
     assert "200 Hz raw adc" in check.message
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_with_0(console: Console, number: int) -> None:
+    wait = "import service.cli.doctor as d, time\nd.bluetooth = lambda: (print('waits', flush=True), time.sleep(100))"
+    process = console.start("doctor", "--json", before=wait)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "waits\n"
+    process.send_signal(number)
+    out, err = process.communicate(timeout=TIMEOUT_S)
+    assert (process.returncode, out, err) == (0, "", "")

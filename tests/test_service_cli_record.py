@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import signal
 import sys
 from pathlib import Path
@@ -10,9 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from drivers.base import Battery, Event, Notice, Raw
+from drivers.pseudo_terminal import open_pty
 from drivers.sessions import SessionError, read_session
-from service.cli import main
+from service.cli import main, record
+from service.status import DeviceStatus
 from tests.console import TIMEOUT_S, Console
+from tests.sources import INFO, frame
 
 SAMPLES = 4000
 
@@ -77,6 +83,95 @@ def test_a_source_that_cannot_be_used_leaves_no_file(
     assert (code, out, len(err.splitlines())) == (2, "", 1)
     assert "none.csv" in err
     assert not (tmp_path / "a.mcap").exists()
+
+
+@pytest.mark.parametrize("source", ["cyton:none", "serial:none", "dongle:none"])
+def test_a_device_that_is_not_there_leaves_no_file(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, source: str
+) -> None:
+    code, out, err = run(monkeypatch, capsys, source, tmp_path / "new" / "a.mcap")
+    assert (code, out, len(err.splitlines())) == (2, "", 1)
+    assert "there is no port none" in err
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_said_before_the_source_is_touched(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    code, out, err = run(monkeypatch, capsys, "cyton:none", tmp_path / "new" / "a.mcap")
+    assert (code, out, len(err.splitlines())) == (2, "", 1)
+    assert f"no permission to write in {tmp_path}" in err
+
+
+def test_a_file_that_comes_up_meanwhile_is_left_alone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], session: Path, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(record, "check_place", lambda _: None)
+    (tmp_path / "a.mcap").write_text("mine")
+    code, out, err = run(monkeypatch, capsys, f"replay:{session}", tmp_path / "a.mcap")
+    assert (code, out, len(err.splitlines())) == (2, "", 1)
+    assert "exists already" in err
+    assert (tmp_path / "a.mcap").read_text() == "mine"
+
+
+class Kept:
+    """A recorder that remembers."""
+
+    def __init__(self) -> None:
+        self.file: Path | None = None
+        self.events: list[object] = []
+
+    def start_file(self, file: Path) -> None:
+        self.file = file
+
+    def put(self, _: int, event: object) -> None:
+        assert self.file is not None
+        self.events.append(event)
+
+
+def test_what_was_said_before_the_first_sample_is_in_the_file(tmp_path: Path) -> None:
+    kept, status = Kept(), DeviceStatus(0, lambda: None)
+    events: list[Event] = [INFO, Raw(1.0, "port", b"x"), Notice(1.0, "connect"), frame(0), Battery(2.0, 50), frame(2)]
+
+    async def main() -> None:
+        take = record._Taker(kept, tmp_path / "a.mcap", status, None, asyncio.Event())  # type: ignore[arg-type]
+        for event in events[:3]:
+            take.event(event)
+        assert kept.file is None
+        for event in events[3:]:
+            take.event(event)
+        assert kept.events == events
+        assert take.samples == 4
+
+    asyncio.run(main())
+
+
+def test_a_device_that_never_gives_a_sample_is_recorded_all_the_same(tmp_path: Path) -> None:
+    """What it says instead may tell why; and it must not pile up in memory."""
+    kept, status = Kept(), DeviceStatus(0, lambda: None)
+
+    async def main() -> None:
+        take = record._Taker(kept, tmp_path / "a.mcap", status, None, asyncio.Event())  # type: ignore[arg-type]
+        for n in range(5000):
+            take.event(Raw(float(n), "port", b"x"))
+
+    asyncio.run(main())
+    assert len(kept.events) == 5000
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminals on Windows")
+def test_stopped_before_the_first_sample_is_0_and_no_file(console: Console, tmp_path: Path) -> None:
+    master, slave = open_pty()
+    os.set_blocking(master, True)
+    process = console.start("record", f"cyton:{os.ttyname(slave)}", "a.mcap")
+    assert os.read(master, 10) == b"sv", "it asks the board, which says nothing"
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=TIMEOUT_S)
+    assert (process.returncode, out, err) == (0, "a.mcap was not made: no sample came\n", "")
+    assert not (tmp_path / "a.mcap").exists()
+    os.close(master)
+    os.close(slave)
 
 
 def _recorded(path: Path) -> int:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 from pathlib import Path
 
 import pytest
 
-from tests.console import Console
+from tests.console import TIMEOUT_S, Console
 from tests.fake_bluez import FakeBluez
 from tests.private_bus import NEEDS_DAEMON, dbus_daemon
 
@@ -53,3 +54,18 @@ class TestWithBluetooth:
             "uri": "myo:D6:15:14:13:12:11", "name": "PiMyo", "address": "D6:15:14:13:12:11", "rssi_dbm": -56,
             "via": "Bluetooth", "battery": None, "connected": False,
         }  # fmt: skip
+
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    async def test_a_signal_ends_it_with_0_and_leaves_no_scan(
+        self, console: Console, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+    ) -> None:
+        with dbus_daemon(tmp_path) as address:
+            monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", address)
+            console._environment["DBUS_SYSTEM_BUS_ADDRESS"] = address
+            async with FakeBluez(MYO) as bluez:
+                process = console.start("scan", "--seconds", 100)
+                await bluez.until(lambda state: state["scanners"])
+                process.send_signal(number)
+                out, err = await asyncio.to_thread(process.communicate, timeout=TIMEOUT_S)
+                assert (process.returncode, out, err) == (0, "", "")
+                assert (await bluez.do("state"))["scanners"] == 0

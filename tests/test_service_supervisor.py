@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from drivers.base import DeviceLost, DriverError, Event, Frame, SourceInfo
+from drivers.base import DeviceLost, DriverError, Emit, Event, Frame, Returning, SourceInfo
 from service.status import DeviceStatus
 from service.supervisor import FIRST_BACKOFF_S, LAST_BACKOFF_S, SILENCE_S, Backoff, Supervisor
 from tests.sources import INFO, Puppet, Script, frame
@@ -195,3 +195,112 @@ def test_a_bug_in_a_driver_is_not_hidden() -> None:
             await stage.supervisor.run()
 
     play(Script([([frame(0)], ZeroDivisionError())], INFO), main)
+
+
+class Beacon:
+    """A device that can be reached while `there` is set; it streams one frame, then is away until then.
+
+    Args:
+        works: whether connecting to it, once it is there, gives samples.
+    """
+
+    def __init__(self, works: bool = True) -> None:
+        self.info = INFO
+        self.works = works
+        self.there = asyncio.Event()
+        self.starts: list[float] = []
+        self.watches = self.watching = 0
+        self.trouble: Exception | None = None
+
+    async def run(self, emit: Emit) -> None:
+        assert not self.watching, "a run and a watch share the radio or the port"
+        self.starts.append(asyncio.get_running_loop().time())
+        if len(self.starts) == 1:
+            emit(frame(0))
+        elif self.works and self.there.is_set():
+            emit(frame(1000))
+            await asyncio.Event().wait()
+        raise DeviceLost("gone")
+
+    async def reachable(self) -> None:
+        self.watches += 1
+        self.watching += 1
+        try:
+            if self.trouble is not None:
+                raise self.trouble
+            await self.there.wait()
+        finally:
+            await asyncio.sleep(0)
+            self.watching -= 1
+
+
+def away_for(seconds: float, beacon: Beacon, after: float = 1.0) -> list[float]:
+    """When it was tried, if its device is there again after so long."""
+
+    async def main(stage: Stage) -> None:
+        assert isinstance(beacon, Returning)
+        task = asyncio.ensure_future(stage.supervisor.run())
+        await asyncio.sleep(seconds)
+        beacon.there.set()
+        await asyncio.sleep(after)
+        await cancel(task)
+        assert not beacon.watching
+
+    play(beacon, main)
+    return beacon.starts
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.1, 3.0, 100.0, 3600.0])
+def test_a_device_that_is_there_again_is_not_kept_waiting(seconds: float) -> None:
+    """However far the back-off has come; right after a loss the shortest one still counts."""
+    starts = away_for(seconds, Beacon())
+    assert seconds <= starts[-1] <= seconds + FIRST_BACKOFF_S
+    assert len(starts) > seconds / LAST_BACKOFF_S, "it was tried meanwhile, too"
+
+
+def test_a_device_that_is_there_and_fails_is_tried_as_the_backoff_says() -> None:
+    starts = away_for(0.0, Beacon(works=False), 200.0)
+    pauses = [b - a for a, b in itertools.pairwise(starts)]
+    for n, pause in enumerate(pauses):
+        most = min(FIRST_BACKOFF_S * 2**n, LAST_BACKOFF_S)
+        assert most / 2 - 1e-9 <= pause <= most + 1e-9
+    assert len(pauses) > 20
+
+
+def test_a_device_that_fails_and_goes_away_is_believed_again() -> None:
+    beacon = Beacon(works=False)
+
+    async def main(stage: Stage) -> None:
+        task = asyncio.ensure_future(stage.supervisor.run())
+        beacon.there.set()
+        await asyncio.sleep(60.0)
+        beacon.there.clear()
+        await asyncio.sleep(60.0)
+        beacon.works = True
+        returned = stage.loop.time()
+        beacon.there.set()
+        await asyncio.sleep(1.0)
+        assert returned <= beacon.starts[-1] <= returned + FIRST_BACKOFF_S
+        await cancel(task)
+
+    play(beacon, main)
+
+
+def test_where_nothing_can_be_told_the_backoff_runs_out() -> None:
+    beacon = Beacon()
+    beacon.trouble = DriverError("no radio")
+    starts = away_for(100.0, beacon, LAST_BACKOFF_S)
+    assert FIRST_BACKOFF_S / 2 <= starts[1] - starts[0] <= FIRST_BACKOFF_S
+    assert starts[-1] > 100.0
+    assert beacon.watches == len(starts) - 1
+
+
+def test_a_bug_in_a_watch_is_not_hidden() -> None:
+    beacon = Beacon()
+    beacon.trouble = ZeroDivisionError()
+
+    async def main(stage: Stage) -> None:
+        with pytest.raises(ZeroDivisionError):
+            await stage.supervisor.run()
+
+    play(beacon, main)

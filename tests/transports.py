@@ -127,5 +127,6 @@ def harmed_packets(packets: Sequence[bytes]) -> int:
 
 
 def random_bytes(seed: int, total: int = 10_000_000, chunk: int = 4096) -> Chunks:
+    """So many random bytes, all of them."""
     rng = np.random.default_rng(seed)
-    return (rng.bytes(chunk) for _ in range(total // chunk))
+    return (rng.bytes(min(chunk, total - at)) for at in range(0, total, chunk))

@@ -61,7 +61,7 @@ async def _serve(dongle: EmulatedDongle) -> None:
     import asyncio
     import signal
 
-    from drivers.emulator import PseudoTerminal
+    from drivers.pseudo_terminal import PseudoTerminal
 
     stop = asyncio.Event()
     async with PseudoTerminal(dongle) as terminal:

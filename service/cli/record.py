@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from models.errors import MyocastError
 
 if TYPE_CHECKING:
-    from drivers.base import Source
+    from drivers.base import Event, Source
     from service.recorder import Recorder
     from service.status import DeviceStatus
+
+
+HELD_EVENTS: Final = 1000
+"""What a source says before its first sample waits for it, but no more than so much."""
 
 
 class RecordingFailed(MyocastError):
     """The file was closed before its time."""
 
     exit_code = 1
+
+
+class PlaceError(MyocastError):
+    """A file cannot be made there."""
 
 
 def command(
@@ -37,9 +46,21 @@ def command(
     from service.logs import configure
 
     configure("text")
+    check_place(file)
     opened = open_source(source)
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(_record(opened, file, seconds))
+
+
+def check_place(file: Path) -> None:
+    """Raise PlaceError where a file cannot be made; nothing is made yet."""
+    if file.exists():
+        raise PlaceError(f"{file} exists already; recordings are never overwritten, choose another name")
+    folder = next(parent for parent in file.absolute().parents if parent.exists())
+    if not folder.is_dir():
+        raise PlaceError(f"{file}: cannot be written ({folder} is not a folder); choose another place")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PlaceError(f"{file}: cannot be written (no permission to write in {folder}); choose another place")
 
 
 async def _record(source: Source, file: Path, seconds: float | None) -> None:
@@ -50,18 +71,17 @@ async def _record(source: Source, file: Path, seconds: float | None) -> None:
 
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    failures: list[str] = []
+    failures: list[MyocastError] = []
 
     def on_failure(code: str, message: str) -> None:
-        failures.append(message)
+        failures.append(RecordingFailed(message))
         loop.call_soon_threadsafe(stop.set)
 
     recorder = Recorder(file.parent, open_writer, on_failure, known=lambda: [(0, source.info)])
     status = DeviceStatus(0, lambda: None)
-    take = _Taker(recorder, status, seconds, stop)
+    take = _Taker(recorder, file, status, seconds, stop)
     async with AsyncExitStack() as stack:
         stop_on_signals(stop)
-        recorder.start_file(file)
         stack.push_async_callback(asyncio.to_thread, recorder.stop)
         running = asyncio.ensure_future(Supervisor(source, take.event, status).run())
         showing = asyncio.ensure_future(_show(recorder, status))
@@ -70,34 +90,73 @@ async def _record(source: Source, file: Path, seconds: float | None) -> None:
         await asyncio.wait((running, stopping), return_when=asyncio.FIRST_COMPLETED)
         if running.done():
             running.result()
-    if failures:
-        raise RecordingFailed(failures[0])
-    typer.echo(f"{file}: {take.samples} samples, {status.lost} lost")
+    for failure in (take.failure, *failures):
+        if failure is not None:
+            raise failure
+    if take.began:
+        typer.echo(f"{file}: {take.samples} samples, {status.lost} lost")
+    else:
+        typer.echo(f"{file} was not made: no sample came")
 
 
 class _Taker:
-    """Hands events to the recorder until enough seconds of signal are in."""
+    """Hands events to the recorder until enough seconds of signal are in.
 
-    def __init__(self, recorder: Recorder, status: DeviceStatus, seconds: float | None, stop: asyncio.Event) -> None:
+    The file is made with the first sample, so that a source that never gives one leaves none.
+    """
+
+    def __init__(
+        self, recorder: Recorder, file: Path, status: DeviceStatus, seconds: float | None, stop: asyncio.Event
+    ) -> None:
         from drivers.base import Frame, SourceInfo
 
         self.samples = 0
+        self.failure: MyocastError | None = None
         self._frame, self._info = Frame, SourceInfo
-        self._recorder, self._status, self._seconds, self._stop = recorder, status, seconds, stop
+        self._recorder, self._file, self._status = recorder, file, status
+        self._seconds, self._stop = seconds, stop
         self._end: float | None = None
+        self._held: list[Event] | None = []
 
-    def event(self, event: object) -> None:
+    @property
+    def began(self) -> bool:
+        return self._held is None
+
+    def event(self, event: Event) -> None:
         if isinstance(event, self._frame):
             if self._end is None and self._seconds is not None:
                 self._end = event.t + self._seconds
             if self._end is not None and event.t >= self._end - 1e-6:
                 self._stop.set()
                 return
+            self._begin()
             self.samples += len(event.samples)
             self._status.on_frame(event)
         elif isinstance(event, self._info):
             self._status.on_info(event)
-        self._recorder.put(0, event)  # type: ignore[arg-type]
+        self._put(event)
+
+    def _put(self, event: Event) -> None:
+        if self._held is None:
+            self._recorder.put(0, event)
+            return
+        self._held.append(event)
+        if len(self._held) > HELD_EVENTS:
+            self._begin()
+
+    def _begin(self) -> None:
+        """Make the file, with what was said before."""
+        if self._held is None:
+            return
+        held, self._held = self._held, None
+        try:
+            self._recorder.start_file(self._file)
+        except MyocastError as error:
+            # Not the source's fault, so nothing to connect again for.
+            self.failure = error
+            self._stop.set()
+        for event in held:
+            self._recorder.put(0, event)
 
 
 async def _show(recorder: Recorder, status: DeviceStatus) -> None:

@@ -27,7 +27,10 @@ def command(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
     """List the armbands, dongles and serial ports that can be used; say what is wrong where nothing can."""
-    findings = _scan(seconds, battery)
+    from service.cli.signals import stoppable
+
+    with stoppable():
+        findings = _scan(seconds, battery)
     if as_json:
         import orjson
 
