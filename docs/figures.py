@@ -51,8 +51,8 @@ def bench() -> str:
     for limit in document["limits"]:
         unit = f" {limit['unit']}" if limit["unit"] else ""
         mark = "met" if limit["ok"] else "**missed**"
-        cells = (limit["name"], f"{_number(limit['value'])}{unit}", f"{limit['relation']} {_number(limit['limit'])}", mark)
-        lines.append("| " + " | ".join(cells) + " |")
+        wanted = f"{limit['relation']} {_number(limit['limit'])}"
+        lines.append(f"| {limit['name']} | {_number(limit['value'])}{unit} | {wanted} | {mark} |")
     lines += ["", "| stage, ms | p50 | p95 | p99 | max |", "|---|---|---|---|---|"]
     bare = {"bare run, back to back": latency["bare"], "bare run, at its pace": latency["bare_paced"]}
     for name, times in {**latency["stages"], **bare}.items():

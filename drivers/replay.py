@@ -108,7 +108,8 @@ class ReplaySource:
         return self._ended
 
     def pause(self) -> None:
-        if not self._paused:
+        """Hold; at the end nothing plays that could be held."""
+        if not self._paused and not self._ended:
             self._stop_clock()
             self._paused = True
             self._tell()

@@ -13,6 +13,8 @@ from models.hand import ORDER, Side
 METADATA_KEY: Final = "myocast"
 FORMAT: Final = 1
 RATE_TOLERANCE: Final = 0.05
+"""Of the source's rate or the model's, whichever is higher: 190 and 200 Hz fit each other either way round."""
+_ROUNDING_HZ: Final = 1e-9
 UNITS: Final = ("adc", "uV")
 EMG_MODES: Final = ("raw", "filtered", "envelope", "any")
 
@@ -74,7 +76,7 @@ class ModelSpec:
             return f"expected EMG in unit `{self.unit}`, found `{unit}`"
         if self.emg_mode not in ("any", emg_mode):
             return f"expected emg_mode `{self.emg_mode}`, found `{emg_mode}`"
-        if abs(rate_hz - self.rate_hz) > RATE_TOLERANCE * self.rate_hz:
+        if abs(rate_hz - self.rate_hz) > RATE_TOLERANCE * max(rate_hz, self.rate_hz) + _ROUNDING_HZ:
             return f"expected {self.rate_hz:g} Hz, found {rate_hz:g} Hz"
         return None
 

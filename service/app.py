@@ -17,26 +17,27 @@ from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect
 from starlette.routing import WebSocketRoute
 
 from drivers.base import DriverError, Replayable, Vibrating
 from drivers.clock import Clock, now
 from service.announcer import Announcer
 from service.device import Device
+from service.errors import error_body
 from service.gate import Gate, Policy
 from service.hub import Hub
 from service.metrics import exposition
-from service.recorder import DiskFull, Recorder, RecordingError, RecordingExists, RecordingNameError
+from service.recorder import FAILURES, DiskFull, Recorder, RecordingError, RecordingExists, RecordingNameError
 from service.status import replay_object
 from service.stream import NoSuchStream, StreamEndpoint
 
 log = logging.getLogger("myocast")
 
 FRESH_S: Final = 1.0
-CODES: Final = {
-    400: "bad_request", 401: "unauthorized", 403: "forbidden", 404: "not_found", 405: "method_not_allowed",
-    409: "conflict", 500: "internal_error", 503: "not_ready", 507: "disk_full",
-}  # fmt: skip
+MAX_BODY: Final = 65536
+DISCARDED: Final = 1 << 25
+"""A longer body is read so far and thrown away, for many clients look at the answer only when they have sent all."""
 REPLAY: Final = ("pause", "resume", "seek", "speed")
 VIBRATIONS: Final = ("short", "medium", "long")
 
@@ -44,9 +45,10 @@ VIBRATIONS: Final = ("short", "medium", "long")
 class ApiError(Exception):
     """An answer that is an error; the code follows from the status."""
 
-    def __init__(self, status: int, message: str) -> None:
+    def __init__(self, status: int, message: str, headers: dict[str, str] | None = None) -> None:
         super().__init__(message)
         self.status = status
+        self.headers = headers
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,8 @@ def _add_api(app: FastAPI, parts: Parts) -> None:
         """Start a recording (`name` absent: date and time; 409 if it exists or one is running), or stop it."""
         answer = await _recording(parts.recorder, await _body(request))
         for device in parts.devices:
+            if parts.recorder.active:
+                device.status.forgive(FAILURES)
             parts.announcer.status_changed(device)
         return _json(answer)
 
@@ -186,8 +190,9 @@ def _add_viewer(app: FastAPI) -> None:
 async def _recording(recorder: Recorder, body: dict[str, Any]) -> dict[str, Any]:
     action = _choice(body, "action", ("start", "stop"))
     if action == "stop":
+        running = recorder.active
         stopped = await asyncio.get_running_loop().run_in_executor(None, recorder.stop)
-        if stopped is None:
+        if stopped is None or not running:
             raise ApiError(409, "nothing is being recorded")
         return stopped
     name = body.get("name")
@@ -242,12 +247,30 @@ async def _body(request: Request) -> dict[str, Any]:
     if kind != "application/json":
         raise ApiError(400, f"expected a body of type application/json, got {kind or 'none'}")
     try:
-        value = orjson.loads(await request.body())
+        value = orjson.loads(await _bytes(request))
     except orjson.JSONDecodeError as error:
         raise ApiError(400, f"the body is not JSON ({error})") from None
     if not isinstance(value, dict):
         raise ApiError(400, "the body is not a JSON object")
     return value
+
+
+async def _bytes(request: Request) -> bytes:
+    """The body, of which no more is ever kept than a request can need."""
+    body = bytearray()
+    size = 0
+    try:
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > DISCARDED:
+                break
+            body += chunk if size <= MAX_BODY else b""
+    except ClientDisconnect:
+        raise ApiError(400, "the body ended before it was complete") from None
+    if size > MAX_BODY:
+        headers = {"connection": "close"} if size > DISCARDED else None
+        raise ApiError(413, f"the body is longer than {MAX_BODY} bytes; expected a small JSON object", headers)
+    return bytes(body)
 
 
 def _device(devices: Sequence[Device], body: dict[str, Any]) -> Device:
@@ -289,13 +312,12 @@ def _json(value: dict[str, Any]) -> Response:
 
 
 def _error(status: int, message: str, headers: dict[str, str] | None = None) -> Response:
-    code = CODES.get(status, "error")
-    return JSONResponse({"error": {"code": code, "message": message}}, status_code=status, headers=headers)
+    return Response(error_body(status, message), status, headers, media_type="application/json")
 
 
 async def _on_api_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, ApiError)
-    return _error(error.status, str(error))
+    return _error(error.status, str(error), error.headers)
 
 
 async def _on_http_error(request: Request, error: Exception) -> Response:

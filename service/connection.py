@@ -7,12 +7,16 @@ import sys
 from http import HTTPStatus
 from typing import Any, Final, cast
 
+from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from websockets.frames import Frame, Opcode
-from websockets.http11 import Request
+from websockets.frames import CloseCode, Frame, Opcode
+from websockets.http11 import Request, Response
 from websockets.protocol import State
+from websockets.server import ServerProtocol
+from websockets.typing import StatusLike
 
 from models.errors import MyocastError
+from service.errors import error_body
 
 UNREAD_S: Final = 10.0
 """A client that has read nothing for so long is gone, its socket included."""
@@ -56,6 +60,18 @@ def _length(size: int) -> bytes:
 _FRAMERS: Final = {bytes: _Framer(Opcode.BINARY), str: _Framer(Opcode.TEXT)}
 
 
+class _Handshake(ServerProtocol):
+    """The protocol's own refusals (no key, another version, too long), with the body that every error has."""
+
+    def reject(self, status: StatusLike, text: str) -> Response:
+        response = super().reject(status, text)
+        response.body = error_body(response.status_code, " ".join(text.split()))
+        for name, value in (("Content-Type", "application/json"), ("Content-Length", str(len(response.body)))):
+            del response.headers[name]
+            response.headers[name] = value
+        return response
+
+
 class StreamConnection(WebSocketsSansIOProtocol):
     """A connection that can be written to without a detour, and ends at once when its client no longer reads.
 
@@ -70,6 +86,44 @@ class StreamConnection(WebSocketsSansIOProtocol):
     _taken = 0
     _taken_at = 0.0
     _knows_pings = False
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self.conn = _Handshake(max_size=self.config.ws_max_size, logger=self.conn.logger)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if not self.handshake_initiated:
+            self._refuse_handshake()
+
+    def _refuse_handshake(self) -> None:
+        """uvicorn hands over a whole request; one that is no handshake to websockets would go unanswered."""
+        answer = b"".join(self.conn.data_to_send())
+        if not answer:
+            answer = self.conn.reject(HTTPStatus.BAD_REQUEST, "the WebSocket handshake is not HTTP").serialize()
+        self.handshake_initiated = self.handshake_complete = self.close_sent = True
+        self.transport.write(answer)
+        self.transport.close()
+
+    async def run_asgi(self) -> None:
+        application = self.app
+
+        async def answered(scope: Scope, receive: Receive, send: Send) -> None:
+            await application(scope, receive, send)
+            # A refusal with a body completes the handshake too; uvicorn would log it as an error.
+            self.handshake_complete = self.handshake_complete or self.initial_response is not None
+
+        self.app = answered
+        await super().run_asgi()
+
+    def send_receive_event_to_app(self) -> None:
+        if self.curr_msg_data_type == "text" and not self.close_sent and not _is_text(b"".join(self.frames)):
+            # RFC 6455, section 8.1. uvicorn would log a client's mistake with a traceback.
+            self.frames = []
+            self.conn.send_close(CloseCode.INVALID_DATA)
+            self.handle_parser_exception()
+        else:
+            super().send_receive_event_to_app()
 
     def handle_connect(self, event: Request) -> None:
         super().handle_connect(event)
@@ -113,6 +167,14 @@ class StreamConnection(WebSocketsSansIOProtocol):
         unacknowledged = fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(4))
         acknowledged = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _BYTES_ACKED.stop)[_BYTES_ACKED]
         return buffered + int.from_bytes(unacknowledged, sys.byteorder), int.from_bytes(acknowledged, sys.byteorder)
+
+
+def _is_text(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -38,8 +38,13 @@ class Policy:
     origins: tuple[str, ...] = ()
     token: str | None = None
 
-    def judge(self, headers: Mapping[str, str], query: str, *, needs_token: bool = True) -> Refusal | None:
-        """None, or why a request is refused. `headers` has lower-case names."""
+    def judge(
+        self, headers: Mapping[str, str], query: str, *, needs_token: bool = True, any_name: bool = False
+    ) -> Refusal | None:
+        """None, or why a request is refused. `headers` has lower-case names; `any_name` leaves Host and Origin out."""
+        return (None if any_name else self._judge_names(headers)) or self._judge_token(headers, query, needs_token)
+
+    def _judge_names(self, headers: Mapping[str, str]) -> Refusal | None:
         if not self._host_allowed(headers.get("host", "")):
             return Refusal(
                 403,
@@ -53,6 +58,9 @@ class Policy:
                 "forbidden",
                 f"pages from {origin} may not connect; start Myocast with --origin {origin} to allow them",
             )
+        return None
+
+    def _judge_token(self, headers: Mapping[str, str], query: str, needs_token: bool) -> Refusal | None:
         if needs_token and not self._token_fits(headers.get("authorization", ""), query):
             return Refusal(
                 401,
@@ -71,16 +79,20 @@ class Policy:
         name = host_name(host)
         if name in LOOPBACK_NAMES or name in (host_name(authority(o)) for o in self.origins):
             return bool(name)
-        return not is_loopback(self.bind) and (
-            _is_address(name) or name in machine_names() or name == self.bind.lower()
-        )
+        if name == self.bind.lower():
+            return True
+        return not is_loopback(self.bind) and (_is_address(name) or name in machine_names())
 
     def _token_fits(self, authorization: str, query: str) -> bool:
         if self.token is None:
             return True
         scheme, _, bearer = authorization.partition(" ")
-        given = [bearer.strip()] if scheme.lower() == "bearer" else parse_qs(query).get("token", [])
-        return any(hmac.compare_digest(text.encode(), self.token.encode()) for text in given)
+        if scheme.lower() == "bearer":
+            # Headers are bytes, read here as Latin-1; a token is UTF-8.
+            given = [bearer.strip().encode("latin-1", "replace")]
+        else:
+            given = [text.encode() for text in parse_qs(query).get("token", [])]
+        return any(hmac.compare_digest(text, self.token.encode()) for text in given)
 
 
 def host_name(host: str) -> str:
@@ -125,7 +137,9 @@ class Gate:
             return
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         preflight = scope["type"] == "http" and scope["method"] == "OPTIONS" and "origin" in headers
-        refusal = self._policy.judge(headers, scope["query_string"].decode("latin-1"), needs_token=not preflight)
+        refusal = self._policy.judge(
+            headers, scope["query_string"].decode("latin-1"), needs_token=not preflight, any_name=_is_watched(scope)
+        )
         cors = self._cors(headers.get("origin"))
         if refusal is not None:
             await refuse(refusal, scope, send, cors)
@@ -176,6 +190,11 @@ def _with_headers(send: Send, extra: list[tuple[bytes, bytes]]) -> Send:
 
 def _is_open(path: str) -> bool:
     return path in ("/", "/healthz", "/favicon.ico") or path.startswith("/assets/")
+
+
+def _is_watched(scope: Scope) -> bool:
+    """Whether a monitor asks, which may know this machine under any name."""
+    return scope["type"] == "http" and scope["path"] in ("/metrics", "/readyz")
 
 
 def query_value(scope: Mapping[str, Any], name: str) -> str | None:

@@ -27,6 +27,9 @@ FLUSH_S: Final = 0.5
 """An idle writer looks so often whether a flush is due: a killed recorder loses at most the last second."""
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
+FAILURES: Final = frozenset({"disk_full", "recording_too_slow", "recording_failed"})
+"""Codes of `status.error` that tell of a recording; a new one takes them back."""
+
 Item = tuple[int, Event | Pose]
 
 
@@ -44,6 +47,8 @@ class RecordingNameError(RecordingError):
 
 class DiskFull(RecordingError):
     """No room for a recording."""
+
+    exit_code = 1
 
 
 class Writer(Protocol):
@@ -231,7 +236,12 @@ class Recorder:
         Raises:
             RecordingError: bad name, a recording is running, the file is there already, the disk is full.
         """
-        return self.start_file(self._folder / f"{new_name(name)}.mcap")
+        checked = new_name(name)
+        path, again = self._folder / f"{checked}.mcap", 2
+        while name is None and path.exists():
+            # Nobody chose the name, so nobody need choose another: the second recording of one second.
+            path, again = self._folder / f"{checked}-{again}.mcap", again + 1
+        return self.start_file(path)
 
     def start_file(self, path: Path) -> dict[str, Any]:
         """Begin a recording in a file of the user's choice. Raises RecordingError as `start` does."""

@@ -13,6 +13,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from urllib.parse import quote
 
 import uvicorn
 
@@ -25,6 +26,7 @@ from service.app import Parts, create_app
 from service.connection import CHECK_S, StreamConnection, listen, raise_descriptor_limit
 from service.device import Device
 from service.gate import Policy
+from service.http_connection import HttpConnection
 from service.hub import Hub
 from service.recorder import Recorder, Writer
 from service.shelf import ModelShelf
@@ -33,6 +35,8 @@ from service.supervisor import Supervisor
 from service.wire import MAX_CLIENT_MESSAGE
 
 READY = "Myocast is ready: "
+_PLAIN = "!$'()*,/:;=?@~"
+"""What may stand as it is in the value of a parameter in an address's fragment."""
 
 
 @dataclass(frozen=True)
@@ -119,6 +123,7 @@ async def run(
     announce: Callable[[str], None],
     *,
     sources: list[Source] | None = None,
+    shelf: ModelShelf | None = None,
     prepare: Callable[[Service], None] | None = None,
 ) -> None:
     """Serve until SIGINT or SIGTERM.
@@ -126,13 +131,14 @@ async def run(
     Args:
         announce: gets the line that says where the server is, once it accepts connections.
         sources: instead of those that the settings name.
+        shelf: the models at hand, likewise.
         prepare: gets the service before it starts (the benchmark puts its probes in).
 
     Raises:
         MyocastError: a source, the model or the port cannot be used.
     """
     sources = sources or [open_source(text) for text in settings.sources]
-    shelf = ModelShelf(settings.model)
+    shelf = shelf or ModelShelf(settings.model)
     raise_descriptor_limit()
     async with AsyncExitStack() as stack:
         sock = listen(settings.policy.bind, settings.port)
@@ -170,7 +176,7 @@ def _spare_the_collector() -> None:
 def address(policy: Policy, port: int) -> str:
     """The address to open, with the token in the fragment, which browsers never send."""
     host = f"[{policy.bind}]" if ":" in policy.bind else policy.bind
-    return f"http://{host}:{port}/" + (f"#token={policy.token}" if policy.token else "")
+    return f"http://{host}:{port}/" + (f"#token={quote(policy.token, _PLAIN)}" if policy.token else "")
 
 
 async def _open_outputs(service: Service, settings: Settings, stack: AsyncExitStack) -> list[str]:
@@ -255,6 +261,7 @@ async def _any(*things: Awaitable[object]) -> None:
 def _uvicorn_config(service: Service) -> uvicorn.Config:
     return uvicorn.Config(
         service.app,
+        http=HttpConnection,
         ws=StreamConnection,
         ws_per_message_deflate=False,
         ws_max_size=MAX_CLIENT_MESSAGE,

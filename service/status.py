@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Any, Final, Literal
 
 from drivers.base import Battery, Frame, Playback, SourceInfo
@@ -119,6 +119,11 @@ class DeviceStatus:
         """Say that something went wrong without leaving the state."""
         self.error = {"code": code, "message": message}
         self._on_change()
+
+    def forgive(self, codes: Container[str]) -> None:
+        """Take back an error of one of these codes: what had gone wrong goes well now."""
+        if self.error is not None and self.error["code"] in codes:
+            self.error = None
 
     def _flow(self) -> None:
         self.error = None

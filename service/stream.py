@@ -66,7 +66,10 @@ class StreamEndpoint:
         conversation = asyncio.ensure_future(_first(pumping, listening))
         told = self._conversations[conversation] = asyncio.get_running_loop().create_future()
         try:
-            code, reason = await self._ending(conversation)
+            try:
+                code, reason = await self._ending(conversation)
+            finally:
+                await _end(pumping, listening)
             if code:
                 with contextlib.suppress(OSError, TimeoutError):
                     await asyncio.wait_for(_leave(client, forward, send, code, reason), 0.3)
@@ -146,13 +149,8 @@ def _number(text: str) -> float | str:
 
 
 async def _first(*tasks: asyncio.Future[Any]) -> tuple[int, str]:
-    """The result of the task that ends first; the others end with it. A failed send is a client that left."""
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    """The result of the task that ends first. A failed send is a client that left."""
+    done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task in done:
         error = task.exception()
         if error is None:
@@ -161,6 +159,23 @@ async def _first(*tasks: asyncio.Future[Any]) -> tuple[int, str]:
         if not isinstance(error, OSError):
             raise error
     return 0, ""
+
+
+async def _end(*tasks: asyncio.Future[Any]) -> None:
+    """Cancel tasks and wait for them.
+
+    Not in `_first`: a server that stops may cancel that before its first step, or a second time while it waits.
+    """
+    for task in tasks:
+        task.add_done_callback(_look)
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _look(task: asyncio.Future[Any]) -> None:
+    """Take notice of how a task ended, so that asyncio does not complain that nobody has."""
+    if not task.cancelled():
+        task.exception()
 
 
 async def _leave(client: Client, forward: Forward, send: Send, code: int, reason: str) -> None:

@@ -145,6 +145,8 @@ def test_a_source_that_does_not_fit(
         ({}, (200.0, "adc", "raw")),
         ({}, (190.0, "adc", "raw")),
         ({}, (210.0, "adc", "raw")),
+        ({"rate_hz": 190.0}, (200.0, "adc", "raw")),
+        ({"rate_hz": 210.0}, (200.0, "adc", "raw")),
         ({"emg_mode": "any"}, (200.0, "adc", "envelope")),
         ({"unit": "uV"}, (200.0, "uV", "raw")),
     ],

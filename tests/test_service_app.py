@@ -237,6 +237,29 @@ async def test_no_room_for_a_recording_is_507(
         assert not live.service.recorder.active
 
 
+async def test_a_new_recording_takes_back_the_error_of_the_last(tiny_window: Path, tmp_path: Path) -> None:
+    async with stage(tiny_window, recordings=tmp_path) as (live, _):
+
+        async def told() -> Any:
+            return (await live.http.get("/api/v1/status")).json()["error"]
+
+        await live.post("/api/v1/recording", action="start", name="a")
+        recording = live.service.recorder._recording
+        assert recording is not None
+        with recording._ready:
+            recording._give_up("disk_full", "no room")
+        await live.until(lambda: live.service.devices[0].status.error is not None)
+        assert (await told())["code"] == "disk_full"
+        assert "nothing" in error_of(await live.post("/api/v1/recording", action="stop"), 409)["message"]
+        assert (await told())["code"] == "disk_full"
+        assert (await live.post("/api/v1/recording", action="start", name="b")).status_code == 200
+        assert await told() is None
+        live.service.devices[0].status.report("link_lost", "the link is gone")
+        await live.post("/api/v1/recording", action="stop")
+        assert (await live.post("/api/v1/recording", action="start", name="c")).status_code == 200
+        assert (await told())["code"] == "link_lost"
+
+
 def replay_source(seconds: float = 20.0, **how: Any) -> ReplaySource:
     count = int(200 * seconds)
     index = np.arange(count, dtype=np.int64)

@@ -1,13 +1,19 @@
 from __future__ import annotations
 
+import errno
+import os
+import signal
 import sys
+from io import FileIO
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from drivers.sessions import read_session
+from drivers.sessions import read_session, save, write_session
+from models.recording import Recording
 from service.cli import main
+from tests.console import TIMEOUT_S, Console
 
 
 def convert(
@@ -44,6 +50,58 @@ def test_text_to_mcap_to_csv_and_back(
     between = read_session(tmp_path / "b.mcap").classes
     assert between is not None
     assert between.tolist() == first.classes.tolist()
+
+
+def test_csv_says_what_it_cannot_say(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rec = Recording(
+        emg=np.ones((100, 8), np.float32),
+        t=np.arange(100) / 50.0,
+        sample=np.arange(100),
+        rate_hz=50.0,
+        emg_mode="envelope",
+        hand="left",
+        breaks=np.array([40]),
+    )
+    write_session(tmp_path / "a.mcap", rec)
+    code, _, err = convert(capsys, monkeypatch, tmp_path / "a.mcap", tmp_path / "a.csv")
+    assert code == 0
+    assert "`?mode=envelope&hand=left`" in err
+    assert "breaks without a pause" in err
+    assert "unit" not in err
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_sigterm_ends_it_with_0_and_leaves_nothing(console: Console, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "endless.csv")
+    process = console.start("convert", tmp_path / "endless.csv", tmp_path / "out.mcap")
+    with (tmp_path / "endless.csv").open("w") as file:
+        file.write("1,2,3,4,5,6,7,8\n" * 100)
+        file.flush()
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=TIMEOUT_S)
+    assert (process.returncode, out, err) == (0, "", "")
+    assert not (tmp_path / "out.mcap").exists()
+
+
+def test_no_room_for_the_file_names_it(
+    tmp_path: Path, bare: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(save, "create", lambda path: _Full(path))
+    code, _, err = convert(capsys, monkeypatch, bare, tmp_path / "b.mcap")
+    assert code == 1
+    assert f"{tmp_path / 'b.mcap'}: cannot be written" in err
+
+
+class _Full(FileIO):
+    """A new file on a full disk."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "x+b")
+
+    def write(self, _data: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def test_a_cut_off_recording_is_mended(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import sys
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -212,8 +214,33 @@ def test_options_that_are_refused(refused: Refused, session: Path, tmp_path: Pat
     assert "there.mcap" in refused(*source, "--record", "there.mcap")
     assert (tmp_path / "there.mcap").read_text() == "mine"
     refused(*source, "--record", "there.mcap/x.mcap")
+    for origin in ("", "example.org", "https://example.org/page", "https://"):
+        assert "--origin" in refused(*source, "--origin", origin)
     refused(*source, "--host", "192.0.2.1")
     refused(*source, "--host", "no such host")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_while_the_session_is_still_read_ends_it_with_0(
+    console: Console, tmp_path: Path, number: signal.Signals
+) -> None:
+    os.mkfifo(tmp_path / "endless.csv")
+    process = console.start("serve", f"replay:{tmp_path / 'endless.csv'}", "--port", 0)
+    with (tmp_path / "endless.csv").open("w") as file:
+        file.write("1,2,3,4,5,6,7,8\n" * 100)
+        file.flush()
+        process.send_signal(number)
+        out, err = process.communicate(timeout=TIMEOUT_S)
+    assert (process.returncode, out, err) == (0, "", "")
+
+
+def test_a_token_that_an_address_cannot_hold_as_it_is(console: Console, session: Path, tiny_window: Path) -> None:
+    token = "tök+a/b=&c #%41"
+    server = console.serve(f"replay:{session}", "--model", tiny_window, "--token", token)
+    assert server.token is not None
+    assert urllib.parse.parse_qs("token=" + server.token) == {"token": [token]}
+    assert server.stop() == 0
 
 
 def test_a_port_in_use(console: Console, session: Path, tiny_window: Path) -> None:

@@ -66,6 +66,11 @@ def test_bound_elsewhere_addresses_are_served(host: str) -> None:
     assert status(Policy("::"), {"host": host}) == 200
 
 
+def test_the_address_that_is_printed_is_served() -> None:
+    assert status(Policy("127.0.0.2"), {"host": "127.0.0.2:8765"}) == 200
+    assert status(Policy("127.0.0.2"), {"host": "127.0.0.3:8765"}) == 403
+
+
 def test_bound_elsewhere_this_machines_name_is_served_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("socket.gethostname", lambda: "Lab-PC.example.org")
     for host in ("lab-pc.example.org", "lab-pc:8765", "LAB-PC"):
@@ -152,6 +157,12 @@ def test_a_token_may_hold_any_character() -> None:
     assert status(Policy(token="€ & ü"), {"host": "localhost"}, "token=%E2%82%AC+%26+%C3%BC") == 200
 
 
+def test_a_token_in_a_header_is_utf8() -> None:
+    sent = "Bearer tök".encode().decode("latin-1")
+    assert status(Policy(token="tök"), {"host": "localhost", "authorization": sent}) == 200
+    assert status(Policy(token="tok"), {"host": "localhost", "authorization": sent}) == 401
+
+
 def test_the_order_is_host_origin_token() -> None:
     wrong = {"host": "evil.example", "origin": "http://evil.example:1"}
     first = ABROAD.judge(wrong, "")
@@ -236,6 +247,14 @@ async def test_everything_else_needs_the_token(path: str) -> None:
     assert asked.header(b"www-authenticate") == b"Bearer"
     assert asked.reached == []
     assert await asked.ask(path, authorization="Bearer secret") == 200
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/readyz"])
+async def test_a_monitor_may_use_any_name_but_needs_the_token(path: str) -> None:
+    asked = Asked(ABROAD)
+    assert await asked.ask(path, host="myocast.example:8765") == 401
+    assert await asked.ask(path, host="myocast.example:8765", authorization="Bearer secret") == 200
+    assert await Asked(LOOPBACK).ask("/api/v1/status", host="myocast.example:8765") == 403
 
 
 async def test_a_refusal_has_the_body_of_the_contract() -> None:

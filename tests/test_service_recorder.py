@@ -286,8 +286,20 @@ def test_a_full_disk_costs_only_what_it_has_no_room_for(tmp_path: Path, failures
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
 def test_no_room_at_all_is_told_before_it_begins(tmp_path: Path, failures: Failures) -> None:
     recorder = Recorder(tmp_path, lambda path: SessionWriter(open("/dev/full", "r+b", buffering=0)), failures)  # noqa: SIM115
-    with pytest.raises(DiskFull):
+    with pytest.raises(DiskFull) as caught:
         recorder.start("a")
+    assert caught.value.exit_code == 1
+
+
+def test_recordings_without_a_name_never_meet(tmp_path: Path, failures: Failures) -> None:
+    recorder = Recorder(tmp_path, SessionWriter, failures)
+    names = []
+    for _ in range(4):
+        names.append(recorder.start(None)["name"])
+        recorder.stop()
+    assert len(set(names)) == 4
+    with pytest.raises(RecordingExists):
+        recorder.start(names[0])
 
 
 async def test_it_flushes_while_nothing_comes(tmp_path: Path, failures: Failures) -> None:

@@ -163,3 +163,14 @@ def test_a_change_of_speed_starts_the_rate_anew() -> None:
     watched.status.on_playback(Playback(5.0, 60.0, 4.0, False))
     watched.feed(1.0, rate_hz=800.0)
     assert watched.status.rate_hz() == pytest.approx(800.0, rel=0.02)
+
+
+def test_an_error_of_one_kind_is_taken_back_and_no_other() -> None:
+    watched = Watched()
+    watched.feed(0.1)
+    watched.status.report("disk_full", "no room")
+    watched.status.forgive({"recording_failed"})
+    assert watched.status.error == {"code": "disk_full", "message": "no room"}
+    watched.status.forgive({"disk_full"})
+    assert not watched.status.error
+    watched.status.forgive({"disk_full"})

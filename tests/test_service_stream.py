@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gc
 import json
 import os
 import struct
@@ -19,9 +20,13 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from drivers.base import Battery, Imu
 from models.hand import mirror
+from service.announcer import Announcer
+from service.device import Device
 from service.gate import Policy
+from service.hub import Hub
 from service.server import Settings
-from service.stream import negotiate
+from service.shelf import ModelShelf
+from service.stream import StreamEndpoint, negotiate
 from service.wire import SubscriptionError
 from tests.live_server import BINARY, JSON, Live, receive, receive_until, serving
 from tests.models_onnx import HOP, WINDOW, offline, window_model
@@ -459,6 +464,37 @@ async def test_a_server_that_stops_says_bye_to_everyone_and_closes_with_1001(tin
             assert code == 1001
             assert messages[-1] == {"type": "bye", "reason": "the server is stopping"}
         raw.close()
+
+
+async def test_a_client_that_leaves_while_the_server_stops_is_no_complaint() -> None:
+    """A conversation that is cancelled before its first step ends what it would have waited for."""
+    complaints: list[Any] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+    hub = Hub()
+    announcer = Announcer(hub, lambda: None, complaints.append)
+    announcer.devices = [Device(0, Puppet(INFO), ModelShelf(), hub, announcer)]
+    endpoint = StreamEndpoint(hub, announcer)
+    told: list[str] = []
+
+    async def send(message: Any) -> None:
+        if message["type"] == "websocket.send" and "hello" not in message["text"]:
+            raise ConnectionResetError
+        told.append(message["type"])
+        if message["type"] == "websocket.send":
+            next(iter(hub.clients)).put("too late")
+            asyncio.get_running_loop().call_soon(stopping.append, asyncio.ensure_future(endpoint.close_all("bye")))
+
+    async def receive() -> Any:
+        if "websocket.accept" in told:
+            await asyncio.Event().wait()
+        return {"type": "websocket.connect"}
+
+    stopping: list[Any] = []
+    await endpoint({"subprotocols": [], "query_string": b"", "extensions": {}}, receive, send)
+    await asyncio.gather(*stopping)
+    assert [task for task in asyncio.all_tasks() if task is not asyncio.current_task()] == []
+    gc.collect()
+    assert complaints == []
 
 
 async def test_too_many_clients_are_turned_away_with_1013(tiny_window: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from pathlib import Path
 from typing import BinaryIO, Final
 
 from mcap.data_stream import RecordBuilder
@@ -67,6 +68,12 @@ class CommittedFile:
         """Ask the system to bring the file to the disk itself, where there is one."""
         with contextlib.suppress(OSError):
             os.fsync(self._file.fileno())
+
+    @property
+    def path(self) -> Path | None:
+        """Where the file is, if it has a name."""
+        name = getattr(self._file, "name", None)
+        return Path(name) if isinstance(name, str | Path) else None
 
     def close(self) -> None:
         self._file.close()

@@ -183,7 +183,7 @@ class SessionWriter:
             self._stream.close()
             if self.path:
                 self.path.unlink(missing_ok=True)
-            raise refused(self.path, error) from None
+            raise refused(self.path or self._stream.path, error) from None
         self._channels = {topic: self._register(topic) for topic in topics.SCHEMAS}
 
     def _register(self, topic: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from importlib import import_module
 from typing import Any, Final
@@ -14,6 +15,9 @@ VERBS: Final = (
     "serve", "record", "info", "convert", "synthesize", "scan", "doctor", "emulate", "view",
     "models", "train", "evaluate", "compare", "export", "bench",
 )  # fmt: skip
+
+_INTERRUPTED: Final = 130
+"""What typer makes of a KeyboardInterrupt, depending on the version."""
 
 # typer brings its own copy of click, or imports it, depending on the version: take the errors from where it does.
 _UsageError: Any = typer.BadParameter.__mro__[1]
@@ -35,6 +39,8 @@ def build(arguments: list[str]) -> typer.Typer:
 
 def main() -> None:
     """The console script. A user's mistake is one line on stderr and exit code 2, without a traceback."""
+    # SIGTERM ends a verb as SIGINT does, with code 0; verbs that have more to say take both over.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         code = build(sys.argv[1:])(standalone_mode=False, prog_name="myocast")
     except MyocastError as error:
@@ -48,7 +54,7 @@ def main() -> None:
         code = _complain(error.format_message(), 2)
     except (typer.Abort, KeyboardInterrupt, BrokenPipeError):
         code = 0
-    sys.exit(code if isinstance(code, int) else 0)
+    sys.exit(code if isinstance(code, int) and code != _INTERRUPTED else 0)
 
 
 def _root() -> None:

@@ -60,7 +60,14 @@ def _tell(report: ReadReport) -> None:
 
 def _beyond_csv(recording: Recording) -> list[str]:
     devices = [index for index in recording.meta.get("devices", [0]) if index != 0]
+    joined = [
+        row for row in (recording.breaks if recording.breaks is not None else ()) if _no_time_between(recording, row)
+    ]
+    said = {"mode": (recording.emg_mode, "raw"), "unit": (recording.unit, "adc"), "hand": (recording.hand, "right")}
+    lost = [f"{key}={value}" for key, (value, usual) in said.items() if value not in (None, usual)]
     there = {
+        f"what its EMG is (say so when it is read: `?{'&'.join(lost)}`)": bool(lost),
+        "breaks without a pause": bool(joined),
         "class labels": recording.classes is not None,
         "markers": bool(recording.markers),
         "inertial samples": recording.imu is not None,
@@ -68,6 +75,11 @@ def _beyond_csv(recording: Recording) -> list[str]:
         f"device {', '.join(map(str, devices))}": bool(devices),
     }
     return [name for name, present in there.items() if present]
+
+
+def _no_time_between(recording: Recording, row: int) -> bool:
+    """Whether a break before this row leaves no hole in the count of samples."""
+    return row > 0 and bool(recording.sample[row] == recording.sample[row - 1] + 1)
 
 
 @contextmanager

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -40,6 +41,9 @@ Lsl = Annotated[bool, typer.Option("--lsl", help="Lab Streaming Layer outlets (n
 LogFormat = Annotated[str, typer.Option(metavar="text|json", help="How logs on stderr look.")]
 
 
+_ORIGIN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#@\s]+/?")
+
+
 class UsageError(MyocastError):
     """Options that do not go together."""
 
@@ -61,28 +65,44 @@ def command(
     log_format: LogFormat = "text",
 ) -> None:
     """Serve poses from an armband, a recording or the built-in demo to browsers, Unity and other programs."""
-    from service.gate import Policy, is_loopback
-    from service.logs import configure
-    from service.server import Settings, run
+    from service.cli.interrupt import stopping_at_once
 
-    configure(log_format)
-    secret = _token(token, token_file)
-    if secret is None and not is_loopback(host):
-        secret = secrets.token_urlsafe(16)
-    settings = Settings(
-        sources=tuple(sources or ["demo:"]),
-        policy=Policy(host, tuple(origin or ()), secret),
-        port=port,
-        model=model,
-        hop=hop,
-        record=record,
-        recordings=recordings,
-        leap=leap,
-        udp=udp,
-        lsl=lsl,
-    )
+    # Before there is a loop: a large file takes a while to read, and a signal need not wait for it.
+    with stopping_at_once():
+        from drivers.uri import open_source
+        from service.gate import Policy, is_loopback
+        from service.logs import configure
+        from service.server import Settings, run
+        from service.shelf import ModelShelf
+
+        configure(log_format)
+        _check_origins(origin or ())
+        secret = _token(token, token_file)
+        if secret is None and not is_loopback(host):
+            secret = secrets.token_urlsafe(16)
+        settings = Settings(
+            sources=tuple(sources or ["demo:"]),
+            policy=Policy(host, tuple(origin or ()), secret),
+            port=port,
+            model=model,
+            hop=hop,
+            record=record,
+            recordings=recordings,
+            leap=leap,
+            udp=udp,
+            lsl=lsl,
+        )
+        opened, shelf = [open_source(text) for text in settings.sources], ModelShelf(model)
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
-        runner.run(run(settings, typer.echo))
+        runner.run(run(settings, typer.echo, sources=opened, shelf=shelf))
+
+
+def _check_origins(origins: Iterable[str]) -> None:
+    for origin in origins:
+        if origin not in ("*", "null") and not _ORIGIN.fullmatch(origin):
+            raise UsageError(
+                f"--origin {origin!r}: expected the beginning of an address, like https://example.org, or null, or *"
+            )
 
 
 def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
