@@ -1,7 +1,8 @@
 """A check on real paired data: five finger angles of one person from eight channels (JHU-NTX-2023).
 
 The session is cut into ten contiguous blocks. Each is judged by learners that saw the nine others, with a guard
-on both sides of it; what they choose (how long to train) they choose on one of the nine, never on the tenth.
+on both sides of it; what they choose (how long to train) they choose on one of the nine, never on the tenth. A
+learner that remembers may hear the EMG of the guard before it is judged, as it would in service.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from models.training.features import bank
 Doubles = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 Fit = Callable[[Floats, Floats, Flags, Flags], Callable[[Floats], Floats]]
-"""Features, targets, rows to learn from, and which of those to choose on -> a predictor of features."""
+"""Features, targets, rows to learn from, and which of those to choose on -> a predictor of consecutive features."""
 
 RATE_HZ: Final = 50.0
 TAUS: Final = (0.06, 0.15, 0.4, 1.0, 4.0)
@@ -28,11 +29,14 @@ GUARD_S: Final = 4.0
 """One context length: the slowest running average's time constant."""
 NEAR_S: Final = 0.15
 """Rows further than this from any label are not judged."""
-MOST_EPOCHS: Final = 24
-PATIENCE: Final = 4
-UNITS: Final = 64
+MOST_EPOCHS: Final = 40
+PATIENCE: Final = 6
+RUN: Final = 200
+"""Rows of a training run of a network that remembers (4 s)."""
 DROPOUT: Final = 0.35
 NOISE: Final = 0.2
+REMEMBERING: Final = 2
+"""Recurrent branches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +94,13 @@ def blocks(n: int) -> list[tuple[Flags, Flags, Flags]]:
 def judge(data: Table, learner: str, fit: Fit) -> Result:
     """One learner on all ten blocks."""
     errors, truth, said = [], [], []
+    guard = round(GUARD_S * RATE_HZ)
     for judged, learned, inner in blocks(len(data.angles)):
         predict = fit(data.features, data.angles, learned & data.known, inner & data.known)
+        first, last = np.flatnonzero(judged)[[0, -1]]
+        heard = max(0, first - guard)
         rows = judged & data.known
-        said.append(predict(data.features[rows]))
+        said.append(predict(data.features[heard : last + 1])[rows[heard : last + 1]])
         truth.append(data.angles[rows])
         errors.append(float(np.abs(said[-1] - truth[-1]).mean()))
     t, p = np.concatenate(truth), np.concatenate(said)
@@ -121,35 +128,56 @@ def extra_trees(x: Floats, y: Floats, learned: Flags, inner: Flags) -> Callable[
 
 
 def network(x: Floats, y: Floats, learned: Flags, inner: Flags) -> Callable[[Floats], Floats]:
-    """Two dense layers on the running averages; the number of epochs is chosen on the inner block."""
-    outer = learned & ~inner
-    history = _train(x[outer], y[outer], MOST_EPOCHS, (x[inner], y[inner]))[1]
-    model, _ = _train(x[learned], y[learned], int(np.argmin(history)) + 1, None)
-    return model
+    """A network on the running averages; its number of epochs is chosen on the inner block."""
+    history = _train(x, y, learned & ~inner, MOST_EPOCHS, inner)[1]
+    return _train(x, y, learned, int(np.argmin(history)) + 1, None)[0]
 
 
 def _train(
-    x: Floats, y: Floats, epochs: int, judge_on: tuple[Floats, Floats] | None
+    x: Floats, y: Floats, rows: Flags, epochs: int, judge_on: Flags | None
 ) -> tuple[Callable[[Floats], Floats], Sequence[float]]:
     import keras
-    from keras import layers
 
     keras.utils.set_random_seed(0)
-    centre, spread, mean, scale = x.mean(axis=0), x.std(axis=0), y.mean(axis=0), y.std(axis=0)
-    inputs = keras.Input((x.shape[1],))
-    hidden: Any = layers.GaussianNoise(NOISE)(inputs)
-    for _ in range(2):
-        hidden = layers.Dropout(DROPOUT)(layers.Dense(UNITS, activation="silu")(hidden))
-    model = keras.Model(inputs, layers.Dense(y.shape[1])(hidden))
+    centre, spread, mean, scale = x[rows].mean(axis=0), x[rows].std(axis=0), y[rows].mean(axis=0), y[rows].std(axis=0)
+    scaled, target = (x - centre) / spread, (y - mean) / scale
+    inputs = keras.Input((None, x.shape[1]))
+    model = keras.Model(inputs, _branches(keras.layers.GaussianNoise(NOISE)(inputs), y.shape[1]))
     model.compile(optimizer=keras.optimizers.AdamW(2e-3, weight_decay=1e-3), loss=keras.losses.Huber(0.5))
-    kept = [keras.callbacks.EarlyStopping(patience=PATIENCE)] if judge_on else []
-    validation = ((judge_on[0] - centre) / spread, (judge_on[1] - mean) / scale) if judge_on else None
+    runs = _runs(scaled, target, rows)
+    kept, validation = [], None
+    if judge_on is not None:
+        kept = [keras.callbacks.EarlyStopping(patience=PATIENCE)]
+        validation = _runs(scaled, target, judge_on, overlap=1)
     history = model.fit(
-        (x - centre) / spread, (y - mean) / scale, batch_size=256, epochs=epochs, verbose=0,
-        validation_data=validation, callbacks=kept,
+        *runs[:2], sample_weight=runs[2], batch_size=16, epochs=epochs, verbose=0, validation_data=validation,
+        callbacks=kept,
     )  # fmt: skip
-    predict = lambda rows: np.asarray(model((rows - centre) / spread)) * scale + mean  # noqa: E731
+
+    def predict(part: Floats) -> Floats:
+        said = np.asarray(model(((part - centre) / spread)[np.newaxis], training=False))[0]
+        return np.asarray(said * scale + mean, np.float32)
+
     return predict, history.history.get("val_loss", [])
+
+
+def _runs(x: Floats, y: Floats, rows: Flags, overlap: int = 2) -> tuple[Floats, Floats, Floats]:
+    """(k, RUN, ...) inputs, targets and weights: runs that begin every RUN / overlap rows and hold a row to learn."""
+    starts = [s for s in range(0, len(x) - RUN + 1, RUN // overlap) if rows[s : s + RUN].any()]
+    cut = [slice(s, s + RUN) for s in starts]
+    weight = np.stack([rows[part] for part in cut]).astype(np.float32)
+    return np.stack([x[part] for part in cut]), np.stack([y[part] for part in cut]), weight
+
+
+def _branches(x: Any, outputs: int) -> Any:
+    """The mean of a branch that remembers nothing and of some that do: alone, each errs in its own way."""
+    from keras import layers
+
+    dense = x
+    for _ in range(2):
+        dense = layers.Dropout(DROPOUT)(layers.Dense(64, activation="silu")(dense))
+    recurrent = [layers.Dropout(DROPOUT)(layers.GRU(40, return_sequences=True)(x)) for _ in range(REMEMBERING)]
+    return layers.Average()([layers.Dense(outputs)(branch) for branch in (dense, *recurrent)])
 
 
 def _sklearn(model: Any, x: Floats, y: Floats) -> Callable[[Floats], Floats]:
