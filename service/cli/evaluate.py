@@ -193,7 +193,7 @@ def _baselines(
 def _split(sessions: int, tracks: Sequence[Track]) -> str:
     made = {track.synthetic for track in tracks}
     kind = "real and synthetic" if len(made) == 2 else "synthetic" if True in made else "real"
-    return f"{sessions} {kind} sessions as given with --data"
+    return f"{sessions} {kind} recordings, as given with --data"
 
 
 def _show(evaluation: Evaluation, json_file: Path | None, report: Path | None) -> None:
