@@ -6,7 +6,8 @@ file carries as its initializer `alignment` and applies to row vectors: `aligned
 
 The matrix is found from 10-15 s in which the wearer rests, makes a fist and extends the wrist: each
 gives a ring of eight levels, and those rings are compared with the template of the people that the
-model was trained on.
+model was trained on. Rest counts as one of the cues but not for the turn: an arm that is held up rests with
+its extensors at work, and dividing by that moves the ring of every movement.
 """
 
 from __future__ import annotations
@@ -28,8 +29,14 @@ CUES: Final = (REST, "fist", "extension")
 """What the wearer is asked to do, in this order."""
 
 ROLLS: Final = np.arange(0.0, CHANNELS, 0.1)
+ROLL_SD: Final = 1.3
+"""Channels by which people put the band on differently (SD; 1.1 to 1.5 on real people)."""
+ROLL_PRICE: Final = 0.05
+"""A turn by one `ROLL_SD` costs half of this in correlation with the template, one by two `ROLL_SD` twice this."""
 MAX_GAIN: Final = 4.0
-CHANNEL_GAIN_SHARE: Final = 0.25
+TEMPLATE_ROUNDS: Final = 5
+_TINY: Final = 1e-3
+CHANNEL_GAIN_SHARE: Final = 0.5
 """Share of each channel's own gain that is undone: 15 s say little about one channel."""
 
 
@@ -105,15 +112,17 @@ def levels(envelope: npt.ArrayLike, cues: Sequence[str]) -> dict[str, Doubles]:
 def template(people: Sequence[Mapping[str, npt.ArrayLike]]) -> Template:
     """The mean of several people's levels: geometric, so that nobody's gain outweighs the rest.
 
-    People's bands differ by more than a channel, so each one is first turned to the mean of those before
-    him, twice over.
+    People's bands differ by more than a channel, so each one is turned to the mean of all, several times over;
+    the turns are kept at zero on average, so that the template is a band as people put it on.
     """
     cues = sorted(set.intersection(*(set(person) for person in people)))
-    aligned = [{cue: np.asarray(person[cue], np.float64) for cue in cues} for person in people]
-    for _ in range(3):
-        centre = {cue: np.exp(np.mean([_log(person[cue]) for person in aligned], axis=0)) for cue in cues}
-        aligned = [_turned(person, centre) for person in aligned]
-    return Template({cue: tuple(float(v) for v in centre[cue]) for cue in cues})
+    worn = [{cue: np.asarray(person[cue], np.float64) for cue in cues} for person in people]
+    turns = np.zeros(len(worn))
+    for _ in range(TEMPLATE_ROUNDS):
+        centre = _centre(worn, turns)
+        turns = np.array([_best(person, centre, flip=False)[1] for person in worn])
+        turns -= _mean_turn(turns)
+    return Template({cue: tuple(float(v) for v in level) for cue, level in _centre(worn, turns).items()})
 
 
 def fit(found: Mapping[str, npt.ArrayLike], target: Template, *, mirror: bool = True, gains: bool = True) -> Fit:
@@ -135,17 +144,15 @@ def fit(found: Mapping[str, npt.ArrayLike], target: Template, *, mirror: bool = 
         )
     person = {cue: np.asarray(found[cue], np.float64) for cue in cues}
     centre = {cue: np.asarray(target.levels[cue]) for cue in cues}
-    candidates = [
-        (_score(person, centre, k, flip), k, flip) for flip in ((False, True) if mirror else (False,)) for k in ROLLS
-    ]
-    score, turn, flip = max(candidates)
+    _, turn, flip = max(_best(person, centre, flip=side) for side in ((False, True) if mirror else (False,)))
+    score = _score(person, centre, turn, flip)
     turned = {cue: _turn(level, turn, flip) for cue, level in person.items()}
     factor = _gains(turned, centre) if gains else np.ones(CHANNELS)
     return Fit(float(turn), flip, tuple(float(g) for g in factor), float(score))
 
 
-def _log(level: Doubles) -> Doubles:
-    return np.asarray(np.log(level + 1e-3), np.float64)
+def _log(level: Doubles, floor: float = _TINY) -> Doubles:
+    return np.asarray(np.log(level + floor), np.float64)
 
 
 def _turn(level: Doubles, turn: float, flip: bool) -> Doubles:
@@ -153,28 +160,44 @@ def _turn(level: Doubles, turn: float, flip: bool) -> Doubles:
     return np.asarray(ring @ roll(turn), np.float64)
 
 
-def _contrast(person: Mapping[str, Doubles]) -> Doubles:
-    """Each movement against rest, in logarithms, without its mean over the ring: gains do not matter."""
-    rows = np.stack([_log(level) - _log(person[REST]) for cue, level in sorted(person.items()) if cue != REST])
-    return np.asarray(rows - rows.mean(axis=1, keepdims=True), np.float64)
-
-
 def _shape(person: Mapping[str, Doubles]) -> Doubles:
-    """The movements' own rings, in logarithms, without their mean."""
-    rows = np.stack([_log(level) for cue, level in sorted(person.items()) if cue != REST])
+    """The movements' rings, in logarithms, without their mean: a gain of the whole band does not matter.
+
+    What is as weak as rest is noise; the logarithm must not make hills of it.
+    """
+    floor = float(np.median(person[REST]))
+    rows = np.stack([_log(level, floor + _TINY) for cue, level in sorted(person.items()) if cue != REST])
     return np.asarray(rows - rows.mean(axis=1, keepdims=True), np.float64)
 
 
 def _score(person: Mapping[str, Doubles], centre: Mapping[str, Doubles], turn: float, flip: bool) -> float:
-    turned = {cue: _turn(level, turn, flip) for cue, level in person.items()}
-    found = np.concatenate([_contrast(turned).ravel(), _shape(turned).ravel()])
-    wanted = np.concatenate([_contrast(centre).ravel(), _shape(centre).ravel()])
+    found = _shape({cue: _turn(level, turn, flip) for cue, level in person.items()}).ravel()
+    wanted = _shape(centre).ravel()
     return float(found @ wanted / (np.linalg.norm(found) * np.linalg.norm(wanted) + 1e-12))
 
 
-def _turned(person: Mapping[str, Doubles], centre: Mapping[str, Doubles]) -> dict[str, Doubles]:
-    turn = max(ROLLS, key=lambda k: _score(person, centre, float(k), flip=False))
-    return {cue: _turn(level, float(turn), flip=False) for cue, level in person.items()}
+def _best(person: Mapping[str, Doubles], centre: Mapping[str, Doubles], *, flip: bool) -> tuple[float, float, bool]:
+    """Score after the price of the turn, the turn, and the side again."""
+    scores = [_score(person, centre, turn, flip) - _price(turn) for turn in ROLLS]
+    best = int(np.argmax(scores))
+    return scores[best], float(ROLLS[best]), flip
+
+
+def _price(turn: float) -> float:
+    near = (turn + CHANNELS / 2) % CHANNELS - CHANNELS / 2
+    return 0.5 * ROLL_PRICE * (near / ROLL_SD) ** 2
+
+
+def _centre(worn: Sequence[Mapping[str, Doubles]], turns: Doubles) -> dict[str, Doubles]:
+    return {
+        cue: np.exp(np.mean([_log(_turn(p[cue], k, flip=False)) for p, k in zip(worn, turns, strict=True)], axis=0))
+        for cue in worn[0]
+    }
+
+
+def _mean_turn(turns: Doubles) -> float:
+    """Mean on the ring."""
+    return float(np.angle(np.exp(2j * np.pi * turns / CHANNELS).mean()) * CHANNELS / (2 * np.pi))
 
 
 def _gains(person: Mapping[str, Doubles], centre: Mapping[str, Doubles]) -> Doubles:

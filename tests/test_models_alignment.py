@@ -64,7 +64,7 @@ def test_the_matrix_brings_a_band_back_to_the_template(gain: float) -> None:
     matrix = fit(worn, TARGET, mirror=False).matrix()
     assert matrix.dtype == np.float32
     for cue in ("fist", "extension"):
-        np.testing.assert_allclose(worn[cue] @ matrix, PERSON[cue], rtol=0.1)
+        np.testing.assert_allclose(worn[cue] @ matrix, PERSON[cue], rtol=0.2)
 
 
 def test_gains_stay_within_reason() -> None:
@@ -74,6 +74,31 @@ def test_gains_stay_within_reason() -> None:
 
 def test_an_alignment_without_turn_or_gain_is_the_identity() -> None:
     np.testing.assert_array_equal(Fit(0.0, False, (1.0,) * CHANNELS, 1.0).matrix(), np.eye(CHANNELS, dtype=np.float32))
+
+
+@pytest.mark.parametrize(("channels", "tonic"), [(0.0, 2.0), (0.0, 7.0), (1.3, 6.0)])
+def test_a_muscle_that_works_at_rest_does_not_move_the_band(channels: float, tonic: float) -> None:
+    tense = {**turned(PERSON, channels), "rest": 0.5 * bump(tonic, 4.0, 30.0)}
+    found = fit(tense, TARGET, mirror=False, gains=False)
+    relaxed = fit(turned(PERSON, channels), TARGET, mirror=False, gains=False)
+    assert abs((found.roll - relaxed.roll + CHANNELS / 2) % CHANNELS - CHANNELS / 2) < 0.15
+
+
+def test_of_two_turns_that_explain_the_same_the_nearer_one_is_taken() -> None:
+    twice = bump(1.0, 3.0) + bump(5.0, 3.0)
+    target = Template(
+        {"rest": (1.5,) * CHANNELS, "fist": tuple(twice.tolist()), "extension": tuple((2 * twice).tolist())}
+    )
+    for channels, nearest in ((1.0, -1.0), (3.0, 1.0), (-3.0, -1.0)):
+        found = fit(turned({cue: np.array(level) for cue, level in target.levels.items()}, channels), target)
+        assert (found.roll + CHANNELS / 2) % CHANNELS - CHANNELS / 2 == pytest.approx(nearest, abs=0.2)
+
+
+def test_the_template_sits_as_people_wear_the_band_on_average() -> None:
+    people = [turned(PERSON, channels) for channels in (0.0, 0.0, 0.0, 0.0, 2.5, 2.5)]
+    level = np.array(template(people).levels["extension"])
+    best = max(np.arange(0, 8, 0.1), key=lambda k: np.corrcoef(level, PERSON["extension"] @ roll(k))[0, 1])
+    assert best == pytest.approx(0.8, abs=0.3)
 
 
 def test_levels_are_mean_amplitudes_by_cue() -> None:

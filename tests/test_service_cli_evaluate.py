@@ -21,7 +21,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An untrained stream that knows the mean pose and a template: its poses are near that mean."""
     prepare()
     from exporters.export import export
-    from models.training.network_file import Card
+    from models.training.network_file import Card, save
     from models.training.run import constants_of
 
     setting = Setting()
@@ -30,7 +30,9 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     template = {cue: rng.uniform(2.0, 20.0, 8).tolist() for cue in ("rest", "fist", "extension")}
     validation = {"mean_pose": list(setting.scaling.pose_mean), "template": template}
     path: Path = tmp_path_factory.mktemp("model") / "net.onnx"
-    export(network("stream_tcn").assemble(setting), Card("stream_tcn", setting, 4, validation=validation), path)
+    built, card = network("stream_tcn").assemble(setting), Card("stream_tcn", setting, 4, validation=validation)
+    save(path.with_suffix(".keras"), built, card)
+    export(built, card, path)
     return path
 
 
@@ -114,9 +116,103 @@ def test_people_with_class_labels_are_judged_by_closure(
     assert ("aligned on 6 s" in found["split"]) == bool(align)
 
 
+def test_a_turned_band_smoothing_and_gestures_are_judged_beside_still_hands(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    manifest = tmp_path / "manifest.json"
+    manifest.write_text(json.dumps({"data": [{"synthetic": {"leave_out": ["fist"]}}]}))
+    code, out, err = run_cli(
+        capsys, "evaluate", model, "--data", DATA, "--rotations", "45,90", "--smooth", "1,0", "--smooth", "0.3,0",
+        "--split", "gesture", "--manifest", manifest, "--json", "-",
+    )  # fmt: skip
+    assert code == 0, err
+    found = json.loads(out)
+    assert [row["degrees"] for row in found["rotations"]] == [0.0, 45.0, 90.0]
+    assert found["rotations"][0]["mpjpe_mm"] == pytest.approx(found["figures"]["mpjpe_mm"])
+    assert found["rotations"][1]["mpjpe_mm"] != pytest.approx(found["rotations"][2]["mpjpe_mm"], abs=1e-6)
+    jerks = [row["jerk_ratio"] for row in found["smoothing"]]
+    assert jerks == sorted(jerks, reverse=True)
+    assert len(jerks) == 3
+    assert {row["trained"] for row in found["gestures"] if row["gesture"] == "fist"} <= {False}
+    assert {row["trained"] for row in found["gestures"] if row["gesture"] != "fist"} == {True}
+    for row in (*found["gestures"], *found["rotations"]):
+        assert {"mpjpe_mm", "mean_pose_mpjpe_mm", "user_mean_mpjpe_mm"} <= set(row)
+
+
+@pytest.mark.parametrize(("kind", "seconds"), [("user", 14.0), ("session", 14.0), ("block", 2.0)])
+def test_a_split_is_judged_on_what_it_holds_out(
+    model: Path, capsys: pytest.CaptureFixture[str], kind: str, seconds: float
+) -> None:
+    data = "synthetic:users=2,sessions=2,seconds=15,seed=9"
+    code, out, err = run_cli(capsys, "evaluate", model, "--data", data, "--split", kind, "--json", "-")
+    assert code == 0, err
+    found = json.loads(out)
+    assert found["split"].startswith(f"held out by {kind}")
+    assert {"ridge", "extra trees"} <= set(found["baselines"]), "fitted on the rest"
+    runs = {"user": 2, "session": 1, "block": 2}[kind]
+    for user in found["users"].values():
+        assert user["seconds"] <= runs * seconds
+    assert len(found["users"]) == (1 if kind == "user" else 2)
+
+
+def test_labelled_seconds_of_a_new_user_help(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import models.evaluation.calibration as calibration
+
+    monkeypatch.setattr(calibration, "STEPS", 12)
+    monkeypatch.setattr(calibration, "RATE", 1e-2)
+    code, out, err = run_cli(
+        capsys, "evaluate", model, "--data", "synthetic:users=1,sessions=2,seconds=26,seed=9", "--calibrate", "0,10",
+        "--json", "-", "--report", tmp_path,
+    )  # fmt: skip
+    assert code == 0, err
+    untouched, tuned = json.loads(out)["calibration"]
+    assert (untouched["seconds"], tuned["seconds"]) == (0.0, 10.0)
+    assert "user_mean_mpjpe_mm" not in untouched
+    assert tuned["mpjpe_mm"] < untouched["mpjpe_mm"] - 1.0
+    assert {"other_mpjpe_mm", "other_user_mean_mpjpe_mm", "user_mean_mpjpe_mm"} <= set(tuned)
+    assert (tmp_path / "calibration.png").exists()
+
+
+def test_tuning_changes_the_last_two_layers_only_and_is_taken_back(model: Path) -> None:
+    from models.evaluation.calibration import Tuner, last_variables
+    from models.training.network_file import load
+
+    built, card = load(model.with_suffix(".keras"))
+    before = built.core.get_weights()
+    tuner = Tuner(card.network, built, card.setting)
+    tuner.tune(small_tracks(card.setting, users=1))
+    changed = [bool((a != b).any()) for a, b in zip(before, built.core.get_weights(), strict=True)]
+    assert sum(changed) == len(last_variables(built.core, 2)) == 4
+    assert all(changed[-4:])
+    tuner.reset()
+    for a, b in zip(before, built.core.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_gestures_can_be_left_out_of_synthetic_data() -> None:
+    from service.cli.datasets import items
+
+    plain, without = (items([f"synthetic:users=1,seconds=40,seed=4{more}"])[0] for more in ("", ",without=fist+ok"))
+    assert "leave_out" not in plain.synthetic
+    assert without.synthetic["leave_out"] == ["fist", "ok"]
+    assert plain.describe()["sha256"] != without.describe()["sha256"]
+    labels = {marker.label for marker in without.read("raw", 200.0).markers}
+    assert labels
+    assert not labels & {"fist", "ok"}
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
+        (("MODEL", "--data", DATA, "--split", "moon"), "expected one of user, session"),
+        (("MODEL", "--data", DATA, "--rotations", "much"), "expected numbers such as"),
+        (("MODEL", "--data", DATA, "--smooth", "2"), "such as 2,0.02"),
+        (("MODEL", "--data", DATA, "--calibrate", "0,-3"), "expected numbers such as"),
+        (("MODEL", "--data", DATA, "--calibrate", "30", "--network", "none.keras"), "give it with --network"),
+        (("MODEL", "--data", DATA, "--calibrate", "0,30"), "no user has a run of more than 38 s"),
+        (("MODEL", "--data", "synthetic:users=1,seconds=3,without=dance"), "no gesture 'dance'"),
         (("missing.onnx", "--data", DATA), "cannot be read"),
         (("MODEL", "--data", "nowhere"), "no such file or folder"),
         (("MODEL",), "no data"),

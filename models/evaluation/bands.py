@@ -70,7 +70,15 @@ def aligned_tracks(tracks: Sequence[Track], asked: Sequence[Track], target: Temp
 
 
 def template_of(tracks: Sequence[Track]) -> Template | None:
-    """The template of all people in the data who were asked for rest, fist and wrist extension; None without any."""
+    """The template of the people in the data who were asked for rest, fist and wrist extension; None without any.
+
+    Of recorded people where there are any: made-up ones make other fists, and real bands would be turned to suit them.
+    """
+    recorded = [track for track in tracks if not track.synthetic and track.classes is not None]
+    return _template_of(recorded) or _template_of(tracks)
+
+
+def _template_of(tracks: Sequence[Track]) -> Template | None:
     people = []
     for key in dict.fromkeys((track.user, track.session) for track in tracks):
         cues, _ = split_cues([track for track in tracks if (track.user, track.session) == key], TEMPLATE_S)

@@ -13,7 +13,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from models.architectures.base import STEP_HZ
 from models.hand import Floats
+from models.training.features import bank
 from models.training.tracks import unsettled
 
 Ints = npt.NDArray[np.int64]
@@ -21,6 +23,7 @@ Ints = npt.NDArray[np.int64]
 CLOSED: Final = 0.5
 REST: Final = 0
 FIST: Final = 7
+AMPLITUDE_S: Final = 0.25
 WORKS: Final = (0.80, 0.15, 0.05)
 """A session works if fists are closed at least, wrist gestures at most, and rest at most this often."""
 
@@ -87,6 +90,17 @@ def over_sessions(found: Sequence[SessionClosure]) -> dict[str, float]:
         "rest_closed_mean": float(np.mean([one.rest for one in found])),
         "works": float(np.mean([one.works for one in found])),
     }
+
+
+def amplitude(emg: Floats, steps: int) -> Floats:
+    """(steps,) mean EMG amplitude of the band over about 0.25 s: what closure has to beat.
+
+    Args:
+        emg: (n, 8) without gaps, n a multiple of `steps`.
+        steps: of 20 ms.
+    """
+    every = len(emg) // steps
+    return np.asarray(bank(emg, every * STEP_HZ, (AMPLITUDE_S,))[every - 1 :: every, 0].mean(axis=1), np.float32)
 
 
 def _closed(values: Floats) -> float:

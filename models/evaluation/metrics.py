@@ -20,7 +20,7 @@ from models.kinematics import angles, measure
 Doubles = npt.NDArray[np.float64]
 
 MAX_LAG_S: Final = 0.5
-SPREAD: Final = ("mpjpe_mm", "skill", "r2")
+SPREAD: Final = ("mpjpe_mm", "skill", "r2", "rmse_mm", "fingertip_mm", "fingertip_p90_mm", "angle_mae_deg")
 _TINY: Final = 1e-9
 
 
@@ -127,7 +127,11 @@ def tip_positions(poses: Floats) -> Doubles:
 
 
 def jerk(tips: Doubles) -> float:
-    """Root mean square third difference of the fingertips, m/s³."""
+    """Root mean square third difference of the fingertips, m/s³, at 50 poses a second.
+
+    A third difference grows with the cube of the rate: figures of other rates cannot be compared with it, so poses
+    are judged at 50 Hz whatever the device's rate.
+    """
     third = np.diff(tips, n=3, axis=0).reshape(-1, len(TIPS), 3)
     return float(np.sqrt(np.mean(np.sum(third**2, axis=-1))) * STEP_HZ**3 / 1000.0)
 
@@ -149,6 +153,16 @@ def by_user(runs: Sequence[Judged], mean_pose: Floats | None = None) -> dict[str
     """Figures of every user."""
     users = sorted({run.user for run in runs if run.valid.any()})
     return {user: summary([run for run in runs if run.user == user and run.valid.any()], mean_pose) for user in users}
+
+
+def mpjpe_by_user(runs: Sequence[Judged]) -> dict[str, float]:
+    """MPJPE of every user, and nothing else."""
+    users = sorted({run.user for run in runs if run.valid.any()})
+    mine = {user: [run.rows() for run in runs if run.user == user and run.valid.any()] for user in users}
+    return {
+        user: mpjpe(np.concatenate([t for t, _ in rows]), np.concatenate([p for _, p in rows]))
+        for user, rows in mine.items()
+    }
 
 
 def over_users(figures: Mapping[str, Mapping[str, float]]) -> dict[str, float]:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
 from models.architectures.base import STEP_HZ
+from models.evaluation.closure import SessionClosure
 from models.evaluation.metrics import Judged, distances
+from models.evaluation.report_tables import number as _number
+from models.evaluation.report_tables import tables
 from models.hand import FINGERS, JOINTS, PARENTS, POINTS
 
 MAIN: Final = (
@@ -27,6 +30,17 @@ MAIN: Final = (
     ("lag_ms", "lag", "ms"),
     ("bone_cv", "bone length variation", ""),
 )
+BASELINES: Final = (
+    ("mpjpe_mm", "MPJPE mm"), ("mpjpe_mm_sd", "SD"), ("skill", "skill"), ("rmse_mm", "RMSE mm"), ("r2", "R²"),
+    ("fingertip_mm", "fingertips mm"), ("angle_mae_deg", "angles deg"),
+)  # fmt: skip
+USERS: Final = (
+    ("mpjpe_mm", "MPJPE mm"), ("mean_pose_mpjpe_mm", "mean pose mm"), ("skill", "skill"), ("r2", "R²"),
+    *((f"{finger}_mm", finger) for finger in FINGERS), ("fingertip_mm", "fingertips"),
+    ("fingertip_p90_mm", "P90"), ("angle_mae_deg", "angles deg"), ("lag_ms", "lag ms"), ("seconds", "seconds"),
+)  # fmt: skip
+AMPLITUDE: Final = ("sessions", "auc_median", "auc_p10")
+"""What closure's figures mean for the amplitude of the EMG alone."""
 TRACE_S: Final = 20.0
 
 
@@ -40,8 +54,19 @@ class Evaluation:
     users: Mapping[str, Mapping[str, float]]
     baselines: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     calibration: Sequence[Mapping[str, float]] = ()
-    """Rows of `seconds` and `mpjpe_mm`."""
+    """Rows of `calibration.curve`."""
+    rotations: Sequence[Mapping[str, float]] = ()
+    """Rows of `degrees` and figures."""
+    smoothing: Sequence[Mapping[str, float]] = ()
+    """Rows of `dynamics.smoothed`, the first without a filter."""
+    gestures: Sequence[Mapping[str, Any]] = ()
+    """Rows of `gestures.by_gesture`."""
+    gestures_note: str = ""
+    """Which of them the network was trained on, in words."""
     closure: Mapping[str, float] = field(default_factory=dict)
+    closure_baseline: Mapping[str, float] = field(default_factory=dict)
+    """The same figures for the mean EMG amplitude; its shares of closed samples mean nothing."""
+    sessions: Sequence[SessionClosure] = ()
     runs: Sequence[Judged] = ()
 
     def to_json(self) -> dict[str, Any]:
@@ -52,7 +77,12 @@ class Evaluation:
             "users": {user: dict(values) for user, values in self.users.items()},
             "baselines": {name: dict(values) for name, values in self.baselines.items()},
             "calibration": [dict(row) for row in self.calibration],
+            "rotations": [dict(row) for row in self.rotations],
+            "smoothing": [dict(row) for row in self.smoothing],
+            "gestures": [dict(row) for row in self.gestures],
             "closure": dict(self.closure),
+            "closure_baseline": {key: self.closure_baseline[key] for key in AMPLITUDE if key in self.closure_baseline},
+            "sessions": [asdict(one) | {"works": one.works} for one in self.sessions],
         }
 
 
@@ -66,7 +96,13 @@ def write(evaluation: Evaluation, folder: Path) -> Path:
         pictures += [("Error by joint", "error_by_joint.png"), ("Truth and prediction", "truth_and_prediction.png")]
     if evaluation.calibration:
         calibration_picture(evaluation.calibration, folder / "calibration.png")
-        pictures.append(("Calibration", "calibration.png"))
+        pictures.append(("Calibration, drawn", "calibration.png"))
+    if any("mpjpe_mm" in row for row in evaluation.rotations):
+        rotation_picture(evaluation.rotations, folder / "rotation.png")
+        pictures.append(("Turned band, drawn", "rotation.png"))
+    if evaluation.gestures:
+        gesture_picture(evaluation.gestures, folder / "gestures.png")
+        pictures.append(("Error by gesture, drawn", "gestures.png"))
     report = folder / "report.md"
     report.write_text("\n".join(_lines(evaluation, pictures)) + "\n")
     return report
@@ -84,25 +120,27 @@ def _lines(evaluation: Evaluation, pictures: Sequence[tuple[str, str]]) -> list[
         lines += ["", "| finger | " + " | ".join(FINGERS) + " |", "|---" * 6 + "|"]
         lines += ["| mm | " + " | ".join(_number(evaluation.figures.get(f"{finger}_mm")) for finger in FINGERS) + " |"]
     if evaluation.baselines:
-        lines += ["", "| baseline | MPJPE mm | RMSE mm | R² |", "|---|---|---|---|"]
-        lines += [
-            f"| {name} | {_number(v['mpjpe_mm'])} | {_number(v['rmse_mm'])} | {_number(v['r2'])} |"
-            for name, v in evaluation.baselines.items()
-        ]
+        lines += _table("baseline", BASELINES, evaluation.baselines)
     if evaluation.closure:
-        lines += ["", "| closure on real people | |", "|---|---|"]
-        lines += [f"| {key} | {_number(value)} |" for key, value in evaluation.closure.items()]
-    if evaluation.users:
-        lines += ["", "| user | MPJPE mm | mean pose mm | R² | seconds |", "|---|---|---|---|---|"]
+        lines += ["", "| closure on real people | model | EMG amplitude alone |", "|---|---|---|"]
+        beside = {key: evaluation.closure_baseline.get(key) for key in AMPLITUDE}
         lines += [
-            f"| {user} | "
-            + " | ".join(_number(v.get(key)) for key in ("mpjpe_mm", "mean_pose_mpjpe_mm", "r2", "seconds"))
-            + " |"
-            for user, v in evaluation.users.items()
+            f"| {key} | {_number(value)} | {_number(beside.get(key))} |" for key, value in evaluation.closure.items()
         ]
+    if evaluation.users:
+        lines += _table("user", USERS, evaluation.users)
+    for part in tables(evaluation):
+        lines += part.lines()
     for title, file in pictures:
         lines += ["", f"## {title}", "", f"![{title}]({file})"]
     return lines
+
+
+def _table(first: str, columns: Sequence[tuple[str, str]], rows: Mapping[str, Mapping[str, float]]) -> list[str]:
+    head = ["", f"| {first} | " + " | ".join(name for _, name in columns) + " |", "|---" * (len(columns) + 1) + "|"]
+    return head + [
+        f"| {name} | " + " | ".join(_number(row.get(key)) for key, _ in columns) + " |" for name, row in rows.items()
+    ]
 
 
 def hand_picture(runs: Sequence[Judged], path: Path) -> None:
@@ -146,10 +184,50 @@ def trace_picture(runs: Sequence[Judged], path: Path) -> None:
 
 
 def calibration_picture(rows: Sequence[Mapping[str, float]], path: Path) -> None:
-    """Error against seconds of labelled data of a new user."""
+    """Error against seconds of labelled data of a new user, beside still hands."""
+    _curves(rows, "seconds", "labelled seconds", path, {
+        "mpjpe_mm": ("network, same donning", "o-"), "other_mpjpe_mm": ("network, other donning", "s-"),
+        "user_mean_mpjpe_mm": ("user's mean pose", "^--"), "mean_pose_mpjpe_mm": ("mean pose", "k:"),
+    })  # fmt: skip
+
+
+def rotation_picture(rows: Sequence[Mapping[str, float]], path: Path) -> None:
+    """Error against the turn of the band, beside still hands."""
+    _curves(rows, "degrees", "band turned by, degrees", path, {
+        "mpjpe_mm": ("network", "o-"), "user_mean_mpjpe_mm": ("user's mean pose", "^--"),
+        "mean_pose_mpjpe_mm": ("mean pose", "k:"),
+    })  # fmt: skip
+
+
+def gesture_picture(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Error of each gesture, beside still hands."""
+    figure, axes = _figure(1, 1, (7.0, 1.5 + 0.22 * len(rows)))
+    y = np.arange(len(rows))[::-1]
+    left_out = ["tab:orange" if row["trained"] is False else "tab:blue" for row in rows]
+    axes[0].barh(y, [row["mpjpe_mm"] for row in rows], color=left_out, label="network")
+    for key, label, mark in (
+        ("mean_pose_mpjpe_mm", "mean pose", "k|"),
+        ("user_mean_mpjpe_mm", "user's mean pose", "r|"),
+    ):
+        axes[0].plot([row.get(key, np.nan) for row in rows], y, mark, markersize=8, label=label)
+    axes[0].margins(y=0.01)
+    axes[0].set_yticks(y, [row["gesture"] for row in rows])
+    axes[0].set_xlabel("MPJPE, mm (orange: not trained on)")
+    axes[0].legend(loc="lower right")
+    _save(figure, path)
+
+
+def _curves(
+    rows: Sequence[Mapping[str, float]], x: str, label: str, path: Path, lines: Mapping[str, tuple[str, str]]
+) -> None:
     figure, axes = _figure(1, 1, (6.0, 4.0))
-    axes[0].plot([row["seconds"] for row in rows], [row["mpjpe_mm"] for row in rows], marker="o")
-    axes[0].set(xlabel="labelled seconds", ylabel="MPJPE, mm", ylim=(0, None))
+    for key, (name, mark) in lines.items():
+        shown = [row for row in rows if key in row]
+        if shown:
+            axes[0].plot([row[x] for row in shown], [row[key] for row in shown], mark, label=name)
+    top = max(row[key] for row in rows for key in lines if key in row)
+    axes[0].set(xlabel=label, ylabel="MPJPE, mm", ylim=(0, 1.1 * top))
+    axes[0].legend(loc="lower right")
     _save(figure, path)
 
 
@@ -165,7 +243,3 @@ def _save(figure: Any, path: Path) -> None:
 
     FigureCanvasAgg(figure)
     figure.savefig(path, dpi=110)
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.3g}" if abs(value) < 1 else f"{value:.2f}"

@@ -7,7 +7,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -71,7 +71,7 @@ def command(
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write every figure as one JSON document.")] = None,
     plot: Annotated[Path | None, typer.Option(metavar="FILE.png", help="Draw where the time goes (needs the extra `plot`).")] = None,
     hop: Annotated[int | None, typer.Option(metavar="N", min=1, help="Samples between two poses; without it as the model suggests.")] = None,
-    architecture: Annotated[str | None, typer.Option(metavar="NAME", help="Instead of a model: this architecture, untrained (needs the extra `train`).")] = None,
+    architecture: Annotated[str | None, typer.Option(metavar="NAME", help="Latency and comparison: this architecture, untrained, in the model's place (needs the extra `train`).")] = None,
     fan_out: Annotated[bool, typer.Option("--fan-out", help="Instead of latency: 1 to 500 clients against a minimal server, a client that never reads, a crowd of 1,000.")] = False,
     startup: Annotated[bool, typer.Option("--startup", help="Instead of latency: from starting `serve` to the first pose; memory; imports.")] = False,
     soak: Annotated[bool, typer.Option("--soak", help="Instead of latency: an hour's recording replayed fast and recorded again.")] = False,
@@ -99,12 +99,12 @@ def command(
     ):
         place = Path(folder)
         options = Options(
-            _untrained(architecture, place, progress) if architecture else model, source, clients, seconds, hop,
-            compare or everything, soak_minutes, soak_speed,
+            model, source, clients, seconds, hop, compare or everything, soak_minutes, soak_speed,
         )  # fmt: skip
         _describe(report, options, architecture)
         if everything or not special:
-            _latency(report, options, place, plot, progress)
+            timed = replace(options, model=_untrained(architecture, place, progress)) if architecture else options
+            _latency(report, timed, place, plot, progress)
         if everything or startup:
             _startup(report, options, progress)
         if everything or fan_out:
@@ -142,8 +142,7 @@ def _untrained(architecture: str, folder: Path, progress: Progress) -> Path:
 def _describe(report: Report, options: Options, architecture: str | None) -> None:
     from service.bench.machine import machine, versions
 
-    given = options.model.name if options.model and not architecture else None
-    arguments = asdict(options) | {"model": given, "architecture": architecture}
+    arguments = asdict(options) | {"model": options.model.name if options.model else None, "architecture": architecture}
     report.document |= {"machine": machine(), "versions": versions(), "arguments": arguments}
 
 
@@ -174,8 +173,6 @@ def _startup(report: Report, options: Options, progress: Progress) -> None:
 
 
 def _fan_out(report: Report, options: Options, progress: Progress) -> None:
-    from dataclasses import replace
-
     from service.bench import fanout, tables
 
     result = fanout.run(options.seconds or ROUND_S, progress)

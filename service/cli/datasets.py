@@ -19,7 +19,7 @@ SUFFIXES: Final = (".mcap", ".csv", ".txt", ".tsv")
 CUE_SETTLE_S: Final = 1.2
 CUE_MOVE_S: Final = 0.4
 _NUMBERS: Final = {"users": 8, "first": 0, "sessions": 2, "seconds": 120, "seed": 1, "rotation": 0}
-_WORDS: Final = {"variant": "A", "hand": "right"}
+_WORDS: Final = {"variant": "A", "hand": "right", "without": ""}
 
 
 class DatasetError(MyocastError):
@@ -60,7 +60,7 @@ class Item:
         steps = {"rest": "rest", "fist": "fist", "extension": "wrist_extension"}
         each = seconds / len(steps) + CUE_SETTLE_S
         script = tuple(Step(steps[cue], CUE_MOVE_S, each - CUE_MOVE_S) for cue in CLASS_CUES.values())
-        recipe = {**self.synthetic, "seconds": each * len(steps)}
+        recipe = {**self.synthetic, "seconds": each * len(steps), "leave_out": ()}
         made = session(**recipe, emg_mode=mode, rate_hz=rate_hz, script=script)
         labels = np.array(list(CLASS_CUES))[np.minimum((made.t / each).astype(int), len(steps) - 1)]
         return replace(made, joints=None, label_t=None, classes=labels)
@@ -79,7 +79,8 @@ def items(paths: Sequence[str]) -> list[Item]:
 
     Args:
         paths: files, folders (searched through), or
-            `synthetic:users=24,sessions=2,seconds=120,seed=1,first=0,rotation=0,variant=A`.
+            `synthetic:users=24,sessions=2,seconds=120,seed=1,first=0,rotation=0,variant=A,without=ok+fist`
+            (`without`: gestures that these people never make).
 
     Raises:
         DatasetError: nothing there, or not understood.
@@ -121,6 +122,7 @@ def _suffix(path: Path) -> str:
 
 def _synthetic(text: str) -> Iterator[Item]:
     values = _options(text)
+    left_out = _gestures(text, values["without"])
     for user in range(values["first"], values["first"] + values["users"]):
         for number in range(values["sessions"]):
             recipe = {
@@ -131,8 +133,20 @@ def _synthetic(text: str) -> Iterator[Item]:
                 "rotation_channels": float(values["rotation"]),
                 "variant": values["variant"],
                 "hand": values["hand"],
+                # Absent, not empty: the hashes of recipes that leave nothing out stay what they were.
+                **({"leave_out": left_out} if left_out else {}),
             }
             yield Item("synthetic:" + ",".join(f"{key}={value}" for key, value in recipe.items()), None, recipe)
+
+
+def _gestures(text: str, words: str) -> list[str]:
+    from models.forward.poses import POSES
+
+    names = sorted(filter(None, words.split("+")))
+    unknown = [name for name in names if name not in POSES]
+    if unknown:
+        raise DatasetError(f"{text}: no gesture {unknown[0]!r}; there are {', '.join(POSES)}")
+    return names
 
 
 def _options(text: str) -> dict[str, Any]:

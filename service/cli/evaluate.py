@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Final
 
-import numpy as np
 import typer
 
-from models.errors import MyocastError
+from service.cli.judging import Asked, EvaluateError, evaluate, judged_by_file, onnx_session
 
 if TYPE_CHECKING:
     from models.architectures.base import Setting
-    from models.evaluation.closure import SessionClosure
-    from models.evaluation.metrics import Judged
-    from models.evaluation.predict import Predictor
     from models.evaluation.report import Evaluation
-    from models.hand import Floats
-    from models.spec import ModelSpec
     from models.training.tracks import Track
+    from service.cli.datasets import Item
 
+__all__ = ["EvaluateError", "command", "evaluate", "judged_by_file", "onnx_session"]
 
-class EvaluateError(MyocastError):
-    """Data or a model that cannot be judged."""
+SPLITS: Final = ("user", "session", "block", "gesture")
+ROTATIONS_DEG: Final = "22.5,45,90"
 
 
 def command(
@@ -32,168 +29,99 @@ def command(
     data: Annotated[list[str] | None, typer.Option(metavar="PATH...", help="Session files, folders, or synthetic:users=8,sessions=2,seconds=60,seed=1001.")] = None,
     more: Annotated[list[str] | None, typer.Argument(metavar="[PATH]...", help="More data.")] = None,
     train: Annotated[list[str] | None, typer.Option(metavar="PATH", help="Data to fit the baselines on (ridge, extra trees, nearest neighbour). May be given several times.")] = None,
+    split: Annotated[str, typer.Option(metavar="user|session|block|gesture", help="Judge only what `train --split` with the same data would hold out, and fit the baselines on the rest; or tell errors by gesture. Without it, all of --data.")] = "",
+    held_out: Annotated[float, typer.Option(min=0.01, max=0.9, help="Share that the split holds out.")] = 0.2,
+    seed: Annotated[int, typer.Option(min=0, help="Which users the split holds out.")] = 0,
     align: Annotated[float, typer.Option(metavar="SECONDS", min=0.0, help="Fit the band on this much rest, fist and wrist extension of each session first; it is not judged.")] = 0.0,
+    rotations: Annotated[str, typer.Option(metavar="DEG,DEG", help=f"Judge with the band turned by these angles as well, both ways ({ROTATIONS_DEG}).")] = "",
+    smooth: Annotated[list[str] | None, typer.Option(metavar="MINCUTOFF,BETA", help="Judge with a One Euro filter after the model as well: Hz, and Hz per mm/s (2,0.02). May be given several times.")] = None,
+    calibrate: Annotated[str, typer.Option(metavar="SECONDS,SECONDS", help="Tune the last two layers on this much labelled data of each user (0,30,60,120); needs the .keras file.")] = "",
+    network: Annotated[Path | None, typer.Option(metavar="FILE", help="The .keras file that MODEL was exported from; without it MODEL's name with .keras.")] = None,
+    manifest: Annotated[Path | None, typer.Option(metavar="FILE", help="The training's manifest.json, which says what gestures it left out; without it the one in MODEL's .run folder.")] = None,
     skip: Annotated[float, typer.Option(metavar="SECONDS", min=0.0, help="Not judged at the start of each run, for all that are compared.")] = 1.0,
+    threads: Annotated[int | None, typer.Option(min=1, help="Processor threads for --calibrate; default all.")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write all figures as JSON; - prints them.")] = None,
     report: Annotated[Path | None, typer.Option(metavar="DIR", help="Write a report with figures.")] = None,
 ) -> None:  # fmt: skip
     """Judge a model on data it was not trained on. Say which split that is when you quote the figures."""
     from models.onnx_file import read_spec
+    from models.smoothing import OneEuroSetting
     from service.cli.datasets import items
     from service.cli.keras_setup import prepare_keras
 
+    if split not in ("", *SPLITS):
+        raise typer.BadParameter(f"expected one of {', '.join(SPLITS)}, got {split!r}", param_hint="--split")
+    asked = Asked(
+        align=align,
+        skip=round(skip * 50),
+        rotations=_numbers(rotations, "--rotations", ROTATIONS_DEG),
+        smoothing=[OneEuroSetting.parse(text) for text in smooth or ()],
+        calibrate=sorted(set(_numbers(calibrate, "--calibrate", "0,30,60,120", least=0.0))),
+        network=_network(model, network) if calibrate else None,
+        manifest=manifest or model.with_suffix(".run") / "manifest.json",
+        note=lambda text: typer.echo(f"calibrated: {text}", err=True),
+    )
     found = items([*(data or []), *(more or [])])
     content = _bytes(model)
     spec = read_spec(content, model.name)
-    prepare_keras(keras=False)
+    prepare_keras(threads, keras=bool(calibrate))
     from models.architectures.base import Setting
     from service.cli.train import calibrations, load_tracks
 
     setting = Setting(spec.rate_hz, spec.emg_mode if spec.emg_mode != "any" else "raw")
-    tracks = load_tracks(found, setting, "", lambda name, total: None)
+    names: list[str] = []
+    tracks = (
+        list(_named_tracks(found, setting, names)) if split == "gesture" else load_tracks(found, setting, "", _quiet)
+    )
     if not tracks:
         raise EvaluateError("no EMG in the data; give sessions with samples")
-    known = load_tracks(items(train), setting, "", lambda name, total: None) if train else []
-    asked = calibrations(found, align, setting) if align else []
-    evaluation = evaluate(
-        content, spec, setting, tracks, known, asked, align, round(skip * 50), _split(len(found), tracks)
-    )
-    _show(evaluation, json_file, report)
+    words = _split(len(found), tracks)
+    known = load_tracks(items(train), setting, "", _quiet) if train else []
+    if split in ("user", "session", "block"):
+        from models.training.splits import split as divide
+
+        parts = divide(tracks, split, held_out, seed)
+        tracks, known, words = list(parts.held_out), known or list(parts.train), f"held out by {split} from {words}"
+    asked = replace(asked, split=words, gestures=names if split == "gesture" else None)
+    cues = calibrations(found, align, setting) if align else []
+    _show(evaluate(content, spec, setting, tracks, known, cues, asked), json_file, report)
 
 
-def evaluate(
-    content: bytes, spec: ModelSpec, setting: Setting, tracks: Sequence[Track], known: Sequence[Track], asked: Sequence[Track],
-    align: float, skip: int, split: str,
-) -> Evaluation:  # fmt: skip
-    """All figures of a model on tracks: poses where there is a truth, closure where there are class labels."""
-    from models.evaluation.metrics import by_user, over_users
-    from models.evaluation.predict import judge
-    from models.evaluation.report import Evaluation
+def _named_tracks(found: Sequence[Item], setting: Setting, names: list[str]) -> Iterator[Track]:
+    """Tracks whose class labels are the gestures of the sessions' markers."""
+    from models.evaluation.gestures import label_by_markers
+    from models.training.tracks import tracks
+    from service.cli.datasets import read
 
-    skip = max(skip, spec.window // setting.decimation - 1)
-    runs: list[Judged] = []
-    sessions: list[SessionClosure] = []
-    for predictor, group in _predictors(content, spec, tracks, asked, align):
-        runs += [run for run in judge(predictor, [t for t in group if t.weight.any()], skip) if run.valid.any()]
-        sessions += _closures(predictor, [t for t in group if not t.weight.any()], skip)
-    if not runs and not sessions:
-        raise EvaluateError(
-            "nothing to judge by: the data has neither poses nor the class labels of rest, fist and wrist gestures"
-        )
-    mean = _mean_pose(spec, known)
-    users = by_user(runs, mean)
-    return Evaluation(
-        title=f"{spec.name} ({spec.architecture}, {spec.parameters:,} parameters)",
-        split=split + (f", each band aligned on {align:g} s" if align else ""),
-        figures=over_users(users) if users else {},
-        users=users,
-        baselines=_baselines([t for t in tracks if t.weight.any()], known, setting, mean, skip),
-        closure=_closure_summary(sessions),
-        runs=runs,
-    )
+    for recording in read(found, setting.emg_mode, setting.rate_hz):
+        yield from tracks([label_by_markers(recording, names)], setting)
 
 
-def judged_by_file(content: bytes, spec: ModelSpec, setting: Setting, tracks: Sequence[Track]) -> dict[str, float]:
-    """Figures over users of a model file; the first second and the first window of each run are left out."""
-    from models.evaluation.metrics import by_user, over_users
-    from models.evaluation.predict import from_onnx, judge
-
-    skip = max(50, spec.window // setting.decimation - 1)
-    return over_users(by_user(list(judge(from_onnx(onnx_session(content), spec), tracks, skip)), _mean_pose(spec, [])))
-
-
-def _predictors(
-    content: bytes, spec: ModelSpec, tracks: Sequence[Track], asked: Sequence[Track], align: float
-) -> Iterator[tuple[Predictor, Sequence[Track]]]:
-    """A predictor for each donning, aligned if asked for, and the tracks it is judged on."""
-    from models.evaluation.predict import from_onnx
-
-    if not align:
-        yield from_onnx(onnx_session(content), spec), tracks
-        return
-    from exporters.align import with_alignment
-    from models.alignment import Template
-    from models.evaluation.bands import band_fit, split_cues
-
-    levels = spec.validation.get("template")
-    if not levels:
-        raise EvaluateError(
-            f"{spec.name} carries no template to align to; train it on data with rest, fist and extension"
-        )
-    template = Template({cue: tuple(values) for cue, values in levels.items()})
-    for key in dict.fromkeys((t.user, t.session) for t in tracks):
-        cues, rest = split_cues([t for t in tracks if (t.user, t.session) == key], align)
-        cues = cues or split_cues([t for t in asked if (t.user, t.session) == key], align)[0]
-        if len(cues) > 1:
-            content_here = with_alignment(content, band_fit(cues, template).matrix())
-            yield from_onnx(onnx_session(content_here), spec), rest
+def _numbers(text: str, option: str, example: str, least: float = -360.0) -> list[float]:
+    try:
+        found = [float(part) for part in text.split(",")] if text else []
+    except ValueError:
+        found = [least - 1.0]
+    if not all(least <= number <= 3600.0 for number in found):
+        raise typer.BadParameter(f"expected numbers such as {example}, got {text!r}", param_hint=option)
+    return found
 
 
-def onnx_session(content: bytes) -> Any:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+def _network(model: Path, network: Path | None) -> Path:
+    path = network or model.with_suffix(".keras")
+    if not path.exists():
+        raise EvaluateError(f"{path}: no such file; --calibrate tunes a .keras file, give it with --network")
+    return path
 
 
-def _closures(predictor: Predictor, tracks: Sequence[Track], skip: int) -> list[SessionClosure]:
-    from models.evaluation.closure import closure, session_closure, settled
-    from service.cli.gestures import parse
-
-    poses = parse("0=rest,7=fist")
-    out = []
-    for user, session in dict.fromkeys((t.user, t.session) for t in tracks):
-        values: list[Floats] = []
-        classes = []
-        for track in tracks:
-            if (track.user, track.session) != (user, session) or track.classes is None:
-                continue
-            kept = settled(track.classes) & (track.classes >= 0)
-            kept[:skip] = False
-            values.append(closure(predictor(track), poses[0], poses[7])[kept])
-            classes.append(track.classes[kept])
-        one = session_closure(user, session, values, classes) if values else None
-        out += [one] if one else []
-    return out
-
-
-def _closure_summary(sessions: Sequence[SessionClosure]) -> dict[str, float]:
-    from models.evaluation.closure import over_sessions
-
-    return over_sessions(sessions) if sessions else {}
-
-
-def _mean_pose(spec: ModelSpec, known: Sequence[Track]) -> Floats | None:
-    from models.evaluation.baselines import mean_pose
-
-    if known:
-        return mean_pose(known)
-    values = spec.validation.get("mean_pose")
-    return None if values is None else np.asarray(values, np.float32)
-
-
-def _baselines(
-    tracks: Sequence[Track], known: Sequence[Track], setting: Setting, mean: Floats | None, skip: int
-) -> dict[str, Mapping[str, float]]:
-    from models.evaluation.baselines import BASELINES, users_own
-    from models.evaluation.metrics import by_user, over_users
-    from models.evaluation.predict import constant, judge
-
-    if not tracks:
-        return {}
-    made = {name: fit(known, setting) for name, fit in BASELINES.items()} if known else {}
-    if mean is not None:
-        made |= {"mean pose": constant(mean)}
-    made |= {"user's own mean pose": users_own(tracks)}
-    return {name: over_users(by_user(list(judge(predictor, tracks, skip)), mean)) for name, predictor in made.items()}
+def _quiet(name: str, total: int) -> None:
+    """Nobody watches."""
 
 
 def _split(sessions: int, tracks: Sequence[Track]) -> str:
     made = {track.synthetic for track in tracks}
     kind = "real and synthetic" if len(made) == 2 else "synthetic" if True in made else "real"
-    return f"{sessions} {kind} recordings, as given with --data"
+    return f"{sessions} {kind} sessions as given with --data"
 
 
 def _show(evaluation: Evaluation, json_file: Path | None, report: Path | None) -> None:
@@ -216,6 +144,7 @@ def _table(evaluation: Evaluation) -> None:
     from rich.table import Table
 
     from models.evaluation.report import MAIN
+    from models.evaluation.report_tables import tables
 
     console = Console()
     console.print(f"{evaluation.title}: {evaluation.split}", highlight=False)
@@ -228,7 +157,15 @@ def _table(evaluation: Evaluation) -> None:
         table.add_row(f"baseline: {name}, MPJPE", f"{figures['mpjpe_mm']:.2f} mm", f"{figures['mpjpe_mm_sd']:.2f}")
     for key, value in evaluation.closure.items():
         table.add_row(f"closure, real people: {key}", f"{value:.3f}", "")
+    for key in ("auc_median", "auc_p10"):
+        if key in evaluation.closure_baseline:
+            table.add_row(f"baseline: EMG amplitude, {key}", f"{evaluation.closure_baseline[key]:.3f}", "")
     console.print(table)
+    for part in tables(evaluation):
+        more = Table(*part.columns, title=part.title, caption=part.note)
+        for row in part.rows:
+            more.add_row(*row)
+        console.print(more)
 
 
 def _bytes(path: Path) -> bytes:

@@ -1,0 +1,32 @@
+"""The same recordings with the band turned: what an unaligned band costs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+
+from models.alignment import roll
+from models.hand import CHANNELS, Floats
+from models.training.tracks import Track
+
+ANGLES_DEG: Final = (22.5, 45.0, 90.0)
+CHANNEL_DEG: Final = 360.0 / CHANNELS
+
+
+def rotated(tracks: Sequence[Track], degrees: float, *, rectified: bool) -> list[Track]:
+    """Tracks as the band turned by this angle would have given them; an alignment that was fitted is forgotten.
+
+    Between electrodes an envelope is interpolated linearly. Raw EMG of neighbours hardly correlates, so there the
+    weights keep the power: their square roots.
+
+    Args:
+        tracks: any.
+        degrees: positive or negative; channel c then holds what c + degrees / 45 held.
+        rectified: the EMG is an envelope.
+    """
+    weights = roll(degrees / CHANNEL_DEG)
+    mix: Floats = weights if rectified else np.sqrt(weights)
+    return [replace(track, emg=np.asarray(track.emg @ mix, np.float32), aligned=None) for track in tracks]

@@ -1,0 +1,280 @@
+"""What `myocast evaluate` computes: a model file on tracks, beside baselines, in all the ways it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from models.errors import MyocastError
+
+if TYPE_CHECKING:
+    from models.architectures.base import Setting
+    from models.evaluation.closure import SessionClosure
+    from models.evaluation.metrics import Judged
+    from models.evaluation.predict import Predictor
+    from models.evaluation.report import Evaluation
+    from models.hand import Floats
+    from models.smoothing import OneEuroSetting
+    from models.spec import ModelSpec
+    from models.training.tracks import Track
+
+
+class EvaluateError(MyocastError):
+    """Data or a model that cannot be judged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Everything that is asked for beside the figures on all tracks."""
+
+    align: float = 0.0
+    """Seconds of cues that each band is fitted on first."""
+    skip: int = 50
+    """Steps at the start of each run that are not judged."""
+    split: str = ""
+    """What the tracks are, in words."""
+    rotations: Sequence[float] = ()
+    """Degrees by which the band is turned as well."""
+    smoothing: Sequence[OneEuroSetting] = ()
+    calibrate: Sequence[float] = ()
+    """Labelled seconds."""
+    network: Path | None = None
+    """The .keras file that is tuned on them."""
+    gestures: Sequence[str] | None = None
+    """Names of the tracks' class labels, where errors are told by gesture."""
+    manifest: Path | None = None
+    """Of the training, for the gestures it left out."""
+    note: Callable[[str], None] = field(default=lambda text: None)
+
+
+def evaluate(
+    content: bytes, spec: ModelSpec, setting: Setting, tracks: Sequence[Track], known: Sequence[Track],
+    cues: Sequence[Track], asked: Asked,
+) -> Evaluation:  # fmt: skip
+    """All figures of a model on tracks: poses where there is a truth, closure where there are class labels.
+
+    Args:
+        content: of the model file.
+        spec: what it says of itself.
+        setting: the rate and mode of the tracks.
+        tracks: to judge on.
+        known: to fit baselines on; may be empty.
+        cues: rest, fist and wrist extension of the same donnings, where `tracks` do not hold them.
+        asked: what else.
+
+    Raises:
+        EvaluateError: there is nothing to judge by.
+    """
+    from models.evaluation.metrics import by_user, over_users
+    from models.evaluation.report import Evaluation
+
+    asked = replace(asked, skip=max(asked.skip, spec.window // setting.decimation - 1))
+    runs, judged, sessions = _judge(content, spec, tracks, cues, asked)
+    if not runs and not sessions:
+        raise EvaluateError(
+            "nothing to judge by: the data has neither poses nor the class labels of rest, fist and wrist gestures"
+        )
+    mean = _mean_pose(spec, known)
+    users = by_user(runs, mean)
+    posed = [t for t in tracks if t.weight.any()]
+    out = Evaluation(
+        title=f"{spec.name} ({spec.architecture}, {spec.parameters:,} parameters)",
+        split=asked.split + (f", each band aligned on {asked.align:g} s" if asked.align else ""),
+        figures=over_users(users) if users else {},
+        users=users,
+        baselines=_baselines(posed, known, setting, mean, asked.skip),
+        closure=_closure_summary([model for model, _ in sessions]),
+        closure_baseline=_closure_summary([amplitude for _, amplitude in sessions]),
+        sessions=[model for model, _ in sessions],
+        runs=runs,
+    )
+    if asked.rotations:
+        out.rotations = [
+            _rotation(content, spec, setting, tracks, cues, asked, degrees, mean) for degrees in (0.0, *asked.rotations)
+        ]
+        own = out.baselines.get("user's own mean pose", {}).get("mpjpe_mm")
+        out.rotations = [{**row, **({"user_mean_mpjpe_mm": own} if own is not None else {})} for row in out.rotations]
+    if asked.smoothing and runs:
+        from models.evaluation.dynamics import smoothed
+
+        out.smoothing = [smoothed(runs, setting) for setting in (None, *asked.smoothing)]
+    if asked.gestures is not None:
+        _add_gestures(out, runs, judged, mean, asked)
+    if asked.calibrate:
+        out.calibration = _calibration(posed, setting, mean, asked)
+    return out
+
+
+def judged_by_file(content: bytes, spec: ModelSpec, setting: Setting, tracks: Sequence[Track]) -> dict[str, float]:
+    """Figures over users of a model file; the first second and the first window of each run are left out."""
+    from models.evaluation.metrics import by_user, over_users
+    from models.evaluation.predict import from_onnx, judge
+
+    skip = max(50, spec.window // setting.decimation - 1)
+    return over_users(by_user(list(judge(from_onnx(onnx_session(content), spec), tracks, skip)), _mean_pose(spec, [])))
+
+
+def _judge(
+    content: bytes, spec: ModelSpec, tracks: Sequence[Track], cues: Sequence[Track], asked: Asked
+) -> tuple[list[Judged], list[Track], list[tuple[SessionClosure, SessionClosure]]]:
+    """Runs with poses, their tracks, and closure of the sessions without (the model's and the amplitude's)."""
+    from models.evaluation.predict import judge
+
+    runs: list[Judged] = []
+    judged: list[Track] = []
+    sessions: list[tuple[SessionClosure, SessionClosure]] = []
+    for predictor, group in _predictors(content, spec, tracks, cues, asked.align):
+        posed = [t for t in group if t.weight.any()]
+        pairs = [(r, t) for r, t in zip(judge(predictor, posed, asked.skip), posed, strict=True) if r.valid.any()]
+        runs += [run for run, _ in pairs]
+        judged += [track for _, track in pairs]
+        sessions += _closures(predictor, [t for t in group if not t.weight.any()], asked.skip)
+    return runs, judged, sessions
+
+
+def _predictors(
+    content: bytes, spec: ModelSpec, tracks: Sequence[Track], asked: Sequence[Track], align: float
+) -> Iterator[tuple[Predictor, Sequence[Track]]]:
+    """A predictor for each donning, aligned if asked for, and the tracks it is judged on."""
+    from models.evaluation.predict import from_onnx
+
+    if not align:
+        yield from_onnx(onnx_session(content), spec), tracks
+        return
+    from exporters.align import with_alignment
+    from models.alignment import Template
+    from models.evaluation.bands import band_fit, split_cues
+
+    levels = spec.validation.get("template")
+    if not levels:
+        raise EvaluateError(
+            f"{spec.name} carries no template to align to; train it on data with rest, fist and extension"
+        )
+    template = Template({cue: tuple(values) for cue, values in levels.items()})
+    for key in dict.fromkeys((t.user, t.session) for t in tracks):
+        cues, rest = split_cues([t for t in tracks if (t.user, t.session) == key], align)
+        cues = cues or split_cues([t for t in asked if (t.user, t.session) == key], align)[0]
+        if len(cues) > 1:
+            content_here = with_alignment(content, band_fit(cues, template).matrix())
+            yield from_onnx(onnx_session(content_here), spec), rest
+
+
+def onnx_session(content: bytes) -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+
+
+def _closures(predictor: Predictor, tracks: Sequence[Track], skip: int) -> list[tuple[SessionClosure, SessionClosure]]:
+    """Of each session: by the model, and by the amplitude of the EMG alone."""
+    from models.evaluation.closure import amplitude, closure, session_closure, settled
+    from service.cli.gestures import parse
+
+    poses = parse("0=rest,7=fist")
+    out = []
+    for user, session in dict.fromkeys((t.user, t.session) for t in tracks):
+        values: list[Floats] = []
+        loudness: list[Floats] = []
+        classes = []
+        for track in tracks:
+            if (track.user, track.session) != (user, session) or track.classes is None:
+                continue
+            kept = settled(track.classes) & (track.classes >= 0)
+            kept[:skip] = False
+            values.append(closure(predictor(track), poses[0], poses[7])[kept])
+            loudness.append(amplitude(track.emg, track.steps)[kept])
+            classes.append(track.classes[kept])
+        both = [session_closure(user, session, each, classes) for each in (values, loudness) if each]
+        out += [(both[0], both[1])] if len(both) == 2 and both[0] and both[1] else []
+    return out
+
+
+def _closure_summary(sessions: Sequence[SessionClosure]) -> dict[str, float]:
+    from models.evaluation.closure import over_sessions
+
+    return over_sessions(sessions) if sessions else {}
+
+
+def _rotation(
+    content: bytes, spec: ModelSpec, setting: Setting, tracks: Sequence[Track], cues: Sequence[Track], asked: Asked,
+    degrees: float, mean: Floats | None,
+) -> dict[str, float]:  # fmt: skip
+    """Figures with the band turned this way and that, both together."""
+    from models.evaluation.metrics import by_user, over_users
+    from models.evaluation.rotations import rotated
+
+    runs: list[Judged] = []
+    sessions: list[SessionClosure] = []
+    for way in (1.0, -1.0) if degrees else (1.0,):
+        turned = [rotated(part, way * degrees, rectified=setting.emg_mode == "envelope") for part in (tracks, cues)]
+        more, _, found = _judge(content, spec, turned[0], turned[1], asked)
+        runs += more
+        sessions += [model for model, _ in found]
+    row = {"degrees": degrees}
+    if runs:
+        figures = over_users(by_user(runs, mean))
+        row |= {key: figures[key] for key in ("mpjpe_mm", "skill", "r2", "mean_pose_mpjpe_mm") if key in figures}
+    summary = _closure_summary(sessions)
+    return row | {key: summary[key] for key in ("auc_median", "auc_p10") if key in summary}
+
+
+def _add_gestures(
+    out: Evaluation, runs: Sequence[Judged], tracks: Sequence[Track], mean: Floats | None, asked: Asked
+) -> None:
+    from models.evaluation.baselines import mean_pose
+    from models.evaluation.gestures import by_gesture, gestures_left_out
+
+    named = [(run, track) for run, track in zip(runs, tracks, strict=True) if track.classes is not None]
+    if not named or not asked.gestures:
+        raise EvaluateError("no gestures in the data; --split gesture needs sessions with poses and markers")
+    unseen, words = gestures_left_out(asked.manifest)
+    own = {user: mean_pose([t for t in tracks if t.user == user]) for user in {t.user for t in tracks}}
+    classes = [np.asarray(track.classes) for _, track in named]
+    out.gestures = by_gesture([run for run, _ in named], classes, asked.gestures, mean, own, unseen)
+    out.gestures_note = words
+
+
+def _calibration(
+    tracks: Sequence[Track], setting: Setting, mean: Floats | None, asked: Asked
+) -> list[dict[str, float]]:
+    from models.evaluation.calibration import Tuner, curve
+    from models.training.network_file import load
+
+    assert asked.network is not None
+    built, card = load(asked.network)
+    if (card.setting.rate_hz, card.setting.emg_mode) != (setting.rate_hz, setting.emg_mode):
+        raise EvaluateError(f"{asked.network}: reads other EMG than the model; give the file it was exported from")
+    tuner = Tuner(card.network, built, card.setting)
+    return curve(tuner, tracks, asked.calibrate, mean, asked.skip, asked.note)
+
+
+def _mean_pose(spec: ModelSpec, known: Sequence[Track]) -> Floats | None:
+    from models.evaluation.baselines import mean_pose
+
+    if known:
+        return mean_pose(known)
+    values = spec.validation.get("mean_pose")
+    return None if values is None else np.asarray(values, np.float32)
+
+
+def _baselines(
+    tracks: Sequence[Track], known: Sequence[Track], setting: Setting, mean: Floats | None, skip: int
+) -> dict[str, Mapping[str, float]]:
+    from models.evaluation.baselines import BASELINES, users_own
+    from models.evaluation.metrics import by_user, over_users
+    from models.evaluation.predict import constant, judge
+
+    if not tracks:
+        return {}
+    made = {name: fit(known, setting) for name, fit in BASELINES.items()} if known else {}
+    if mean is not None:
+        made |= {"mean pose": constant(mean)}
+    made |= {"user's own mean pose": users_own(tracks)}
+    return {name: over_users(by_user(list(judge(predictor, tracks, skip)), mean)) for name, predictor in made.items()}
