@@ -23,6 +23,7 @@ from bleak.exc import (
 
 from drivers.base import DeviceLost, DriverError
 from drivers.myo import SERVICE_UUID, clean_name
+from drivers.tasks import first_done
 
 Problem = (BleakError, OSError, EOFError)
 """What bleak raises, TimeoutError included (it is an OSError)."""
@@ -180,12 +181,7 @@ async def listen(
 
     async with Scan(adapter) as scan:
         hearing, over = asyncio.ensure_future(hear(scan)), asyncio.ensure_future(turn.over())
-        try:
-            await asyncio.wait((hearing, over), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in (hearing, over):
-                task.cancel()
-            await asyncio.gather(hearing, over, return_exceptions=True)
+        await first_done(hearing, over, seconds=seconds)
         return None if hearing.cancelled() else hearing.result()
 
 

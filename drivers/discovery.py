@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from drivers.base import DriverError
@@ -91,16 +92,16 @@ async def scan(
     findings = Findings()
     dongles = _list_ports(findings, ports)
     await asyncio.gather(
-        _try(findings, BLUETOOTH, _scan_bluetooth(findings, seconds, battery)),
-        *(_try(findings, path, _scan_dongle(findings, path, seconds, battery, clock)) for path in dongles),
+        _try(findings, BLUETOOTH, partial(_scan_bluetooth, findings, seconds, battery)),
+        *(_try(findings, path, partial(_scan_dongle, findings, path, seconds, battery, clock)) for path in dongles),
     )
     findings.armbands.sort(key=lambda armband: (-(armband.rssi_dbm or -999), armband.uri))
     return findings
 
 
-async def _try(findings: Findings, where: str, scanning: Awaitable[None]) -> None:
+async def _try(findings: Findings, where: str, scan: Callable[[], Awaitable[None]]) -> None:
     try:
-        await scanning
+        await scan()
         findings.scanned += 1
     except DriverError as error:
         findings.problems.append(Problem(where, str(error)))

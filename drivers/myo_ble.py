@@ -29,6 +29,7 @@ from drivers.ble import (
 from drivers.clock import Clock, now
 from drivers.myo import SERVICE_UUID, Characteristic
 from drivers.myo_stream import OPTIONS, MyoOptions, MyoStream, check_firmware, emit_all, not_found, read_name
+from drivers.tasks import first_done
 from drivers.uri import SourceUri
 
 SCAN_S: Final = 10.0
@@ -130,12 +131,7 @@ class MyoBleSource:
     async def _until_lost(self, lost: asyncio.Event) -> None:
         """Until the system says that the link is lost, or the armband by advertising, which it does without one."""
         told, dead = asyncio.ensure_future(lost.wait()), asyncio.ensure_future(self._until_dead())
-        try:
-            await asyncio.wait((told, dead), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in (told, dead):
-                task.cancel()
-            await asyncio.gather(told, dead, return_exceptions=True)
+        await first_done(told, dead)
         if not dead.cancelled():
             dead.result()
 

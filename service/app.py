@@ -26,6 +26,7 @@ from service.announcer import Announcer
 from service.device import Device
 from service.errors import error_body
 from service.gate import Gate, Policy
+from service.head import HeadAsGet
 from service.hub import Hub
 from service.metrics import exposition
 from service.recorder import FAILURES, DiskFull, Recorder, RecordingError, RecordingExists, RecordingNameError
@@ -72,7 +73,7 @@ def create_app(parts: Parts) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        middleware=[Middleware(Gate, policy=parts.policy)],
+        middleware=[Middleware(HeadAsGet), Middleware(Gate, policy=parts.policy)],
     )
     app.add_exception_handler(ApiError, _on_api_error)
     app.add_exception_handler(HTTPException, _on_http_error)
@@ -124,7 +125,7 @@ def _add_api(app: FastAPI, parts: Parts) -> None:
 
     @app.post("/api/v1/recording", openapi_extra=_takes({"action": ("start", "stop"), "name": "string"}))
     async def recording(request: Request) -> Response:
-        """Start a recording (`name` absent: date and time; 409 if it exists or one is running), or stop it."""
+        """Start a recording (`name` absent: date and time; 409 if it cannot be made, or one is running), or stop it."""
         answer = await _recording(parts.recorder, await _body(request))
         for device in parts.devices:
             if parts.recorder.active:
@@ -205,7 +206,7 @@ async def _recording(recorder: Recorder, body: dict[str, Any]) -> dict[str, Any]
     except RecordingNameError as error:
         raise ApiError(400, str(error)) from None
     except RecordingError as error:
-        raise ApiError(507 if isinstance(error, DiskFull) else 500, str(error)) from None
+        raise ApiError(507 if isinstance(error, DiskFull) else 409, str(error)) from None
 
 
 def _replay(device: Device, body: dict[str, Any]) -> dict[str, Any]:
@@ -323,7 +324,10 @@ async def _on_api_error(request: Request, error: Exception) -> Response:
 async def _on_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     text = f"{request.method} {request.url.path}: {HTTPStatus(error.status_code).phrase.lower()}"
-    return _error(error.status_code, text, dict(error.headers or {}))
+    headers = dict(error.headers or {})
+    if "Allow" in headers:
+        headers["Allow"] = headers["Allow"].replace("GET", "GET, HEAD")
+    return _error(error.status_code, text, headers)
 
 
 async def _on_crash(request: Request, error: Exception) -> Response:

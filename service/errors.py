@@ -13,6 +13,6 @@ CODES: Final = {
 }  # fmt: skip
 
 
-def error_body(status: int, message: str) -> bytes:
-    """`{"error":{"code","message"}}`; the code follows from the status, the message is one line."""
-    return orjson.dumps({"error": {"code": CODES.get(status, "error"), "message": message}})
+def error_body(status: int, message: str, code: str | None = None) -> bytes:
+    """`{"error":{"code","message"}}`; the code follows from the status where none is given, the message is one line."""
+    return orjson.dumps({"error": {"code": code or CODES.get(status, "error"), "message": message}})

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import parse_qs
 
-import orjson
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.errors import error_body
 
 LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 CORS_METHODS: Final = b"GET, POST, OPTIONS"
@@ -27,7 +28,7 @@ class Refusal:
     message: str
 
     def body(self) -> bytes:
-        return orjson.dumps({"error": {"code": self.code, "message": self.message}})
+        return error_body(self.status, self.message, self.code)
 
 
 @dataclass(frozen=True)

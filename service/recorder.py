@@ -7,6 +7,7 @@ slow that 60 s of signal wait, the file is closed as it is, readable, and what i
 from __future__ import annotations
 
 import errno
+import os
 import re
 import threading
 from collections import deque
@@ -18,8 +19,9 @@ from typing import Any, Final, Protocol
 
 from drivers.base import DriverError, Event, Frame
 from drivers.clock import Clock, now
-from drivers.sessions.report import SessionExists, SessionWriteError
+from drivers.sessions.report import SessionError, SessionExists, SessionWriteError
 from models.hand import Floats
+from service.first_sample import WithFirstSample
 from service.pose import Pose
 
 BUFFER_S: Final = 60.0
@@ -85,12 +87,44 @@ def new_name(name: str | None) -> str:
     return name
 
 
+def check_place(path: Path) -> None:
+    """See whether a file could be made there; nothing is made yet.
+
+    Raises:
+        RecordingExists: there is one.
+        RecordingError: it could not.
+    """
+    check_new(path)
+    folder = next(parent for parent in path.absolute().parents if _is_there(parent))
+    if not folder.is_dir():
+        raise RecordingError(f"{path}: cannot be written ({folder} is not a folder); choose another place")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise RecordingError(f"{path}: cannot be written (no permission to write in {folder}); choose another place")
+
+
+def check_new(path: Path) -> None:
+    """Raise RecordingExists where there is a file, and RecordingError where that cannot be told."""
+    if _is_there(path):
+        raise RecordingExists(f"{path} exists already; recordings are never overwritten, choose another name")
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError as error:
+        raise _refused(path, error) from None
+
+
+def _refused(path: Path, error: OSError) -> RecordingError:
+    return RecordingError(f"{path}: cannot be written ({error.strerror}); choose another place")
+
+
 class Recording:
     """One file being written. `put` is called on the loop's thread and never waits for the disk."""
 
     def __init__(self, path: Path, writer: Writer, on_failure: Callable[[str, str], None], clock: Clock = now) -> None:
         self.path = path
-        self.name = path.name.removesuffix(".mcap")
+        self.name = _name_of(path)
         self._writer, self._on_failure, self._clock = writer, on_failure, clock
         self._started = clock()
         self._ended: float | None = None
@@ -217,16 +251,28 @@ class Recorder:
         self._folder, self._open, self._on_failure, self._clock = folder, open_writer, on_failure, clock
         self._known = known
         self._recording: Recording | None = None
+        self._awaited: WithFirstSample | None = None
+        self._awaited_name = ""
+        self._beginning = threading.Lock()
 
     @property
     def active(self) -> bool:
-        return self._recording is not None and not self._recording.failed
+        """Whether there is a recording, be it one that waits for its first sample."""
+        return self.waiting or (self._recording is not None and not self._recording.failed)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether it waits for its first sample."""
+        return self._awaited is not None
 
     def put(self, device: int, event: Event | Pose) -> None:
-        if self._recording is not None:
-            self._recording.put(device, event)
+        awaited = self._awaited
+        (awaited.put if awaited is not None else self._put)(device, event)
 
     def describe(self) -> dict[str, Any] | None:
+        """`status.recording`; None where there is none."""
+        if self.waiting:
+            return self._describe_awaited()
         recording = self._recording
         return recording.describe() if recording is not None and not recording.failed else None
 
@@ -238,7 +284,7 @@ class Recorder:
         """
         checked = new_name(name)
         path, again = self._folder / f"{checked}.mcap", 2
-        while name is None and path.exists():
+        while name is None and _is_there(path):
             # Nobody chose the name, so nobody need choose another: the second recording of one second.
             path, again = self._folder / f"{checked}-{again}.mcap", again + 1
         return self.start_file(path)
@@ -247,8 +293,7 @@ class Recorder:
         """Begin a recording in a file of the user's choice. Raises RecordingError as `start` does."""
         if self.active:
             raise RecordingExists("a recording is running; stop it first")
-        if path.exists():
-            raise RecordingExists(f"{path} exists already; recordings are never overwritten, choose another name")
+        check_new(path)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             writer = self._open(path)
@@ -256,14 +301,60 @@ class Recorder:
             raise RecordingExists(str(error)) from None
         except SessionWriteError as error:
             raise (DiskFull if error.disk_full else RecordingError)(str(error)) from None
+        except SessionError as error:
+            raise RecordingError(str(error)) from None
         except OSError as error:
-            raise RecordingError(f"{path}: cannot be written ({error.strerror}); choose another place") from None
+            raise _refused(path, error) from None
         self._recording = Recording(path, writer, self._on_failure, self._clock)
         for device, event in self._known():
             self._recording.put(device, event)
         return self._recording.describe()
 
+    def start_with_first_sample(self, path: Path, on_refusal: Callable[[RecordingError], None]) -> None:
+        """Begin a recording in that file as soon as there is a sample, with what was said before it.
+
+        Until then it counts as one that runs: `describe` names it, and `stop` calls it off.
+
+        Args:
+            path: must not exist.
+            on_refusal: gets what `start_file` raises then.
+
+        Raises:
+            RecordingError: a recording is running, or no file could be made there.
+        """
+        if self.active:
+            raise RecordingExists("a recording is running; stop it first")
+        check_place(path)
+        self._awaited_name = _name_of(path)
+        self._awaited = WithFirstSample(partial(self._begin, path, on_refusal), self._put)
+
     def stop(self) -> dict[str, Any] | None:
         """Close the file (this waits for the disk) and tell what it became; None if nothing is recorded."""
-        recording, self._recording = self._recording, None
+        with self._beginning:
+            awaited, self._awaited = self._awaited, None
+            recording, self._recording = self._recording, None
+        if awaited is not None:
+            return self._describe_awaited()
         return None if recording is None else recording.close()
+
+    def _begin(self, path: Path, on_refusal: Callable[[RecordingError], None]) -> None:
+        with self._beginning:
+            # `stop`, on another thread, may have called it off just now.
+            if self._awaited is None:
+                return
+            self._awaited = None
+            try:
+                self.start_file(path)
+            except RecordingError as error:
+                on_refusal(error)
+
+    def _put(self, device: int, event: Event | Pose) -> None:
+        if self._recording is not None:
+            self._recording.put(device, event)
+
+    def _describe_awaited(self) -> dict[str, Any]:
+        return {"name": self._awaited_name, "seconds": 0.0, "bytes": 0}
+
+
+def _name_of(path: Path) -> str:
+    return path.name.removesuffix(".mcap")

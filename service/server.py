@@ -212,8 +212,8 @@ async def _start(service: Service, settings: Settings, stack: AsyncExitStack) ->
     if service.failure is not None:
         raise service.failure
     if settings.record is not None:
-        service.recorder.start_file(settings.record)
-    stack.push_async_callback(asyncio.to_thread, service.recorder.stop)
+        service.recorder.start_with_first_sample(settings.record, service.fail)
+    stack.push_async_callback(_stop_recording, service, settings.record)
     tasks = [asyncio.ensure_future(service.supervise(device)) for device in service.devices]
     tasks.append(asyncio.ensure_future(service.announcer.run()))
     for task in tasks:
@@ -233,6 +233,12 @@ async def _cancel(tasks: Sequence[asyncio.Future[None]]) -> None:
     for result in results:
         if isinstance(result, Exception):
             raise result
+
+
+async def _stop_recording(service: Service, file: Path | None) -> None:
+    if service.recorder.waiting and service.failure is None:
+        service.announcer.note(f"{file} was not made: no sample came")
+    await asyncio.to_thread(service.recorder.stop)
 
 
 async def _stop_http(server: HttpServer, serving: asyncio.Future[None], stream: StreamEndpoint) -> None:

@@ -14,6 +14,7 @@ from typing import Final
 
 from drivers.base import DeviceLost, DriverError, Event, Frame, Returning, Source
 from drivers.clock import Clock, now
+from drivers.tasks import first_done
 from service.status import DeviceStatus
 
 SILENCE_S: Final = 2.0
@@ -117,12 +118,7 @@ class Supervisor:
         self._heard = self._clock()
         run = asyncio.ensure_future(self._source.run(self._take))
         watch = asyncio.ensure_future(self._watch())
-        try:
-            await asyncio.wait((run, watch), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in (run, watch):
-                task.cancel()
-            await asyncio.gather(run, watch, return_exceptions=True)
+        await first_done(run, watch)
         if run.cancelled():
             raise DeviceLost(f"{self._source.info.uri}: no sample for {SILENCE_S:g} s; making the link again")
         run.result()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import json
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -65,6 +67,15 @@ async def test_the_battery_is_left_alone_unless_asked_for() -> None:
         findings = await look()
         assert [armband.battery for armband in findings.armbands] == [None]
         assert not (await bluez.do("state"))["connected"]
+
+
+async def test_cancelled_while_it_begins_it_leaves_nothing_behind() -> None:
+    looking = asyncio.ensure_future(look())
+    await asyncio.sleep(0)
+    looking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await looking
+    gc.collect()
 
 
 async def test_what_stands_in_the_way_is_said() -> None:

@@ -18,7 +18,7 @@ from drivers.base import DriverError
 from drivers.replay import ReplaySource
 from drivers.sessions import read_session
 from models.recording import Recording
-from service import server
+from service import app, server
 from service.app import not_ready
 from service.gate import Policy
 from tests.live_server import Live, receive, receive_until, recorded, serving
@@ -147,6 +147,31 @@ async def test_every_error_has_the_contracts_body(tiny_window: Path) -> None:
         assert (await http.get("/api/v1/status?token=wrong")).status_code == 200
 
 
+def standing(response: httpx.Response) -> dict[str, str]:
+    """Headers but for those that tell of the moment."""
+    return {name: value for name, value in response.headers.items() if name != "date"}
+
+
+async def test_head_is_get_without_the_body(tiny_window: Path) -> None:
+    built = Path(app.__file__).parent / "viewer" / "dist" / "assets"
+    assets = [f"/assets/{path.name}" for path in built.glob("*")]
+    async with stage(tiny_window) as (live, _):
+        for path in (*assets, "/", "/healthz", "/readyz", "/api/v1/model", "/docs", "/asyncapi.json", "/nothing"):
+            got, head = await live.http.get(path), await live.http.head(path)
+            assert (head.status_code, standing(head), head.content) == (got.status_code, standing(got), b""), path
+            assert len(got.content) == int(head.headers["content-length"]) > 0
+        for path in ("/metrics", "/api/v1/status"):
+            head = await live.http.head(path)
+            assert (head.status_code, head.content) == (200, b"")
+        refused = await live.http.head("/api/v1/recording")
+        assert (refused.status_code, refused.headers["allow"], refused.content) == (405, "POST", b"")
+        assert (await live.http.delete("/healthz")).headers["allow"] == "GET, HEAD"
+        assert (await live.http.head("/healthz")).status_code == 200, "the connection is of use after all of it"
+    async with stage(tiny_window, policy=Policy(token="secret")) as (live, _):
+        refused = await live.http.head("/api/v1/status")
+        assert (refused.status_code, refused.headers["www-authenticate"], refused.content) == (401, "Bearer", b"")
+
+
 BAD_BODIES: tuple[tuple[dict[str, str], bytes], ...] = (
     ({"content-type": "text/plain"}, b'{"action":"start"}'),
     ({"content-type": "application/x-www-form-urlencoded"}, b"action=start"),
@@ -218,6 +243,20 @@ async def test_a_recording_that_runs_when_the_server_stops_is_whole(tiny_window:
         puppet.emit(*frames(0, 300))
         assert live.service.recorder.active
     np.testing.assert_array_equal(read_session(tmp_path / "all.mcap").emg, ramp(0, 300))
+
+
+@pytest.mark.parametrize("place", ["file/recordings", "x" * 300])
+async def test_a_recording_that_cannot_be_made_is_409(tiny_window: Path, tmp_path: Path, place: str) -> None:
+    """A folder that is none, and one that the system does not even look for."""
+    (tmp_path / "file").write_text("mine")
+    async with stage(tiny_window, recordings=tmp_path / place) as (live, _):
+        for wish in ({"name": "a"}, {}):
+            error = error_of(await live.post("/api/v1/recording", action="start", **wish), 409)
+            assert error["code"] == "conflict"
+            assert error["message"].endswith("; choose another place")
+            assert "cannot be written" in error["message"]
+        assert not live.service.recorder.active
+    assert (tmp_path / "file").read_text() == "mine"
 
 
 async def test_no_room_for_a_recording_is_507(

@@ -76,6 +76,14 @@ def test_a_file_that_cannot_be_made(
     assert (tmp_path / "there.mcap").read_text() == "mine"
 
 
+def test_a_name_that_no_disk_takes_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], session: Path, tmp_path: Path
+) -> None:
+    code, out, err = run(monkeypatch, capsys, f"replay:{session}", tmp_path / f"{'x' * 300}.mcap")
+    assert (code, out, len(err.splitlines())) == (2, "", 1)
+    assert "cannot be written" in err
+
+
 def test_a_source_that_cannot_be_used_leaves_no_file(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -12,7 +14,7 @@ import pytest
 from models.errors import MyocastError
 from service import cli
 from service.cli import VERBS, main
-from tests.console import Console
+from tests.console import TIMEOUT_S, Console
 
 CONTRACT = {
     "serve": "[SOURCE]... --model --host --port --hop --record --recordings --token --token-file --origin --leap --udp"
@@ -130,6 +132,50 @@ def test_errors_become_one_line_and_an_exit_code(
 
     monkeypatch.setattr(cli, "build", broken)
     assert run(monkeypatch, capsys, "serve") == (code, "", line)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals to other processes are POSIX")
+@pytest.mark.parametrize("module", ["typer", "service.cli.scan"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_it_is_still_importing_ends_it_with_0(console: Console, number: int, module: str) -> None:
+    slow = (
+        "import sys, time\n"
+        "class Slow:\n"
+        "    def find_spec(self, name, *_):\n"
+        f"        if name == {module!r}:\n"
+        "            print('waits', flush=True)\n"
+        "            time.sleep(100)\n"
+        "sys.meta_path.insert(0, Slow())"
+    )
+    process = console.start("scan", before=slow)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "waits\n"
+    process.send_signal(number)
+    out, err = process.communicate(timeout=TIMEOUT_S)
+    assert (process.returncode, out, err) == (0, "", "")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals to a process are POSIX")
+def test_sigterm_does_what_sigint_does_at_the_moment(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    heard: list[int] = []
+
+    def verb(**_: object) -> int:
+        before = signal.signal(signal.SIGINT, lambda number, _: heard.append(number))
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert heard == [signal.SIGTERM]
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            with pytest.raises(KeyboardInterrupt):
+                os.kill(os.getpid(), signal.SIGTERM)
+        finally:
+            signal.signal(signal.SIGINT, before)
+        return 0
+
+    monkeypatch.setattr(cli, "build", lambda _: verb)
+    assert run(monkeypatch, capsys, "scan") == (0, "", "")
+    assert heard == [signal.SIGTERM]
 
 
 def test_output_that_nobody_reads_is_no_error(console: Console) -> None:

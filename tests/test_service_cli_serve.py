@@ -221,15 +221,24 @@ def test_options_that_are_refused(refused: Refused, session: Path, tmp_path: Pat
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_is_no_session(console: Console, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.csv")
+    process = console.start("serve", f"replay:{tmp_path / 'pipe.csv'}", "--port", 0)
+    with (tmp_path / "pipe.csv").open("w") as file:
+        file.write("1,2,3,4,5,6,7,8\n" * 100)
+    out, err = process.communicate(timeout=TIMEOUT_S)
+    assert (process.returncode, out, len(err.splitlines())) == (2, "", 1)
+    assert "is a pipe" in err
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_while_the_session_is_still_read_ends_it_with_0(
     console: Console, tmp_path: Path, number: signal.Signals
 ) -> None:
     os.mkfifo(tmp_path / "endless.csv")
     process = console.start("serve", f"replay:{tmp_path / 'endless.csv'}", "--port", 0)
-    with (tmp_path / "endless.csv").open("w") as file:
-        file.write("1,2,3,4,5,6,7,8\n" * 100)
-        file.flush()
+    with (tmp_path / "endless.csv").open("w"):
         process.send_signal(number)
         out, err = process.communicate(timeout=TIMEOUT_S)
     assert (process.returncode, out, err) == (0, "", "")

@@ -103,6 +103,57 @@ def test_an_existing_file_is_never_overwritten(recorder: Recorder, tmp_path: Pat
     assert (folder / "a.mcap").read_text() == "mine"
 
 
+def refuse(error: RecordingError) -> None:
+    raise AssertionError(error)
+
+
+def test_a_file_that_waits_for_its_first_sample_lacks_nothing(recorder: Recorder, tmp_path: Path) -> None:
+    path = tmp_path / "new" / "a.mcap"
+    recorder.start_with_first_sample(path, refuse)
+    recorder.put(0, Notice(1000.0, "connect"))
+    assert (recorder.active, recorder.describe()) == (True, {"name": "a", "seconds": 0.0, "bytes": 0})
+    with pytest.raises(RecordingExists, match="stop it first"):
+        recorder.start("b")
+    assert not path.parent.exists()
+    for one in frames(0, 100):
+        recorder.put(0, one)
+    assert path.exists()
+    done = recorder.stop()
+    assert done is not None
+    assert (done["name"], done["bytes"]) == ("a", path.stat().st_size)
+    session = read_session(path)
+    np.testing.assert_array_equal(session.emg, ramp(0, 100))
+    assert [event.kind for event in session.meta["events"] if isinstance(event, Notice)] == ["connect"]
+
+
+def test_a_recording_that_waits_can_be_called_off(recorder: Recorder, tmp_path: Path) -> None:
+    recorder.start_with_first_sample(tmp_path / "a.mcap", refuse)
+    assert recorder.stop() == {"name": "a", "seconds": 0.0, "bytes": 0}
+    recorder.put(0, frame(0))
+    assert (recorder.active, recorder.stop(), list(tmp_path.iterdir())) == (False, None, [])
+
+
+def test_a_file_that_comes_up_before_the_first_sample_is_left_alone(recorder: Recorder, tmp_path: Path) -> None:
+    refusals: list[RecordingError] = []
+    recorder.start_with_first_sample(tmp_path / "a.mcap", refusals.append)
+    (tmp_path / "a.mcap").write_text("mine")
+    for one in frames(0, 10):
+        recorder.put(0, one)
+    assert [type(error) for error in refusals] == [RecordingExists]
+    assert (recorder.active, (tmp_path / "a.mcap").read_text()) == (False, "mine")
+
+
+@pytest.mark.parametrize("name", ["there", "there/a.mcap", "x" * 300])
+def test_a_place_that_cannot_be_used_is_told_before_there_is_a_sample(
+    recorder: Recorder, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "there").write_text("mine")
+    with pytest.raises(RecordingError) as refused:
+        recorder.start_with_first_sample(tmp_path / name, refuse)
+    assert "choose another" in str(refused.value)
+    assert not recorder.active
+
+
 def test_one_recording_at_a_time(recorder: Recorder) -> None:
     recorder.start("a")
     with pytest.raises(RecordingExists, match="stop it first"):

@@ -21,10 +21,11 @@ from models.spec import ModelError
 from service.connection import PortError
 from service.gate import Policy
 from service.pose import Pose
+from service.recorder import RecordingExists
 from service.server import READY, Service, Settings, address, run
-from tests.live_server import TIMEOUT_S, receive, serving
+from tests.live_server import TIMEOUT_S, receive, recorded, serving
 from tests.models_onnx import HOP, WINDOW, offline, offline_stream
-from tests.sources import INFO, Puppet, Script, frame, frames
+from tests.sources import INFO, Puppet, Script, frame, frames, ramp
 
 
 def session(path: Path, seconds: float = 12.0) -> Recording:
@@ -99,6 +100,61 @@ async def test_what_is_played_is_recorded_again_sample_for_sample(tiny_window: P
     again = read_session(tmp_path / "again.mcap")
     np.testing.assert_array_equal(again.emg, recording.emg)
     assert len(list(again.segments())) == len(list(recording.segments())) == 2
+
+
+async def test_a_recording_asked_for_at_the_start_is_made_with_the_first_sample(
+    tiny_window: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    puppet, path = Puppet(), tmp_path / "all.mcap"
+    async with serving([puppet], model=tiny_window, record=path) as live:
+        await puppet.running.wait()
+        puppet.lose("out of reach")
+        await live.until(lambda: puppet.runs == 2 and puppet.running.is_set())
+        status = (await live.http.get("/api/v1/status")).json()
+        assert status["recording"] == {"name": "all", "seconds": 0.0, "bytes": 0}
+        assert (await live.post("/api/v1/recording", action="start", name="other")).status_code == 409
+        assert not path.exists()
+        puppet.emit(*frames(0, 100))
+        assert path.exists()
+        await live.until(lambda: live.service.devices[0].status.state == "live")
+        puppet.emit(*frames(100, 200))
+    assert "was not made" not in caplog.text
+    np.testing.assert_array_equal(read_session(path).emg, ramp(0, 200))
+
+
+async def test_without_a_sample_it_is_not_made_and_that_is_said(
+    tiny_window: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    puppet, path = Puppet(), tmp_path / "all.mcap"
+    async with serving([puppet], model=tiny_window, record=path):
+        await puppet.running.wait()
+    assert [record.getMessage() for record in caplog.records] == [f"{path} was not made: no sample came"]
+    assert recorded(tmp_path) == []
+
+
+async def test_a_source_that_fails_leaves_no_recording_and_one_error(
+    tiny_window: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(DriverError, match="no such band"):
+        async with serving(
+            [Script([([], DriverError("no such band"))])], model=tiny_window, record=tmp_path / "all.mcap"
+        ) as live:
+            await asyncio.wait_for(live.service.stop.wait(), TIMEOUT_S)
+    assert (caplog.records, recorded(tmp_path)) == ([], [])
+
+
+async def test_a_recording_that_cannot_be_made_at_the_first_sample_ends_the_server(
+    tiny_window: Path, tmp_path: Path
+) -> None:
+    puppet, path = Puppet(), tmp_path / "all.mcap"
+    with pytest.raises(RecordingExists, match=r"all\.mcap exists already"):  # noqa: PT012
+        async with serving([puppet], model=tiny_window, record=path) as live:
+            await puppet.running.wait()
+            path.write_text("mine")
+            puppet.emit(frame(0), frame(2))
+            assert puppet.running.is_set(), "not the source's fault"
+            await asyncio.wait_for(live.service.stop.wait(), TIMEOUT_S)
+    assert path.read_text() == "mine"
 
 
 async def test_everything_it_started_has_ended(tiny_window: Path) -> None:

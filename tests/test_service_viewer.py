@@ -461,6 +461,25 @@ def test_states_in_words(script: Script, state: str) -> None:
 
 
 @pytest.mark.browser
+def test_pose_rate_is_that_of_their_making_however_they_arrive(script: Script) -> None:
+    """A backlog that comes at once, of poses made 25 a second, of which every other one was passed over."""
+    made = [pose(0.3, seq=2 * n, t=1763900000.0 + 0.08 * n) for n in range(200)]
+    page = script.viewer
+    script.send(hello(), status("live"))
+    page.until_text("#rate", "0/s")
+    page.page.evaluate(
+        "() => { window.rates = []; const rate = document.querySelector('#rate');"
+        " new MutationObserver(() => rates.push(rate.innerText))"
+        ".observe(rate, { subtree: true, childList: true, characterData: true }); }"
+    )
+    script.send(*made)
+    page.until("rates.at(-1) === '0/s'")
+    script.send(pose(0.3, seq=0, t=1763900100.0), pose(0.3, seq=1, t=1763900100.01))
+    page.until("rates.length >= 4 && rates.at(-1) === '0/s'")
+    assert page.ask("rates") == ["25/s", "0/s", "100/s", "0/s"]
+
+
+@pytest.mark.browser
 def test_left_hand_is_drawn_as_one(script: Script) -> None:
     script.send(hello(hand="left"), status("live"), pose(0.3, "left"))
     page = script.viewer

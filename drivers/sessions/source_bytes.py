@@ -19,7 +19,7 @@ def open_file(path: Path) -> BinaryIO:
     """Open for reading.
 
     Raises:
-        SessionError: there is no such file, it is a folder, may not be read, or is empty.
+        SessionError: there is no such file, it is a folder or a pipe, may not be read, or is empty.
     """
     try:
         file = path.open("rb")
@@ -32,6 +32,9 @@ def open_file(path: Path) -> BinaryIO:
     if not file.read(1):
         file.close()
         raise SessionError(f"{path}: is empty; expected a session (MCAP, CSV or eight columns of numbers)")
+    if not file.seekable():
+        file.close()
+        raise SessionError(f"{path}: is a pipe, which cannot be read twice; save what comes out of it as a file")
     file.seek(0)
     return file
 

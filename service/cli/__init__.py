@@ -5,11 +5,15 @@ from __future__ import annotations
 import signal
 import sys
 from importlib import import_module
-from typing import Any, Final
-
-import typer
+from typing import TYPE_CHECKING, Any, Final
 
 from models.errors import MyocastError
+from service.cli.interrupt import stopping_at_once
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    import typer
 
 VERBS: Final = (
     "serve", "record", "info", "convert", "synthesize", "scan", "doctor", "emulate", "view",
@@ -19,16 +23,14 @@ VERBS: Final = (
 _INTERRUPTED: Final = 130
 """What typer makes of a KeyboardInterrupt, depending on the version."""
 
-# typer brings its own copy of click, or imports it, depending on the version: take the errors from where it does.
-_UsageError: Any = typer.BadParameter.__mro__[1]
-_ClickException: Any = typer.BadParameter.__mro__[2]
-
 
 def build(arguments: list[str]) -> typer.Typer:
     """The application with the one verb that is asked for, or with all of them where none is.
 
     A verb's module is imported only when it is needed, so that `serve` starts fast and without TensorFlow.
     """
+    import typer
+
     app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
     app.callback()(_root)
     asked = [word for word in arguments[:1] if word in VERBS] or VERBS
@@ -39,22 +41,39 @@ def build(arguments: list[str]) -> typer.Typer:
 
 def main() -> None:
     """The console script. A user's mistake is one line on stderr and exit code 2, without a traceback."""
-    # SIGTERM ends a verb as SIGINT does, with code 0; verbs that have more to say take both over.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, _as_interrupt)
+    # Imports take a while, and until they are done nothing is open that would have to be closed.
+    with stopping_at_once():
+        import typer
+    # typer brings its own copy of click, or imports it, depending on the version: take the errors from where it does.
+    usage_error: Any = typer.BadParameter.__mro__[1]
+    click_exception: Any = typer.BadParameter.__mro__[2]
     try:
-        code = build(sys.argv[1:])(standalone_mode=False, prog_name="myocast")
+        with stopping_at_once():
+            app = build(sys.argv[1:])
+        code = app(standalone_mode=False, prog_name="myocast")
     except MyocastError as error:
         code = _complain(str(error), error.exit_code)
-    except _UsageError as error:
+    except usage_error as error:
         where = getattr(getattr(error, "ctx", None), "command_path", "myocast")
         # Without a verb, the whole help was shown instead of a message.
         message = error.format_message().rstrip(".")
         code = _complain(f"{message}; see `{where} --help`", 2) if message else 2
-    except _ClickException as error:
+    except click_exception as error:
         code = _complain(error.format_message(), 2)
     except (typer.Abort, KeyboardInterrupt, BrokenPipeError):
         code = 0
     sys.exit(code if isinstance(code, int) and code != _INTERRUPTED else 0)
+
+
+def _as_interrupt(number: int, frame: FrameType | None) -> None:
+    """SIGTERM ends a verb as SIGINT does, with code 0; verbs that have more to say take both over.
+
+    That is whatever SIGINT does at the moment: asyncio cancels what runs, which may then clean up, where an exception
+    out of the loop would end it at once.
+    """
+    handler = signal.getsignal(signal.SIGINT)
+    (handler if callable(handler) else signal.default_int_handler)(number, frame)
 
 
 def _root() -> None:
@@ -62,5 +81,7 @@ def _root() -> None:
 
 
 def _complain(message: str, code: int) -> int:
+    import typer
+
     typer.echo(f"myocast: {' '.join(message.split())}", err=True)
     return code

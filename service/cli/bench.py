@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -83,7 +82,6 @@ def command(
     """Measure latency stage by stage, with the real server in one process and real clients in another."""
     import tempfile
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     _look_ahead(model, architecture, json_file, plot, compare or everything)
     special = fan_out or startup or soak
     if (plot is not None or compare) and special and not everything:

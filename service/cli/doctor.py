@@ -40,14 +40,11 @@ def command(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
     """Check Bluetooth, D-Bus, ports and their permissions, the dongle, the model, the viewer; one line each."""
-    from service.cli.signals import stoppable
-
     checks: list[Check] = []
-    with stoppable():
-        for check in _all(port):
-            checks.append(check)
-            if not as_json:
-                _show(check)
+    for check in _all(port):
+        checks.append(check)
+        if not as_json:
+            _show(check)
     if as_json:
         import orjson
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,18 +18,10 @@ if TYPE_CHECKING:
     from service.status import DeviceStatus
 
 
-HELD_EVENTS: Final = 1000
-"""What a source says before its first sample waits for it, but no more than so much."""
-
-
 class RecordingFailed(MyocastError):
     """The file was closed before its time."""
 
     exit_code = 1
-
-
-class PlaceError(MyocastError):
-    """A file cannot be made there."""
 
 
 def command(
@@ -53,14 +44,10 @@ def command(
 
 
 def check_place(file: Path) -> None:
-    """Raise PlaceError where a file cannot be made; nothing is made yet."""
-    if file.exists():
-        raise PlaceError(f"{file} exists already; recordings are never overwritten, choose another name")
-    folder = next(parent for parent in file.absolute().parents if parent.exists())
-    if not folder.is_dir():
-        raise PlaceError(f"{file}: cannot be written ({folder} is not a folder); choose another place")
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise PlaceError(f"{file}: cannot be written (no permission to write in {folder}); choose another place")
+    """Before the source is touched. Raises RecordingError where a file cannot be made."""
+    from service.recorder import check_place
+
+    check_place(file)
 
 
 async def _record(source: Source, file: Path, seconds: float | None) -> None:
@@ -100,15 +87,13 @@ async def _record(source: Source, file: Path, seconds: float | None) -> None:
 
 
 class _Taker:
-    """Hands events to the recorder until enough seconds of signal are in.
-
-    The file is made with the first sample, so that a source that never gives one leaves none.
-    """
+    """Hands events to the recorder until enough seconds of signal are in."""
 
     def __init__(
         self, recorder: Recorder, file: Path, status: DeviceStatus, seconds: float | None, stop: asyncio.Event
     ) -> None:
         from drivers.base import Frame, SourceInfo
+        from service.first_sample import WithFirstSample
 
         self.samples = 0
         self.failure: MyocastError | None = None
@@ -116,11 +101,11 @@ class _Taker:
         self._recorder, self._file, self._status = recorder, file, status
         self._seconds, self._stop = seconds, stop
         self._end: float | None = None
-        self._held: list[Event] | None = []
+        self._held = WithFirstSample(self._begin, recorder.put)
 
     @property
     def began(self) -> bool:
-        return self._held is None
+        return self._held.began
 
     def event(self, event: Event) -> None:
         if isinstance(event, self._frame):
@@ -129,34 +114,19 @@ class _Taker:
             if self._end is not None and event.t >= self._end - 1e-6:
                 self._stop.set()
                 return
-            self._begin()
             self.samples += len(event.samples)
             self._status.on_frame(event)
         elif isinstance(event, self._info):
             self._status.on_info(event)
-        self._put(event)
-
-    def _put(self, event: Event) -> None:
-        if self._held is None:
-            self._recorder.put(0, event)
-            return
-        self._held.append(event)
-        if len(self._held) > HELD_EVENTS:
-            self._begin()
+        self._held.put(0, event)
 
     def _begin(self) -> None:
-        """Make the file, with what was said before."""
-        if self._held is None:
-            return
-        held, self._held = self._held, None
         try:
             self._recorder.start_file(self._file)
         except MyocastError as error:
             # Not the source's fault, so nothing to connect again for.
             self.failure = error
             self._stop.set()
-        for event in held:
-            self._recorder.put(0, event)
 
 
 async def _show(recorder: Recorder, status: DeviceStatus) -> None:

@@ -27,10 +27,7 @@ def command(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
     """List the armbands, dongles and serial ports that can be used; say what is wrong where nothing can."""
-    from service.cli.signals import stoppable
-
-    with stoppable():
-        findings = _scan(seconds, battery)
+    findings = _scan(seconds, battery)
     if as_json:
         import orjson
 

@@ -5,6 +5,7 @@ import type {
 } from "@myocast/client";
 
 import { Traces } from "./emg/traces";
+import { Pace } from "./pace";
 
 const TRACE_CAPACITY = 8192;
 
@@ -34,6 +35,7 @@ export class DeviceView {
   fresh = false;
   received = 0;
   skipped = 0;
+  readonly pace = new Pace();
   readonly age = new Mean();
   readonly screen = new Mean();
   readonly error = new Mean();
@@ -61,6 +63,7 @@ export class DeviceView {
     this.fresh = true;
     this.received++;
     this.skipped += pose.skipped;
+    this.pace.add(pose.seq, pose.t);
     this.age.add(pose.age_ms);
   }
 
@@ -73,6 +76,7 @@ export class DeviceView {
     this.pose = null;
     this.fresh = false;
     this.skipped = 0;
+    this.pace.clear();
     const device = this.entry.device;
     if (device) this.traces.reset(device.unit, device.emg_mode, device.rate_hz);
   }

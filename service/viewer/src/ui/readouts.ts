@@ -46,7 +46,6 @@ export class Readouts {
   private readonly battery = cell("battery");
   private readonly error = cell("error");
   private readonly errorCell = element<HTMLElement>("error-cell");
-  private last = { at: performance.now(), received: 0, device: null as DeviceView | null, rate: 0 };
 
   show(desk: Desk): void {
     const device = desk.current;
@@ -54,7 +53,7 @@ export class Readouts {
       for (const cell of [this.rate, this.age, this.latency, this.battery, this.dropped]) cell.none();
       return;
     }
-    const rate = this.poseRate(device);
+    const rate = device.pace.perSecond;
     if (device.entry.model) this.rate.set(rate.toFixed(rate < 10 && rate > 0 ? 1 : 0), "/s");
     else this.rate.none();
     this.milliseconds(this.age, device.age.take());
@@ -63,17 +62,6 @@ export class Readouts {
     this.dropped.count(device.status?.dropped ?? 0);
     this.charge(device.status?.battery ?? null);
     this.offTruth(device);
-  }
-
-  private poseRate(device: DeviceView): number {
-    const now = performance.now();
-    if (this.last.device !== device) this.last = { at: now, received: device.received, device, rate: 0 };
-    const seconds = (now - this.last.at) / 1000;
-    if (seconds >= 0.9) {
-      const rate = (device.received - this.last.received) / seconds;
-      this.last = { at: now, received: device.received, device, rate };
-    }
-    return this.last.rate;
   }
 
   private milliseconds(cell: Cell, value: number | null): void {
