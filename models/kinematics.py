@@ -65,8 +65,9 @@ _PROPORTIONS: Final = (
     (0.421, 0.244, 0.165, 0.107),
     (0.414, 0.204, 0.117, 0.093),
 )
-_KNUCKLE_AZIMUTH: Final = np.deg2rad([-45.0, -16.0, 0.0, 13.5, 27.0])
-_KNUCKLE_DROP: Final = np.array([0.16, 0.05, 0.0, 0.012, 0.05])
+KNUCKLE_AZIMUTH: Final = np.deg2rad([-45.0, -16.0, 0.0, 13.5, 27.0])
+"""(5,) where a digit starts, seen from above, radians from -Z towards +X."""
+KNUCKLE_DROP: Final = np.array([0.16, 0.05, 0.0, 0.012, 0.05])
 """How far a knuckle lies below the middle one, as a share of the middle metacarpal."""
 
 _SPLAY: Final = (-40.0, -4.0, 0.0, 4.0, 9.0)
@@ -106,9 +107,9 @@ def palm(lengths: npt.ArrayLike) -> Doubles:
         (..., 5, 3) thumb CMC and the four knuckles, mm.
     """
     reach = np.asarray(lengths, dtype=np.float64)[..., 0::PER_DIGIT]
-    y = -_KNUCKLE_DROP * reach[..., 2:3]
+    y = -KNUCKLE_DROP * reach[..., 2:3]
     level = np.sqrt(np.maximum(reach**2 - y**2, 0.0))
-    return np.stack([level * np.sin(_KNUCKLE_AZIMUTH), y, -level * np.cos(_KNUCKLE_AZIMUTH)], axis=-1)
+    return np.stack([level * np.sin(KNUCKLE_AZIMUTH), y, -level * np.cos(KNUCKLE_AZIMUTH)], axis=-1)
 
 
 def points(angles: npt.ArrayLike, lengths: npt.ArrayLike) -> Floats:

@@ -13,6 +13,7 @@ from models.evaluation.closure import amplitude, session_closure
 from models.evaluation.dynamics import smoothed
 from models.evaluation.gestures import by_gesture, gestures_left_out, label_by_markers
 from models.evaluation.metrics import Judged
+from models.evaluation.predict import from_onnx
 from models.evaluation.report import Evaluation, write
 from models.evaluation.report_tables import tables
 from models.evaluation.rotations import rotated
@@ -20,6 +21,7 @@ from models.forward.generator import session
 from models.hand import CHANNELS, VALUES, Floats
 from models.kinematics import ANGLES, bones, points
 from models.smoothing import OneEuroSetting
+from models.spec import ModelSpec
 from models.training.tracks import Track
 
 RNG = np.random.default_rng(0)
@@ -114,6 +116,13 @@ def test_smoothing_takes_jerk_and_adds_lag() -> None:
     assert raw["jerk_ratio"] > light["jerk_ratio"] > strong["jerk_ratio"]
     assert 0.0 < light["added_lag_ms"] < strong["added_lag_ms"]
     assert light["true_jerk_m_s3"] == raw["true_jerk_m_s3"]
+
+
+def test_a_run_that_is_shorter_than_a_window_has_no_pose() -> None:
+    spec = ModelSpec("net", "cnn_lstm", 1000, "window", 188, 4, 200.0)
+    poses = from_onnx(None, spec)(track(np.zeros((100, CHANNELS), np.float32)))
+    assert poses.shape == (25, VALUES)
+    assert np.isnan(poses).all()
 
 
 def test_amplitude_is_the_loudness_of_the_band() -> None:

@@ -79,16 +79,19 @@ def test_a_stop_keeps_the_best_network_and_ends_at_once(tmp_path: Path) -> None:
         np.testing.assert_array_equal(kept, saved)
 
 
-def test_training_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "optimizer"), [("lstm_ae_small", "adamw"), ("stream_tcn", "muon")])
+def test_training_goes_on_from_its_checkpoint(tmp_path: Path, name: str, optimizer: str) -> None:
     from models.training.trainer import Progress
 
     folder = tmp_path / "net.run"
     folder.mkdir()
-    first = make_run(tmp_path / "net.keras", plan(epochs=1), folder)
+    first = make_run(tmp_path / "net.keras", plan(epochs=1, optimizer=optimizer), folder, name)
     first.prepare()
     before = first.train(Progress())
-    second = make_run(tmp_path / "net.keras", plan(epochs=3), folder)
+    second = make_run(tmp_path / "net.keras", plan(epochs=3, optimizer=optimizer), folder, name)
     assert second.prepare(resume=True) == 1
+    for left, found in zip(first.built.body.get_weights(), second.built.body.get_weights(), strict=True):
+        np.testing.assert_array_equal(left, found)
     outcome = second.train(Progress())
     assert [epoch.epoch for epoch in outcome.epochs] == [1, 2, 3]
     assert outcome.epochs[0] == before.epochs[0]

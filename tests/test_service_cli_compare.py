@@ -3,8 +3,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from models.training.splits import Split
 from tests.training_help import needs_training, run_cli
 
 pytestmark = needs_training
@@ -81,3 +83,49 @@ def test_unseen_users_are_needed(tmp_path: Path, capsys: pytest.CaptureFixture[s
     )
     assert code == 2
     assert "--test" in err
+
+
+@pytest.fixture(scope="module")
+def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four people with rest, wrist extension and fist in files of their own; fists are loud, on other channels."""
+    root: Path = tmp_path_factory.mktemp("people")
+    rng = np.random.default_rng(1)
+    gain = {0: np.full(8, 2), 2: np.array([2, 2, 2, 2, 30, 30, 2, 2]), 7: np.array([30, 30, 10, 2, 2, 2, 2, 10])}
+    for person in range(10001, 10005):
+        (root / f"{person}-1").mkdir()
+        for label in (2, 7):
+            labels = np.repeat([0, label] * 4, 800)
+            emg = rng.standard_normal((len(labels), 8)) * np.array([gain[int(one)] for one in labels])
+            np.savetxt(root / f"{person}-1" / f"{label}.txt", np.column_stack([emg.astype(int), labels]), fmt="%d")
+    return root
+
+
+def test_real_people_are_judged_by_networks_that_never_saw_them(
+    people: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import service.cli.people as folds
+
+    monkeypatch.setattr(folds, "FOLDS", 2)
+    seen: list[tuple[set[str], set[str]]] = []
+    divide = folds.divide
+
+    def watched(material: folds.Material, held: set[str], seed: int) -> Split:
+        parts = divide(material, held, seed)
+        seen.append((held, {track.user for track in (*parts.train, *parts.held_out)}))
+        return parts
+
+    monkeypatch.setattr(folds, "divide", watched)
+    words = ("compare", "--people", people, "--data", "synthetic:users=3,sessions=1,seconds=9,seed=1",
+             "--epochs", 1, "--steps", 2, "--out", tmp_path)  # fmt: skip
+    code, out, err = run_cli(capsys, *words)
+    assert code == 0, err
+    assert [len(held) for held, _ in seen] == [2, 2]
+    assert set.union(*(held for held, _ in seen)) == {"10001", "10002", "10003", "10004"}
+    assert all(not held & known for held, known in seen)
+    found = json.loads((tmp_path / "people.json").read_text())
+    assert [len(found[way]) for way in ("cold", "aligned", "amplitude")] == [4, 4, 4]
+    for line in ("| cold | 4 |", "| aligned on 15 s | 4 |", "| amplitude alone | 4 |", "| 10001, "):
+        assert line in out
+    assert all(0.0 <= one["auc"] <= 1.0 for way in found.values() for one in way)
+    assert run_cli(capsys, *words)[0] == 0
+    assert len(seen) == 2, "folds that are there are kept"

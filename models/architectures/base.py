@@ -9,8 +9,8 @@ from itertools import pairwise
 from typing import Any, Final
 
 from models.errors import MyocastError
-from models.hand import VALUES
-from models.kinematics import ANGLES, bones
+from models.hand import CHANNELS, VALUES
+from models.kinematics import ANGLES, BONES, bones
 from models.spec import Kind
 
 STEP_HZ: Final = 50.0
@@ -18,6 +18,16 @@ STEP_HZ: Final = 50.0
 
 RATES: Final = {"raw": (200.0,), "filtered": (200.0,), "envelope": (50.0,)}
 """The (mode, rate) pairs that front ends exist for."""
+
+
+SLOW: Final = 2
+"""The last running averages of a stream are slow ones: they tell who wears the band, not what the hand does."""
+
+END: Final = "end_"
+"""Names of the layers that give a stream's angles and bones begin so."""
+
+BONE_UNITS: Final = 64
+"""Of the layer between them and the bone lengths of the hand."""
 
 
 class ArchitectureError(MyocastError):
@@ -96,6 +106,8 @@ class Built:
     """Shapes of the states without the batch axis."""
     every: int = 1
     """Streams: rows of the body's input per labelled step."""
+    tail: int = 2
+    """How many of the core's layers are its last two (a stream ends in two branches): what a new user's labels tune."""
     taus: tuple[float, ...] = ()
     """Streams: time constants of the running averages that the body reads, seconds."""
     sync: Callable[[], None] = field(default=lambda: None)
@@ -140,6 +152,14 @@ def lstm_macs(inputs: int, units: int, steps: int) -> int:
 def dense_macs(*widths: int) -> int:
     """Multiply-accumulates of a chain of dense layers."""
     return sum(a * b for a, b in pairwise(widths))
+
+
+def hand_macs(width: int) -> int:
+    """Multiply-accumulates of the end of a stream: angles from `width` values, bones from the slow averages."""
+    return dense_macs(width, len(ANGLES)) + dense_macs(SLOW * CHANNELS, BONE_UNITS, len(BONES))
+
+
+HAND_BIASES: Final = len(ANGLES) + BONE_UNITS + len(BONES)
 
 
 def decay(rate_hz: float, seconds: float) -> float:

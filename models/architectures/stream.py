@@ -13,14 +13,17 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from models.architectures.base import Built, Setting, decay
-from models.architectures.kinematics import hand
-from models.architectures.window import alignment_layer, scaled_log, scaled_pose
-from models.hand import CHANNELS, VALUES
-from models.kinematics import ANGLES
+from models.architectures.base import BONE_UNITS, END, SLOW, Built, Setting, decay
+from models.architectures.kinematics import OUTPUTS, hand
+from models.architectures.window import alignment_layer, scaled_log
+from models.hand import CHANNELS
+from models.kinematics import ANGLES, BONES
 
 Core = Callable[["Memory", Any], Any]
-"""A network: features (batch, n, f) -> outputs (batch, n, outputs)."""
+"""A network: features (batch, n, f) -> what `hand_outputs` gives (batch, n, 40)."""
+
+TAIL: Final = 4
+"""The last two layers of both branches that `hand_outputs` joins."""
 
 _OPEN: Final = 30.0
 """A gate with this bias is one, to float32."""
@@ -70,7 +73,19 @@ class Memory:
         return state
 
 
-def assemble(core: Core, taus: Sequence[float], setting: Setting, *, native_rate: bool, angles: bool) -> Built:
+def hand_outputs(x: Any, features: Any) -> Any:
+    """What a core ends with: (batch, n, 40), the angles from `x`, the bones from the slow averages alone.
+
+    So a hand keeps its size while it moves. The size that a band's signal goes with is that of a known wearer;
+    for anybody else's the mean is the best guess, and is what training on many people gives.
+    """
+    slow = features[..., -SLOW * CHANNELS :]
+    hidden = layers.Dense(BONE_UNITS, activation="silu", name=f"{END}wearer")(slow)
+    bones = layers.Dense(len(BONES), kernel_initializer="zeros", name=f"{END}bones")(hidden)
+    return layers.Concatenate()([layers.Dense(len(ANGLES), name=f"{END}angles")(x), bones])
+
+
+def assemble(core: Core, taus: Sequence[float], setting: Setting, *, native_rate: bool) -> Built:
     """The body that is trained and the graph that is served.
 
     Args:
@@ -78,34 +93,33 @@ def assemble(core: Core, taus: Sequence[float], setting: Setting, *, native_rate
         taus: time constants of its running averages, seconds.
         setting: rate, mode and constants.
         native_rate: train on every sample, not on one per step of 20 ms.
-        angles: the core gives 20 angles for the hand, not 63 coordinates.
     """
-    outputs = len(ANGLES) if angles else VALUES
     width = len(taus) * CHANNELS
-    plain = _model(core, Memory(streaming=False), width, outputs)
+    plain = _model(core, Memory(streaming=False), width)
     carrying = Memory(streaming=True, stride=1 if native_rate else setting.decimation)
-    streaming = _model(core, carrying, width, outputs)
+    streaming = _model(core, carrying, width)
     streaming.set_weights(plain.get_weights())
     bank = keras.Input((None, len(taus), CHANNELS), name="bank")
-    body = keras.Model(bank, _pose(plain(_features(bank, setting)), setting, angles=angles), name="body")
+    body = keras.Model(bank, hand(plain(_features(bank, setting)), setting.scaling), name="body")
     return Built(
         core=plain,
         body=body,
         front=None,
-        serve=_serve(streaming, carrying, taus, setting, angles=angles),
+        serve=_serve(streaming, carrying, taus, setting),
         states=((len(taus) * (CHANNELS + COUNT),), *(tuple(state.shape[1:]) for state in carrying.inputs)),
         every=setting.decimation if native_rate else 1,
+        tail=TAIL,
         taus=tuple(taus),
         sync=lambda: streaming.set_weights(plain.get_weights()),
         adopt=lambda: plain.set_weights(streaming.get_weights()),
     )
 
 
-def _model(core: Core, memory: Memory, width: int, outputs: int) -> Any:
+def _model(core: Core, memory: Memory, width: int) -> Any:
     features = keras.Input((None, width), name="features")
     y = core(memory, features)
-    if y.shape[-1] != outputs:
-        raise ValueError(f"the core gives {y.shape[-1]} outputs, expected {outputs}")
+    if y.shape[-1] != OUTPUTS:
+        raise ValueError(f"the core gives {y.shape[-1]} outputs, expected {OUTPUTS} of `hand_outputs`")
     if not memory.streaming:
         return keras.Model(features, y, name="core")
     return keras.Model([features, *memory.inputs], [y, *memory.outputs], name="core")
@@ -116,17 +130,13 @@ def _features(bank: Any, setting: Setting) -> Any:
     return layers.Reshape((-1, bank.shape[2] * CHANNELS))(x)
 
 
-def _pose(y: Any, setting: Setting, *, angles: bool) -> Any:
-    return hand(y, setting.scaling) if angles else scaled_pose(y, setting)
-
-
-def _serve(core: Any, memory: Memory, taus: Sequence[float], setting: Setting, *, angles: bool) -> Any:
+def _serve(core: Any, memory: Memory, taus: Sequence[float], setting: Setting) -> Any:
     emg = keras.Input((None, CHANNELS), name="emg")
     state = keras.Input((len(taus) * (CHANNELS + COUNT),), name="state_in_0")
     bank, state_out = running_averages(emg, state, taus, setting.rate_hz)
     aligned = alignment_layer()(bank)
     y, *states = core([_features(aligned, setting), *memory.inputs])
-    pose = layers.Identity(name="pose")(_pose(y, setting, angles=angles))
+    pose = layers.Identity(name="pose")(hand(y, setting.scaling))
     return keras.Model([emg, state, *memory.inputs], [pose, state_out, *states], name="network")
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from models.architectures.base import Built, Network, Setting, dense_macs, lstm_macs
+from models.architectures.base import HAND_BIASES, Built, Network, Setting, dense_macs, hand_macs, lstm_macs
 from models.hand import CHANNELS
-from models.kinematics import ANGLES
 
 if TYPE_CHECKING:
     from models.architectures.stream import Memory
@@ -20,27 +19,29 @@ _WIDTH: Final = len(TAUS) * CHANNELS
 def core(memory: Memory, features: Any) -> Any:
     from keras import layers
 
+    from models.architectures.stream import hand_outputs
+
     x = memory.lstm(features, UNITS)
     x = layers.Dropout(DROPOUT)(x)
     x = memory.lstm(x, UNITS)
     x = layers.Dropout(DROPOUT)(x)
     x = layers.Dense(UNITS, activation="silu")(x)
-    return layers.Dense(len(ANGLES))(x)
+    return hand_outputs(x, features)
 
 
 def build(setting: Setting) -> Built:
     from models.architectures.stream import assemble
 
-    return assemble(core, TAUS, setting, native_rate=True, angles=True)
+    return assemble(core, TAUS, setting, native_rate=True)
 
 
-_MACS: Final = lstm_macs(_WIDTH, UNITS, 1) + lstm_macs(UNITS, UNITS, 1) + dense_macs(UNITS, UNITS, len(ANGLES))
+_MACS: Final = lstm_macs(_WIDTH, UNITS, 1) + lstm_macs(UNITS, UNITS, 1) + dense_macs(UNITS, UNITS) + hand_macs(UNITS)
 
 NETWORK: Final = Network(
     name="stream_lstm",
     kind="stream",
     summary="LSTM 96-96 on averages of 0.06, 0.25, 5 and 25 s, angles, hand",
-    parameters=_MACS + 4 * UNITS * 2 + UNITS + len(ANGLES),
+    parameters=_MACS + 4 * UNITS * 2 + UNITS + HAND_BIASES,
     steps=0,
     context_s=25.0,
     macs=_MACS,

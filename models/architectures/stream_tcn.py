@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from models.architectures.base import Built, Network, Setting
+from models.architectures.base import HAND_BIASES, Built, Network, Setting, hand_macs
 from models.hand import CHANNELS
-from models.kinematics import ANGLES
 
 if TYPE_CHECKING:
     from models.architectures.stream import Memory
@@ -19,39 +18,39 @@ TAUS: Final = (0.06, 0.25, 5.0, 25.0)
 FILTERS: Final = 96
 KERNEL: Final = 3
 DILATIONS: Final = (1, 2, 4, 8, 16)
-DROPOUT: Final = 0.05
 
 
 def core(memory: Memory, features: Any) -> Any:
     from keras import layers
 
+    from models.architectures.stream import hand_outputs
+
     x = layers.Dense(FILTERS, activation="silu")(features)
     for dilation in DILATIONS:
         y = memory.conv(x, FILTERS, KERNEL, dilation, activation="silu")
-        y = layers.Dropout(DROPOUT)(layers.Dense(FILTERS)(y))
-        x = layers.Add()([x, y])
+        x = layers.Add()([x, layers.Dense(FILTERS)(y)])
     x = layers.Dense(FILTERS, activation="silu")(x)
-    return layers.Dense(len(ANGLES))(x)
+    return hand_outputs(x, features)
 
 
 def build(setting: Setting) -> Built:
     from models.architectures.stream import assemble
 
-    return assemble(core, TAUS, setting, native_rate=False, angles=True)
+    return assemble(core, TAUS, setting, native_rate=False)
 
 
 _WEIGHTS: Final = (
     len(TAUS) * CHANNELS * FILTERS
     + len(DILATIONS) * (KERNEL + 1) * FILTERS * FILTERS
     + FILTERS * FILTERS
-    + FILTERS * len(ANGLES)
+    + hand_macs(FILTERS)
 )
 
 NETWORK: Final = Network(
     name="stream_tcn",
     kind="stream",
     summary="5 causal convolutions of 96 on averages of 0.06, 0.25, 5 and 25 s, angles, hand",
-    parameters=_WEIGHTS + FILTERS * (1 + 2 * len(DILATIONS) + 1) + len(ANGLES),
+    parameters=_WEIGHTS + FILTERS * (1 + 2 * len(DILATIONS) + 1) + HAND_BIASES,
     steps=0,
     context_s=0.02 * (1 + (KERNEL - 1) * sum(DILATIONS)),
     macs=_WEIGHTS,

@@ -20,15 +20,15 @@ from models.evaluation.predict import Predictor, constant, from_keras, judge
 from models.hand import Floats
 from models.training.augment import NONE
 from models.training.losses import mpjpe
-from models.training.run import batches
+from models.training.run import SEQUENCE, batches
 from models.training.splits import GUARD_S, cut
 from models.training.tracks import DataError, Track
+from models.training.trainer import envelopes, labelled, tensors
 
-LAYERS: Final = 2
 STEPS: Final = 150
 BATCH: Final = {"stream": 8, "window": 128}
 RATE: Final = 2e-3
-WARM_UP_S: Final = 8.0
+WARM_UP_S: Final = SEQUENCE / STEP_HZ
 """No shorter calibration: runs of a stream are that long."""
 
 
@@ -51,7 +51,7 @@ class Tuner:
     def __post_init__(self) -> None:
         import keras
 
-        self._variables = last_variables(self.built.core, LAYERS)
+        self._variables = last_variables(self.built.core, self.built.tail)
         self._start = [np.array(v) for v in self._variables]
         self._optimizer = keras.optimizers.Adam(RATE)
         self._optimizer.build(self._variables)
@@ -68,7 +68,7 @@ class Tuner:
         for step in range(STEPS):
             self._optimizer.learning_rate.assign(RATE * 0.5 * (1.0 + np.cos(np.pi * step / STEPS)))
             batch = data.batch(data.draw(size, rng, None), NONE, rng)
-            self._step(*(tf.constant(a, tf.float32) for a in (batch.emg, batch.mix, batch.pose, batch.weight)))
+            self._step(*tensors(batch))
 
     def reset(self) -> None:
         """The network as it was trained."""
@@ -160,10 +160,7 @@ def _step(built: Built, variables: Sequence[Any], optimizer: Any) -> Callable[..
     @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
     def step(emg: Any, mix: Any, pose: Any, weight: Any) -> None:
         with tf.GradientTape() as tape:
-            envelope = tf.matmul(emg, mix[:, tf.newaxis]) if built.front is None else built.front(emg)
-            guess = built.body(envelope, training=False)
-            if built.front is None and built.every > 1:
-                guess = guess[:, built.every - 1 :: built.every]
+            guess = labelled(built, built.body(envelopes(built, emg, mix), training=False))
             loss = mpjpe(pose, guess, weight)
         optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
 

@@ -88,9 +88,9 @@ def _windowed(run: Callable[[Floats], Any], track: Track, window: int, every: in
     """One pose per step, each from the window that ends there."""
     out = np.full((track.steps, VALUES), np.nan, np.float32)
     first = window // every - 1
-    views = np.lib.stride_tricks.sliding_window_view(track.emg, window, axis=0)[::every].transpose(0, 2, 1)
     if track.steps <= first:
         return out
+    views = np.lib.stride_tricks.sliding_window_view(track.emg, window, axis=0)[::every].transpose(0, 2, 1)
     for start in range(0, track.steps - first, BATCH):
         emg = np.ascontiguousarray(views[start : start + BATCH][: track.steps - first - start], np.float32)
         out[first + start : first + start + len(emg)] = np.asarray(run(emg.reshape(-1, window, CHANNELS)))

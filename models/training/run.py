@@ -9,12 +9,14 @@ from typing import Any, Final
 
 import numpy as np
 
+from models.alignment import Template
 from models.architectures.base import STEP_HZ, Built, Network, Scaling, Setting
 from models.evaluation.baselines import mean_pose
 from models.evaluation.metrics import by_user, over_users
 from models.evaluation.predict import from_keras, judge
 from models.hand import VALUES, Floats
 from models.kinematics import angles, measure
+from models.training.augment import Augmentation
 from models.training.batches import Averages, Batches, Sequences, Windows, scaling
 from models.training.features import bank
 from models.training.network_file import Card, save
@@ -22,14 +24,22 @@ from models.training.splits import Split
 from models.training.tracks import Track
 from models.training.trainer import Outcome, Plan, Progress, Trainer, seed_everything
 
-SEQUENCE: Final = 400
-"""Steps of a training run of a stream (8 s)."""
+SEQUENCE: Final = 160
+"""Steps of a training run of a stream (3.2 s); many short runs teach more than few long ones."""
 BURN_IN: Final = 75
 """Steps at its start that are not judged when it begins inside a track: more than the convolutions reach."""
 HOP_S: Final = 0.02
 PLANS: Final = {
     "window": Plan(epochs=10, steps_per_epoch=120, batch=256),
-    "stream": Plan(epochs=20, steps_per_epoch=500, batch=8, learning_rate=2e-3, smooth=1.0),
+    "stream": Plan(
+        epochs=20,
+        steps_per_epoch=500,
+        batch=8,
+        optimizer="muon",
+        learning_rate=2e-3,
+        smooth=0.5,
+        augmentation=Augmentation(roll=2.0),
+    ),
 }
 
 
@@ -53,8 +63,8 @@ class Run:
     built: Built = field(init=False)
     trainer: Trainer = field(init=False)
     pretrained: dict[str, float] = field(default_factory=dict)
-    template: dict[str, list[float]] | None = None
-    """Mean levels of rest, fist and wrist extension, for the model file."""
+    template: Template | None = None
+    """Of the people trained on, for the model file."""
 
     def prepare(self, *, resume: bool = False) -> int:
         """Build everything. Returns the epochs that a checkpoint already has."""
@@ -104,12 +114,17 @@ class Run:
                 for key in ("mpjpe_mm", "rmse_mm", "mean_pose_mpjpe_mm", "mpjpe_mm_sd", "r2", "users")
             },
             "split": label,
-            "mean_pose": [round(float(v), 2) for v in self.mean_pose()],
+            **self.constants(),
         }
-        if self.template is not None:
-            validation["template"] = {cue: [round(v, 3) for v in level] for cue, level in self.template.items()}
         save(self.out, self.built, self.card(validation))
         return figures
+
+    def constants(self) -> dict[str, Any]:
+        """What a model file says of its training data beside its figures: the mean pose, and the template of bands."""
+        found: dict[str, Any] = {"mean_pose": [round(float(v), 2) for v in self.mean_pose()]}
+        if self.template is not None:
+            found["template"] = {cue: [round(v, 3) for v in level] for cue, level in self.template.levels.items()}
+        return found
 
     def judge(self, tracks: Sequence[Track]) -> dict[str, float]:
         """Figures over users."""

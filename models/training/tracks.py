@@ -177,19 +177,19 @@ def _track(recording: Recording, part: slice, setting: Setting, gestures: Mappin
         block=int(meta.get("block") or 0),
         classes=classes,
         canonical=recording.joints is None and bool(gestures),
-        synthetic=str(meta.get("synthetic", "")).lower() in ("true", "1", "yes"),
+        synthetic=_synthetic(meta),
     )
+
+
+def _synthetic(meta: Mapping[str, object]) -> bool:
+    return str(meta.get("synthetic", "")).lower() in ("true", "1", "yes")
 
 
 def _user(recording: Recording) -> str:
     """Who wore the band; people of other seeds or generators are other people."""
     meta = recording.meta
     name = str(meta.get("user", meta.get("subject", recording.name)))
-    return (
-        f"{meta.get('generator', 'synthetic')}-{meta.get('seed', 0)}-{name}"
-        if str(meta.get("synthetic", "")).lower() in ("true", "1", "yes")
-        else name
-    )
+    return f"{meta.get('generator', 'synthetic')}-{meta.get('seed', 0)}-{name}" if _synthetic(meta) else name
 
 
 def _canonical(

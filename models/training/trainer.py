@@ -14,7 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from models.architectures.base import Built
+from models.architectures.base import END, Built
 from models.training.augment import NONE, Augmentation
 from models.training.batches import Batch, Batches
 from models.training.losses import LOSSES, distances, movement, weighted
@@ -29,6 +29,8 @@ class Plan:
     epochs: int = 40
     steps_per_epoch: int = 200
     batch: int = 128
+    optimizer: str = "adamw"
+    """Or `muon`, which takes half the steps where most weights are matrices."""
     learning_rate: float = 1e-3
     weight_decay: float = 1e-4
     clip: float = 1.0
@@ -91,9 +93,7 @@ class Trainer:
         """`run` is the folder of the log and the checkpoint; None keeps neither."""
         self._built, self._train, self._validation, self._plan, self._run = built, train, validation, plan, run
         self._rng = np.random.default_rng([plan.seed, 1])
-        self._optimizer = keras.optimizers.AdamW(
-            float(plan.learning_rate), weight_decay=plan.weight_decay, clipnorm=plan.clip
-        )
+        self._optimizer = _optimizer(plan)
         self._optimizer.build(built.body.trainable_variables)
         self._step = _train_step(built, self._optimizer, plan)
         self._judge = _judge_step(built)
@@ -144,7 +144,7 @@ class Trainer:
                 break
             batch = self._train.batch(self._pick(), self._plan.augmentation, self._rng)
             self._optimizer.learning_rate.assign(self._rate(number * self._plan.steps_per_epoch + step))
-            losses.append(float(self._step(*_tensors(batch))))
+            losses.append(float(self._step(*tensors(batch))))
             progress.on_step(step + 1, self._plan.steps_per_epoch, losses[-1])
         stopped = len(losses) < self._plan.steps_per_epoch
         if not losses:
@@ -171,7 +171,7 @@ class Trainer:
         sums = np.zeros(3)
         for start in range(0, wanted, self._plan.batch):
             batch = self._validation.batch(order[start : start + self._plan.batch], NONE, rng)
-            sums += [float(v) for v in self._judge(*_tensors(batch))]
+            sums += [float(v) for v in self._judge(*tensors(batch))]
         return float(sums[0] / max(sums[2], 1e-6)), float(np.sqrt(sums[1] / max(sums[2], 1e-6)))
 
     def _pick(self) -> Any:
@@ -217,20 +217,31 @@ def seed_everything(seed: int) -> None:
     keras.utils.set_random_seed(seed)
 
 
-def _tensors(batch: Batch) -> tuple[Any, ...]:
+def tensors(batch: Batch) -> tuple[Any, ...]:
+    """EMG, mixes, poses and weights of a batch, as float32."""
     return tuple(tf.constant(a, tf.float32) for a in (batch.emg, batch.mix, batch.pose, batch.weight))
 
 
-def _envelopes(built: Built, emg: Any, mix: Any) -> Any:
+def envelopes(built: Built, emg: Any, mix: Any) -> Any:
     """What comes out of the front end, mixed as if the band sat otherwise."""
     if built.front is None:
         return tf.matmul(emg, mix[:, tf.newaxis])
     return tf.matmul(built.front(emg), mix)
 
 
-def _labelled(built: Built, pose: Any) -> Any:
+def labelled(built: Built, pose: Any) -> Any:
     """The rows that have a truth: the last one of each step."""
     return pose[:, built.every - 1 :: built.every] if built.every > 1 else pose
+
+
+def _optimizer(plan: Plan) -> Any:
+    """AdamW; or Muon (Jordan 2024, scaled as in arXiv 2502.16982), with AdamW for biases and the last layers."""
+    options = {"weight_decay": plan.weight_decay, "clipnorm": plan.clip}
+    if plan.optimizer == "adamw":
+        return keras.optimizers.AdamW(float(plan.learning_rate), **options)
+    return keras.optimizers.Muon(
+        float(plan.learning_rate), adam_weight_decay=plan.weight_decay, exclude_layers=[f"^{END}"], **options
+    )
 
 
 def _signature(built: Built) -> list[Any]:
@@ -249,7 +260,7 @@ def _train_step(built: Built, optimizer: Any, plan: Plan) -> Any:
     @tf.function(input_signature=_signature(built), jit_compile=compiled)  # type: ignore[untyped-decorator]
     def step(emg: Any, mix: Any, pose: Any, weight: Any) -> Any:
         with tf.GradientTape() as tape:
-            guess = _labelled(built, built.body(_envelopes(built, emg, mix), training=True))
+            guess = labelled(built, built.body(envelopes(built, emg, mix), training=True))
             loss = loss_of(pose, guess, weight)
             if plan.smooth and built.front is None:
                 loss += plan.smooth * movement(pose, guess, weight)
@@ -262,7 +273,7 @@ def _train_step(built: Built, optimizer: Any, plan: Plan) -> Any:
 def _judge_step(built: Built) -> Any:
     @tf.function(input_signature=_signature(built))  # type: ignore[untyped-decorator]
     def step(emg: Any, mix: Any, pose: Any, weight: Any) -> tuple[Any, Any, Any]:
-        guess = _labelled(built, built.body(_envelopes(built, emg, mix), training=False))
+        guess = labelled(built, built.body(envelopes(built, emg, mix), training=False))
         count = tf.reduce_sum(weight)
         square = tf.reduce_mean(tf.square(pose - guess), axis=-1)
         return weighted(distances(pose, guess), weight) * count, weighted(square, weight) * count, count

@@ -50,6 +50,7 @@ def command(
     epochs: Annotated[int | None, typer.Option(min=1)] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Batches per epoch.")] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Trainings per network, with seeds 0, 1, …; figures are their means.")] = 1,
+    people: Annotated[list[str] | None, typer.Option(metavar="PATH", help="Instead: folders of myo-readings-dataset (may be given several times); closure on real people in five folds by person, with --data synthetic:… to learn from as well.")] = None,
     jhu: Annotated[Path | None, typer.Option(metavar="DIR", help="Instead: the folder of JHU-NTX-2023; finger angles of a real person on ten blocks.")] = None,
     threads: Annotated[int | None, typer.Option(min=1)] = None,
 ) -> None:  # fmt: skip
@@ -65,17 +66,23 @@ def command(
     chosen = [_asked(text, seeds) for text in (networks.split(",") if networks else NETWORKS)]
     setting = Setting(50.0 if mode == "envelope" else 200.0, mode)
     found, judged = items([*(data or []), *(more or [])]), items(test) if test else []
+    recorded = items(people) if people else []
     prepare_keras(threads)
     from models.training.run import plan_of
-    from service.cli.train import load_tracks
+    from service.cli.training_data import load_tracks
 
+    given: dict[str, Any] = {
+        key: value for key, value in (("epochs", epochs), ("steps_per_epoch", steps)) if value is not None
+    }
+    if recorded:
+        from service.cli.people import compare_people, plan_for_people
+
+        compare_people(recorded, found, mode, replace(plan_for_people(), **given), out)
+        return
     out.mkdir(parents=True, exist_ok=True)
     tracks = load_tracks(found, setting, "", lambda name, total: None)
     users = load_tracks(judged, setting, "", lambda name, total: None)
     parts, donning = divide(tracks, users)
-    given: dict[str, Any] = {
-        key: value for key, value in (("epochs", epochs), ("steps_per_epoch", steps)) if value is not None
-    }
     recipe = {"data": [item.describe() for item in found], "test": [item.describe() for item in judged], "mode": mode}
     rows = []
     baseline = _baseline(parts, donning, users, setting)
@@ -187,7 +194,7 @@ def judge_files(stem: Path, run: Any, donning: Sequence[Track], users: Sequence[
     """Export, quantise, and judge the files themselves."""
     from exporters.export import export
     from exporters.quantize import quantize
-    from service.cli.evaluate import judged_by_file
+    from service.cli.judging import judged_by_file
 
     plain, small = stem.with_suffix(".onnx"), stem.with_suffix(".int8.onnx")
     exported = export(run.built, run.card({"mean_pose": list(run.setting.scaling.pose_mean)}), plain)
@@ -205,7 +212,7 @@ def timed(rows: Sequence[Mapping[str, Any]], out: Path) -> list[dict[str, Any]]:
     """The rows with what their networks (seed 0) cost, measured in turn in this call."""
     from models.evaluation.latency import median_ms
     from models.onnx_file import read_spec
-    from service.cli.evaluate import onnx_session
+    from service.cli.judging import onnx_session
 
     sessions, parts = {}, {}
     for row in rows:

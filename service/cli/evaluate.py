@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from service.cli.judging import Asked, EvaluateError, evaluate, judged_by_file, onnx_session
+from service.cli.judging import Asked, EvaluateError, evaluate
 
 if TYPE_CHECKING:
     from models.architectures.base import Setting
     from models.evaluation.report import Evaluation
     from models.training.tracks import Track
     from service.cli.datasets import Item
-
-__all__ = ["EvaluateError", "command", "evaluate", "judged_by_file", "onnx_session"]
 
 SPLITS: Final = ("user", "session", "block", "gesture")
 ROTATIONS_DEG: Final = "22.5,45,90"
@@ -66,7 +64,7 @@ def command(
     spec = read_spec(content, model.name)
     prepare_keras(threads, keras=bool(calibrate))
     from models.architectures.base import Setting
-    from service.cli.train import calibrations, load_tracks
+    from service.cli.training_data import calibrations, load_tracks
 
     setting = Setting(spec.rate_hz, spec.emg_mode if spec.emg_mode != "any" else "raw")
     names: list[str] = []
@@ -118,10 +116,10 @@ def _quiet(name: str, total: int) -> None:
     """Nobody watches."""
 
 
-def _split(sessions: int, tracks: Sequence[Track]) -> str:
-    made = {track.synthetic for track in tracks}
-    kind = "real and synthetic" if len(made) == 2 else "synthetic" if True in made else "real"
-    return f"{sessions} {kind} sessions as given with --data"
+def _split(recordings: int, tracks: Sequence[Track]) -> str:
+    from service.cli.training_data import kind_of
+
+    return f"{recordings} {kind_of(tracks)} recordings, as given with --data"
 
 
 def _show(evaluation: Evaluation, json_file: Path | None, report: Path | None) -> None:

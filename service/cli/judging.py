@@ -118,6 +118,23 @@ def judged_by_file(content: bytes, spec: ModelSpec, setting: Setting, tracks: Se
     return over_users(by_user(list(judge(from_onnx(onnx_session(content), spec), tracks, skip)), _mean_pose(spec, [])))
 
 
+def session_closures(
+    content: bytes, spec: ModelSpec, tracks: Sequence[Track], align: float
+) -> list[tuple[SessionClosure, SessionClosure]]:
+    """Closure of each session with class labels: by the model, and by the amplitude of the EMG alone.
+
+    Args:
+        content: of the model file.
+        spec: what it says of itself.
+        tracks: without poses.
+        align: seconds of cues that each band is fitted on first, which are not judged; 0 = worn as it is.
+
+    Raises:
+        EvaluateError: the model has no template to align to.
+    """
+    return _judge(content, spec, tracks, (), Asked(align=align))[2]
+
+
 def _judge(
     content: bytes, spec: ModelSpec, tracks: Sequence[Track], cues: Sequence[Track], asked: Asked
 ) -> tuple[list[Judged], list[Track], list[tuple[SessionClosure, SessionClosure]]]:

@@ -8,18 +8,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
-    from models.architectures.base import Setting
     from models.training.run import Run
     from models.training.tracks import Track
     from models.training.trainer import Epoch, Plan
     from service.cli.datasets import Item
-
-TEMPLATE_CUES_S: Final = 12.0
 
 
 def command(
@@ -40,8 +37,8 @@ def command(
     learning_rate: Annotated[float | None, typer.Option(min=0.0)] = None,
     loss: Annotated[str, typer.Option(metavar="mpjpe|mse")] = "mpjpe",
     patience: Annotated[int | None, typer.Option(min=1, help="Epochs without improvement before it stops.")] = None,
-    roll: Annotated[float, typer.Option(min=0.0, max=4.0, help="Augmentation: turns of the band, channels.")] = 0.6,
-    gain: Annotated[float, typer.Option(min=0.0, max=2.0, help="Augmentation: SD of the logarithm of the gain.")] = 0.2,
+    roll: Annotated[float | None, typer.Option(min=0.0, max=4.0, help="Augmentation: turns of the band by up to so many channels.")] = None,
+    gain: Annotated[float | None, typer.Option(min=0.0, max=2.0, help="Augmentation: SD of the logarithm of the gain.")] = None,
     align: Annotated[float, typer.Option(min=0.0, max=1.0, help="Share of training on bands that are aligned to the template, so that an aligned band works best.")] = 0.5,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     threads: Annotated[int | None, typer.Option(min=1, help="Processor threads; default all.")] = None,
@@ -52,6 +49,7 @@ def command(
     from models.architectures.base import Setting
     from service.cli.datasets import items
     from service.cli.keras_setup import prepare_keras
+    from service.cli.training_data import TEMPLATE_CUES_S, aligned, calibrations, load_tracks, trained_on
 
     chosen = network(architecture)
     setting = Setting(50.0 if mode == "envelope" else 200.0, mode)
@@ -61,8 +59,6 @@ def command(
         raise typer.BadParameter(f"expected mpjpe or mse, got {loss!r}", param_hint="--loss")
     found, judged = items([*(data or []), *(more or [])]), items(test) if test else []
     prepare_keras(threads)
-    from models.evaluation.bands import aligned_tracks, template_of
-    from models.training.augment import Augmentation
     from models.training.run import Run, plan_of
     from models.training.splits import split as divide
 
@@ -73,12 +69,14 @@ def command(
         "learning_rate": learning_rate,
         "patience": patience,
     }
+    usual = plan_of(chosen)
+    changed = {key: value for key, value in (("roll", roll), ("gain", gain)) if value is not None}
     plan = replace(
-        plan_of(chosen),
+        usual,
         loss=loss,
         seed=seed,
         canonical_share=canonical_share,
-        augmentation=Augmentation(roll=roll, gain=gain, align=align),
+        augmentation=replace(usual.augmentation, align=align, **changed),
         **{key: value for key, value in given.items() if value is not None},
     )
     folder = out.with_suffix(".run")
@@ -89,16 +87,12 @@ def command(
         known = [
             track for track in load_tracks(found, setting, gestures, display.reading) if track.user not in left_out
         ]
-        asked = calibrations(found, TEMPLATE_CUES_S, setting)
-        target = template_of([track for track in (*asked, *known) if track.classes is not None])
-        if target is not None:
-            known = aligned_tracks(known, asked, target)
-        parts = divide(known, split, held_out, seed)
+        parts, target = aligned(divide(known, split, held_out, seed), calibrations(found, TEMPLATE_CUES_S, setting))
         run = Run(chosen, setting, parts, plan, out, folder, trained_on(found))
         _manifest(folder, found, judged, parts.describe(), plan, chosen.name, mode)
         done = run.prepare(resume=resume)
         display.start(plan, done)
-        run.template = None if target is None else {cue: list(level) for cue, level in target.levels.items()}
+        run.template = target
         outcome = run.train(display.progress(stop))
         display.stop()
         if not outcome.epochs:
@@ -108,58 +102,17 @@ def command(
 
 def finish(run: Run, test: Sequence[Track], split: str, judged: Sequence[Item], out: Path) -> None:
     """Judge, save, and say how it went in one line."""
+    from service.cli.training_data import kind_of
+
     if judged:
-        made = {item.path is None for item in judged}
-        kind = "real and synthetic" if len(made) == 2 else "synthetic" if made.pop() else "real"
-        label = f"{len({track.user for track in test})} {kind} users who were not trained on"
+        label = f"{len({track.user for track in test})} {kind_of(test)} users who were not trained on"
     else:
-        kinds = {track.synthetic for track in run.split.held_out}
-        kind = "real and synthetic" if len(kinds) == 2 else "synthetic" if kinds.pop() else "real"
-        label = f"held out by {split}, which chose when to stop ({kind})"
+        label = f"held out by {split}, which chose when to stop ({kind_of(run.split.held_out)})"
     figures = run.finish(test, label)
     typer.echo(
         f"{out}: MPJPE {figures['mpjpe_mm']:.2f} mm (mean pose {figures['mean_pose_mpjpe_mm']:.2f}), "
         f"RMSE {figures['rmse_mm']:.2f} mm per coordinate, R² {figures['r2']:.2f}; {label}"
     )
-
-
-def calibrations(found: Sequence[Item], seconds: float, setting: Setting) -> list[Track]:
-    """Tracks of the cues of synthetic wearers; files have theirs among their own class labels."""
-    from models.training.tracks import tracks
-
-    made = (item.calibration(seconds, setting.emg_mode, setting.rate_hz) for item in found)
-    return [track for recording in made if recording is not None for track in tracks([recording], setting)]
-
-
-def load_tracks(found: Sequence[Item], setting: Any, gestures: str, note: Callable[[str, int], None]) -> list[Track]:
-    """Tracks of all sessions, read one at a time."""
-    from models.training.tracks import tracks
-    from service.cli.datasets import read
-    from service.cli.gestures import parse
-
-    out: list[Track] = []
-    poses = parse(gestures)
-    for item, recording in zip(found, read(found, setting.emg_mode, setting.rate_hz), strict=True):
-        out += tracks([recording], setting, poses)
-        note(item.name, len(found))
-    return out
-
-
-def trained_on(found: Sequence[Item]) -> tuple[str, ...]:
-    """One line per kind of data, for the model file."""
-    files = [item for item in found if item.path is not None]
-    made = [item.synthetic for item in found if item.path is None]
-    lines = []
-    for seed, variant in sorted({(recipe["seed"], recipe["variant"]) for recipe in made}):
-        some = [r for r in made if (r["seed"], r["variant"]) == (seed, variant)]
-        hours = sum(r["seconds"] for r in some) / 3600
-        lines.append(
-            f"synthetic, generator {variant}, seed {seed}: {len({r['user'] for r in some})} users, {len(some)} sessions, {hours:.1f} h"
-        )
-    if files:
-        folders = sorted({str(item.path.parent.name) for item in files if item.path})
-        lines.append(f"{len(files)} recorded files from {len(folders)} folders")
-    return tuple(lines)
 
 
 def _manifest(
