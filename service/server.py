@@ -21,18 +21,18 @@ from drivers.base import Event, Source
 from drivers.clock import Clock, now
 from drivers.uri import open_source
 from models.errors import MyocastError
-from service.announcer import Announcer
-from service.app import Parts, create_app
-from service.connection import CHECK_S, StreamConnection, listen, raise_descriptor_limit
-from service.device import Device
-from service.gate import Policy
-from service.http_connection import HttpConnection
-from service.hub import Hub
-from service.recorder import Recorder, Writer
-from service.shelf import ModelShelf
-from service.stream import StreamEndpoint
-from service.supervisor import Supervisor
-from service.wire import MAX_CLIENT_MESSAGE
+from service.broadcast.hub import Hub
+from service.broadcast.wire import MAX_CLIENT_MESSAGE
+from service.devices.announcer import Announcer
+from service.devices.device import Device
+from service.devices.supervisor import Supervisor
+from service.engine.shelf import ModelShelf
+from service.recording.recorder import Recorder, Writer
+from service.web.app import Parts, create_app
+from service.web.connection import CHECK_S, StreamConnection, listen, raise_descriptor_limit
+from service.web.gate import Policy
+from service.web.http_connection import HttpConnection
+from service.web.stream import StreamEndpoint
 
 READY = "Myocast is ready: "
 _PLAIN = "!$'()*,/:;=?@~"

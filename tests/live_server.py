@@ -14,8 +14,8 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
 from drivers.base import Source
-from service.gate import Policy
 from service.server import READY, Service, Settings, run
+from service.web.gate import Policy
 
 TIMEOUT_S: Final = 30.0
 JSON: Final = "myocast.v1.json"

@@ -146,7 +146,7 @@ def offline_stream(path: Path, chunks: Sequence[Floats]) -> list[Floats]:
 def _session(path: Path) -> Any:
     import onnxruntime as ort
 
-    from service.predictor import session_options
+    from service.engine.predictor import session_options
 
     return ort.InferenceSession(path.read_bytes(), session_options(), providers=["CPUExecutionProvider"])
 

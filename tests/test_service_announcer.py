@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from models.spec import ModelError
-from service.announcer import Announcer
-from service.device import Device
-from service.hub import Hub
-from service.shelf import ModelShelf
-from service.wire import Subscription
+from service.broadcast.hub import Hub
+from service.broadcast.wire import Subscription
+from service.devices.announcer import Announcer
+from service.devices.device import Device
+from service.engine.shelf import ModelShelf
 from tests.sources import INFO, Puppet, frame
 from tests.virtual_time import VirtualLoop
 

@@ -18,9 +18,10 @@ from drivers.base import DriverError
 from drivers.replay import ReplaySource
 from drivers.sessions import read_session
 from models.recording import Recording
-from service import app, server
-from service.app import not_ready
-from service.gate import Policy
+from service import server
+from service.web import app
+from service.web.app import not_ready
+from service.web.gate import Policy
 from tests.live_server import Live, receive, receive_until, recorded, serving
 from tests.models_onnx import WINDOW
 from tests.sources import INFO, Puppet, frame, frames, ramp

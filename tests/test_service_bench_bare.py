@@ -8,7 +8,7 @@ import numpy as np
 
 from models.hand import Floats
 from service.bench.bare import bare_run, engine_run, in_turn, paced
-from service.predictor import ModelFile
+from service.engine.predictor import ModelFile
 from tests.models_onnx import HOP, WINDOW, offline, offline_stream
 
 WINDOWS = np.random.default_rng(3).normal(0.0, 20.0, (6, WINDOW, 8)).astype(np.float32)

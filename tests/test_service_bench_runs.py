@@ -9,7 +9,7 @@ import pytest
 
 from service.bench import fanout, frameworks, soak
 from service.bench.latency import Request, run
-from service.predictor import ModelFile
+from service.engine.predictor import ModelFile
 
 
 def ignore(text: str, share: float) -> None:

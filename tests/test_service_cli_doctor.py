@@ -13,8 +13,8 @@ import pytest
 
 from drivers.bgapi import USB_ID
 from drivers.serial_port import PortInfo
-from service import shelf
 from service.cli import doctor
+from service.engine import shelf
 from tests.console import TIMEOUT_S, Console
 from tests.private_bus import dbus_daemon
 

@@ -16,7 +16,7 @@ from drivers.base import Battery, Event, Notice, Raw
 from drivers.pseudo_terminal import open_pty
 from drivers.sessions import SessionError, read_session
 from service.cli import main, record
-from service.status import DeviceStatus
+from service.devices.status import DeviceStatus
 from tests.console import TIMEOUT_S, Console
 from tests.sources import INFO, frame
 

@@ -12,8 +12,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from service import connection, server
-from service.connection import PortError, listen, raise_descriptor_limit
+from service import server
+from service.web import connection
+from service.web.connection import PortError, listen, raise_descriptor_limit
 from tests.live_server import Live, receive, serving
 from tests.models_onnx import HOP
 from tests.sources import Puppet, frame

@@ -16,10 +16,10 @@ from drivers.base import Event, Frame, Playback
 from drivers.replay import ReplaySource
 from models.recording import Recording
 from models.spec import ModelError
-from service.device import Device, EmgBatch
-from service.hub import Client, Hub
-from service.shelf import ModelShelf
-from service.wire import Subscription
+from service.broadcast.hub import Client, Hub
+from service.broadcast.wire import Subscription
+from service.devices.device import Device, EmgBatch
+from service.engine.shelf import ModelShelf
 from tests.models_onnx import WINDOW, spec_of, window_model
 from tests.sources import INFO, Puppet, frame, frames, ramp
 from tests.virtual_time import VirtualLoop

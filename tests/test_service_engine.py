@@ -13,9 +13,9 @@ import pytest
 
 from models.hand import MIRRORED_CHANNELS, Floats, mirror
 from models.spec import ModelSpec
-from service.engine import Engine
-from service.pose import Pose
-from service.predictor import ModelFile, Predictor
+from service.engine.engine import Engine
+from service.engine.pose import Pose
+from service.engine.predictor import ModelFile, Predictor
 from tests.models_onnx import HOP, WINDOW, offline, offline_stream, spec_of, stream_model, window_model
 from tests.sources import frame, frames, ramp
 

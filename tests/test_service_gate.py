@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.gate import Gate, Policy, Refusal, host_name, is_loopback, query_value
+from service.web.gate import Gate, Policy, Refusal, host_name, is_loopback, query_value
 
 LOOPBACK = Policy()
 ABROAD = Policy("0.0.0.0", token="secret")

@@ -8,7 +8,7 @@ import pytest
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
-from service.head import HeadAsGet
+from service.web.head import HeadAsGet
 
 
 async def ask(method: str, response: Response) -> tuple[list[str], list[Message]]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from service import app
+from service.web import app
 from tests.live_server import TIMEOUT_S, Live, receive, serving
 from tests.sources import Puppet
 

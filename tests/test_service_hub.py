@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from drivers.base import Frame, Imu
-from service import wire
-from service.hub import BACKLOG, Client, Hub, Message, pump
-from service.pose import Pose
-from service.wire import Encoding, Subscription
+from service.broadcast import wire
+from service.broadcast.hub import BACKLOG, Client, Hub, Message, pump
+from service.broadcast.wire import Encoding, Subscription
+from service.engine.pose import Pose
 from tests.virtual_time import VirtualLoop
 
 

@@ -34,7 +34,7 @@ from drivers.pseudo_terminal import PseudoTerminal
 from drivers.sessions import read_session
 from drivers.text_serial import TextSource
 from service import server
-from service.supervisor import Backoff, Supervisor
+from service.devices.supervisor import Backoff, Supervisor
 from tests.boards import Board, CytonBoard, TextBoard, text_lines
 from tests.console import TIMEOUT_S, Console, Server
 from tests.fake_bluez import FakeBluez

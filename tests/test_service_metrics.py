@@ -5,11 +5,11 @@ from __future__ import annotations
 from prometheus_client.parser import text_string_to_metric_families
 
 from drivers.base import Battery
-from service.device import Device
-from service.hub import Hub
-from service.metrics import COUNTERS, exposition
-from service.shelf import ModelShelf
-from service.wire import Subscription
+from service.broadcast.hub import Hub
+from service.broadcast.wire import Subscription
+from service.devices.device import Device
+from service.engine.shelf import ModelShelf
+from service.web.metrics import COUNTERS, exposition
 from tests.sources import Puppet, frame
 from tests.test_service_device import Heard
 

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from myocast_client import Pose, connect
+from service.broadcast.pacer import Pacer
 from service.outputs.udp import MAX_RATE_HZ, UdpError, UdpOutput, encode, parse_address
-from service.pacer import Pacer
 from tests.console import Console
 from tests.simple_hand import Record, make_hand
 from tests.small_session import write_session

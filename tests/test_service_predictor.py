@@ -10,7 +10,7 @@ import pytest
 
 from models.hand import MIRRORED_CHANNELS, mirror
 from models.spec import ModelError
-from service.predictor import INFERENCE_ERRORS, ModelFile, StreamPredictor
+from service.engine.predictor import INFERENCE_ERRORS, ModelFile, StreamPredictor
 from tests.models_onnx import (
     WINDOW,
     offline,

@@ -16,8 +16,8 @@ import pytest
 from drivers.base import Battery, DriverError, Event, Frame, Imu, Marker, Notice, Raw, SourceInfo
 from drivers.sessions import SessionWriter, read_session
 from drivers.sessions.report import SessionWriteError
-from service.pose import Pose
-from service.recorder import (
+from service.engine.pose import Pose
+from service.recording.recorder import (
     BUFFER_S,
     DiskFull,
     Recorder,

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.hand import Floats
-from service.ring import Ring
+from service.engine.ring import Ring
 
 
 def rows(start: int, stop: int) -> Floats:

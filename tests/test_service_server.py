@@ -18,11 +18,11 @@ from drivers.replay import ReplaySource
 from drivers.sessions import SessionWriter, read_session
 from models.recording import Recording
 from models.spec import ModelError
-from service.connection import PortError
-from service.gate import Policy
-from service.pose import Pose
-from service.recorder import RecordingExists
+from service.engine.pose import Pose
+from service.recording.recorder import RecordingExists
 from service.server import READY, Service, Settings, address, run
+from service.web.connection import PortError
+from service.web.gate import Policy
 from tests.live_server import TIMEOUT_S, receive, recorded, serving
 from tests.models_onnx import HOP, WINDOW, offline, offline_stream
 from tests.sources import INFO, Puppet, Script, frame, frames, ramp

@@ -9,9 +9,9 @@ import pytest
 
 from drivers.base import SourceInfo
 from models.spec import ModelError
-from service import shelf
-from service.predictor import ModelFile
-from service.shelf import ModelShelf, no_fit
+from service.engine import shelf
+from service.engine.predictor import ModelFile
+from service.engine.shelf import ModelShelf, no_fit
 from tests.models_onnx import spec_of, window_model
 from tests.sources import INFO
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from drivers.base import Battery, Playback
-from service.status import DeviceStatus, RateMeter, State, replay_object
+from service.devices.status import DeviceStatus, RateMeter, State, replay_object
 from tests.sources import INFO, frame
 
 

@@ -20,14 +20,14 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from drivers.base import Battery, Imu
 from models.hand import mirror
-from service.announcer import Announcer
-from service.device import Device
-from service.gate import Policy
-from service.hub import Hub
+from service.broadcast.hub import Hub
+from service.broadcast.wire import SubscriptionError
+from service.devices.announcer import Announcer
+from service.devices.device import Device
+from service.engine.shelf import ModelShelf
 from service.server import Settings
-from service.shelf import ModelShelf
-from service.stream import StreamEndpoint, negotiate
-from service.wire import SubscriptionError
+from service.web.gate import Policy
+from service.web.stream import StreamEndpoint, negotiate
 from tests.live_server import BINARY, JSON, Live, receive, receive_until, serving
 from tests.models_onnx import HOP, WINDOW, offline, window_model
 from tests.sources import INFO, Puppet, frame, frames, ramp

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from drivers.base import DeviceLost, DriverError, Emit, Event, Frame, Returning, SourceInfo
-from service.status import DeviceStatus
-from service.supervisor import FIRST_BACKOFF_S, LAST_BACKOFF_S, SILENCE_S, Backoff, Supervisor
+from service.devices.status import DeviceStatus
+from service.devices.supervisor import FIRST_BACKOFF_S, LAST_BACKOFF_S, SILENCE_S, Backoff, Supervisor
 from tests.sources import INFO, Puppet, Script, frame
 from tests.virtual_time import VirtualLoop
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.base import Frame
-from service.windower import Window, Windower
+from service.engine.windower import Window, Windower
 from tests.sources import frame, frames
 
 

@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.base import Frame, Imu, SourceInfo
-from service import wire
-from service.pose import Pose
-from service.wire import Bad, Ping, Subscription
+from service.broadcast import wire
+from service.broadcast.wire import Bad, Ping, Subscription
+from service.engine.pose import Pose
 from tests.models_onnx import spec_of
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -12,7 +12,7 @@ import onnxruntime as ort
 
 from models.hand import Floats
 from service.bench.process import Line
-from service.predictor import ModelFile, Predictor, session_options
+from service.engine.predictor import ModelFile, Predictor, session_options
 
 BLOCK: Final = 50
 Run = Callable[[Floats], object]

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from service.bench.figures import Times
 from service.bench.process import BenchError, Line, percent, usage
 from service.cli.serve import loop_factory
-from service.connection import raise_descriptor_limit
+from service.web.connection import raise_descriptor_limit
 
 AT_ONCE: Final = 50
 OPEN_TIMEOUT_S: Final = 120.0

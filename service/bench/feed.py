@@ -11,7 +11,7 @@ import numpy as np
 from drivers.base import Emit, SourceInfo
 from drivers.clock import now
 from models.hand import VALUES
-from service.pose import Pose
+from service.engine.pose import Pose
 
 _HANDS: Final = np.random.default_rng(0).normal(0.0, 60.0, (128, VALUES)).astype(np.float32)
 

@@ -17,7 +17,7 @@ from service.bench.bare import bare_run, in_turn
 from service.bench.figures import Limit, Times
 from service.bench.process import BenchError, Child, Line
 from service.cli.keras_setup import prepare_keras
-from service.predictor import ModelFile
+from service.engine.predictor import ModelFile
 
 TIMES_PREDICT: Final = 20.0
 TIMES_FUNCTION: Final = 3.0

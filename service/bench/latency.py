@@ -16,7 +16,7 @@ from service.bench.figures import Doubles, Limit, Times
 from service.bench.machine import served_file
 from service.bench.process import BenchError, Child, percent
 from service.bench.trace import POSE_COLUMNS
-from service.predictor import ModelFile
+from service.engine.predictor import ModelFile
 
 WARM_UP_S: Final = 1.0
 STAGES: Final = {

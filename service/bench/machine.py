@@ -11,8 +11,8 @@ from typing import Any, Final
 
 import psutil
 
-from service.predictor import ModelFile
-from service.shelf import shipped
+from service.engine.predictor import ModelFile
+from service.engine.shelf import shipped
 
 PACKAGES: Final = (
     "myocast", "numpy", "onnxruntime", "fastapi", "uvicorn", "uvloop", "websockets",

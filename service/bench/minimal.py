@@ -14,12 +14,12 @@ from typing import Any, Final
 import uvicorn
 from fastapi import FastAPI, WebSocket, WebSocketDisconnect
 
-from service import wire
 from service.bench.feed import metronome
 from service.bench.process import Line, usage
+from service.broadcast import wire
 from service.cli.serve import loop_factory
-from service.connection import raise_descriptor_limit
-from service.pose import Pose
+from service.engine.pose import Pose
+from service.web.connection import raise_descriptor_limit
 
 SUBPROTOCOL: Final = "myocast.v1.binary"
 

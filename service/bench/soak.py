@@ -18,7 +18,7 @@ from models.hand import Floats
 from service.bench.figures import Limit
 from service.bench.machine import served_file
 from service.bench.process import BenchError, Child
-from service.predictor import ModelFile
+from service.engine.predictor import ModelFile
 
 RATE_HZ: Final = 200.0
 MINUTES: Final = 60.0

@@ -11,8 +11,8 @@ from drivers.base import Event, Frame
 from drivers.clock import Clock, now
 from models.hand import Floats
 from service.bench.process import clock_anchor
-from service.hub import Client
-from service.pose import Pose
+from service.broadcast.hub import Client
+from service.engine.pose import Pose
 from service.server import Service
 
 KEEP_SAMPLES: Final = 30_000

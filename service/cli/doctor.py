@@ -156,8 +156,8 @@ def _permission(name: str, path: str) -> Check:
 
 def models() -> Iterator[Check]:
     """The models that come with Myocast, each opened as `serve` does."""
-    from service.predictor import ModelFile
-    from service.shelf import shipped
+    from service.engine.predictor import ModelFile
+    from service.engine.shelf import shipped
 
     found = shipped()
     if not found:

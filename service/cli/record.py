@@ -14,8 +14,8 @@ from models.errors import MyocastError
 
 if TYPE_CHECKING:
     from drivers.base import Event, Source
-    from service.recorder import Recorder
-    from service.status import DeviceStatus
+    from service.devices.status import DeviceStatus
+    from service.recording.recorder import Recorder
 
 
 class RecordingFailed(MyocastError):
@@ -45,16 +45,16 @@ def command(
 
 def check_place(file: Path) -> None:
     """Before the source is touched. Raises RecordingError where a file cannot be made."""
-    from service.recorder import check_place
+    from service.recording.recorder import check_place
 
     check_place(file)
 
 
 async def _record(source: Source, file: Path, seconds: float | None) -> None:
-    from service.recorder import Recorder
+    from service.devices.status import DeviceStatus
+    from service.devices.supervisor import Supervisor
+    from service.recording.recorder import Recorder
     from service.server import open_writer, stop_on_signals
-    from service.status import DeviceStatus
-    from service.supervisor import Supervisor
 
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -93,7 +93,7 @@ class _Taker:
         self, recorder: Recorder, file: Path, status: DeviceStatus, seconds: float | None, stop: asyncio.Event
     ) -> None:
         from drivers.base import Frame, SourceInfo
-        from service.first_sample import WithFirstSample
+        from service.recording.first_sample import WithFirstSample
 
         self.samples = 0
         self.failure: MyocastError | None = None

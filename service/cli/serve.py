@@ -70,10 +70,10 @@ def command(
     # Before there is a loop: a large file takes a while to read, and a signal need not wait for it.
     with stopping_at_once():
         from drivers.uri import open_source
-        from service.gate import Policy, is_loopback
+        from service.engine.shelf import ModelShelf
         from service.logs import configure
         from service.server import Settings, run
-        from service.shelf import ModelShelf
+        from service.web.gate import Policy, is_loopback
 
         configure(log_format)
         _check_origins(origin or ())

@@ -17,8 +17,8 @@ import orjson
 
 from models.errors import MyocastError
 from models.hand import FINGERS, Floats
+from service.broadcast.pacer import Pacer
 from service.outputs.record import PoseRecord
-from service.pacer import Pacer
 
 MAX_RATE_HZ: Final = 60.0
 """A scene takes one datagram per drawn frame; what comes faster only makes it lag."""

@@ -11,9 +11,9 @@ from typing import Any
 
 from drivers.clock import Clock, now
 from models.spec import ModelError
-from service import wire
-from service.device import Device
-from service.hub import Client, Hub
+from service.broadcast import wire
+from service.broadcast.hub import Client, Hub
+from service.devices.device import Device
 
 log = logging.getLogger("myocast")
 

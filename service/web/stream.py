@@ -10,12 +10,12 @@ from typing import Any, Final
 from starlette.types import Receive, Scope, Send
 
 from drivers.clock import Clock, now
-from service import wire
-from service.announcer import Announcer
-from service.connection import WRITE
-from service.gate import Refusal, query_value, refuse
-from service.hub import Client, Forward, Hub, Message, Write, pump
-from service.wire import Bad, Encoding, Ping, Subscription, SubscriptionError
+from service.broadcast import wire
+from service.broadcast.hub import Client, Forward, Hub, Message, Write, pump
+from service.broadcast.wire import Bad, Encoding, Ping, Subscription, SubscriptionError
+from service.devices.announcer import Announcer
+from service.web.connection import WRITE
+from service.web.gate import Refusal, query_value, refuse
 
 BAD_MESSAGES: Final = 10
 MAX_CLIENTS: Final = 4096

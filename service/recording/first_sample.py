@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from drivers.base import Event, Frame
-from service.pose import Pose
+from service.engine.pose import Pose
 
 HELD_EVENTS: Final = 1000
 """What a source says before its first sample waits for it, but no more than so much."""

@@ -15,7 +15,7 @@ from typing import Final
 from drivers.base import DeviceLost, DriverError, Event, Frame, Returning, Source
 from drivers.clock import Clock, now
 from drivers.tasks import first_done
-from service.status import DeviceStatus
+from service.devices.status import DeviceStatus
 
 SILENCE_S: Final = 2.0
 """A link without a sample for so long is dead, whatever the radio stack says."""

@@ -18,10 +18,10 @@ from typing import Final
 from drivers.base import Frame
 from drivers.clock import Clock, now
 from models.hand import Floats, Side
-from service.pose import Pose
-from service.predictor import INFERENCE_ERRORS, Predictor
-from service.ring import Ring
-from service.windower import Window, Windower
+from service.engine.pose import Pose
+from service.engine.predictor import INFERENCE_ERRORS, Predictor
+from service.engine.ring import Ring
+from service.engine.windower import Window, Windower
 
 BACKLOG_S: Final = 20.0
 """A stalled streaming model may fall behind by so much before its past is given up."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from drivers.base import SourceInfo
 from models.spec import ModelError
-from service.predictor import ModelFile, Predictor
+from service.engine.predictor import ModelFile, Predictor
 
 
 def shipped() -> list[Path]:

@@ -11,12 +11,12 @@ import numpy as np
 from drivers.base import Battery, Event, Frame, Imu, Playback, Replayable, Source, SourceInfo
 from drivers.clock import Clock, now
 from models.spec import ModelError
-from service import wire
-from service.engine import Engine
-from service.hub import Hub
-from service.pose import Pose
-from service.shelf import ModelShelf, no_fit
-from service.status import STALLED_AFTER_S, DeviceStatus
+from service.broadcast import wire
+from service.broadcast.hub import Hub
+from service.devices.status import STALLED_AFTER_S, DeviceStatus
+from service.engine.engine import Engine
+from service.engine.pose import Pose
+from service.engine.shelf import ModelShelf, no_fit
 
 EMG_MESSAGE_S: Final = 0.02
 """EMG goes out in messages of at least so much signal (the contract allows 10 to 50 ms)."""

@@ -8,8 +8,8 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from service.device import Device
-from service.hub import Hub
+from service.broadcast.hub import Hub
+from service.devices.device import Device
 
 Value = Callable[[Device], float]
 

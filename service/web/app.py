@@ -22,16 +22,16 @@ from starlette.routing import WebSocketRoute
 
 from drivers.base import DriverError, Replayable, Vibrating
 from drivers.clock import Clock, now
-from service.announcer import Announcer
-from service.device import Device
-from service.errors import error_body
-from service.gate import Gate, Policy
-from service.head import HeadAsGet
-from service.hub import Hub
-from service.metrics import exposition
-from service.recorder import FAILURES, DiskFull, Recorder, RecordingError, RecordingExists, RecordingNameError
-from service.status import replay_object
-from service.stream import NoSuchStream, StreamEndpoint
+from service.broadcast.hub import Hub
+from service.devices.announcer import Announcer
+from service.devices.device import Device
+from service.devices.status import replay_object
+from service.recording.recorder import FAILURES, DiskFull, Recorder, RecordingError, RecordingExists, RecordingNameError
+from service.web.errors import error_body
+from service.web.gate import Gate, Policy
+from service.web.head import HeadAsGet
+from service.web.metrics import exposition
+from service.web.stream import NoSuchStream, StreamEndpoint
 
 log = logging.getLogger("myocast")
 

@@ -16,7 +16,7 @@ from websockets.server import ServerProtocol
 from websockets.typing import StatusLike
 
 from models.errors import MyocastError
-from service.errors import error_body
+from service.web.errors import error_body
 
 UNREAD_S: Final = 10.0
 """A client that has read nothing for so long is gone, its socket included."""

@@ -21,8 +21,8 @@ from drivers.base import DriverError, Event, Frame
 from drivers.clock import Clock, now
 from drivers.sessions.report import SessionError, SessionExists, SessionWriteError
 from models.hand import Floats
-from service.first_sample import WithFirstSample
-from service.pose import Pose
+from service.engine.pose import Pose
+from service.recording.first_sample import WithFirstSample
 
 BUFFER_S: Final = 60.0
 FLUSH_S: Final = 0.5

@@ -18,10 +18,10 @@ from typing import Final
 
 from drivers.base import Frame, Imu
 from drivers.clock import Clock, now
-from service import wire
-from service.pacer import Pacer
-from service.pose import Pose
-from service.wire import Encoding, Subscription
+from service.broadcast import wire
+from service.broadcast.pacer import Pacer
+from service.broadcast.wire import Encoding, Subscription
+from service.engine.pose import Pose
 
 BACKLOG: Final = 64
 JOIN_S: Final = 0.02

@@ -16,7 +16,7 @@ import orjson
 from drivers.base import Frame, Imu, SourceInfo
 from models.hand import ORDER, POINTS, Floats
 from models.spec import ModelSpec
-from service.pose import Pose
+from service.engine.pose import Pose
 
 PROTOCOL: Final = "myocast.v1"
 Encoding = Literal["json", "binary"]

@@ -1,0 +1,1 @@
+"""HTTP and WebSocket: routes, the stream endpoint, who may come in, errors, metrics."""
