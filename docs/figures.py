@@ -1,7 +1,8 @@
 """Fills the README's figures from what our own commands wrote; nothing is typed by hand.
 
 Run: .venv/bin/python docs/figures.py [--check]
-Sources: the metadata of service/weights/*.onnx, and docs/bench.json as `myocast bench --json` writes it.
+Sources: the metadata of service/weights/*.onnx; docs/bench.json as `myocast bench --json` writes it; and what
+`myocast compare` writes: docs/compare.md (its table.md), docs/people.md and docs/jhu.md.
 """
 
 from __future__ import annotations
@@ -60,13 +61,28 @@ def bench() -> str:
     return "\n".join(lines)
 
 
+def written(name: str) -> str:
+    """What `myocast compare` wrote into docs/NAME.md: its command and its first table."""
+    path = ROOT / "docs" / f"{name}.md"
+    if not path.is_file():
+        return "Not run."
+    lines = path.read_text().splitlines()
+    first = next(i for i, line in enumerate(lines) if line.startswith("|"))
+    after = next((i for i in range(first, len(lines)) if not lines[i].startswith("|")), len(lines))
+    return "\n".join(lines[:after])
+
+
 def _number(value: float) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:.3g}"
 
 
 def fill(text: str) -> str:
     """The README with its marked parts made anew."""
-    for name, content in (("model", models()), ("bench", bench())):
+    for name, content in (
+        ("model", models()),
+        ("bench", bench()),
+        *((name, written(name)) for name in ("compare", "people", "jhu")),
+    ):
         pattern = rf"(<!-- figures:{name} -->\n).*?(<!-- /figures:{name} -->)"
         text = re.sub(pattern, lambda m, c=content: f"{m[1]}{c}\n{m[2]}", text, flags=re.DOTALL)
     return text

@@ -177,6 +177,11 @@ def test_augmentation_turns_gains_and_silences() -> None:
     assert (NONE.mixes(3, rng) == np.eye(CHANNELS)).all()
     turned = Augmentation(roll=1.0, gain=0, channel_gain=0, channel_loss=0).mixes(50, rng)
     np.testing.assert_allclose(turned.sum(axis=1), 1.0, atol=1e-6)
+    apart = Augmentation(roll=2.0, gain=0, channel_gain=0, channel_loss=0, aligned_roll=0.0)
+    aligned = np.arange(50) % 2 == 0
+    mixed = apart.mixes(50, rng, aligned)
+    assert (mixed[aligned] == np.eye(CHANNELS)).all(), "an aligned band stays where it was put"
+    assert not (mixed[~aligned] == np.eye(CHANNELS)).all(axis=(1, 2)).any()
     silent = Augmentation(roll=0, gain=0, channel_gain=0, channel_loss=1.0).mixes(2, rng)
     assert not silent.any()
     emg: Floats = np.arange(40, dtype=np.float32).reshape(1, 20, 2)

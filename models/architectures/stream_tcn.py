@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from models.architectures.stream import Memory
 
 TAUS: Final = (0.06, 0.25, 5.0, 25.0)
-FILTERS: Final = 96
+FILTERS: Final = 128
 KERNEL: Final = 3
 DILATIONS: Final = (1, 2, 4, 8, 16)
 
@@ -49,7 +49,7 @@ _WEIGHTS: Final = (
 NETWORK: Final = Network(
     name="stream_tcn",
     kind="stream",
-    summary="5 causal convolutions of 96 on averages of 0.06, 0.25, 5 and 25 s, angles, hand",
+    summary="5 causal convolutions of 128 on averages of 0.06, 0.25, 5 and 25 s, angles, hand",
     parameters=_WEIGHTS + FILTERS * (1 + 2 * len(DILATIONS) + 1) + HAND_BIASES,
     steps=0,
     context_s=0.02 * (1 + (KERNEL - 1) * sum(DILATIONS)),

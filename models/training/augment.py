@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from models.alignment import roll
 from models.hand import CHANNELS, Floats
+
+Flags = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,14 +29,17 @@ class Augmentation:
     """SD of added noise, in counts of raw EMG."""
     align: float = 0.0
     """Share of runs whose band is aligned to the template first, where that is known."""
+    aligned_roll: float = 0.6
+    """How far those are turned; the others by `roll`."""
     packet_loss: float = 0.002
     """Probability that a packet of two raw samples repeats the one before it."""
 
-    def mixes(self, count: int, rng: np.random.Generator) -> Floats:
-        """(count, 8, 8) matrices for envelopes as row vectors."""
+    def mixes(self, count: int, rng: np.random.Generator, aligned: Flags | None = None) -> Floats:
+        """(count, 8, 8) matrices for envelopes as row vectors; `aligned` (count,) tells which bands are."""
         if not (self.roll or self.gain or self.channel_gain or self.channel_loss):
             return np.broadcast_to(np.eye(CHANNELS, dtype=np.float32), (count, CHANNELS, CHANNELS))
-        turns = rng.uniform(-self.roll, self.roll, count)
+        widest = self.roll if aligned is None else np.where(aligned, self.aligned_roll, self.roll)
+        turns = rng.uniform(-1.0, 1.0, count) * widest
         gains = np.exp(
             self.gain * rng.standard_normal((count, 1)) + self.channel_gain * rng.standard_normal((count, CHANNELS))
         )
@@ -50,4 +56,4 @@ class Augmentation:
         return out
 
 
-NONE = Augmentation(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+NONE = Augmentation(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)

@@ -188,8 +188,9 @@ def _draw(kind: Ints, count: int, rng: np.random.Generator, share: float | None)
 
 def _aligned(augmentation: Augmentation, matrices: Sequence[Floats | None], rng: np.random.Generator) -> Floats:
     """Augmentation of each row, after its donning's alignment as often as the augmentation says."""
-    mixes = augmentation.mixes(len(matrices), rng)
-    chosen = rng.random(len(matrices)) < augmentation.align
+    known = np.array([m is not None for m in matrices])
+    chosen = known & (rng.random(len(matrices)) < augmentation.align)
+    mixes = augmentation.mixes(len(matrices), rng, chosen)
     return np.stack([m @ x if m is not None and use else x for m, x, use in zip(matrices, mixes, chosen, strict=True)])
 
 

@@ -77,7 +77,8 @@ def command(
     if recorded:
         from service.cli.people import compare_people, plan_for_people
 
-        compare_people(recorded, found, mode, replace(plan_for_people(), **given), out)
+        plan = replace(plan_for_people(), **given)
+        compare_people(recorded, found, mode, plan, out, _command(people, data, more, (), "", mode, epochs, steps, 1))
         return
     out.mkdir(parents=True, exist_ok=True)
     tracks = load_tracks(found, setting, "", lambda name, total: None)
@@ -86,7 +87,7 @@ def command(
     recipe = {"data": [item.describe() for item in found], "test": [item.describe() for item in judged], "mode": mode}
     rows = []
     baseline = _baseline(parts, donning, users, setting)
-    command_line = _command(data, more, test, networks, mode, epochs, steps, seeds)
+    command_line = _command((), data, more, test, networks, mode, epochs, steps, seeds)
     for one, times in chosen:
         results = [
             _one(one, setting, parts, donning, users, replace(plan_of(one), seed=seed, **given), recipe, out)
@@ -288,6 +289,7 @@ def _cell(value: Any, key: str) -> str:
 
 
 def _command(
+    people: Sequence[str] | None,
     data: Sequence[str] | None,
     more: Sequence[str] | None,
     test: Sequence[str] | None,
@@ -299,6 +301,7 @@ def _command(
 ) -> str:
     words = [
         "myocast compare",
+        *(f"--people {p}" for p in people or ()),
         *(f"--data {d}" for d in (*(data or ()), *(more or ()))),
         *(f"--test {t}" for t in test or ()),
     ]
@@ -306,4 +309,5 @@ def _command(
     words += [f"--mode {mode}"] if mode != "raw" else []
     words += [f"--epochs {epochs}"] if epochs else []
     words += [f"--steps {steps}"] if steps else []
-    return " ".join([*words, f"--seeds {seeds}"])
+    words += [f"--seeds {seeds}"] if seeds > 1 else []
+    return " ".join(words)

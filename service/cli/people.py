@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
 FOLDS: Final = 5
 EPOCHS: Final = 6
-ROLL: Final = 0.6
-"""Real people are aligned better than turned."""
 GESTURES: Final = "7=fist,-1=rest"
 VALIDATION: Final = 0.1
 """Share of each fold's people, synthetic ones included, who choose when to stop."""
@@ -68,7 +66,9 @@ class Material:
     """Their cues."""
 
 
-def compare_people(folders: Sequence[Item], made: Sequence[Item], mode: str, plan: Plan, out: Path) -> None:
+def compare_people(
+    folders: Sequence[Item], made: Sequence[Item], mode: str, plan: Plan, out: Path, command_line: str
+) -> None:
     """Train and judge all folds, and write `people.md` and `people.json` into `out`; folds that are there are kept."""
     from models.architectures.base import Setting
     from service.cli.training_data import TEMPLATE_CUES_S, calibrations, load_tracks
@@ -97,7 +97,7 @@ def compare_people(folders: Sequence[Item], made: Sequence[Item], mode: str, pla
         raise PeopleError(
             "no session has fists, wrist gestures and rest beyond the cues of its alignment; give longer ones"
         )
-    text = markdown(found)
+    text = f"`{command_line}`\n\n{markdown(found)}"
     (out / "people.json").write_text(json.dumps(found, indent=1))
     (out / "people.md").write_text(text)
     typer.echo(text)
@@ -109,9 +109,7 @@ def plan_for_people() -> Plan:
     from models.training.run import plan_of
 
     plan = plan_of(network("stream_tcn"))
-    return replace(
-        plan, epochs=EPOCHS, canonical_share=0.5, augmentation=replace(plan.augmentation, roll=ROLL, align=0.5)
-    )
+    return replace(plan, epochs=EPOCHS, canonical_share=0.5, augmentation=replace(plan.augmentation, align=0.5))
 
 
 def folds(users: Sequence[str], seed: int) -> list[set[str]]:
