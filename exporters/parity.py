@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-import onnxruntime
 
 from exporters.errors import ExportError
 from models.architectures.base import Built
 from models.hand import CHANNELS, Floats
+from models.onnx_session import open_session
 
 WINDOWS: Final = 100
 LIMIT_MM: Final = 0.01
@@ -37,7 +37,7 @@ def parity(built: Built, model: bytes, emg: Floats) -> float:
     Raises:
         ExportError: a value that is not a number.
     """
-    session = onnxruntime.InferenceSession(model, single_thread(), providers=["CPUExecutionProvider"])
+    session = open_session(model)
     zeros = [np.zeros((len(emg), *shape), np.float32) for shape in built.states]
     keras_pose = _in_keras(built, emg, zeros)
     feed = {"emg": emg} | {f"state_in_{i}": zero for i, zero in enumerate(zeros)}
@@ -54,12 +54,3 @@ def _in_keras(built: Built, emg: Floats, zeros: list[Floats]) -> Floats:
     run = tf.function(lambda *inputs: built.serve(list(inputs) if zeros else inputs[0], training=False))
     outputs = run(*(tf.constant(value) for value in (emg, *zeros)))
     return np.asarray(outputs[0] if zeros else outputs)
-
-
-def single_thread() -> Any:
-    """Session options: one thread, as the engine runs it, and no warnings on stderr."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    return options

@@ -13,14 +13,14 @@ from typing import Any, Final
 import numpy as np
 import onnx
 import onnx.numpy_helper
-import onnxruntime
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
 from exporters.errors import ExportError
 from exporters.export import STREAM_PROBE, write
 from exporters.names import ALIGNMENT
-from exporters.parity import WINDOWS, probe, single_thread
+from exporters.parity import WINDOWS, probe
 from models.hand import Floats
+from models.onnx_session import open_session
 from models.spec import METADATA_KEY, ModelSpec
 
 SMALLEST: Final = 1024
@@ -82,7 +82,7 @@ def compare(fp32: bytes, int8: bytes, spec: ModelSpec) -> tuple[float, float]:
 
 
 def _run(data: bytes, emg: Floats, spec: ModelSpec) -> Floats:
-    session = onnxruntime.InferenceSession(data, single_thread(), providers=["CPUExecutionProvider"])
+    session = open_session(data)
     if spec.kind == "window":
         return np.concatenate([session.run(["pose"], {"emg": row[None]})[0] for row in emg])
     return np.concatenate([_stream(session, row[None]) for row in emg[:8]])

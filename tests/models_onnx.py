@@ -144,11 +144,10 @@ def offline_stream(path: Path, chunks: Sequence[Floats]) -> list[Floats]:
 
 
 def _session(path: Path) -> Any:
-    import onnxruntime as ort
 
-    from service.engine.predictor import session_options
+    from models.onnx_session import open_session
 
-    return ort.InferenceSession(path.read_bytes(), session_options(), providers=["CPUExecutionProvider"])
+    return open_session(path.read_bytes())
 
 
 def _nan_above(

@@ -54,9 +54,9 @@ class Made:
 
     @property
     def session(self) -> Any:
-        from exporters.parity import single_thread
+        from models.onnx_session import open_session
 
-        return onnxruntime.InferenceSession(self.onnx, single_thread(), providers=["CPUExecutionProvider"])
+        return open_session(self.onnx.read_bytes())
 
     @property
     def spec(self) -> ModelSpec:

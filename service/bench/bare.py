@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import onnxruntime as ort
 
 from models.hand import Floats
+from models.onnx_session import open_session
 from service.bench.process import Line
-from service.engine.predictor import ModelFile, Predictor, session_options
+from service.engine.predictor import ModelFile, Predictor
 
 BLOCK: Final = 50
 Run = Callable[[Floats], object]
@@ -33,7 +33,7 @@ def measure(line: Line, request: dict[str, Any]) -> None:
 
 def bare_run(model: ModelFile) -> Run:
     """`session.run` and nothing else; a stream's state is carried along."""
-    session = ort.InferenceSession(model.data, session_options(), providers=["CPUExecutionProvider"])
+    session = open_session(model.data)
     states = {i.name: np.zeros([1, *i.shape[1:]], dtype=np.float32) for i in session.get_inputs() if i.name != "emg"}
     names = ["pose", *(name.replace("_in_", "_out_") for name in states)]
 

@@ -213,16 +213,16 @@ def timed(rows: Sequence[Mapping[str, Any]], out: Path) -> list[dict[str, Any]]:
     """The rows with what their networks (seed 0) cost, measured in turn in this call."""
     from models.evaluation.latency import median_ms
     from models.onnx_file import read_spec
-    from service.cli.judging import onnx_session
+    from models.onnx_session import open_session
 
     sessions, parts = {}, {}
     for row in rows:
         data = (out / f"{row['name']}-0.onnx").read_bytes()
         spec = read_spec(data, row["name"])
         parts[row["name"]] = 1 if spec.kind == "window" else spec.hop
-        sessions[row["name"], "fp32"] = (onnx_session(data), spec.window or spec.hop)
+        sessions[row["name"], "fp32"] = (open_session(data), spec.window or spec.hop)
         small = (out / f"{row['name']}-0.int8.onnx").read_bytes()
-        sessions[row["name"], "int8"] = (onnx_session(small), spec.window or spec.hop)
+        sessions[row["name"], "int8"] = (open_session(small), spec.window or spec.hop)
     took = median_ms(sessions)
     of_all = took.get((YARDSTICK, "fp32"))
     return [{**row, **_costs(row["name"], took, parts[row["name"]], of_all)} for row in rows]

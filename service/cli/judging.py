@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -113,9 +113,10 @@ def judged_by_file(content: bytes, spec: ModelSpec, setting: Setting, tracks: Se
     """Figures over users of a model file; the first second and the first window of each run are left out."""
     from models.evaluation.metrics import by_user, over_users
     from models.evaluation.predict import from_onnx, judge
+    from models.onnx_session import open_session
 
     skip = max(50, spec.window // setting.decimation - 1)
-    return over_users(by_user(list(judge(from_onnx(onnx_session(content), spec), tracks, skip)), _mean_pose(spec, [])))
+    return over_users(by_user(list(judge(from_onnx(open_session(content), spec), tracks, skip)), _mean_pose(spec, [])))
 
 
 def session_closures(
@@ -158,9 +159,10 @@ def _predictors(
 ) -> Iterator[tuple[Predictor, Sequence[Track]]]:
     """A predictor for each donning, aligned if asked for, and the tracks it is judged on."""
     from models.evaluation.predict import from_onnx
+    from models.onnx_session import open_session
 
     if not align:
-        yield from_onnx(onnx_session(content), spec), tracks
+        yield from_onnx(open_session(content), spec), tracks
         return
     from exporters.align import with_alignment
     from models.alignment import Template
@@ -177,16 +179,7 @@ def _predictors(
         cues = cues or split_cues([t for t in asked if (t.user, t.session) == key], align)[0]
         if len(cues) > 1:
             content_here = with_alignment(content, band_fit(cues, template).matrix())
-            yield from_onnx(onnx_session(content_here), spec), rest
-
-
-def onnx_session(content: bytes) -> Any:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+            yield from_onnx(open_session(content_here), spec), rest
 
 
 def _closures(predictor: Predictor, tracks: Sequence[Track], skip: int) -> list[tuple[SessionClosure, SessionClosure]]:

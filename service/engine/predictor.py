@@ -16,6 +16,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from models.hand import CHANNELS, MIRRORED_CHANNELS, VALUES, Floats, mirror
 from models.onnx_file import read_spec
+from models.onnx_session import open_session
 from models.spec import ModelError, ModelSpec
 
 INFERENCE_ERRORS: Final = (
@@ -28,17 +29,6 @@ INFERENCE_ERRORS: Final = (
     RuntimeError,
 )
 """What onnxruntime raises; a bound run that fails is a plain RuntimeError."""
-
-
-def session_options() -> ort.SessionOptions:
-    """One thread, no spinning: the options of every session, offline and live, so that results agree bit for bit."""
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = 4
-    return options
 
 
 class Predictor(Protocol):
@@ -90,7 +80,7 @@ class ModelFile:
             ModelError: onnxruntime refuses the graph, or its inputs and outputs are not the contract's.
         """
         try:
-            session = ort.InferenceSession(self.data, session_options(), providers=["CPUExecutionProvider"])
+            session = open_session(self.data)
         except INFERENCE_ERRORS as error:
             raise ModelError(
                 f"{self.path.name}: onnxruntime refuses the graph ({_first_line(error)}); export it again"
