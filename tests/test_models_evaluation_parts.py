@@ -11,10 +11,11 @@ import pytest
 
 from models.evaluation.closure import amplitude, session_closure
 from models.evaluation.dynamics import smoothed
+from models.evaluation.evaluation import Evaluation
 from models.evaluation.gestures import by_gesture, gestures_left_out, label_by_markers
 from models.evaluation.metrics import Judged
 from models.evaluation.predict import from_onnx
-from models.evaluation.report import Evaluation, write
+from models.evaluation.report import write
 from models.evaluation.report_tables import tables
 from models.evaluation.rotations import rotated
 from models.forward.generator import session

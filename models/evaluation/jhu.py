@@ -35,10 +35,8 @@ RUN: Final = 200
 """Rows of a training run of a network that remembers (4 s)."""
 DROPOUT: Final = 0.35
 NOISE: Final = 0.2
-REMEMBERING: Final = 4
+REMEMBERING: Final = 2
 """Recurrent branches."""
-EMA: Final = 0.98
-"""The network is the running average of its weights over about the last 50 batches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,12 +143,11 @@ def _train(
     scaled, target = (x - centre) / spread, (y - mean) / scale
     inputs = keras.Input((None, x.shape[1]))
     model = keras.Model(inputs, _branches(keras.layers.GaussianNoise(NOISE)(inputs), y.shape[1]))
-    optimizer = keras.optimizers.AdamW(2e-3, weight_decay=1e-3, use_ema=True, ema_momentum=EMA)
-    model.compile(optimizer=optimizer, loss=keras.losses.Huber(0.5))
+    model.compile(optimizer=keras.optimizers.AdamW(2e-3, weight_decay=1e-3), loss=keras.losses.Huber(0.5))
     runs = _runs(scaled, target, rows)
-    kept, validation = [keras.callbacks.SwapEMAWeights()], None
+    kept, validation = [], None
     if judge_on is not None:
-        kept = [*kept, keras.callbacks.EarlyStopping(patience=PATIENCE)]
+        kept = [keras.callbacks.EarlyStopping(patience=PATIENCE)]
         validation = _runs(scaled, target, judge_on, overlap=1)
     history = model.fit(
         *runs[:2], sample_weight=runs[2], batch_size=16, epochs=epochs, verbose=0, validation_data=validation,

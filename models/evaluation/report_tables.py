@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from models.evaluation.report import Evaluation
+    from models.evaluation.evaluation import Evaluation
 
 Columns = tuple[tuple[str, str], ...]
 

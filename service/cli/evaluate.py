@@ -14,7 +14,7 @@ from service.cli.judging import Asked, EvaluateError, evaluate
 
 if TYPE_CHECKING:
     from models.architectures.base import Setting
-    from models.evaluation.report import Evaluation
+    from models.evaluation.evaluation import Evaluation
     from models.training.tracks import Track
     from service.cli.datasets import Item
 

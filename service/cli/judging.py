@@ -14,9 +14,9 @@ from models.errors import MyocastError
 if TYPE_CHECKING:
     from models.architectures.base import Setting
     from models.evaluation.closure import SessionClosure
+    from models.evaluation.evaluation import Evaluation
     from models.evaluation.metrics import Judged
     from models.evaluation.predict import Predictor
-    from models.evaluation.report import Evaluation
     from models.hand import Floats
     from models.smoothing import OneEuroSetting
     from models.spec import ModelSpec
@@ -69,8 +69,8 @@ def evaluate(
     Raises:
         EvaluateError: there is nothing to judge by.
     """
+    from models.evaluation.evaluation import Evaluation
     from models.evaluation.metrics import by_user, over_users
-    from models.evaluation.report import Evaluation
 
     asked = replace(asked, skip=max(asked.skip, spec.window // setting.decimation - 1))
     runs, judged, sessions = _judge(content, spec, tracks, cues, asked)

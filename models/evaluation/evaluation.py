@@ -1,0 +1,54 @@
+"""What `myocast evaluate` found: all figures of one model on one set of tracks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final
+
+from models.evaluation.closure import SessionClosure
+from models.evaluation.metrics import Judged
+
+AMPLITUDE: Final = ("sessions", "auc_median", "auc_p10")
+
+
+@dataclass(slots=True)
+class Evaluation:
+    """Everything that a report shows."""
+
+    title: str
+    split: str
+    figures: Mapping[str, float]
+    users: Mapping[str, Mapping[str, float]]
+    baselines: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    calibration: Sequence[Mapping[str, float]] = ()
+    """Rows of `calibration.curve`."""
+    rotations: Sequence[Mapping[str, float]] = ()
+    """Rows of `degrees` and figures."""
+    smoothing: Sequence[Mapping[str, float]] = ()
+    """Rows of `dynamics.smoothed`, the first without a filter."""
+    gestures: Sequence[Mapping[str, Any]] = ()
+    """Rows of `gestures.by_gesture`."""
+    gestures_note: str = ""
+    """Which of them the network was trained on, in words."""
+    closure: Mapping[str, float] = field(default_factory=dict)
+    closure_baseline: Mapping[str, float] = field(default_factory=dict)
+    """The same figures for the mean EMG amplitude; its shares of closed samples mean nothing."""
+    sessions: Sequence[SessionClosure] = ()
+    runs: Sequence[Judged] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "model": self.title,
+            "split": self.split,
+            "figures": dict(self.figures),
+            "users": {user: dict(values) for user, values in self.users.items()},
+            "baselines": {name: dict(values) for name, values in self.baselines.items()},
+            "calibration": [dict(row) for row in self.calibration],
+            "rotations": [dict(row) for row in self.rotations],
+            "smoothing": [dict(row) for row in self.smoothing],
+            "gestures": [dict(row) for row in self.gestures],
+            "closure": dict(self.closure),
+            "closure_baseline": {key: self.closure_baseline[key] for key in AMPLITUDE if key in self.closure_baseline},
+            "sessions": [asdict(one) | {"works": one.works} for one in self.sessions],
+        }
