@@ -36,8 +36,8 @@ ROLL_PRICE: Final = 0.05
 MAX_GAIN: Final = 4.0
 TEMPLATE_ROUNDS: Final = 5
 _TINY: Final = 1e-3
-CHANNEL_GAIN_SHARE: Final = 0.5
-"""Share of each channel's own gain that is undone: 15 s say little about one channel."""
+_WHOLE: Final = np.stack([np.roll(np.eye(CHANNELS), -turn, axis=1) for turn in range(CHANNELS)])
+"""(8, 8, 8) turns by whole channels."""
 
 
 class AlignmentError(MyocastError):
@@ -79,10 +79,14 @@ def roll(channels: float) -> Floats:
     Returns:
         (8, 8) float32; rows and columns sum to one.
     """
-    whole = int(np.floor(channels))
-    part = channels - whole
-    eye = np.eye(CHANNELS)
-    return np.asarray((1.0 - part) * np.roll(eye, -whole, axis=1) + part * np.roll(eye, -whole - 1, axis=1), np.float32)
+    return rolls(np.array([channels]))[0]
+
+
+def rolls(channels: Doubles) -> Floats:
+    """Such a matrix for each of n turns: (n, 8, 8) float32."""
+    whole = np.floor(channels).astype(int)
+    part = (channels - whole)[:, None, None]
+    return np.asarray((1.0 - part) * _WHOLE[whole % CHANNELS] + part * _WHOLE[(whole + 1) % CHANNELS], np.float32)
 
 
 def levels(envelope: npt.ArrayLike, cues: Sequence[str]) -> dict[str, Doubles]:
@@ -202,6 +206,4 @@ def _mean_turn(turns: Doubles) -> float:
 
 def _gains(person: Mapping[str, Doubles], centre: Mapping[str, Doubles]) -> Doubles:
     ratio = np.mean([_log(centre[cue]) - _log(level) for cue, level in person.items() if cue != REST], axis=0)
-    common = float(np.mean(ratio))
-    each = common + CHANNEL_GAIN_SHARE * (ratio - common)
-    return np.asarray(np.clip(np.exp(each), 1.0 / MAX_GAIN, MAX_GAIN), np.float64)
+    return np.asarray(np.clip(np.exp(ratio), 1.0 / MAX_GAIN, MAX_GAIN), np.float64)

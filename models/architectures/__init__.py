@@ -7,7 +7,7 @@ from typing import Final, cast
 
 from models.architectures.base import ArchitectureError, Network
 
-__all__ = ["NETWORKS", "ArchitectureError", "Network", "network", "networks"]
+__all__ = ["DEFAULT", "NETWORKS", "ArchitectureError", "Network", "network", "networks"]
 
 NETWORKS: Final = {
     "dense": "models.architectures.dense",
@@ -20,8 +20,12 @@ NETWORKS: Final = {
     "lstm_attention": "models.architectures.lstm_attention",
     "stream_lstm": "models.architectures.stream_lstm",
     "stream_tcn": "models.architectures.stream_tcn",
+    "stream_mlp": "models.architectures.stream_mlp",
+    "stream_mlp_slow": "models.architectures.stream_mlp_slow",
 }
 """Name -> module with a `NETWORK`. The modules import Keras only when a network is built."""
+DEFAULT: Final = "stream_mlp"
+"""The network of the models that ship."""
 
 
 def network(name: str) -> Network:

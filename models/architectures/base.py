@@ -21,7 +21,7 @@ RATES: Final = {"raw": (200.0,), "filtered": (200.0,), "envelope": (50.0,)}
 
 
 SLOW: Final = 2
-"""The last running averages of a stream are slow ones: they tell who wears the band, not what the hand does."""
+"""Where a stream has slow averages they are its last ones: they tell who wears the band, not what the hand does."""
 
 END: Final = "end_"
 """Names of the layers that give a stream's angles and bones begin so."""
@@ -138,6 +138,10 @@ class Network:
     """Where the definition departs from the ancestor's, and why."""
     native_rate: bool = False
     """Streams: trained at the device's own rate instead of at 50 Hz."""
+    run_steps: int = 160
+    """Streams: steps of a training run; many short runs teach more than few long ones."""
+    burn_in: int = 75
+    """Streams: steps at its start that are not judged when it begins inside a track: more than the layers look back."""
 
     def window(self, rate_hz: float) -> int:
         """Samples per window at a rate; 0 for a stream."""

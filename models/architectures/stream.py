@@ -23,7 +23,7 @@ Core = Callable[["Memory", Any], Any]
 """A network: features (batch, n, f) -> what `hand_outputs` gives (batch, n, 40)."""
 
 TAIL: Final = 4
-"""The last two layers of both branches that `hand_outputs` joins."""
+"""The last two layers of both branches that `hand_outputs` joins; one where bones do not depend on anything."""
 
 _OPEN: Final = 30.0
 """A gate with this bias is one, to float32."""
@@ -81,11 +81,22 @@ def hand_outputs(x: Any, features: Any) -> Any:
     """
     slow = features[..., -SLOW * CHANNELS :]
     hidden = layers.Dense(BONE_UNITS, activation="silu", name=f"{END}wearer")(slow)
-    bones = layers.Dense(len(BONES), kernel_initializer="zeros", name=f"{END}bones")(hidden)
+    return _joined(x, layers.Dense(len(BONES), kernel_initializer="zeros", name=f"{END}bones")(hidden))
+
+
+def one_size_outputs(x: Any) -> Any:
+    """The same for a core that knows nothing of its wearer: one hand for all, until it is tuned on somebody's own."""
+    nothing = ops.zeros_like(x[..., :1])
+    return _joined(x, layers.Dense(len(BONES), kernel_initializer="zeros", name=f"{END}bones")(nothing))
+
+
+def _joined(x: Any, bones: Any) -> Any:
     return layers.Concatenate()([layers.Dense(len(ANGLES), name=f"{END}angles")(x), bones])
 
 
-def assemble(core: Core, taus: Sequence[float], setting: Setting, *, native_rate: bool) -> Built:
+def assemble(
+    core: Core, taus: Sequence[float], setting: Setting, *, native_rate: bool = False, tail: int = TAIL
+) -> Built:
     """The body that is trained and the graph that is served.
 
     Args:
@@ -93,6 +104,7 @@ def assemble(core: Core, taus: Sequence[float], setting: Setting, *, native_rate
         taus: time constants of its running averages, seconds.
         setting: rate, mode and constants.
         native_rate: train on every sample, not on one per step of 20 ms.
+        tail: how many of the core's layers are its last two.
     """
     width = len(taus) * CHANNELS
     plain = _model(core, Memory(streaming=False), width)
@@ -108,7 +120,7 @@ def assemble(core: Core, taus: Sequence[float], setting: Setting, *, native_rate
         serve=_serve(streaming, carrying, taus, setting),
         states=((len(taus) * (CHANNELS + COUNT),), *(tuple(state.shape[1:]) for state in carrying.inputs)),
         every=setting.decimation if native_rate else 1,
-        tail=TAIL,
+        tail=tail,
         taus=tuple(taus),
         sync=lambda: streaming.set_weights(plain.get_weights()),
         adopt=lambda: plain.set_weights(streaming.get_weights()),

@@ -36,7 +36,7 @@ def core(memory: Memory, features: Any) -> Any:
 def build(setting: Setting) -> Built:
     from models.architectures.stream import assemble
 
-    return assemble(core, TAUS, setting, native_rate=False)
+    return assemble(core, TAUS, setting)
 
 
 _WEIGHTS: Final = (

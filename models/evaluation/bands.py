@@ -88,13 +88,13 @@ def _template_of(tracks: Sequence[Track]) -> Template | None:
 
 
 def band_fit(cues: Mapping[str, Floats], target: Template) -> Fit:
-    """How a band sits, from the EMG of each cue.
+    """How a band sits, from the EMG of each cue; some wear it the other way round.
 
     Raises:
         models.alignment.AlignmentError: cues are missing.
     """
     names = [cue for cue, emg in cues.items() for _ in range(len(emg))]
-    return fit(levels(np.concatenate(list(cues.values())), names), target, mirror=False)
+    return fit(levels(np.concatenate(list(cues.values())), names), target)
 
 
 def cue_levels(cues: Mapping[str, Floats]) -> dict[str, Floats]:

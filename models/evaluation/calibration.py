@@ -20,16 +20,16 @@ from models.evaluation.predict import Predictor, constant, from_keras, judge
 from models.hand import Floats
 from models.training.augment import NONE
 from models.training.losses import mpjpe
-from models.training.run import SEQUENCE, batches
+from models.training.run import batches
 from models.training.splits import GUARD_S, cut
 from models.training.tracks import DataError, Track
 from models.training.trainer import envelopes, labelled, tensors
 
 STEPS: Final = 150
-BATCH: Final = {"stream": 8, "window": 128}
+WINDOWS: Final = 128
+ROWS: Final = 1280
+"""In a batch of windows, and of steps of a stream."""
 RATE: Final = 2e-3
-WARM_UP_S: Final = SEQUENCE / STEP_HZ
-"""No shorter calibration: runs of a stream are that long."""
 
 
 @dataclass(slots=True)
@@ -64,7 +64,7 @@ class Tuner:
         self.reset()
         data = batches(self.network, self.built, tracks, self.setting)
         rng = np.random.default_rng(self.seed)
-        size = BATCH[self.network.kind]
+        size = WINDOWS if self.network.kind == "window" else max(1, ROWS // self.network.run_steps)
         for step in range(STEPS):
             self._optimizer.learning_rate.assign(RATE * 0.5 * (1.0 + np.cos(np.pi * step / STEPS)))
             batch = data.batch(data.draw(size, rng, None), NONE, rng)
@@ -107,7 +107,7 @@ def curve(
     users = [user for user in dict.fromkeys(t.user for t in tracks) if _first(tracks, user, longest) is not None]
     if not users:
         raise DataError(
-            f"no user has a run of more than {max(seconds) + WARM_UP_S:g} s with poses and without a gap; "
+            f"no user has a run of more than {max(seconds) + GUARD_S:g} s with poses and without a gap; "
             "give longer sessions or fewer seconds to --calibrate"
         )
     found: dict[tuple[float, str], list[Judged]] = {}
@@ -134,7 +134,7 @@ def last_variables(core: Any, count: int) -> list[Any]:
 
 def _first(tracks: Sequence[Track], user: str, longest: int) -> Track | None:
     """The first long enough run of a user, in the order of sessions."""
-    enough = longest + round((GUARD_S + WARM_UP_S) * STEP_HZ)
+    enough = longest + round(GUARD_S * STEP_HZ)
     return next((t for t in tracks if t.user == user and t.steps > enough and t.weight[enough:].any()), None)
 
 

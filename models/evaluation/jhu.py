@@ -23,7 +23,7 @@ Fit = Callable[[Floats, Floats, Flags, Flags], Callable[[Floats], Floats]]
 """Features, targets, rows to learn from, and which of those to choose on -> a predictor of consecutive features."""
 
 RATE_HZ: Final = 50.0
-TAUS: Final = (0.06, 0.15, 0.4, 1.0, 4.0)
+TAUS: Final = (0.06, 0.3, 1.0, 4.0)
 BLOCKS: Final = 10
 GUARD_S: Final = 4.0
 """One context length: the slowest running average's time constant."""
@@ -35,8 +35,8 @@ RUN: Final = 200
 """Rows of a training run of a network that remembers (4 s)."""
 DROPOUT: Final = 0.35
 NOISE: Final = 0.2
-REMEMBERING: Final = 2
-"""Recurrent branches."""
+BRANCHES: Final = 4
+UNITS: Final = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Table:
     """The session on a regular grid."""
 
     features: Floats
-    """(n, 40)"""
+    """(n, 32)"""
     angles: Floats
     """(n, 5) degrees."""
     known: Flags
@@ -170,14 +170,11 @@ def _runs(x: Floats, y: Floats, rows: Flags, overlap: int = 2) -> tuple[Floats, 
 
 
 def _branches(x: Any, outputs: int) -> Any:
-    """The mean of a branch that remembers nothing and of some that do: alone, each errs in its own way."""
+    """The mean of some branches that remember: alone, each errs in its own way."""
     from keras import layers
 
-    dense = x
-    for _ in range(2):
-        dense = layers.Dropout(DROPOUT)(layers.Dense(64, activation="silu")(dense))
-    recurrent = [layers.Dropout(DROPOUT)(layers.GRU(40, return_sequences=True)(x)) for _ in range(REMEMBERING)]
-    return layers.Average()([layers.Dense(outputs)(branch) for branch in (dense, *recurrent)])
+    branches = [layers.GRU(UNITS, return_sequences=True)(x) for _ in range(BRANCHES)]
+    return layers.Average()([layers.Dense(outputs)(layers.Dropout(DROPOUT)(branch)) for branch in branches])
 
 
 def _sklearn(model: Any, x: Floats, y: Floats) -> Callable[[Floats], Floats]:

@@ -1,8 +1,8 @@
 """How hard the generator is to invert: `python -m models.forward.difficulty` prints the table of README.md.
 
-Simple learners on causal features (running averages of the rectified EMG at six time constants), split
-as networks are judged: by block, by donning, by user, by user with the band turned, and on users of the
-other generator. Needs scikit-learn.
+Simple learners on causal features (running averages of the rectified EMG at six time constants) and a plain
+LSTM 96-96 on the armband's envelopes, split as networks are judged: by block, by donning, by user, by user with
+the band turned, and on users of the other generator. Needs scikit-learn and Keras.
 """
 
 from __future__ import annotations
@@ -11,20 +11,24 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
-from models.forward.generator import FIRST_UNSEEN_USER, session
+from models.forward.generator import FIRST_UNSEEN_USER, LABEL_HZ, session
 from models.forward.nuisance import Flags
 from models.forward.variants import VARIANTS
-from models.hand import Floats
+from models.hand import VALUES, Floats
 from models.kinematics import Doubles
 from models.recording import Recording
 
 TIME_CONSTANTS_S: Final = (0.06, 0.3, 1.0, 4.0, 12.0, 25.0)
 WARM_UP_S: Final = 5.0
 TURN_CHANNELS: Final = 2.0
+UNITS: Final = 96
+RUN: Final = 250
+"""Rows of a training run of the LSTM (5 s)."""
+EPOCHS: Final = 40
 
 Data = tuple[Floats, Floats]
 Predict = Callable[[Floats], Doubles]
@@ -146,6 +150,52 @@ def personal(users: int, seconds: float, variant: str, seed: int = 0) -> Iterato
         )
 
 
+def recurrent(users: int, seconds: float, variant: str, seed: int = 0, epochs: int = EPOCHS) -> Iterator[Row]:
+    """A plain LSTM 96-96, sequence to sequence, of the same users and donnings: on other donnings and other users."""
+    import keras
+    from keras import layers, ops
+
+    def of(who: Sequence[int], sessions: Sequence[int]) -> list[Data]:
+        return [_envelope_run(user, number, seconds, seed, variant) for user in who for number in sessions]
+
+    train = of(range(users), (0, 1))
+    centre = np.concatenate([x for x, _ in train]).mean(axis=0)
+    mean = np.concatenate([y for _, y in train]).mean(axis=0)
+    x, y = (
+        np.stack([run[i][at : at + RUN] for run in train for at in range(0, len(run[0]) - RUN + 1, RUN)])
+        for i in range(2)
+    )
+    keras.utils.set_random_seed(seed)
+    inputs = keras.Input((None, x.shape[-1]))
+    h = layers.LSTM(UNITS, return_sequences=True)(inputs - centre)
+    h = layers.LSTM(UNITS, return_sequences=True)(layers.Dropout(0.2)(h))
+    outputs = layers.Rescaling(20.0, mean.tolist())(layers.Dense(VALUES)(layers.Dropout(0.2)(h)))
+    model = keras.Model(inputs, outputs)
+
+    def distance(truth: Any, pose: Any) -> Any:
+        square = ops.square(ops.reshape(truth - pose, (-1, RUN, VALUES // 3, 3)))
+        return ops.sqrt(ops.sum(square, axis=-1) + 1e-6)
+
+    schedule = keras.optimizers.schedules.CosineDecay(2e-3, epochs * -(-len(x) // 32))
+    model.compile(optimizer=keras.optimizers.Adam(schedule, clipnorm=1.0), loss=distance)
+    model.fit(x, y, batch_size=32, epochs=epochs, verbose=0)
+    unseen = range(FIRST_UNSEEN_USER, FIRST_UNSEEN_USER + users)
+    for split, runs in (("donning", of(range(users), (2,))), ("user", of(unseen, (0,)))):
+        start = round(WARM_UP_S * LABEL_HZ)
+        predicted = np.concatenate([np.asarray(model(x[np.newaxis]))[0, start:] for x, _ in runs])
+        truth = np.concatenate([y[start:] for _, y in runs])
+        yield Row(f"LSTM {UNITS}-{UNITS}", split, mpjpe(predicted, truth), r2(predicted, truth))
+
+
+def _envelope_run(user: int, number: int, seconds: float, seed: int, variant: str) -> Data:
+    """(n, 8) logarithms of the 50 Hz mode's envelopes, and (n, 63) joints, mm."""
+    made = session(user, number, seconds, seed=seed, variant=variant, emg_mode="envelope", losses=False)
+    joints = made.joints_at(made.t)
+    if joints is None:
+        raise ValueError("difficulty needs recordings with ground truth")
+    return np.log1p(made.emg), joints
+
+
 def _judge(train: Data, tests: dict[str, Data]) -> Iterator[Row]:
     for name, predict in learners(*train):
         for split, (x, y) in tests.items():
@@ -176,12 +226,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--seconds", type=float, default=120.0)
     parser.add_argument("--personal-users", type=int, default=3)
     parser.add_argument("--personal-seconds", type=float, default=1800.0)
+    parser.add_argument("--epochs", type=int, default=EPOCHS, help="of the LSTM")
     chosen = parser.parse_args(argv)
     rows = [*generic(chosen.users, chosen.seconds, chosen.variant)]
     own = [*personal(chosen.personal_users, chosen.personal_seconds, chosen.variant)]
-    sys.stdout.write(
-        f"Generator {VARIANTS[chosen.variant].label}, MPJPE in mm (R2), synthetic\n\n{table(rows)}\n\n{table(own)}\n"
-    )
+    plain = [*recurrent(chosen.users, chosen.seconds, chosen.variant, epochs=chosen.epochs)]
+    tables = "\n\n".join(table(part) for part in (rows, own, plain))
+    sys.stdout.write(f"Generator {VARIANTS[chosen.variant].label}, MPJPE in mm (R2), synthetic\n\n{tables}\n")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from models.alignment import roll
+from models.alignment import rolls
 from models.hand import CHANNELS, Floats
 
 Flags = npt.NDArray[np.bool_]
@@ -37,14 +37,14 @@ class Augmentation:
     def mixes(self, count: int, rng: np.random.Generator, aligned: Flags | None = None) -> Floats:
         """(count, 8, 8) matrices for envelopes as row vectors; `aligned` (count,) tells which bands are."""
         if not (self.roll or self.gain or self.channel_gain or self.channel_loss):
-            return np.broadcast_to(np.eye(CHANNELS, dtype=np.float32), (count, CHANNELS, CHANNELS))
+            return np.tile(np.eye(CHANNELS, dtype=np.float32), (count, 1, 1))
         widest = self.roll if aligned is None else np.where(aligned, self.aligned_roll, self.roll)
         turns = rng.uniform(-1.0, 1.0, count) * widest
         gains = np.exp(
             self.gain * rng.standard_normal((count, 1)) + self.channel_gain * rng.standard_normal((count, CHANNELS))
         )
         gains *= rng.random((count, CHANNELS)) >= self.channel_loss
-        return np.asarray(np.stack([roll(turn) for turn in turns]) * gains[:, None, :], np.float32)
+        return np.asarray(rolls(turns) * gains[:, None, :], np.float32)
 
     def spoil(self, emg: Floats, rng: np.random.Generator) -> Floats:
         """Noise and lost packets on raw EMG (batch, n, 8); a new array."""

@@ -87,8 +87,8 @@ class Windows:
 class Averages:
     """A track as a stream sees it."""
 
-    bank: Floats
-    """(n, k, 8) running averages at the network's own rate."""
+    bank: npt.NDArray[np.float16]
+    """(n, k, 8) running averages at the network's own rate; half precision is far finer than EMG repeats itself."""
     pose: Floats
     weight: Floats
     every: int
@@ -102,15 +102,13 @@ class Sequences:
 
     def __init__(self, averages: Sequence[Averages], steps: int, burn_in: int) -> None:
         self._averages = [a for a in averages if len(a.pose) >= steps]
-        self._steps, self._burn_in = steps, burn_in
-        starts = [np.arange(0, len(a.pose) - steps + 1, max(1, steps // 4)) for a in self._averages]
-        self._track = (
-            np.concatenate([np.full(len(s), i) for i, s in enumerate(starts)]) if starts else np.zeros(0, np.int64)
-        )
-        self._start = np.concatenate(starts) if starts else np.zeros(0, np.int64)
-        if not len(self._start):
+        if not self._averages:
             raise DataError(f"no run of {steps * 0.02:g} s without a gap in the data; give longer sessions")
-
+        self._steps, self._burn_in, self._hop = steps, burn_in, max(1, steps // 4)
+        starts = [np.arange(0, len(a.pose) - steps + 1, self._hop) for a in self._averages]
+        self._track = np.repeat(np.arange(len(starts)), [len(s) for s in starts])
+        self._start = np.concatenate(starts)
+        self._last = np.array([len(a.pose) - steps for a in self._averages])
         self._kind = np.array([_kind(a) for a in self._averages])[self._track]
 
     def __len__(self) -> int:
@@ -120,22 +118,17 @@ class Sequences:
         return _draw(self._kind, count, rng, share)
 
     def batch(self, index: Ints, augmentation: Augmentation, rng: np.random.Generator) -> Batch:
-        rows = []
-        for i in index:
-            averages = self._averages[self._track[i]]
-            jitter = int(rng.integers(0, max(1, self._steps // 4)))
-            start = int(min(self._start[i] + jitter, len(averages.pose) - self._steps)) if self._start[i] else 0
-            rows.append((averages, start))
-        bank = np.stack([a.bank[s * a.every : (s + self._steps) * a.every] for a, s in rows])
+        track, start = self._track[index], self._start[index]
+        jitter = np.where(start > 0, rng.integers(0, self._hop, len(index)), 0)
+        start = np.minimum(start + jitter, self._last[track])
+        rows = [(self._averages[t], s, s + self._steps) for t, s in zip(track.tolist(), start.tolist(), strict=True)]
+        bank = np.stack([a.bank[s * a.every : e * a.every] for a, s, e in rows]).astype(np.float32)
         if augmentation.noise:
-            bank = bank * np.exp(0.05 * rng.standard_normal((len(bank), 1, *bank.shape[2:]))).astype(np.float32)
-        pose = np.stack([a.pose[s : s + self._steps] for a, s in rows])
-        weight = np.stack([a.weight[s : s + self._steps] for a, s in rows])
-        for row, (_, start) in enumerate(rows):
-            if start:
-                weight[row, : self._burn_in] = 0.0
-        mixes = _aligned(augmentation, [a.aligned for a, _ in rows], rng)
-        return Batch(bank, mixes, pose, weight)
+            bank *= np.exp(0.05 * rng.standard_normal((len(bank), 1, *bank.shape[2:]))).astype(np.float32)
+        pose = np.stack([a.pose[s:e] for a, s, e in rows])
+        weight = np.stack([a.weight[s:e] for a, s, e in rows])
+        weight[start > 0, : self._burn_in] = 0.0
+        return Batch(bank, _aligned(augmentation, [a.aligned for a, _, _ in rows], rng), pose, weight)
 
 
 def scaling(tracks: Sequence[Track], raw: bool) -> Scaling:
@@ -187,11 +180,13 @@ def _draw(kind: Ints, count: int, rng: np.random.Generator, share: float | None)
 
 
 def _aligned(augmentation: Augmentation, matrices: Sequence[Floats | None], rng: np.random.Generator) -> Floats:
-    """Augmentation of each row, after its donning's alignment as often as the augmentation says."""
+    """(b, 8, 8) augmentation of each row, after its donning's alignment as often as the augmentation says."""
     known = np.array([m is not None for m in matrices])
     chosen = known & (rng.random(len(matrices)) < augmentation.align)
     mixes = augmentation.mixes(len(matrices), rng, chosen)
-    return np.stack([m @ x if m is not None and use else x for m, x, use in zip(matrices, mixes, chosen, strict=True)])
+    for row in np.flatnonzero(chosen):
+        mixes[row] = matrices[row] @ mixes[row]
+    return mixes
 
 
 def _usable(track: Track, steps: int, hop: int) -> Ints:

@@ -24,28 +24,30 @@ from models.training.splits import Split
 from models.training.tracks import Track
 from models.training.trainer import Outcome, Plan, Progress, Trainer, seed_everything
 
-SEQUENCE: Final = 160
-"""Steps of a training run of a stream (3.2 s); many short runs teach more than few long ones."""
-BURN_IN: Final = 75
-"""Steps at its start that are not judged when it begins inside a track: more than the convolutions reach."""
 HOP_S: Final = 0.02
+_STREAM: Final = Plan(
+    epochs=20,
+    steps_per_epoch=500,
+    batch=8,
+    optimizer="muon",
+    learning_rate=2e-3,
+    smooth=0.5,
+    augmentation=Augmentation(roll=2.0),
+)
+_MANY: Final = replace(_STREAM, batch=320, augmentation=Augmentation(roll=1.0))
+"""For streams whose memory is in their running averages alone: many runs of a few steps."""
 PLANS: Final = {
-    "window": Plan(epochs=10, steps_per_epoch=120, batch=256),
-    "stream": Plan(
-        epochs=20,
-        steps_per_epoch=500,
-        batch=8,
-        optimizer="muon",
-        learning_rate=2e-3,
-        smooth=0.5,
-        augmentation=Augmentation(roll=2.0),
-    ),
+    "window": Plan(epochs=15, steps_per_epoch=120, batch=256),
+    "stream": _STREAM,
+    "stream_mlp": replace(_MANY, epochs=10),
+    "stream_mlp_slow": _MANY,
 }
+"""By name where a network has a plan of its own, else by kind."""
 
 
 def plan_of(network: Network) -> Plan:
     """How to train a network unless told otherwise. At the device's own rate each step sees four times the rows."""
-    plan = PLANS[network.kind]
+    plan = PLANS.get(network.name, PLANS[network.kind])
     return replace(plan, steps_per_epoch=plan.steps_per_epoch // 4) if network.native_rate else plan
 
 
@@ -142,15 +144,15 @@ def batches(network: Network, built: Built, tracks: Sequence[Track], setting: Se
     """The data set that a network of this kind is trained on."""
     if network.kind == "window":
         return Windows(tracks, network.steps, setting)
-    return Sequences([averages(track, built, setting) for track in tracks], SEQUENCE, BURN_IN)
+    return Sequences([averages(track, built, setting) for track in tracks], network.run_steps, network.burn_in)
 
 
 def averages(track: Track, built: Built, setting: Setting) -> Averages:
     """A track as running averages, at the network's own rate."""
     rows = bank(track.emg, setting.rate_hz, built.taus)
     if built.every == 1:
-        rows = np.ascontiguousarray(rows[setting.decimation - 1 :: setting.decimation])
-    return Averages(rows, track.pose, track.weight, built.every, track.canonical, track.aligned)
+        rows = rows[setting.decimation - 1 :: setting.decimation]
+    return Averages(rows.astype(np.float16), track.pose, track.weight, built.every, track.canonical, track.aligned)
 
 
 def constants_of(tracks: Sequence[Track], setting: Setting) -> Scaling:

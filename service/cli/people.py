@@ -105,10 +105,10 @@ def compare_people(
 
 def plan_for_people() -> Plan:
     """The default network's plan, half of it on real people and half of it on aligned bands."""
-    from models.architectures import network
+    from models.architectures import DEFAULT, network
     from models.training.run import plan_of
 
-    plan = plan_of(network("stream_tcn"))
+    plan = plan_of(network(DEFAULT))
     return replace(plan, epochs=EPOCHS, canonical_share=0.5, augmentation=replace(plan.augmentation, align=0.5))
 
 
@@ -194,13 +194,13 @@ def _fold(material: Material, people: set[str], plan: Plan, stem: Path, key: str
 def _train(material: Material, people: set[str], plan: Plan, stem: Path) -> bytes:
     """A model file of the default architecture, from everybody else."""
     from exporters.export import export
-    from models.architectures import network
+    from models.architectures import DEFAULT, network
     from models.training.run import Run
     from models.training.trainer import Progress
     from service.cli.training_data import aligned
 
     parts, target = aligned(divide(material, people, plan.seed), material.asked)
-    run = Run(network("stream_tcn"), material.setting, parts, plan, stem.with_suffix(".keras"))
+    run = Run(network(DEFAULT), material.setting, parts, plan, stem.with_suffix(".keras"))
     run.template = target
     run.prepare()
     run.train(
