@@ -12,7 +12,7 @@ from models.architectures.base import Setting
 from models.forward.generator import session
 from models.hand import CHANNELS, MIRRORED_CHANNELS, VALUES, Floats, mirror
 from models.recording import Recording
-from tests.training_help import needs_training
+from tests.training_help import needs_training, prepare
 
 if TYPE_CHECKING:
     from models.training.tracks import Track
@@ -146,13 +146,17 @@ def test_class_labels_become_poses_and_reaction_time_does_not_count() -> None:
     np.testing.assert_array_equal(track.weight[[99, 101, 149, 151]], [1, 0, 0, 1])
 
 
-def test_sessions_are_read_one_at_a_time_and_kept_once() -> None:
-    """Peak memory stays under twice the raw data: EMG and labels, float32."""
-    from models.training.batches import Windows
+@pytest.mark.parametrize("name", ["lstm_fc", "stream_mlp_slow"])
+def test_sessions_are_read_one_at_a_time_and_kept_once(name: str) -> None:
+    """Memory stays under twice the raw data: EMG and labels, float32."""
+    from models.architectures import network
+    from models.training.run import batches
     from models.training.tracks import tracks
 
+    prepare()
     raw = 0
-    alive = 0
+    chosen = network(name)
+    built = chosen.assemble(RAW)
 
     def lazily() -> Iterator[Recording]:
         nonlocal raw
@@ -163,10 +167,10 @@ def test_sessions_are_read_one_at_a_time_and_kept_once() -> None:
 
     list(tracks([session(9, 0, 5.0)], RAW))
     tracemalloc.start()
-    windows = Windows(list(tracks(lazily(), RAW)), 32, RAW)
+    data = batches(chosen, built, list(tracks(lazily(), RAW)), RAW)
     alive, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert len(windows) > 6 * 2900
+    assert len(data) > 6 * 2900
     assert alive < 2 * raw
 
 

@@ -36,8 +36,13 @@ _STREAM: Final = Plan(
 )
 _MANY: Final = replace(_STREAM, batch=320, augmentation=Augmentation(roll=1.0))
 """For streams whose memory is in their running averages alone: many runs of a few steps."""
+_WINDOW: Final = Plan(epochs=15, steps_per_epoch=120, batch=256)
+_IMAGES: Final = replace(_WINDOW, epochs=8)
+"""For windows that are turned into images: an epoch takes as long as all epochs of the others together."""
 PLANS: Final = {
-    "window": Plan(epochs=15, steps_per_epoch=120, batch=256),
+    "window": _WINDOW,
+    "cnn_lstm": _IMAGES,
+    "conv_lstm": _IMAGES,
     "stream": _STREAM,
     "stream_mlp": replace(_MANY, epochs=10),
     "stream_mlp_slow": _MANY,
