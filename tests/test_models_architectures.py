@@ -220,6 +220,16 @@ def test_serving_a_stream_at_its_rate_is_what_was_trained(made: Made) -> None:
     np.testing.assert_allclose(served, trained, atol=0.05)
 
 
+@pytest.mark.parametrize("made", ["stream_mlp"], indirect=True)
+def test_a_network_without_slow_averages_knows_one_hand_for_all(made: Made) -> None:
+    from exporters.parity import probe
+    from models.kinematics import measure
+
+    lengths = measure(run_onnx(made.session, probe(3, 200, "raw", seed=7)).reshape(-1, 21, 3))
+    np.testing.assert_allclose(lengths, np.broadcast_to(lengths[0], lengths.shape), atol=0.01)
+    np.testing.assert_allclose(lengths[0], made.run.setting.scaling.bones, rtol=0.05)
+
+
 def run_onnx(session: Any, emg: Any) -> Any:
     return in_pieces(session, emg, [emg.shape[1]])
 

@@ -141,10 +141,30 @@ def test_losses_are_what_the_metrics_say() -> None:
     truth[:, :3] = pose[:, :3] = 0
     weight = np.array([1, 1, 0, 1, 0, 0, 1], np.float32)
     counted = weight > 0
-    assert float(mpjpe(truth, pose, weight)) == pytest.approx(metrics.mpjpe(truth[counted], pose[counted]), rel=1e-4)
-    assert float(mse(truth, pose, weight)) * 63 / 60 == pytest.approx(
+    measured = np.zeros(7, np.float32)
+    wanted = metrics.mpjpe(truth[counted], pose[counted])
+    assert float(mpjpe(truth, pose, weight, measured)) == pytest.approx(wanted, rel=1e-4)
+    assert float(mse(truth, pose, weight, measured)) * 63 / 60 == pytest.approx(
         metrics.rmse(truth[counted], pose[counted]) ** 2, rel=1e-4
     )
+
+
+def test_a_pose_that_was_asked_for_counts_squared_and_a_wrong_fist_as_much_as_a_distance() -> None:
+    prepare()
+    from models.training.losses import mpjpe
+    from service.cli.gestures import parse
+
+    poses = parse("7=fist,-1=rest")
+    truth, pose = (np.tile(poses[label], (2, 3, 1)) for label in (7, -1))
+    weight = np.ones((2, 3), np.float32)
+    by_distance, by_square = (
+        float(mpjpe(truth, pose, weight, np.full(2, asked, np.float32))) for asked in (0.0, 1.0)
+    )
+    assert by_square == pytest.approx(by_distance, rel=0.02)
+    halfway = float(mpjpe(truth, (truth + pose) / 2, weight, np.ones(2, np.float32)))
+    assert halfway == pytest.approx(by_square / 4, rel=1e-3)
+    mixed = float(mpjpe(truth, (truth + pose) / 2, weight, np.array([0.0, 1.0], np.float32)))
+    assert mixed == pytest.approx((by_distance / 2 + by_square / 4) / 2, rel=0.02)
 
 
 def test_running_averages_forget_with_their_time_constant() -> None:

@@ -158,10 +158,10 @@ def _row(seconds: float, found: Mapping[str, Sequence[Judged]]) -> dict[str, flo
 
 def _step(built: Built, variables: Sequence[Any], optimizer: Any) -> Callable[..., Any]:
     @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
-    def step(emg: Any, mix: Any, pose: Any, weight: Any) -> None:
+    def step(emg: Any, mix: Any, pose: Any, weight: Any, asked: Any) -> None:
         with tf.GradientTape() as tape:
             guess = labelled(built, built.body(envelopes(built, emg, mix), training=False))
-            loss = mpjpe(pose, guess, weight)
+            loss = mpjpe(pose, guess, weight, asked)
         optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
 
     return step  # type: ignore[no-any-return]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +29,8 @@ class Batch:
     """(b, 63) or (b, steps, 63)."""
     weight: Floats
     """(b,) or (b, steps)."""
+    asked: Floats
+    """(b,) 1 where the pose is what was asked for, 0 where it was measured."""
 
 
 class Batches(Protocol):
@@ -79,8 +81,7 @@ class Windows:
             emg = augmentation.spoil(emg, rng)
         pose = np.stack([track.pose[end] for track, end in rows])
         weight = np.array([track.weight[end] for track, end in rows], np.float32)
-        mixes = _aligned(augmentation, [track.aligned for track, _ in rows], rng)
-        return Batch(emg, mixes, pose, weight)
+        return Batch(emg, *_of_rows(augmentation, [track for track, _ in rows], rng, pose, weight))
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +129,7 @@ class Sequences:
         pose = np.stack([a.pose[s:e] for a, s, e in rows])
         weight = np.stack([a.weight[s:e] for a, s, e in rows])
         weight[start > 0, : self._burn_in] = 0.0
-        return Batch(bank, _aligned(augmentation, [a.aligned for a, _, _ in rows], rng), pose, weight)
+        return Batch(bank, *_of_rows(augmentation, [a for a, _, _ in rows], rng, pose, weight))
 
 
 def scaling(tracks: Sequence[Track], raw: bool) -> Scaling:
@@ -160,6 +161,8 @@ def _coarse_envelope(emg: Floats, raw: bool) -> Floats:
 
 
 _MEASURED, _STILL, _MOVING = range(3)
+MOVING: Final = 0.6
+"""Share of canonical runs from sessions with gestures that have poses of their own, which are otherwise rare among rest."""
 
 
 def _kind(part: Track | Averages) -> int:
@@ -170,23 +173,25 @@ def _kind(part: Track | Averages) -> int:
 
 
 def _draw(kind: Ints, count: int, rng: np.random.Generator, share: float | None) -> Ints:
-    """Random places; of the canonical ones half with gestures, which are otherwise rare among rest."""
+    """Random places, `share` of them canonical ones."""
     pools = [np.flatnonzero(kind == one) for one in (_MEASURED, _STILL, _MOVING)]
     if share is None or not len(pools[_MEASURED]) or not len(pools[_STILL]) + len(pools[_MOVING]):
         return rng.integers(0, len(kind), count)
-    chances = np.array([1.0 - share, share / 2, share / 2]) * [len(pool) > 0 for pool in pools]
+    chances = np.array([1.0 - share, share * (1.0 - MOVING), share * MOVING]) * [len(pool) > 0 for pool in pools]
     wanted = rng.choice(len(pools), count, p=chances / chances.sum())
     return np.array([pools[one][rng.integers(len(pools[one]))] for one in wanted])
 
 
-def _aligned(augmentation: Augmentation, matrices: Sequence[Floats | None], rng: np.random.Generator) -> Floats:
-    """(b, 8, 8) augmentation of each row, after its donning's alignment as often as the augmentation says."""
-    known = np.array([m is not None for m in matrices])
-    chosen = known & (rng.random(len(matrices)) < augmentation.align)
-    mixes = augmentation.mixes(len(matrices), rng, chosen)
+def _of_rows(
+    augmentation: Augmentation, owners: Sequence[Track | Averages], rng: np.random.Generator, pose: Floats, weight: Floats
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """The other fields of a batch: augmentation of each row, after its donning's alignment as often as that says."""
+    known = np.array([owner.aligned is not None for owner in owners])
+    chosen = known & (rng.random(len(owners)) < augmentation.align)
+    mixes = augmentation.mixes(len(owners), rng, chosen)
     for row in np.flatnonzero(chosen):
-        mixes[row] = matrices[row] @ mixes[row]
-    return mixes
+        mixes[row] = owners[row].aligned @ mixes[row]
+    return mixes, pose, weight, np.array([owner.canonical for owner in owners], np.float32)
 
 
 def _usable(track: Track, steps: int, hop: int) -> Ints:

@@ -1,4 +1,4 @@
-"""Losses on poses in mm. Shapes: (..., 63) and a weight (...)."""
+"""Losses on poses in mm. Shapes: (batch, ..., 63), a weight (batch, ...), and which rows were asked for (batch,)."""
 
 from __future__ import annotations
 
@@ -9,15 +9,27 @@ import tensorflow as tf
 
 from models.hand import POINTS
 
-Loss = Callable[[Any, Any, Any], Any]
+Loss = Callable[[Any, Any, Any, Any], Any]
 
 
-def mpjpe(truth: Any, pose: Any, weight: Any) -> Any:
-    """Mean distance of the 20 points that are not the wrist, mm."""
-    return weighted(distances(truth, pose), weight)
+ASKED_MM: Final = 76.0
+"""A fist and a hand at rest are 50 mm apart on average, and their mean square is this times as much: a hand that does
+the wrong one of the two costs the same by either loss."""
 
 
-def mse(truth: Any, pose: Any, weight: Any) -> Any:
+def mpjpe(truth: Any, pose: Any, weight: Any, asked: Any) -> Any:
+    """Mean distance of the 20 points that are not the wrist, mm; squared where the pose is what was asked for.
+
+    A distance is least at the median: half-way between two gestures it makes a network choose one of them. Its
+    square is least at the mean, so that what is uncertain comes out between them, in order.
+    """
+    square = squares(truth, pose)
+    distance = tf.reduce_mean(tf.sqrt(square + 1e-6), axis=-1)
+    chosen = tf.reshape(asked, tf.concat([tf.shape(asked), tf.ones(tf.rank(weight) - 1, tf.int32)], axis=0)) > 0.5
+    return weighted(tf.where(chosen, tf.reduce_mean(square, axis=-1) / ASKED_MM, distance), weight)
+
+
+def mse(truth: Any, pose: Any, weight: Any, asked: Any) -> Any:
     """Mean square per coordinate, mm²."""
     return weighted(tf.reduce_mean(tf.square(truth - pose), axis=-1), weight)
 
@@ -30,9 +42,13 @@ def movement(truth: Any, pose: Any, weight: Any) -> Any:
 
 def distances(truth: Any, pose: Any) -> Any:
     """(...,) mean distance over the 20 points."""
+    return tf.reduce_mean(tf.sqrt(squares(truth, pose) + 1e-6), axis=-1)
+
+
+def squares(truth: Any, pose: Any) -> Any:
+    """(..., 20) squared distance of each point that is not the wrist, mm²."""
     shape = tf.concat([tf.shape(pose)[:-1], [POINTS, 3]], axis=0)
-    square = tf.reduce_sum(tf.square(tf.reshape(truth - pose, shape)), axis=-1)[..., 1:]
-    return tf.reduce_mean(tf.sqrt(square + 1e-6), axis=-1)
+    return tf.reduce_sum(tf.square(tf.reshape(truth - pose, shape)), axis=-1)[..., 1:]
 
 
 def weighted(values: Any, weight: Any) -> Any:

@@ -218,8 +218,8 @@ def seed_everything(seed: int) -> None:
 
 
 def tensors(batch: Batch) -> tuple[Any, ...]:
-    """EMG, mixes, poses and weights of a batch, as float32."""
-    return tuple(tf.constant(a, tf.float32) for a in (batch.emg, batch.mix, batch.pose, batch.weight))
+    """EMG, mixes, poses, weights and origins of a batch, as float32."""
+    return tuple(tf.constant(a, tf.float32) for a in (batch.emg, batch.mix, batch.pose, batch.weight, batch.asked))
 
 
 def envelopes(built: Built, emg: Any, mix: Any) -> Any:
@@ -248,7 +248,7 @@ def _signature(built: Built) -> list[Any]:
     stream = built.front is None
     shape = (None, None, *built.body.input_shape[2:]) if stream else built.front.input_shape
     lead: tuple[None, ...] = (None, None) if stream else (None,)
-    return [tf.TensorSpec(s, tf.float32) for s in (shape, (None, 8, 8), (*lead, 63), lead)]
+    return [tf.TensorSpec(s, tf.float32) for s in (shape, (None, 8, 8), (*lead, 63), lead, (None,))]
 
 
 def _train_step(built: Built, optimizer: Any, plan: Plan) -> Any:
@@ -258,10 +258,10 @@ def _train_step(built: Built, optimizer: Any, plan: Plan) -> Any:
     compiled = built.front is None and built.every == 1
 
     @tf.function(input_signature=_signature(built), jit_compile=compiled)  # type: ignore[untyped-decorator]
-    def step(emg: Any, mix: Any, pose: Any, weight: Any) -> Any:
+    def step(emg: Any, mix: Any, pose: Any, weight: Any, asked: Any) -> Any:
         with tf.GradientTape() as tape:
             guess = labelled(built, built.body(envelopes(built, emg, mix), training=True))
-            loss = loss_of(pose, guess, weight)
+            loss = loss_of(pose, guess, weight, asked)
             if plan.smooth and built.front is None:
                 loss += plan.smooth * movement(pose, guess, weight)
         optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
@@ -272,7 +272,7 @@ def _train_step(built: Built, optimizer: Any, plan: Plan) -> Any:
 
 def _judge_step(built: Built) -> Any:
     @tf.function(input_signature=_signature(built))  # type: ignore[untyped-decorator]
-    def step(emg: Any, mix: Any, pose: Any, weight: Any) -> tuple[Any, Any, Any]:
+    def step(emg: Any, mix: Any, pose: Any, weight: Any, asked: Any) -> tuple[Any, Any, Any]:
         guess = labelled(built, built.body(envelopes(built, emg, mix), training=False))
         count = tf.reduce_sum(weight)
         square = tf.reduce_mean(tf.square(pose - guess), axis=-1)

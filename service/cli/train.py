@@ -39,7 +39,7 @@ def command(
     patience: Annotated[int | None, typer.Option(min=1, help="Epochs without improvement before it stops.")] = None,
     roll: Annotated[float | None, typer.Option(min=0.0, max=4.0, help="Augmentation: turns of the band by up to so many channels.")] = None,
     gain: Annotated[float | None, typer.Option(min=0.0, max=2.0, help="Augmentation: SD of the logarithm of the gain.")] = None,
-    align: Annotated[float, typer.Option(min=0.0, max=1.0, help="Share of training on bands that are aligned to the template, so that an aligned band works best.")] = 0.5,
+    align: Annotated[float, typer.Option(min=0.0, max=1.0, help="Share of training on bands that are aligned to the template, so that an aligned band works best.")] = 0.7,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     threads: Annotated[int | None, typer.Option(min=1, help="Processor threads; default all.")] = None,
     resume: Annotated[bool, typer.Option(help="Go on from the checkpoint in FILE.run/.")] = False,
