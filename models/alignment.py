@@ -79,7 +79,8 @@ def roll(channels: float) -> Floats:
     Returns:
         (8, 8) float32; rows and columns sum to one.
     """
-    return rolls(np.array([channels]))[0]
+    matrix: Floats = rolls(np.array([channels]))[0]
+    return matrix
 
 
 def rolls(channels: Doubles) -> Floats:

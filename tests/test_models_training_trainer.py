@@ -157,9 +157,7 @@ def test_a_pose_that_was_asked_for_counts_squared_and_a_wrong_fist_as_much_as_a_
     poses = parse("7=fist,-1=rest")
     truth, pose = (np.tile(poses[label], (2, 3, 1)) for label in (7, -1))
     weight = np.ones((2, 3), np.float32)
-    by_distance, by_square = (
-        float(mpjpe(truth, pose, weight, np.full(2, asked, np.float32))) for asked in (0.0, 1.0)
-    )
+    by_distance, by_square = (float(mpjpe(truth, pose, weight, np.full(2, asked, np.float32))) for asked in (0.0, 1.0))
     assert by_square == pytest.approx(by_distance, rel=0.02)
     halfway = float(mpjpe(truth, (truth + pose) / 2, weight, np.ones(2, np.float32)))
     assert halfway == pytest.approx(by_square / 4, rel=1e-3)

@@ -81,7 +81,8 @@ class Windows:
             emg = augmentation.spoil(emg, rng)
         pose = np.stack([track.pose[end] for track, end in rows])
         weight = np.array([track.weight[end] for track, end in rows], np.float32)
-        return Batch(emg, *_of_rows(augmentation, [track for track, _ in rows], rng, pose, weight))
+        mixes, asked = _of_rows(augmentation, [track for track, _ in rows], rng)
+        return Batch(emg, mixes, pose, weight, asked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +130,8 @@ class Sequences:
         pose = np.stack([a.pose[s:e] for a, s, e in rows])
         weight = np.stack([a.weight[s:e] for a, s, e in rows])
         weight[start > 0, : self._burn_in] = 0.0
-        return Batch(bank, *_of_rows(augmentation, [a for a, _, _ in rows], rng, pose, weight))
+        mixes, asked = _of_rows(augmentation, [a for a, _, _ in rows], rng)
+        return Batch(bank, mixes, pose, weight, asked)
 
 
 def scaling(tracks: Sequence[Track], raw: bool) -> Scaling:
@@ -162,7 +164,7 @@ def _coarse_envelope(emg: Floats, raw: bool) -> Floats:
 
 _MEASURED, _STILL, _MOVING = range(3)
 MOVING: Final = 0.6
-"""Share of canonical runs from sessions with gestures that have poses of their own, which are otherwise rare among rest."""
+"""Share of canonical runs from sessions with gestures that have poses of their own, which are rare among rest."""
 
 
 def _kind(part: Track | Averages) -> int:
@@ -183,15 +185,16 @@ def _draw(kind: Ints, count: int, rng: np.random.Generator, share: float | None)
 
 
 def _of_rows(
-    augmentation: Augmentation, owners: Sequence[Track | Averages], rng: np.random.Generator, pose: Floats, weight: Floats
-) -> tuple[Floats, Floats, Floats, Floats]:
-    """The other fields of a batch: augmentation of each row, after its donning's alignment as often as that says."""
+    augmentation: Augmentation, owners: Sequence[Track | Averages], rng: np.random.Generator
+) -> tuple[Floats, Floats]:
+    """`mix` and `asked` of a batch: a row's augmentation comes after its alignment, as often as that is asked for."""
     known = np.array([owner.aligned is not None for owner in owners])
     chosen = known & (rng.random(len(owners)) < augmentation.align)
     mixes = augmentation.mixes(len(owners), rng, chosen)
-    for row in np.flatnonzero(chosen):
-        mixes[row] = owners[row].aligned @ mixes[row]
-    return mixes, pose, weight, np.array([owner.canonical for owner in owners], np.float32)
+    for row, owner in enumerate(owners):
+        if chosen[row] and owner.aligned is not None:
+            mixes[row] = owner.aligned @ mixes[row]
+    return mixes, np.array([owner.canonical for owner in owners], np.float32)
 
 
 def _usable(track: Track, steps: int, hop: int) -> Ints:
