@@ -23,7 +23,9 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from exporters.export import export
     from models.training.network_file import Card, save
     from models.training.run import constants_of
+    from models.training.trainer import seed_everything
 
+    seed_everything(0)
     setting = Setting()
     setting = replace(setting, scaling=constants_of(small_tracks(setting), setting))
     rng = np.random.default_rng(0)
@@ -160,8 +162,8 @@ def test_labelled_seconds_of_a_new_user_help(
 ) -> None:
     import models.evaluation.calibration as calibration
 
-    monkeypatch.setattr(calibration, "STEPS", 12)
-    monkeypatch.setattr(calibration, "RATE", 1e-2)
+    monkeypatch.setattr(calibration, "STEPS", 60)
+    monkeypatch.setattr(calibration, "RATE", 2e-3)
     code, out, err = run_cli(
         capsys, "evaluate", model, "--data", "synthetic:users=1,sessions=2,seconds=26,seed=9", "--calibrate", "0,10",
         "--json", "-", "--report", tmp_path,
