@@ -3,6 +3,9 @@
 Casiez, Roussel, Vogel, "1 € Filter: A Simple Speed-based Low-pass Filter for Noisy Input in Interactive
 Systems", CHI 2012. A first-order low-pass whose cutoff grows with speed, `cutoff = min_cutoff + beta * speed`;
 speed is each point's own, low-passed at `speed_cutoff`. Causal: a pose depends on the poses before it only.
+
+A first-order low-pass takes least from what is fastest, and jerk is all in there. So there may be more than one, each
+behind the other with the same cutoff: for the same lag, two take away much more of the jerk.
 """
 
 from __future__ import annotations
@@ -34,26 +37,31 @@ class OneEuroSetting:
     """Of a hand that rests: lower takes more jitter away."""
     beta: float
     """Hz per mm/s: higher lags less while the hand moves."""
+    stages: int = 1
+    """Low-passes one behind the other; 1 is the paper's filter."""
 
     def __post_init__(self) -> None:
-        if not (0.0 < self.min_cutoff_hz < np.inf and 0.0 <= self.beta < np.inf):
+        if not (0.0 < self.min_cutoff_hz < np.inf and 0.0 <= self.beta < np.inf and self.stages in range(1, 5)):
             raise SmoothingError(
-                f"smoothing {self.min_cutoff_hz:g},{self.beta:g}: expected a cutoff above 0 Hz and "
-                "a beta of 0 or more, such as 2,0.02"
+                f"smoothing {self.min_cutoff_hz:g},{self.beta:g},{self.stages}: expected a cutoff above 0 Hz, "
+                "a beta of 0 or more and 1 to 4 stages, such as 2,0.02 or 2,0.02,2"
             )
 
     @classmethod
     def parse(cls, text: str) -> OneEuroSetting:
-        """`MINCUTOFF,BETA` in Hz and Hz per mm/s.
+        """`MINCUTOFF,BETA` in Hz and Hz per mm/s, or `MINCUTOFF,BETA,STAGES`.
 
         Raises:
-            SmoothingError: not two numbers in range.
+            SmoothingError: not such numbers, or not in range.
         """
+        cutoff, _, rest = text.partition(",")
+        beta, comma, stages = rest.partition(",")
         try:
-            cutoff, beta = (float(part) for part in text.split(","))
+            return cls(float(cutoff), float(beta), int(stages) if comma else 1)
         except ValueError:
-            raise SmoothingError(f"smoothing {text!r}: expected MINCUTOFF,BETA such as 2,0.02") from None
-        return cls(cutoff, beta)
+            raise SmoothingError(
+                f"smoothing {text!r}: expected MINCUTOFF,BETA or MINCUTOFF,BETA,STAGES such as 2,0.02 or 2,0.02,2"
+            ) from None
 
 
 class OneEuro:
@@ -65,7 +73,7 @@ class OneEuro:
 
     def reset(self) -> None:
         """Forget everything: after a gap, or for another hand."""
-        self._pose: Doubles | None = None
+        self._passes: Doubles | None = None
         self._velocity: Doubles = np.zeros((POINTS, 3))
         self._t = 0.0
 
@@ -80,19 +88,20 @@ class OneEuro:
             (63,) float32 mm.
         """
         x = np.asarray(pose, np.float64).reshape(POINTS, 3)
-        if self._pose is None:
-            self._pose, self._t = x, t
+        if self._passes is None:
+            self._passes, self._t = np.repeat(x[None], self._setting.stages, axis=0), t
         elif t > self._t:
-            self._step(x, t - self._t)
+            self._step(self._passes, x, t - self._t)
             self._t = t
-        return np.asarray(self._pose.reshape(VALUES), np.float32)
+        return np.asarray(self._passes[-1].reshape(VALUES), np.float32)
 
-    def _step(self, x: Doubles, dt: float) -> None:
-        assert self._pose is not None
-        self._velocity += _share(SPEED_CUTOFF_HZ, dt) * ((x - self._pose) / dt - self._velocity)
+    def _step(self, passes: Doubles, x: Doubles, dt: float) -> None:
+        self._velocity += _share(SPEED_CUTOFF_HZ, dt) * ((x - passes[0]) / dt - self._velocity)
         speed = np.linalg.norm(self._velocity, axis=-1, keepdims=True)
-        cutoff = self._setting.min_cutoff_hz + self._setting.beta * speed
-        self._pose = self._pose + _share(cutoff, dt) * (x - self._pose)
+        share = _share(self._setting.min_cutoff_hz + self._setting.beta * speed, dt)
+        for one in passes:
+            one += share * (x - one)
+            x = one
 
 
 def smooth(poses: Floats, rate_hz: float, setting: OneEuroSetting) -> Floats:

@@ -75,7 +75,16 @@ def test_a_pose_that_is_not_later_is_ignored() -> None:
     assert one.feed(np.ones(VALUES, np.float32), 1.02).max() > 0.0
 
 
-@pytest.mark.parametrize("text", ["", "2", "a,b", "0,1", "1,-1", "nan,1", "1,2,3", "inf,0"])
+@pytest.mark.parametrize(
+    "text", ["", "2", "a,b", "0,1", "1,-1", "nan,1", "1,2,1.5", "1,2,0", "1,2,3,4", "1,2,", "inf,0"]
+)
 def test_settings_that_are_none_are_refused(text: str) -> None:
     with pytest.raises(SmoothingError, match=r"expected .* such as 2,0.02"):
         OneEuroSetting.parse(text)
+
+
+def test_stages_are_low_passes_one_behind_the_other() -> None:
+    once, twice = (OneEuroSetting.parse(f"1.5,0,{stages}") for stages in (1, 2))
+    assert once == OneEuroSetting.parse("1.5,0")
+    poses = walk()
+    np.testing.assert_allclose(smooth(poses, 50.0, twice), smooth(smooth(poses, 50.0, once), 50.0, once), atol=1e-3)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Final
 
 import numpy as np
@@ -25,7 +25,7 @@ def smoothed(runs: Sequence[Judged], setting: OneEuroSetting | None) -> dict[str
     """
     made = runs if setting is None else [replace(r, pose=smooth(r.pose, STEP_HZ, setting)) for r in runs]
     figures = over_users(by_user(made))
-    row = {"min_cutoff_hz": setting.min_cutoff_hz, "beta": setting.beta} if setting else {}
+    row = asdict(setting) if setting else {}
     row |= {key: figures[key] for key in KEYS if key in figures}
     if "jerk_m_s3" in figures:
         row["jerk_ratio"] = figures["jerk_m_s3"] / max(figures["true_jerk_m_s3"], 1e-9)

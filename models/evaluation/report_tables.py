@@ -22,8 +22,9 @@ ROTATIONS: Final[Columns] = (
     ("auc_median", "closure: AUC median"), ("auc_p10", "closure: AUC P10"),
 )  # fmt: skip
 SMOOTHING: Final[Columns] = (
-    ("min_cutoff_hz", "min cutoff Hz"), ("beta", "beta"), ("mpjpe_mm", "MPJPE mm"), ("fingertip_mm", "fingertips mm"),
-    ("jerk_m_s3", "jerk m/s³"), ("jerk_ratio", "jerk / truth"), ("added_lag_ms", "added lag ms"), ("lag_ms", "lag ms"),
+    ("min_cutoff_hz", "min cutoff Hz"), ("beta", "beta"), ("stages", "stages"), ("mpjpe_mm", "MPJPE mm"),
+    ("fingertip_mm", "fingertips mm"), ("jerk_m_s3", "jerk m/s³"), ("jerk_ratio", "jerk / truth"),
+    ("added_lag_ms", "added lag ms"), ("lag_ms", "lag ms"),
 )  # fmt: skip
 CALIBRATION: Final[Columns] = (
     ("seconds", "labelled seconds"), ("users", "users"), ("mpjpe_mm", "same donning mm"),
@@ -66,7 +67,8 @@ def tables(evaluation: Evaluation) -> Iterator[Part]:
         yield _part("Turned band", ROTATIONS, evaluation.rotations, note)
     if evaluation.smoothing:
         note = (
-            "One Euro filter after the model (Casiez, Roussel, Vogel, CHI 2012; speed = each point's own, mm/s). "
+            "One Euro filter after the model (Casiez, Roussel, Vogel, CHI 2012; speed = each point's own, mm/s; "
+            "its low-pass as many times over as there are stages). "
             "Jerk is the fingertips' at 50 poses a second; the added lag is that of the smoothed joint angles "
             "behind the raw ones."
         )

@@ -32,7 +32,7 @@ def command(
     seed: Annotated[int, typer.Option(min=0, help="Which users the split holds out.")] = 0,
     align: Annotated[float, typer.Option(metavar="SECONDS", min=0.0, help="Fit the band on this much rest, fist and wrist extension of each session first; it is not judged.")] = 0.0,
     rotations: Annotated[str, typer.Option(metavar="DEG,DEG", help=f"Judge with the band turned by these angles as well, both ways ({ROTATIONS_DEG}).")] = "",
-    smooth: Annotated[list[str] | None, typer.Option(metavar="MINCUTOFF,BETA", help="Judge with a One Euro filter after the model as well: Hz, and Hz per mm/s (2,0.02). May be given several times.")] = None,
+    smooth: Annotated[list[str] | None, typer.Option(metavar="MINCUTOFF,BETA[,STAGES]", help="Judge with a One Euro filter after the model as well: Hz, Hz per mm/s, and how many low-passes stand behind each other (2,0.02 or 2,0.02,2). May be given several times.")] = None,
     calibrate: Annotated[str, typer.Option(metavar="SECONDS,SECONDS", help="Tune the last two layers on this much labelled data of each user (0,30,60,120); needs the .keras file.")] = "",
     network: Annotated[Path | None, typer.Option(metavar="FILE", help="The .keras file that MODEL was exported from; without it MODEL's name with .keras.")] = None,
     manifest: Annotated[Path | None, typer.Option(metavar="FILE", help="The training's manifest.json, which says what gestures it left out; without it the one in MODEL's .run folder.")] = None,
