@@ -124,7 +124,7 @@ def test_a_turned_band_smoothing_and_gestures_are_judged_beside_still_hands(
     manifest = tmp_path / "manifest.json"
     manifest.write_text(json.dumps({"data": [{"synthetic": {"leave_out": ["fist"]}}]}))
     code, out, err = run_cli(
-        capsys, "evaluate", model, "--data", DATA, "--rotations", "45,90", "--smooth", "1,0", "--smooth", "0.3,0",
+        capsys, "evaluate", model, "--data", DATA, "--rotations", "0,45,90", "--smooth", "1,0", "--smooth", "0.3,0",
         "--split", "gesture", "--manifest", manifest, "--json", "-",
     )  # fmt: skip
     assert code == 0, err

@@ -153,7 +153,7 @@ def _predictors(tuner: Tuner, labelled: Track, mean: Floats | None) -> dict[str,
 def _row(seconds: float, found: Mapping[str, Sequence[Judged]]) -> dict[str, float]:
     errors = {name: list(mpjpe_by_user(runs).values()) for name, runs in found.items()}
     row = {name: float(np.mean(values)) for name, values in errors.items() if values}
-    return {"seconds": float(seconds), "users": float(len(errors["mpjpe_mm"])), **row}
+    return {"seconds": float(seconds), "users": len(errors["mpjpe_mm"]), **row}
 
 
 def _step(built: Built, variables: Sequence[Any], optimizer: Any) -> Callable[..., Any]:

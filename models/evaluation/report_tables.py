@@ -92,6 +92,8 @@ def number(value: Any) -> str:
     """As a reader wants it; empty for nothing."""
     if value is None or isinstance(value, str):
         return value or ""
+    if isinstance(value, int):
+        return str(value)
     return f"{value:.3g}" if abs(value) < 1 else f"{value:.2f}"
 
 

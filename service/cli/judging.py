@@ -94,7 +94,8 @@ def evaluate(
     )
     if asked.rotations:
         out.rotations = [
-            _rotation(content, spec, setting, tracks, cues, asked, degrees, mean) for degrees in (0.0, *asked.rotations)
+            _rotation(content, spec, setting, tracks, cues, asked, degrees, mean)
+            for degrees in sorted({0.0, *asked.rotations})
         ]
         own = out.baselines.get("user's own mean pose", {}).get("mpjpe_mm")
         out.rotations = [{**row, **({"user_mean_mpjpe_mm": own} if own is not None else {})} for row in out.rotations]
