@@ -1,26 +1,30 @@
 """Residual dense layers on running averages of up to 0.4 s, with a hand at its end: for people it has never seen.
 
 Its memory is in the averages alone. So every labelled step is an example of its own, and a batch holds hundreds of
-people and donnings, where a network that looks back holds a handful of runs. Of the minutes before it knows
-nothing: what those say of the few people it learned from is not true of the next one.
+people and donnings, where a network that looks back holds a handful of runs. Of the half minute before it hears a few
+numbers only: enough to tell what the arm is doing (gestures on demand, or whatever it likes), too few to tell whose
+arm it is, for what is true of the few people it learned from is not true of the next one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from models.architectures.base import Built, Network, Setting
+from models.architectures.base import SLOW, Built, Network, Setting, dense_macs
 from models.hand import CHANNELS
 from models.kinematics import ANGLES, BONES
 
 if TYPE_CHECKING:
     from models.architectures.stream import Memory
 
-TAUS: Final = (0.06, 0.15, 0.4)
+TAUS: Final = (0.06, 0.15, 0.4, 5.0, 25.0)
 WIDTH: Final = 128
 BLOCKS: Final = 3
 DROPOUT: Final = 0.1
+USE_HIDDEN: Final = 16
+USE: Final = 4
+"""Numbers that stand for the half minute before."""
+_FAST: Final = (len(TAUS) - SLOW) * CHANNELS
 
 
 def trunk(features: Any, width: int) -> Any:
@@ -35,9 +39,13 @@ def trunk(features: Any, width: int) -> Any:
 
 
 def core(memory: Memory, features: Any) -> Any:
+    from keras import layers
+
     from models.architectures.stream import one_size_outputs
 
-    return one_size_outputs(trunk(features, WIDTH))
+    hidden = layers.Dense(USE_HIDDEN, activation="silu")(features[..., _FAST:])
+    use = layers.Dense(USE, activation="tanh")(hidden)
+    return one_size_outputs(trunk(layers.Concatenate()([features[..., :_FAST], use]), WIDTH))
 
 
 def build(setting: Setting) -> Built:
@@ -46,9 +54,9 @@ def build(setting: Setting) -> Built:
     return assemble(core, TAUS, setting, tail=3)
 
 
-def trunk_macs(taus: Sequence[float], width: int) -> int:
+def trunk_macs(inputs: int, width: int) -> int:
     """Multiply-accumulates of `trunk`."""
-    return len(taus) * CHANNELS * width + (2 * BLOCKS + 1) * width * width
+    return inputs * width + (2 * BLOCKS + 1) * width * width
 
 
 def trunk_biases(width: int) -> int:
@@ -56,13 +64,15 @@ def trunk_biases(width: int) -> int:
     return (2 * BLOCKS + 2) * width
 
 
-_MACS: Final = trunk_macs(TAUS, WIDTH) + WIDTH * len(ANGLES) + len(BONES)
+_MACS: Final = (
+    dense_macs(SLOW * CHANNELS, USE_HIDDEN, USE) + trunk_macs(_FAST + USE, WIDTH) + WIDTH * len(ANGLES) + len(BONES)
+)
 
 NETWORK: Final = Network(
     name="stream_mlp",
     kind="stream",
-    summary="residual dense layers of 128 on averages of 0.06, 0.15 and 0.4 s, angles, hand of one size",
-    parameters=_MACS + trunk_biases(WIDTH) + len(ANGLES) + len(BONES),
+    summary="residual dense layers of 128 on averages of 0.06 to 0.4 s and 4 numbers of the last 25 s, angles, hand",
+    parameters=_MACS + USE_HIDDEN + USE + trunk_biases(WIDTH) + len(ANGLES) + len(BONES),
     steps=0,
     context_s=max(TAUS),
     macs=_MACS,

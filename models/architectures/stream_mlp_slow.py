@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from models.architectures.base import HAND_BIASES, Built, Network, Setting, hand_macs
 from models.architectures.stream_mlp import trunk, trunk_biases, trunk_macs
+from models.hand import CHANNELS
 
 if TYPE_CHECKING:
     from models.architectures.stream import Memory
@@ -30,7 +31,7 @@ def build(setting: Setting) -> Built:
     return assemble(core, TAUS, setting)
 
 
-_MACS: Final = trunk_macs(TAUS, WIDTH) + hand_macs(WIDTH)
+_MACS: Final = trunk_macs(len(TAUS) * CHANNELS, WIDTH) + hand_macs(WIDTH)
 
 NETWORK: Final = Network(
     name="stream_mlp_slow",

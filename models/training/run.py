@@ -44,7 +44,7 @@ PLANS: Final = {
     "cnn_lstm": _IMAGES,
     "conv_lstm": _IMAGES,
     "stream": _STREAM,
-    "stream_mlp": replace(_MANY, epochs=10),
+    "stream_mlp": replace(_MANY, epochs=10, keep_last=True),
     "stream_mlp_slow": _MANY,
 }
 """By name where a network has a plan of its own, else by kind."""

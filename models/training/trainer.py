@@ -41,6 +41,8 @@ class Plan:
     """Share of runs from sessions with class labels instead of poses; None = as many as there are."""
     patience: int = 10
     """Epochs without a better validation error before it stops."""
+    keep_last: bool = False
+    """Keep the last network, not the one that was best: where few people validate, the schedule's end says more."""
     seed: int = 0
     validation_batches: int = 40
     augmentation: Augmentation = field(default_factory=Augmentation)
@@ -63,6 +65,7 @@ class Epoch:
     learning_rate: float
     seconds: float
     best: bool
+    """Its network is kept."""
 
 
 @dataclass(slots=True)
@@ -132,8 +135,8 @@ class Trainer:
             self._save()
             progress.on_epoch(epoch)
         self._built.body.set_weights(self._best)
-        best = min(self._done, key=lambda e: e.mpjpe_mm, default=None)
-        return Outcome(tuple(self._done), self._best_mm, best.rmse_mm if best else math.inf, stopped)
+        kept = next((epoch for epoch in reversed(self._done) if epoch.best), None)
+        return Outcome(tuple(self._done), self._best_mm, kept.rmse_mm if kept else math.inf, stopped)
 
     def _epoch(self, progress: Progress) -> tuple[Epoch | None, bool]:
         began = time.perf_counter()
@@ -150,7 +153,7 @@ class Trainer:
         if not losses:
             return None, True
         error, rmse = self.validate()
-        best = error < self._best_mm
+        best = self._plan.keep_last or error < self._best_mm
         if best:
             self._best, self._best_mm = self._built.body.get_weights(), error
         rate = float(self._optimizer.learning_rate.numpy())
@@ -257,7 +260,8 @@ def _train_step(built: Built, optimizer: Any, plan: Plan) -> Any:
     # XLA makes convolutions a third faster and loops over an LSTM's steps slower.
     compiled = built.front is None and built.every == 1
 
-    @tf.function(input_signature=_signature(built), jit_compile=compiled)  # type: ignore[untyped-decorator]
+    # Traced with the sizes of its batches, which are all alike: with open sizes XLA now and then mixes shapes up.
+    @tf.function(jit_compile=compiled)  # type: ignore[untyped-decorator]
     def step(emg: Any, mix: Any, pose: Any, weight: Any, asked: Any) -> Any:
         with tf.GradientTape() as tape:
             guess = labelled(built, built.body(envelopes(built, emg, mix), training=True))
