@@ -9,7 +9,6 @@ import pytest
 
 from models.architectures import network
 from models.architectures.base import Setting
-from models.hand import Floats
 from tests.training_help import needs_training, prepare, small_tracks
 
 if TYPE_CHECKING:
@@ -150,26 +149,20 @@ def test_losses_are_what_the_metrics_say() -> None:
     )
 
 
-def test_a_pose_that_was_asked_for_counts_beyond_a_margin_and_a_wrong_fist_as_much_as_a_distance() -> None:
+def test_a_pose_that_was_asked_for_counts_squared_and_a_wrong_fist_as_much_as_a_distance() -> None:
     prepare()
-    from models.training.losses import APART_MM, MARGIN_MM, mpjpe
+    from models.training.losses import mpjpe
     from service.cli.gestures import parse
 
     poses = parse("7=fist,-1=rest")
     truth, pose = (np.tile(poses[label], (2, 3, 1)) for label in (7, -1))
-    weight, asked = np.ones((2, 3), np.float32), np.ones(2, np.float32)
-
-    def loss(share: float, asked: Floats) -> float:
-        return float(mpjpe(truth, truth + np.float32(share) * (pose - truth), weight, asked))
-
-    apart = loss(1.0, 0 * asked)
-    assert apart == pytest.approx(APART_MM, rel=0.02)
-    assert loss(1.0, asked) == pytest.approx(apart, rel=0.05)
-    assert loss(0.9 * MARGIN_MM / APART_MM, asked) == pytest.approx(0.0, abs=1e-3)
-    beyond = (loss(0.7, 0 * asked) - MARGIN_MM) / (loss(1.0, 0 * asked) - MARGIN_MM)
-    assert loss(0.7, asked) == pytest.approx(loss(1.0, asked) * beyond**2, rel=1e-3)
-    mixed = loss(0.7, np.array([0.0, 1.0], np.float32))
-    assert mixed == pytest.approx((loss(0.7, 0 * asked) + loss(0.7, asked)) / 2, rel=1e-3)
+    weight = np.ones((2, 3), np.float32)
+    by_distance, by_square = (float(mpjpe(truth, pose, weight, np.full(2, asked, np.float32))) for asked in (0.0, 1.0))
+    assert by_square == pytest.approx(by_distance, rel=0.02)
+    halfway = float(mpjpe(truth, (truth + pose) / 2, weight, np.ones(2, np.float32)))
+    assert halfway == pytest.approx(by_square / 4, rel=1e-3)
+    mixed = float(mpjpe(truth, (truth + pose) / 2, weight, np.array([0.0, 1.0], np.float32)))
+    assert mixed == pytest.approx((by_distance / 2 + by_square / 4) / 2, rel=0.02)
 
 
 def test_the_last_network_is_kept_where_that_is_the_plan(tmp_path: Path) -> None:

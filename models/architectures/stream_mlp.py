@@ -1,7 +1,7 @@
 """Residual dense layers on running averages of up to 0.4 s, with a hand at its end: for people it has never seen.
 
 Its memory is in the averages alone. So every labelled step is an example of its own, and a batch holds hundreds of
-people and donnings, where a network that looks back holds a handful of runs. Of the half minute before it hears a few
+people and donnings, where a network that looks back holds a handful of runs. Of the half minute before it hears two
 numbers only: enough to tell what the arm is doing (gestures on demand, or whatever it likes), too few to tell whose
 arm it is, for what is true of the few people it learned from is not true of the next one.
 """
@@ -22,7 +22,7 @@ WIDTH: Final = 128
 BLOCKS: Final = 3
 DROPOUT: Final = 0.1
 USE_HIDDEN: Final = 16
-USE: Final = 4
+USE: Final = 2
 """Numbers that stand for the half minute before."""
 _FAST: Final = (len(TAUS) - SLOW) * CHANNELS
 
@@ -71,7 +71,7 @@ _MACS: Final = (
 NETWORK: Final = Network(
     name="stream_mlp",
     kind="stream",
-    summary="residual dense layers of 128 on averages of 0.06 to 0.4 s and 4 numbers of the last 25 s, angles, hand",
+    summary="residual dense layers of 128 on averages of 0.06 to 0.4 s and 2 numbers of the last 25 s, angles, hand",
     parameters=_MACS + USE_HIDDEN + USE + trunk_biases(WIDTH) + len(ANGLES) + len(BONES),
     steps=0,
     context_s=max(TAUS),

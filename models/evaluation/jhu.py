@@ -23,7 +23,7 @@ Fit = Callable[[Floats, Floats, Flags, Flags], Callable[[Floats], Floats]]
 """Features, targets, rows to learn from, and which of those to choose on -> a predictor of consecutive features."""
 
 RATE_HZ: Final = 50.0
-TAUS: Final = (0.06, 0.3, 1.0, 4.0)
+TAUS: Final = (0.06, 0.15, 0.4, 1.0, 4.0)
 BLOCKS: Final = 10
 GUARD_S: Final = 4.0
 """One context length: the slowest running average's time constant."""
@@ -35,12 +35,8 @@ RUN: Final = 200
 """Rows of a training run of a network that remembers (4 s)."""
 DROPOUT: Final = 0.35
 NOISE: Final = 0.2
-BRANCHES: Final = 3
-UNITS: Final = 40
-DENSE_UNITS: Final = 64
-BATCH: Final = 16
-MOMENTUM: Final = 0.98
-"""Of the running average of the weights, per step: 50 steps, two epochs and a half."""
+REMEMBERING: Final = 2
+"""Recurrent branches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +59,7 @@ class Table:
     """The session on a regular grid."""
 
     features: Floats
-    """(n, 32)"""
+    """(n, 40)"""
     angles: Floats
     """(n, 5) degrees."""
     known: Flags
@@ -132,15 +128,9 @@ def extra_trees(x: Floats, y: Floats, learned: Flags, inner: Flags) -> Callable[
 
 
 def network(x: Floats, y: Floats, learned: Flags, inner: Flags) -> Callable[[Floats], Floats]:
-    """A network on the running averages; its number of epochs is chosen on the inner block, guarded like the tenth."""
-    rest = learned & ~_widened(inner, round(GUARD_S * RATE_HZ))
-    history = _train(x, y, rest, MOST_EPOCHS, inner)[1]
+    """A network on the running averages; its number of epochs is chosen on the inner block."""
+    history = _train(x, y, learned & ~inner, MOST_EPOCHS, inner)[1]
     return _train(x, y, learned, int(np.argmin(history)) + 1, None)[0]
-
-
-def _widened(rows: Flags, by: int) -> Flags:
-    """Those rows, and so many on both sides."""
-    return np.asarray(np.convolve(rows, np.ones(2 * by + 1), mode="same") > 0.5)
 
 
 def _train(
@@ -150,29 +140,23 @@ def _train(
 
     keras.utils.set_random_seed(0)
     centre, spread, mean, scale = x[rows].mean(axis=0), x[rows].std(axis=0), y[rows].mean(axis=0), y[rows].std(axis=0)
-    scaled, target = (x - centre) / spread, np.tile((y - mean) / scale, BRANCHES)
+    scaled, target = (x - centre) / spread, (y - mean) / scale
     inputs = keras.Input((None, x.shape[1]))
-    branches = _branches(keras.layers.GaussianNoise(NOISE)(inputs), y.shape[1])
-    model = keras.Model(inputs, keras.layers.Concatenate()(branches))
-    model.compile(
-        optimizer=keras.optimizers.AdamW(2e-3, weight_decay=1e-3, use_ema=True, ema_momentum=MOMENTUM),
-        loss=keras.losses.Huber(0.5),
-    )
+    model = keras.Model(inputs, _branches(keras.layers.GaussianNoise(NOISE)(inputs), y.shape[1]))
+    model.compile(optimizer=keras.optimizers.AdamW(2e-3, weight_decay=1e-3), loss=keras.losses.Huber(0.5))
     runs = _runs(scaled, target, rows)
-    # What is judged, and what is kept in the end, are the running averages of the weights.
-    callbacks: list[Any] = [keras.callbacks.SwapEMAWeights()]
-    validation = None
+    kept, validation = [], None
     if judge_on is not None:
-        callbacks.append(keras.callbacks.EarlyStopping(patience=PATIENCE))
+        kept = [keras.callbacks.EarlyStopping(patience=PATIENCE)]
         validation = _runs(scaled, target, judge_on, overlap=1)
     history = model.fit(
-        *runs[:2], sample_weight=runs[2], batch_size=BATCH, epochs=epochs, verbose=0, validation_data=validation,
-        callbacks=callbacks,
+        *runs[:2], sample_weight=runs[2], batch_size=16, epochs=epochs, verbose=0, validation_data=validation,
+        callbacks=kept,
     )  # fmt: skip
 
     def predict(part: Floats) -> Floats:
         said = np.asarray(model(((part - centre) / spread)[np.newaxis], training=False))[0]
-        return np.asarray(said.reshape(len(part), BRANCHES, -1).mean(axis=1) * scale + mean, np.float32)
+        return np.asarray(said * scale + mean, np.float32)
 
     return predict, history.history.get("val_loss", [])
 
@@ -185,16 +169,15 @@ def _runs(x: Floats, y: Floats, rows: Flags, overlap: int = 2) -> tuple[Floats, 
     return np.stack([x[part] for part in cut]), np.stack([y[part] for part in cut]), weight
 
 
-def _branches(x: Any, outputs: int) -> list[Any]:
-    """One branch that remembers nothing and some that do. Each learns all of it, and errs in its own way: their mean
-    is what the network says."""
+def _branches(x: Any, outputs: int) -> Any:
+    """The mean of a branch that remembers nothing and of some that do: alone, each errs in its own way."""
     from keras import layers
 
     dense = x
     for _ in range(2):
-        dense = layers.Dropout(DROPOUT)(layers.Dense(DENSE_UNITS, activation="silu")(dense))
-    recurrent = [layers.Dropout(DROPOUT)(layers.GRU(UNITS, return_sequences=True)(x)) for _ in range(BRANCHES - 1)]
-    return [layers.Dense(outputs)(branch) for branch in (dense, *recurrent)]
+        dense = layers.Dropout(DROPOUT)(layers.Dense(64, activation="silu")(dense))
+    recurrent = [layers.Dropout(DROPOUT)(layers.GRU(40, return_sequences=True)(x)) for _ in range(REMEMBERING)]
+    return layers.Average()([layers.Dense(outputs)(branch) for branch in (dense, *recurrent)])
 
 
 def _sklearn(model: Any, x: Floats, y: Floats) -> Callable[[Floats], Floats]:

@@ -10,24 +10,21 @@ import tensorflow as tf
 Loss = Callable[[Any, Any, Any, Any], Any]
 
 
-MARGIN_MM: Final = 20.0
-"""Whoever was asked for a fist or for rest may hold the hand so far from it: a finger or two may do something else."""
-APART_MM: Final = 50.0
-"""Between a fist and a hand at rest. Who does the wrong one of the two costs as much as that, as by the distance."""
+ASKED_MM: Final = 76.0
+"""A fist and a hand at rest are 50 mm apart on average, and their mean square is this times as much: a hand that does
+the wrong one of the two costs the same by either loss."""
 
 
 def mpjpe(truth: Any, pose: Any, weight: Any, asked: Any) -> Any:
-    """Mean distance of the 20 points that are not the wrist, mm; where the pose is what was asked for, the square of
-    what is beyond a margin.
+    """Mean distance of the 20 points that are not the wrist, mm; squared where the pose is what was asked for.
 
-    Of such a pose it is known that the hand was closed or open, not where each finger was. And a distance is least at
-    the median: half-way between two gestures it makes a network choose one of them, where its square puts what is
-    uncertain between them, in order.
+    A distance is least at the median: half-way between two gestures it makes a network choose one of them. Its
+    square is least at the mean, so that what is uncertain comes out between them, in order.
     """
-    distance = distances(truth, pose)
-    beyond = tf.square(tf.nn.relu(distance - MARGIN_MM)) * (APART_MM / (APART_MM - MARGIN_MM) ** 2)
+    square = squares(truth, pose)
+    distance = tf.reduce_mean(tf.sqrt(square + 1e-6), axis=-1)
     chosen = asked[(slice(None), *[None] * (len(weight.shape) - 1))] > 0.5
-    return weighted(tf.where(chosen, beyond, distance), weight)
+    return weighted(tf.where(chosen, tf.reduce_mean(square, axis=-1) / ASKED_MM, distance), weight)
 
 
 def mse(truth: Any, pose: Any, weight: Any, asked: Any) -> Any:

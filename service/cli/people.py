@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from service.cli.datasets import Item
 
 FOLDS: Final = 5
-EPOCHS: Final = 7
+EPOCHS: Final = 8
 GESTURES: Final = "7=fist,-1=rest"
 VALIDATION: Final = 0.04
 """Share of each fold's people, synthetic ones included, who are not trained on: on them the log's errors are."""
