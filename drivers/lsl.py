@@ -169,7 +169,7 @@ class LslSource:
     def _emit(self, samples: Floats, t: Doubles, arrival: float, fresh: bool, emit: Emit) -> None:
         rows = np.ascontiguousarray(samples[:, self._channels], dtype=np.float32)
         for run in consecutive(t, self.info.rate_hz):
-            missing = self._missing(float(t[run.start]))
+            missing = self._missing(float(t[run.start]), fresh)
             self.lost += missing
             self._last_t = max(self._last_t, float(t[run.start]))
             emit(Frame(self._next + missing, self._last_t, rows[run], arrival, fresh or missing > 0))
@@ -177,10 +177,10 @@ class LslSource:
             self._last_t = max(self._last_t, float(t[run.stop - 1]))
             fresh = False
 
-    def _missing(self, t: float) -> int:
-        """Samples missing before the one of this time."""
+    def _missing(self, t: float, fresh: bool) -> int:
+        """Samples missing before the one of this time; a fresh connection's are missing however short the break was."""
         apart = t - self._last_t
-        if self._next == 0 or apart <= max(GAP_S, 2 / self.info.rate_hz):
+        if self._next == 0 or apart <= (0.0 if fresh else max(GAP_S, 2 / self.info.rate_hz)):
             return 0
         return max(0, round(apart * self.info.rate_hz) - 1)
 
