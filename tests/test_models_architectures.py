@@ -221,7 +221,7 @@ def test_serving_a_stream_at_its_rate_is_what_was_trained(made: Made) -> None:
 
 
 @pytest.mark.parametrize("made", ["stream_mlp"], indirect=True)
-def test_a_network_without_slow_averages_knows_one_hand_for_all(made: Made) -> None:
+def test_a_network_that_does_not_hear_who_wears_it_knows_one_hand_for_all(made: Made) -> None:
     from exporters.parity import probe
     from models.kinematics import measure
 

@@ -21,10 +21,9 @@ def mpjpe(truth: Any, pose: Any, weight: Any, asked: Any) -> Any:
     A distance is least at the median: half-way between two gestures it makes a network choose one of them. Its
     square is least at the mean, so that what is uncertain comes out between them, in order.
     """
-    square = squares(truth, pose)
-    distance = tf.reduce_mean(tf.sqrt(square + 1e-6), axis=-1)
+    square = tf.reduce_mean(squares(truth, pose), axis=-1) / ASKED_MM
     chosen = asked[(slice(None), *[None] * (len(weight.shape) - 1))] > 0.5
-    return weighted(tf.where(chosen, tf.reduce_mean(square, axis=-1) / ASKED_MM, distance), weight)
+    return weighted(tf.where(chosen, square, distances(truth, pose)), weight)
 
 
 def mse(truth: Any, pose: Any, weight: Any, asked: Any) -> Any:
