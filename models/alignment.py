@@ -8,12 +8,16 @@ The matrix is found from 10-15 s in which the wearer rests, makes a fist and ext
 gives a ring of eight levels, and those rings are compared with the template of the people that the
 model was trained on. Rest counts as one of the cues but not for the turn: an arm that is held up rests with
 its extensors at work, and dividing by that moves the ring of every movement.
+
+No two forearms are alike once turn, side and gains are taken out. What is left between the wearer's cues and the
+template goes into a small mixing of the channels: the ridge solution, so that three rings do not claim more of an
+8 x 8 matrix than they say.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -34,6 +38,8 @@ ROLL_SD: Final = 1.3
 ROLL_PRICE: Final = 0.05
 """A turn by one `ROLL_SD` costs half of this in correlation with the template, one by two `ROLL_SD` twice this."""
 MAX_GAIN: Final = 4.0
+MIXING_PRICE: Final = 0.15
+"""Ridge penalty of the mixing that is left after turn, side and gains, with each cue's ring of length one."""
 TEMPLATE_ROUNDS: Final = 5
 _TINY: Final = 1e-3
 _WHOLE: Final = np.stack([np.roll(np.eye(CHANNELS), -turn, axis=1) for turn in range(CHANNELS)])
@@ -62,12 +68,14 @@ class Fit:
     gains: tuple[float, ...]
     """(8,) factors that bring the channels to the template's level."""
     score: float
-    """Correlation with the template after alignment, at most 1."""
+    """Correlation with the template after turn and side, at most 1."""
+    mixing: Floats = field(default_factory=lambda: np.eye(CHANNELS, dtype=np.float32), compare=False)
+    """(8, 8) what turn, side and gains leave, near the identity."""
 
     def matrix(self) -> Floats:
         """The (8, 8) float32 matrix for `envelope @ matrix`."""
         ring = np.eye(CHANNELS)[:, list(MIRRORED_CHANNELS)] if self.mirrored else np.eye(CHANNELS)
-        return np.asarray(ring @ roll(self.roll) * np.asarray(self.gains), np.float32)
+        return np.asarray((ring @ roll(self.roll) * np.asarray(self.gains)) @ self.mixing, np.float32)
 
 
 def roll(channels: float) -> Floats:
@@ -137,7 +145,7 @@ def fit(found: Mapping[str, npt.ArrayLike], target: Template, *, mirror: bool = 
         found: cue -> (8,) level, as `levels` gives them.
         target: the template of the model.
         mirror: look for a ring that runs the other way too.
-        gains: undo gains; without, only the roll and side.
+        gains: undo gains and mix what they leave; without, only the roll and side.
 
     Raises:
         AlignmentError: fewer than two cues in common with the template.
@@ -152,8 +160,11 @@ def fit(found: Mapping[str, npt.ArrayLike], target: Template, *, mirror: bool = 
     _, turn, flip = max(_best(person, centre, flip=side) for side in ((False, True) if mirror else (False,)))
     score = _score(person, centre, turn, flip)
     turned = {cue: _turn(level, turn, flip) for cue, level in person.items()}
-    factor = _gains(turned, centre) if gains else np.ones(CHANNELS)
-    return Fit(float(turn), flip, tuple(float(g) for g in factor), float(score))
+    if not gains:
+        return Fit(float(turn), flip, (1.0,) * CHANNELS, float(score))
+    factor = _gains(turned, centre)
+    left = _mixing({cue: level * factor for cue, level in turned.items()}, centre)
+    return Fit(float(turn), flip, tuple(float(g) for g in factor), float(score), left)
 
 
 def _log(level: Doubles, floor: float = _TINY) -> Doubles:
@@ -208,3 +219,12 @@ def _mean_turn(turns: Doubles) -> float:
 def _gains(person: Mapping[str, Doubles], centre: Mapping[str, Doubles]) -> Doubles:
     ratio = np.mean([_log(centre[cue]) - _log(level) for cue, level in person.items() if cue != REST], axis=0)
     return np.asarray(np.clip(np.exp(ratio), 1.0 / MAX_GAIN, MAX_GAIN), np.float64)
+
+
+def _mixing(person: Mapping[str, Doubles], centre: Mapping[str, Doubles]) -> Floats:
+    """The matrix nearest the identity (ridge) that takes the person's rings to the template's."""
+    size = {cue: np.linalg.norm(centre[cue]) + _TINY for cue in person}
+    rings = np.stack([person[cue] / size[cue] for cue in person])
+    wanted = np.stack([centre[cue] / size[cue] for cue in person])
+    change = np.linalg.solve(rings.T @ rings + MIXING_PRICE * np.eye(CHANNELS), rings.T @ (wanted - rings))
+    return np.asarray(np.eye(CHANNELS) + change, np.float32)

@@ -67,6 +67,23 @@ def test_the_matrix_brings_a_band_back_to_the_template(gain: float) -> None:
         np.testing.assert_allclose(worn[cue] @ matrix, PERSON[cue], rtol=0.2)
 
 
+def test_what_turn_and_gains_leave_is_mixed_towards_the_template() -> None:
+    worn = {cue: level.copy() for cue, level in turned(PERSON, 1.0).items()}
+    worn["fist"] += bump(6.5, 3.0, 12.0)
+    found = fit(worn, TARGET, mirror=False)
+    plain = Fit(found.roll, found.mirrored, found.gains, found.score).matrix()
+    before, after = (
+        sum(np.linalg.norm(worn[cue] @ matrix - PERSON[cue]) ** 2 / np.linalg.norm(PERSON[cue]) ** 2 for cue in PERSON)
+        for matrix in (plain, found.matrix())
+    )
+    assert after < 0.6 * before
+    assert np.abs(found.mixing - np.eye(CHANNELS)).max() < 0.5
+
+
+def test_a_band_that_sits_as_the_template_is_left_alone() -> None:
+    np.testing.assert_allclose(fit(PERSON, TARGET).matrix(), np.eye(CHANNELS), atol=1e-6)
+
+
 def test_gains_stay_within_reason() -> None:
     found = fit(turned(PERSON, 0.0, 1e-3), TARGET, mirror=False)
     assert max(found.gains) <= 4.0
