@@ -2,7 +2,8 @@
 
 Run: .venv/bin/python docs/figures.py [--check]
 Sources: the metadata of service/weights/*.onnx; docs/bench.json as `myocast bench --json` writes it; and what
-`myocast compare` writes: docs/compare.md (its table.md), docs/people.md and docs/jhu.md.
+`myocast compare` writes: docs/compare.md (its table.md), docs/people.md and docs/jhu.md; docs/demo/report.md of
+`myocast evaluate`.
 """
 
 from __future__ import annotations
@@ -72,6 +73,17 @@ def written(name: str) -> str:
     return "\n".join(lines[:after])
 
 
+def demo() -> str:
+    """The shipped model on the demo session: the figures that `myocast evaluate` wrote into docs/demo/report.md."""
+    shown = ("figure", "---", "MPJPE", "the same", "R²", "fingertips |", "finger |", "mm |")
+    lines = [line for line in (ROOT / "docs" / "demo" / "report.md").read_text().splitlines() if line.startswith("|")]
+    end = next(i for i, line in enumerate(lines) if line.startswith("| mm")) + 1
+    kept = [line for line in lines[:end] if line.removeprefix("|").lstrip().startswith(shown)]
+    middle = next(i for i, line in enumerate(kept) if line.startswith("| finger |"))
+    figures = ["|".join(line.split("|")[:3]) + "|" for line in kept[:middle]]
+    return "\n".join([figures[0].replace("mean over users", "demo session"), *figures[1:], "", *kept[middle:]])
+
+
 def _number(value: float) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:.3g}"
 
@@ -80,6 +92,7 @@ def fill(text: str) -> str:
     """The README with its marked parts made anew."""
     for name, content in (
         ("model", models()),
+        ("demo", demo()),
         ("bench", bench()),
         *((name, written(name)) for name in ("compare", "people", "jhu")),
     ):

@@ -230,6 +230,16 @@ def test_a_network_that_does_not_hear_who_wears_it_knows_one_hand_for_all(made: 
     np.testing.assert_allclose(lengths[0], made.run.setting.scaling.bones, rtol=0.05)
 
 
+def test_of_several_branches_each_run_teaches_one_and_all_are_asked() -> None:
+    from models.architectures.stream import OneOf
+
+    branches = [np.full((64, 3, 2), value, np.float32) for value in (-1.0, 2.0, 5.0)]
+    chosen = np.asarray(OneOf()(branches, training=True))
+    assert {float(v) for v in np.unique(chosen)} == {-1.0, 2.0, 5.0}
+    np.testing.assert_array_equal(chosen, np.broadcast_to(chosen[:, :1, :1], chosen.shape))
+    np.testing.assert_allclose(np.asarray(OneOf()(branches)), 2.0)
+
+
 def run_onnx(session: Any, emg: Any) -> Any:
     return in_pieces(session, emg, [emg.shape[1]])
 

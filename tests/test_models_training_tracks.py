@@ -227,14 +227,16 @@ def test_aligned_bands_are_trained_on_as_often_as_asked() -> None:
     from models.training.augment import NONE
     from models.training.batches import Windows
 
-    (track,) = canonical_tracks()[-1:]
-    windows = Windows([replace(track, aligned=roll(2.0))], 8, RAW)
-    rng = np.random.default_rng(0)
-    index = np.zeros(2000, np.int64)
-    mixes = windows.batch(index, replace(NONE, align=0.3), rng).mix
-    turned = (mixes == roll(2.0)).all(axis=(1, 2))
-    assert turned.mean() == pytest.approx(0.3, abs=0.04)
-    assert (mixes[~turned] == np.eye(CHANNELS)).all()
+    tracks = canonical_tracks()
+    assert {track.canonical for track in tracks} == {False, True}
+    for canonical, share in ((False, 0.3), (True, 0.8)):
+        track = next(track for track in tracks if track.canonical == canonical)
+        windows = Windows([replace(track, aligned=roll(2.0))], 8, RAW)
+        some = np.zeros(2000, np.int64)
+        mixes = windows.batch(some, replace(NONE, align=0.3, align_asked=0.8), np.random.default_rng(0)).mix
+        turned = (mixes == roll(2.0)).all(axis=(1, 2))
+        assert turned.mean() == pytest.approx(share, abs=0.04)
+        assert (mixes[~turned] == np.eye(CHANNELS)).all()
 
 
 def test_donnings_are_aligned_by_their_own_cues() -> None:

@@ -73,6 +73,25 @@ class Memory:
         return state
 
 
+class OneOf(layers.Layer):  # type: ignore[misc]
+    """The mean of several branches (batch, n, width); in training each run hears one of them, drawn at random.
+
+    So every branch learns on its own and errs in its own way, which their mean makes up for; branches that
+    learned to be right together would not.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._seed = keras.random.SeedGenerator()
+
+    def call(self, branches: Sequence[Any], training: bool = False) -> Any:
+        if not training:
+            return sum(branches[1:], branches[0]) / len(branches)
+        drawn = keras.random.uniform((ops.shape(branches[0])[0], 1, 1), 0, len(branches), seed=self._seed)
+        chosen = ops.floor(drawn)
+        return sum(ops.where(chosen == number, branch, 0.0) for number, branch in enumerate(branches))
+
+
 def hand_outputs(x: Any, features: Any) -> Any:
     """What a core ends with: (batch, n, 40), the angles from `x`, the bones from the slow averages alone.
 

@@ -1,9 +1,11 @@
 """Residual dense layers on running averages of up to 0.4 s, with a hand at its end: for people it has never seen.
 
 Its memory is in the averages alone. So every labelled step is an example of its own, and a batch holds hundreds of
-people and donnings, where a network that looks back holds a handful of runs. Of the half minute before it hears two
+people and donnings, where a network that looks back holds a handful of runs. Of the half minute before it hears four
 numbers only: enough to tell what the arm is doing (gestures on demand, or whatever it likes), too few to tell whose
-arm it is, for what is true of the few people it learned from is not true of the next one.
+arm it is, for what is true of the few people it learned from is not true of the next one. Two trunks learn apart
+and are averaged: how sure a fist is on the next person's arm changes more from one training to another than from one
+network to another.
 """
 
 from __future__ import annotations
@@ -20,9 +22,10 @@ if TYPE_CHECKING:
 TAUS: Final = (0.06, 0.15, 0.4, 5.0, 25.0)
 WIDTH: Final = 128
 BLOCKS: Final = 3
+TRUNKS: Final = 2
 DROPOUT: Final = 0.1
 USE_HIDDEN: Final = 16
-USE: Final = 2
+USE: Final = 4
 """Numbers that stand for the half minute before."""
 _FAST: Final = (len(TAUS) - SLOW) * CHANNELS
 
@@ -41,17 +44,18 @@ def trunk(features: Any, width: int) -> Any:
 def core(memory: Memory, features: Any) -> Any:
     from keras import layers
 
-    from models.architectures.stream import one_size_outputs
+    from models.architectures.stream import OneOf, one_size_outputs
 
     hidden = layers.Dense(USE_HIDDEN, activation="silu")(features[..., _FAST:])
     use = layers.Dense(USE, activation="tanh")(hidden)
-    return one_size_outputs(trunk(layers.Concatenate()([features[..., :_FAST], use]), WIDTH))
+    heard = layers.Concatenate()([features[..., :_FAST], use])
+    return one_size_outputs(OneOf()([trunk(heard, WIDTH) for _ in range(TRUNKS)]))
 
 
 def build(setting: Setting) -> Built:
     from models.architectures.stream import assemble
 
-    return assemble(core, TAUS, setting, tail=3)
+    return assemble(core, TAUS, setting, tail=TRUNKS + 2)
 
 
 def trunk_macs(inputs: int, width: int) -> int:
@@ -65,14 +69,17 @@ def trunk_biases(width: int) -> int:
 
 
 _MACS: Final = (
-    dense_macs(SLOW * CHANNELS, USE_HIDDEN, USE) + trunk_macs(_FAST + USE, WIDTH) + WIDTH * len(ANGLES) + len(BONES)
+    dense_macs(SLOW * CHANNELS, USE_HIDDEN, USE)
+    + TRUNKS * trunk_macs(_FAST + USE, WIDTH)
+    + dense_macs(WIDTH, len(ANGLES))
+    + len(BONES)
 )
 
 NETWORK: Final = Network(
     name="stream_mlp",
     kind="stream",
-    summary="residual dense layers of 128 on averages of 0.06 to 0.4 s and 2 numbers of the last 25 s, angles, hand",
-    parameters=_MACS + USE_HIDDEN + USE + trunk_biases(WIDTH) + len(ANGLES) + len(BONES),
+    summary="two stacks of dense layers of 128 on averages of 0.06 to 0.4 s and 4 numbers of the last 25 s, hand",
+    parameters=_MACS + USE_HIDDEN + USE + TRUNKS * trunk_biases(WIDTH) + len(ANGLES) + len(BONES),
     steps=0,
     context_s=max(TAUS),
     macs=_MACS,

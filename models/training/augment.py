@@ -29,6 +29,8 @@ class Augmentation:
     """SD of added noise, in counts of raw EMG."""
     align: float = 0.0
     """Share of runs whose band is aligned to the template first, where that is known."""
+    align_asked: float = 0.0
+    """The same for runs whose pose is what was asked for."""
     aligned_roll: float = 0.6
     """How far those are turned; the others by `roll`."""
     packet_loss: float = 0.002
@@ -56,4 +58,4 @@ class Augmentation:
         return out
 
 
-NONE = Augmentation(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+NONE = Augmentation(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)

@@ -163,7 +163,7 @@ def _coarse_envelope(emg: Floats, raw: bool) -> Floats:
 
 
 _MEASURED, _STILL, _MOVING = range(3)
-MOVING: Final = 0.6
+MOVING: Final = 0.55
 """Share of canonical runs from sessions with gestures that have poses of their own, which are rare among rest."""
 
 
@@ -189,12 +189,13 @@ def _of_rows(
 ) -> tuple[Floats, Floats]:
     """`mix` and `asked` of a batch: a row's augmentation comes after its alignment, as often as that is asked for."""
     known = np.array([owner.aligned is not None for owner in owners])
-    chosen = known & (rng.random(len(owners)) < augmentation.align)
+    asked = np.array([owner.canonical for owner in owners])
+    chosen = known & (rng.random(len(owners)) < np.where(asked, augmentation.align_asked, augmentation.align))
     mixes = augmentation.mixes(len(owners), rng, chosen)
     for row, owner in enumerate(owners):
         if chosen[row] and owner.aligned is not None:
             mixes[row] = owner.aligned @ mixes[row]
-    return mixes, np.array([owner.canonical for owner in owners], np.float32)
+    return mixes, asked.astype(np.float32)
 
 
 def _usable(track: Track, steps: int, hop: int) -> Ints:

@@ -164,9 +164,8 @@ def _one(
     from models.training.trainer import Progress
 
     stem = out / f"{network.name}-{plan.seed}"
-    key = hashlib.sha256(
-        json.dumps([recipe, asdict(plan), network.name], sort_keys=True, default=str).encode()
-    ).hexdigest()
+    asked = [recipe, asdict(plan), network.name, network.parameters]
+    key = hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()
     saved = stem.with_suffix(".json")
     if saved.exists():
         known: dict[str, Any] = json.loads(saved.read_text())

@@ -39,7 +39,8 @@ def command(
     patience: Annotated[int | None, typer.Option(min=1, help="Epochs without improvement before it stops.")] = None,
     roll: Annotated[float | None, typer.Option(min=0.0, max=4.0, help="Augmentation: turns of the band by up to so many channels.")] = None,
     gain: Annotated[float | None, typer.Option(min=0.0, max=2.0, help="Augmentation: SD of the logarithm of the gain.")] = None,
-    align: Annotated[float, typer.Option(min=0.0, max=1.0, help="Share of training on bands that are aligned to the template, so that an aligned band works best.")] = 0.7,
+    align: Annotated[float, typer.Option(min=0.0, max=1.0, help="Share of training on measured poses whose band is aligned to the template first.")] = 0.3,
+    align_gestures: Annotated[float, typer.Option(min=0.0, max=1.0, help="The same for the sessions of --gestures; the more, the better an aligned band works.")] = 0.8,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     threads: Annotated[int | None, typer.Option(min=1, help="Processor threads; default all.")] = None,
     resume: Annotated[bool, typer.Option(help="Go on from the checkpoint in FILE.run/.")] = False,
@@ -76,7 +77,7 @@ def command(
         loss=loss,
         seed=seed,
         canonical_share=canonical_share,
-        augmentation=replace(usual.augmentation, align=align, **changed),
+        augmentation=replace(usual.augmentation, align=align, align_asked=align_gestures, **changed),
         **{key: value for key, value in given.items() if value is not None},
     )
     folder = out.with_suffix(".run")
