@@ -28,7 +28,7 @@ class Augmentation:
     noise: float = 0.5
     """SD of added noise, in counts of raw EMG."""
     align: float = 0.0
-    """Share of runs whose band is aligned to the template first, where that is known."""
+    """Share of runs with a measured pose whose band is aligned to the template first, where that is known."""
     align_asked: float = 0.0
     """The same for runs whose pose is what was asked for."""
     aligned_roll: float = 0.6

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
@@ -162,10 +161,10 @@ def _one(
     """One training, or what an earlier run found with the same data and plan."""
     from models.training.run import Run
     from models.training.trainer import Progress
+    from service.cli.datasets import recipe_key
 
     stem = out / f"{network.name}-{plan.seed}"
-    asked = [recipe, asdict(plan), network.name, network.parameters]
-    key = hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()
+    key = recipe_key([recipe, asdict(plan), network.name, network.parameters])
     saved = stem.with_suffix(".json")
     if saved.exists():
         known: dict[str, Any] = json.loads(saved.read_text())

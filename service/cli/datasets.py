@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -72,6 +73,11 @@ class Item:
             return {"synthetic": self.synthetic, "sha256": hashlib.sha256(recipe.encode()).hexdigest()}
         with self.path.open("rb") as file:
             return {"file": str(self.path), "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+
+
+def recipe_key(recipe: object) -> str:
+    """By which a saved result is known again: a hash of the data, plan and network that it came from."""
+    return hashlib.sha256(json.dumps(recipe, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def items(paths: Sequence[str]) -> list[Item]:

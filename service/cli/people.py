@@ -6,7 +6,6 @@ synthetic people. All sessions are judged as they come (cold) and with their ban
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -17,6 +16,7 @@ import numpy as np
 import typer
 
 from models.errors import MyocastError
+from service.cli.training_data import ALIGN, ALIGN_GESTURES
 
 if TYPE_CHECKING:
     from models.architectures.base import Setting
@@ -33,8 +33,6 @@ VALIDATION: Final = 0.04
 """Share of each fold's people, synthetic ones included, who are not trained on: on them the log's errors are."""
 REAL: Final = 0.5
 """Share of training on recorded people."""
-ALIGNED: Final = (0.3, 0.8)
-"""Share of training on synthetic people, and on recorded ones, whose band is aligned first."""
 SEED: Final = 1
 """Of the folds; another division of the same people chose the settings."""
 ALIGN_S: Final = 15.0
@@ -78,6 +76,7 @@ def compare_people(
     """Train and judge all folds, and write `people.md` and `people.json` into `out`; folds that are there are kept."""
     from models.architectures import DEFAULT, network
     from models.architectures.base import Setting
+    from service.cli.datasets import recipe_key
     from service.cli.training_data import TEMPLATE_CUES_S, calibrations, load_tracks
 
     setting = Setting(50.0 if mode == "envelope" else 200.0, mode)
@@ -97,7 +96,7 @@ def compare_people(
         "data": [item.describe() for item in (*folders, *made)], "mode": mode, "plan": asdict(plan),
         "network": [DEFAULT, network(DEFAULT).parameters],
     }  # fmt: skip
-    key = hashlib.sha256(json.dumps(recipe, sort_keys=True, default=str).encode()).hexdigest()
+    key = recipe_key(recipe)
     found: dict[str, list[dict[str, Any]]] = {way: [] for way in WAYS}
     for fold, people in enumerate(folds([track.user for track in material.judged], plan.seed)):
         for way, sessions in _fold(material, people, plan, out / f"fold-{fold}", f"{key}-{fold}").items():
@@ -119,8 +118,7 @@ def plan_for_people() -> Plan:
     from models.training.run import plan_of
 
     plan = plan_of(network(DEFAULT))
-    made, recorded = ALIGNED
-    augmentation = replace(plan.augmentation, align=made, align_asked=recorded)
+    augmentation = replace(plan.augmentation, align=ALIGN, align_asked=ALIGN_GESTURES)
     return replace(plan, epochs=EPOCHS, seed=SEED, canonical_share=REAL, augmentation=augmentation)
 
 

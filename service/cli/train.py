@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from service.cli.training_data import ALIGN, ALIGN_GESTURES
+
 if TYPE_CHECKING:
     from models.training.run import Run
     from models.training.tracks import Track
@@ -39,8 +41,8 @@ def command(
     patience: Annotated[int | None, typer.Option(min=1, help="Epochs without improvement before it stops.")] = None,
     roll: Annotated[float | None, typer.Option(min=0.0, max=4.0, help="Augmentation: turns of the band by up to so many channels.")] = None,
     gain: Annotated[float | None, typer.Option(min=0.0, max=2.0, help="Augmentation: SD of the logarithm of the gain.")] = None,
-    align: Annotated[float, typer.Option(min=0.0, max=1.0, help="Share of training on measured poses whose band is aligned to the template first.")] = 0.3,
-    align_gestures: Annotated[float, typer.Option(min=0.0, max=1.0, help="The same for the sessions of --gestures; the more, the better an aligned band works.")] = 0.8,
+    align: Annotated[float, typer.Option(min=0.0, max=1.0, help="Share of training on measured poses whose band is aligned to the template first.")] = ALIGN,
+    align_gestures: Annotated[float, typer.Option(min=0.0, max=1.0, help="The same for the sessions of --gestures; the more, the better an aligned band works.")] = ALIGN_GESTURES,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     threads: Annotated[int | None, typer.Option(min=1, help="Processor threads; default all.")] = None,
     resume: Annotated[bool, typer.Option(help="Go on from the checkpoint in FILE.run/.")] = False,

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 
 TEMPLATE_CUES_S: Final = 12.0
 """How long synthetic wearers follow the cues."""
+ALIGN: Final = 0.3
+"""Share of training on measured poses whose band is aligned to the template first."""
+ALIGN_GESTURES: Final = 0.8
+"""The same for sessions of people who were asked for gestures."""
 
 
 def calibrations(found: Sequence[Item], seconds: float, setting: Setting) -> list[Track]:
