@@ -100,6 +100,26 @@ def test_training_goes_on_from_its_checkpoint(tmp_path: Path, name: str, optimiz
     assert len(log) == 4
 
 
+@pytest.mark.parametrize("change", ["network", "optimizer", "cut short"])
+def test_a_checkpoint_of_something_else_is_refused_in_one_line(tmp_path: Path, change: str) -> None:
+    from models.training.trainer import CheckpointError, Progress
+
+    folder = tmp_path / "net.run"
+    folder.mkdir()
+    first = make_run(tmp_path / "net.keras", plan(epochs=1), folder, "lstm_ae_small")
+    first.prepare()
+    first.train(Progress())
+    checkpoint = folder / "checkpoint.npz"
+    if change == "cut short":
+        checkpoint.write_bytes(checkpoint.read_bytes()[:2000])
+    name = "stream_lstm" if change == "network" else "lstm_ae_small"
+    again = make_run(
+        tmp_path / "net.keras", plan(epochs=2, optimizer="muon" if change == "optimizer" else "adamw"), folder, name
+    )
+    with pytest.raises(CheckpointError, match=r"checkpoint\.npz: not a checkpoint .*; train without --resume"):
+        again.prepare(resume=True)
+
+
 def test_it_stops_when_nothing_improves(tmp_path: Path) -> None:
     from models.training.trainer import Progress
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import math
 import time
-from collections.abc import Callable, Sequence
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -15,11 +16,16 @@ import numpy as np
 import tensorflow as tf
 
 from models.architectures.base import END, Built
+from models.errors import MyocastError
 from models.training.augment import NONE, Augmentation
 from models.training.batches import Batch, Batches
 from models.training.losses import LOSSES, distances, movement, weighted
 
 WARM_UP: Final = 100
+
+
+class CheckpointError(MyocastError):
+    """A checkpoint that training cannot go on from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,20 +111,32 @@ class Trainer:
         self._best_mm = math.inf
 
     def resume(self) -> int:
-        """Go on from the run's checkpoint. Returns the epochs already done (0 without a checkpoint)."""
+        """Go on from the run's checkpoint. Returns the epochs already done (0 without a checkpoint).
+
+        Raises:
+            CheckpointError: it is not of this network and optimizer, or cannot be read.
+        """
         path = self._checkpoint
         if path is None or not path.exists():
             return 0
-        with np.load(path) as saved:
-            body = len(self._built.body.get_weights())
-            self._built.body.set_weights([saved[f"w{i}"] for i in range(body)])
-            self._best = [saved[f"b{i}"] for i in range(body)]
-            for i, variable in enumerate(self._optimizer.variables):
-                variable.assign(saved[f"o{i}"])
-            self._best_mm = float(saved["best_mm"])
-            self._done = [_epoch_of(row) for row in saved["log"].tolist()]
+        try:
+            with np.load(path) as saved:
+                self._restore(dict(saved))
+        except (KeyError, ValueError, EOFError, zipfile.BadZipFile):
+            raise CheckpointError(
+                f"{path}: not a checkpoint of this network and optimizer; train without --resume to begin anew"
+            ) from None
         self._rng = np.random.default_rng([self._plan.seed, 1, len(self._done)])
         return len(self._done)
+
+    def _restore(self, saved: Mapping[str, Any]) -> None:
+        body = len(self._built.body.get_weights())
+        self._built.body.set_weights([saved[f"w{i}"] for i in range(body)])
+        self._best = [saved[f"b{i}"] for i in range(body)]
+        for i, variable in enumerate(self._optimizer.variables):
+            variable.assign(saved[f"o{i}"])
+        self._best_mm = float(saved["best_mm"])
+        self._done = [_epoch_of(row) for row in saved["log"].tolist()]
 
     def run(self, progress: Progress | None = None) -> Outcome:
         """Train until the plan is through, nothing improves, or `progress.stop` says so."""
