@@ -9,6 +9,8 @@ import pytest
 
 from models.architectures import network
 from models.architectures.base import Setting
+from models.evaluation.bands import CLASS_CUES
+from models.onnx_file import read_spec
 from tests.training_help import needs_training, prepare, run_cli, small_tracks
 
 pytestmark = needs_training
@@ -116,6 +118,31 @@ def test_people_with_class_labels_are_judged_by_closure(
     assert 0.0 <= found["closure"]["auc_median"] <= 1.0
     assert not found["figures"]
     assert ("aligned on 6 s" in found["split"]) == bool(align)
+    assert [(row["user"], row["session"]) for row in found["bands"]] == (
+        [(row["user"], row["session"]) for row in found["sessions"]] if align else []
+    )
+
+
+def test_how_aligned_bands_sit_is_told(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    template = read_spec(model.read_bytes(), model.name).validation["template"]
+    rng = np.random.default_rng(2)
+    for person, turn in (("10001-1", 0), ("10002-1", 2)):
+        (tmp_path / person).mkdir()
+        for label, cue in CLASS_CUES.items():
+            emg = np.roll(rng.normal(0.0, 1.25, (3200, 8)) * template[cue], turn, axis=1)
+            np.savetxt(tmp_path / person / f"{label}.txt", np.column_stack([emg, np.full(3200, label)]), fmt="%d")
+    code, out, err = run_cli(
+        capsys, "evaluate", model, "--data", tmp_path, "--align", 6, "--json", tmp_path / "found.json",
+        "--report", tmp_path / "report",
+    )  # fmt: skip
+    assert code == 0, err
+    bands = json.loads((tmp_path / "found.json").read_text())["bands"]
+    assert [row["turn_channels"] for row in bands] == pytest.approx([0.0, 2.0], abs=0.3)
+    assert bands[1]["turn_deg"] == pytest.approx(90.0, abs=13.5)
+    assert all(row["score"] > 0.8 and not row["mirrored"] for row in bands)
+    for text in (out, (tmp_path / "report" / "report.md").read_text()):
+        assert "How the bands sit" in text
+        assert "as usual" in text
 
 
 def test_a_turned_band_smoothing_and_gestures_are_judged_beside_still_hands(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -95,6 +95,20 @@ def band_fit(cues: Mapping[str, Floats], target: Template) -> Fit:
     """
     names = [cue for cue, emg in cues.items() for _ in range(len(emg))]
     return fit(levels(np.concatenate(list(cues.values())), names), target)
+
+
+def band_row(track: Track, found: Fit) -> dict[str, Any]:
+    """How the band of a donning sits against the template, for a report.
+
+    Returns:
+        `user`, `session`, `turn_channels` and `turn_deg` (to either side, at most 4 channels = 180 degrees),
+        `mirrored`, and `score` as in `Fit`.
+    """
+    turn = (found.roll + CHANNELS / 2) % CHANNELS - CHANNELS / 2
+    return {
+        "user": track.user, "session": track.session, "turn_channels": round(turn, 3),
+        "turn_deg": round(turn * 360.0 / CHANNELS, 1), "mirrored": found.mirrored, "score": round(found.score, 3),
+    }  # fmt: skip
 
 
 def cue_levels(cues: Mapping[str, Floats]) -> dict[str, Floats]:

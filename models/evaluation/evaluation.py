@@ -31,6 +31,8 @@ class Evaluation:
     """Rows of `gestures.by_gesture`."""
     gestures_note: str = ""
     """Which of them the network was trained on, in words."""
+    bands: Sequence[Mapping[str, Any]] = ()
+    """Rows of `bands.band_row`: how each aligned band sits."""
     closure: Mapping[str, float] = field(default_factory=dict)
     closure_baseline: Mapping[str, float] = field(default_factory=dict)
     """The same figures for the mean EMG amplitude; its shares of closed samples mean nothing."""
@@ -48,6 +50,7 @@ class Evaluation:
             "rotations": [dict(row) for row in self.rotations],
             "smoothing": [dict(row) for row in self.smoothing],
             "gestures": [dict(row) for row in self.gestures],
+            "bands": [dict(row) for row in self.bands],
             "closure": dict(self.closure),
             "closure_baseline": {key: self.closure_baseline[key] for key in AMPLITUDE if key in self.closure_baseline},
             "sessions": [asdict(one) | {"works": one.works} for one in self.sessions],

@@ -32,6 +32,10 @@ CALIBRATION: Final[Columns] = (
     ("other_mpjpe_mm", "other donning mm"), ("other_mean_pose_mpjpe_mm", "other: mean pose mm"),
     ("other_user_mean_mpjpe_mm", "other: user's mean pose mm"),
 )  # fmt: skip
+BANDS: Final[Columns] = (
+    ("user", "person"), ("session", "session"), ("turn_channels", "turned by channels"), ("turn_deg", "deg"),
+    ("side", "ring runs"), ("score", "correlation with the template"),
+)  # fmt: skip
 SESSIONS: Final[Columns] = (
     ("user", "person"), ("session", "session"), ("auc", "AUC fist / wrist"), ("fist", "fist closed"),
     ("wrist", "wrist closed"), ("rest", "rest closed"), ("works", "works"),
@@ -80,6 +84,10 @@ def tables(evaluation: Evaluation) -> Iterator[Part]:
             "labelled seconds."
         )
         yield _part("Calibration", CALIBRATION, evaluation.calibration, note)
+    if evaluation.bands:
+        rows = [{**row, "side": "the other way" if row["mirrored"] else "as usual"} for row in evaluation.bands]
+        note = "Found from the cues alone; gains and mixing follow. A low correlation means that the fit is a guess."
+        yield _part("How the bands sit", BANDS, rows, note)
     if evaluation.sessions:
         rows = [
             {key: getattr(one, key) for key, _ in SESSIONS} | {"works": "yes" if one.works else "no"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -73,7 +73,8 @@ def evaluate(
     from models.evaluation.metrics import by_user, over_users
 
     asked = replace(asked, skip=max(asked.skip, spec.window // setting.decimation - 1))
-    runs, judged, sessions = _judge(content, spec, tracks, cues, asked)
+    found = _judge(content, spec, tracks, cues, asked)
+    runs, sessions = found.runs, found.sessions
     if not runs and not sessions:
         raise EvaluateError(
             "nothing to judge by: the data has neither poses nor the class labels of rest, fist and wrist gestures"
@@ -90,6 +91,7 @@ def evaluate(
         closure=_closure_summary([model for model, _ in sessions]),
         closure_baseline=_closure_summary([amplitude for _, amplitude in sessions]),
         sessions=[model for model, _ in sessions],
+        bands=found.bands,
         runs=runs,
     )
     if asked.rotations:
@@ -104,7 +106,7 @@ def evaluate(
 
         out.smoothing = [smoothed(runs, setting) for setting in (None, *asked.smoothing)]
     if asked.gestures is not None:
-        _add_gestures(out, runs, judged, mean, asked)
+        _add_gestures(out, runs, found.tracks, mean, asked)
     if asked.calibrate:
         out.calibration = _calibration(posed, setting, mean, asked)
     return out
@@ -134,40 +136,50 @@ def session_closures(
     Raises:
         EvaluateError: the model has no template to align to.
     """
-    return _judge(content, spec, tracks, (), Asked(align=align))[2]
+    return _judge(content, spec, tracks, (), Asked(align=align)).sessions
 
 
-def _judge(
-    content: bytes, spec: ModelSpec, tracks: Sequence[Track], cues: Sequence[Track], asked: Asked
-) -> tuple[list[Judged], list[Track], list[tuple[SessionClosure, SessionClosure]]]:
-    """Runs with poses, their tracks, and closure of the sessions without (the model's and the amplitude's)."""
+@dataclass(slots=True)
+class _Found:
+    """One pass of a model over tracks."""
+
+    runs: list[Judged] = field(default_factory=list)
+    """With poses."""
+    tracks: list[Track] = field(default_factory=list)
+    """Those of the runs."""
+    sessions: list[tuple[SessionClosure, SessionClosure]] = field(default_factory=list)
+    """Without poses: by the model, and by the amplitude of the EMG alone."""
+    bands: list[Mapping[str, Any]] = field(default_factory=list)
+    """Of each donning that was aligned."""
+
+
+def _judge(content: bytes, spec: ModelSpec, tracks: Sequence[Track], cues: Sequence[Track], asked: Asked) -> _Found:
     from models.evaluation.predict import judge
 
-    runs: list[Judged] = []
-    judged: list[Track] = []
-    sessions: list[tuple[SessionClosure, SessionClosure]] = []
-    for predictor, group in _predictors(content, spec, tracks, cues, asked.align):
+    found = _Found()
+    for predictor, group, band in _predictors(content, spec, tracks, cues, asked.align):
+        found.bands += [band] if band else []
         posed = [t for t in group if t.weight.any()]
         pairs = [(r, t) for r, t in zip(judge(predictor, posed, asked.skip), posed, strict=True) if r.valid.any()]
-        runs += [run for run, _ in pairs]
-        judged += [track for _, track in pairs]
-        sessions += _closures(predictor, [t for t in group if not t.weight.any()], asked.skip)
-    return runs, judged, sessions
+        found.runs += [run for run, _ in pairs]
+        found.tracks += [track for _, track in pairs]
+        found.sessions += _closures(predictor, [t for t in group if not t.weight.any()], asked.skip)
+    return found
 
 
 def _predictors(
     content: bytes, spec: ModelSpec, tracks: Sequence[Track], asked: Sequence[Track], align: float
-) -> Iterator[tuple[Predictor, Sequence[Track]]]:
-    """A predictor for each donning, aligned if asked for, and the tracks it is judged on."""
+) -> Iterator[tuple[Predictor, Sequence[Track], Mapping[str, Any] | None]]:
+    """A predictor for each donning, the tracks it is judged on, and how the band sits if it was to be aligned."""
     from models.evaluation.predict import from_onnx
     from models.onnx_session import open_session
 
     if not align:
-        yield from_onnx(open_session(content), spec), tracks
+        yield from_onnx(open_session(content), spec), tracks, None
         return
     from exporters.align import with_alignment
     from models.alignment import Template
-    from models.evaluation.bands import band_fit, split_cues
+    from models.evaluation.bands import band_fit, band_row, split_cues
 
     levels = spec.validation.get("template")
     if not levels:
@@ -179,8 +191,9 @@ def _predictors(
         cues, rest = split_cues([t for t in tracks if (t.user, t.session) == key], align)
         cues = cues or split_cues([t for t in asked if (t.user, t.session) == key], align)[0]
         if len(cues) > 1:
-            content_here = with_alignment(content, band_fit(cues, template).matrix())
-            yield from_onnx(open_session(content_here), spec), rest
+            fit = band_fit(cues, template)
+            fitted = with_alignment(content, fit.matrix())
+            yield from_onnx(open_session(fitted), spec), rest, band_row(rest[0], fit)
 
 
 def _closures(predictor: Predictor, tracks: Sequence[Track], skip: int) -> list[tuple[SessionClosure, SessionClosure]]:
@@ -225,9 +238,9 @@ def _rotation(
     sessions: list[SessionClosure] = []
     for way in (1.0, -1.0) if degrees else (1.0,):
         turned = [rotated(part, way * degrees, rectified=setting.emg_mode == "envelope") for part in (tracks, cues)]
-        more, _, found = _judge(content, spec, turned[0], turned[1], asked)
-        runs += more
-        sessions += [model for model, _ in found]
+        found = _judge(content, spec, turned[0], turned[1], asked)
+        runs += found.runs
+        sessions += [model for model, _ in found.sessions]
     row = {"degrees": degrees}
     if runs:
         figures = over_users(by_user(runs, mean))
