@@ -1,8 +1,9 @@
 """A check on real paired data: five finger angles of one person from eight channels (JHU-NTX-2023).
 
 The session is cut into ten contiguous blocks. Each is judged by learners that saw the nine others, with a guard
-on both sides of it; what they choose (how long to train) they choose on one of the nine, never on the tenth. A
-learner that remembers may hear the EMG of the guard before it is judged, as it would in service.
+on both sides of it; what they choose (how long to train) they choose on two of the nine, guarded in the same way,
+never on the tenth. A learner that remembers may hear the EMG of the guard before it is judged, as it would in
+service.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ TAUS: Final = (0.06, 0.15, 0.4, 1.0, 4.0)
 BLOCKS: Final = 10
 GUARD_S: Final = 4.0
 """One context length: the slowest running average's time constant."""
+INNER: Final = (3, 7)
+"""The blocks to choose on come so many after the one that is judged, past the last from the first again."""
 NEAR_S: Final = 0.15
 """Rows further than this from any label are not judged."""
 MOST_EPOCHS: Final = 40
@@ -35,8 +38,10 @@ RUN: Final = 200
 """Rows of a training run of a network that remembers (4 s)."""
 DROPOUT: Final = 0.35
 NOISE: Final = 0.2
-REMEMBERING: Final = 2
-"""Recurrent branches."""
+GROUPS: Final = 3
+"""Parts of the network that learn apart and are averaged."""
+HUBER: Final = 1.0
+"""Standard deviations up to which the loss is a square."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +91,15 @@ def blocks(n: int) -> list[tuple[Flags, Flags, Flags]]:
     for block in range(BLOCKS):
         judged = (row >= edges[block]) & (row < edges[block + 1])
         learned = (row < edges[block] - guard) | (row >= edges[block + 1] + guard)
-        inner = (block + BLOCKS // 2) % BLOCKS
-        out.append((judged, learned, learned & (row >= edges[inner]) & (row < edges[inner + 1])))
+        inner = [(block + away) % BLOCKS for away in INNER]
+        out.append((judged, learned, learned & np.isin(np.searchsorted(edges, row, side="right") - 1, inner)))
     return out
+
+
+def apart_from(rows: Flags) -> Flags:
+    """All rows but these and a guard on both sides of them."""
+    guard = round(GUARD_S * RATE_HZ)
+    return np.asarray(np.convolve(rows, np.ones(2 * guard + 1), mode="same") < 0.5)
 
 
 def judge(data: Table, learner: str, fit: Fit) -> Result:
@@ -128,8 +139,8 @@ def extra_trees(x: Floats, y: Floats, learned: Flags, inner: Flags) -> Callable[
 
 
 def network(x: Floats, y: Floats, learned: Flags, inner: Flags) -> Callable[[Floats], Floats]:
-    """A network on the running averages; its number of epochs is chosen on the inner block."""
-    history = _train(x, y, learned & ~inner, MOST_EPOCHS, inner)[1]
+    """A network on the running averages; its number of epochs is chosen on the inner blocks."""
+    history = _train(x, y, learned & apart_from(inner), MOST_EPOCHS, inner)[1]
     return _train(x, y, learned, int(np.argmin(history)) + 1, None)[0]
 
 
@@ -140,22 +151,24 @@ def _train(
 
     keras.utils.set_random_seed(0)
     centre, spread, mean, scale = x[rows].mean(axis=0), x[rows].std(axis=0), y[rows].mean(axis=0), y[rows].std(axis=0)
-    scaled, target = (x - centre) / spread, (y - mean) / scale
+    scaled, target = (x - centre) / spread, np.tile((y - mean) / scale, GROUPS)
     inputs = keras.Input((None, x.shape[1]))
-    model = keras.Model(inputs, _branches(keras.layers.GaussianNoise(NOISE)(inputs), y.shape[1]))
-    model.compile(optimizer=keras.optimizers.AdamW(2e-3, weight_decay=1e-3), loss=keras.losses.Huber(0.5))
+    groups = [_branches(keras.layers.GaussianNoise(NOISE)(inputs), y.shape[1]) for _ in range(GROUPS)]
+    apart = keras.Model(inputs, keras.layers.Concatenate()(groups))
+    together = keras.Model(inputs, keras.layers.Average()(groups))
+    apart.compile(optimizer=keras.optimizers.AdamW(2e-3, weight_decay=1e-3), loss=keras.losses.Huber(HUBER))
     runs = _runs(scaled, target, rows)
     kept, validation = [], None
     if judge_on is not None:
         kept = [keras.callbacks.EarlyStopping(patience=PATIENCE)]
         validation = _runs(scaled, target, judge_on, overlap=1)
-    history = model.fit(
+    history = apart.fit(
         *runs[:2], sample_weight=runs[2], batch_size=16, epochs=epochs, verbose=0, validation_data=validation,
         callbacks=kept,
     )  # fmt: skip
 
     def predict(part: Floats) -> Floats:
-        said = np.asarray(model(((part - centre) / spread)[np.newaxis], training=False))[0]
+        said = np.asarray(together(((part - centre) / spread)[np.newaxis], training=False))[0]
         return np.asarray(said * scale + mean, np.float32)
 
     return predict, history.history.get("val_loss", [])
@@ -170,14 +183,14 @@ def _runs(x: Floats, y: Floats, rows: Flags, overlap: int = 2) -> tuple[Floats, 
 
 
 def _branches(x: Any, outputs: int) -> Any:
-    """The mean of a branch that remembers nothing and of some that do: alone, each errs in its own way."""
+    """The mean of a branch that remembers nothing and of one that does: alone, each errs in its own way."""
     from keras import layers
 
     dense = x
     for _ in range(2):
         dense = layers.Dropout(DROPOUT)(layers.Dense(64, activation="silu")(dense))
-    recurrent = [layers.Dropout(DROPOUT)(layers.GRU(40, return_sequences=True)(x)) for _ in range(REMEMBERING)]
-    return layers.Average()([layers.Dense(outputs)(branch) for branch in (dense, *recurrent)])
+    recurrent = layers.Dropout(DROPOUT)(layers.GRU(40, return_sequences=True)(x))
+    return layers.Average()([layers.Dense(outputs)(branch) for branch in (dense, recurrent)])
 
 
 def _sklearn(model: Any, x: Floats, y: Floats) -> Callable[[Floats], Floats]:

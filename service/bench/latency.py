@@ -18,6 +18,7 @@ from service.bench.process import BenchError, Child, percent
 from service.bench.trace import POSE_COLUMNS
 from service.engine.predictor import ModelFile
 
+FIRST_POSE_S: Final = 30.0
 WARM_UP_S: Final = 1.0
 STAGES: Final = {
     "window": ("arrival", "due"),
@@ -145,11 +146,10 @@ def run(request: Request, folder: Path, progress: Progress) -> Run:
 
 def _stream(server: Child, clients: Child, request: Request, progress: Progress) -> dict[str, float]:
     """Warm up, then let it run; the CPU that both processes used meanwhile."""
-    begun = time.perf_counter()
-    while not clients.ask(do="poses")["poses"]:
-        if time.perf_counter() - begun > 30.0:
-            raise BenchError(f"{request.source}: no pose came within 30 s; try `myocast serve {request.source}`")
-        time.sleep(0.02)
+    if not clients.ask(do="first", within_s=FIRST_POSE_S)["came"]:
+        raise BenchError(
+            f"{request.source}: no pose came within {FIRST_POSE_S:g} s; try `myocast serve {request.source}`"
+        )
     time.sleep(WARM_UP_S)
     before = server.ask(do="usage"), clients.ask(do="usage")
     start = time.perf_counter()

@@ -18,24 +18,39 @@ from service.cli.serve import loop_factory
 ROW = tuple[int, int, int, int, int, float]
 
 
-def subscribe(line: Line, request: dict[str, Any]) -> None:
-    """Connect `clients` clients to `url`; orders: usage, poses (how many have come). Notes go to `notes` at the end.
+class Notes:
+    """What the clients have received."""
 
-    The file's array `poses` has columns client, seq, sample, skipped, gap, time (system-wide monotonic).
+    def __init__(self) -> None:
+        self.rows: list[ROW] = []
+        self.any = threading.Event()
+
+    def add(self, number: int, pose: Pose) -> None:
+        self.rows.append((number, pose.seq, pose.sample, pose.skipped, pose.gap, time.perf_counter()))
+        if len(self.rows) == 1:
+            self.any.set()
+
+
+def subscribe(line: Line, request: dict[str, Any]) -> None:
+    """Connect `clients` clients to `url` until the order `stop`.
+
+    Other orders: usage, poses (how many have come), first (whether one has come, waiting up to `within_s`).
+    At the end the file `notes` gets an array `poses` with columns client, seq, sample, skipped, gap, time
+    (system-wide monotonic).
     """
-    notes: list[ROW] = []
+    notes = Notes()
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(_subscribe(line, request["url"], request["clients"], notes))
-    np.savez(Path(request["notes"]), poses=np.array(notes, dtype=np.float64).reshape(-1, 6))
+    np.savez(Path(request["notes"]), poses=np.array(notes.rows, dtype=np.float64).reshape(-1, 6))
     line.send(stopped=True)
 
 
-async def _subscribe(line: Line, url: str, clients: int, notes: list[ROW]) -> None:
+async def _subscribe(line: Line, url: str, clients: int, notes: Notes) -> None:
     async with AsyncExitStack() as stack:
         # One after the other: the server numbers its clients in the order in which they come.
         for number in range(clients):
             client = connect(url, reconnect=False, queue=1)
-            client.on(Pose, lambda pose, number=number: _note(notes, number, pose))  # type: ignore[misc]
+            client.on(Pose, lambda pose, number=number: notes.add(number, pose))  # type: ignore[misc]
             try:
                 await stack.enter_async_context(client)
             except ClientError as error:
@@ -46,13 +61,15 @@ async def _subscribe(line: Line, url: str, clients: int, notes: list[ROW]) -> No
         await stop.wait()
 
 
-def _note(notes: list[ROW], number: int, pose: Pose) -> None:
-    notes.append((number, pose.seq, pose.sample, pose.skipped, pose.gap, time.perf_counter()))
-
-
-def _obey(line: Line, notes: list[ROW], loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+def _obey(line: Line, notes: Notes, loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
     def halt(_: dict[str, Any]) -> None:
         call_in(loop, stop.set)
 
-    line.obey({"usage": lambda _: usage(), "poses": lambda _: {"poses": len(notes)}, "stop": halt})
+    def first(order: dict[str, Any]) -> dict[str, Any]:
+        return {"came": notes.any.wait(order["within_s"])}
+
+    def poses(_: dict[str, Any]) -> dict[str, Any]:
+        return {"poses": len(notes.rows)}
+
+    line.obey({"usage": lambda _: usage(), "poses": poses, "first": first, "stop": halt})
     call_in(loop, stop.set)

@@ -129,7 +129,8 @@ def _compare_jhu(folder: Path, out: Path, threads: int | None) -> None:
         results.append(judge(data, name, fit))
         typer.echo(f"{name}: {results[-1].mean_deg:.2f} deg", err=True)
     out.mkdir(parents=True, exist_ok=True)
-    (out / "jhu.md").write_text(f"`myocast compare --jhu {folder.name} --out {out.name}`\n\n{markdown(results)}")
+    asked = f"--jhu {folder.name} --out {out.name}" + (f" --threads {threads}" if threads else "")
+    (out / "jhu.md").write_text(f"`myocast compare {asked}`\n\n{markdown(results)}")
     (out / "jhu.json").write_text(json.dumps([asdict(result) for result in results], indent=1))
     typer.echo(markdown(results))
 
