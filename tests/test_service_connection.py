@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from service import server
+from service.cli.serve import loop_factory
 from service.web import connection
 from service.web.connection import PortError, listen, raise_descriptor_limit
 from tests.live_server import Live, receive, serving
@@ -153,6 +154,28 @@ def test_an_address_that_cannot_be_listened_on(host: str, port: int) -> None:
     with pytest.raises(PortError) as refused:
         listen(host, port)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, loop_factory() or asyncio.new_event_loop])
+def test_small_messages_go_out_at_once_on_every_loop(new_loop: Callable[[], asyncio.AbstractEventLoop]) -> None:
+    """Nagle's algorithm would hold each pose back until the client has acknowledged the one before."""
+
+    async def held_back() -> bool:
+        found: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+
+        async def accept(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            sock: socket.socket = writer.get_extra_info("socket")
+            found.set_result(not sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+            writer.close()
+
+        sock = listen("127.0.0.1", 0)
+        address = sock.getsockname()
+        async with await asyncio.start_server(accept, sock=sock):
+            with socket.create_connection(address):
+                return await found
+
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        assert not runner.run(held_back())
 
 
 @pytest.mark.skipif(not socket.has_ipv6, reason="no IPv6 here")

@@ -16,13 +16,13 @@ from websockets.exceptions import ConnectionClosed, ConnectionClosedError
 from websockets.http11 import Request, Response
 
 from models.errors import MyocastError
+from service.listening import listen
 from service.outputs.leap_frame import LeapEncoder
 from service.outputs.origin import allowed
 from service.outputs.record import PoseRecord
 
 HOST: Final = "127.0.0.1"
-SEND_BUFFER: Final = 65536
-STUCK_AFTER_MS: Final = 10_000
+BACKLOG: Final = 128
 NORMAL_CLOSURE: Final = 1000
 _PATH: Final = re.compile(r"/v[1-7]\.json")
 
@@ -130,18 +130,9 @@ async def _send(connection: ServerConnection, slot: _Slot) -> None:
 
 
 def _listen(port: int) -> socket.socket:
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    # Accepted sockets inherit both: little may pile up in the kernel, and a peer that reads nothing goes away.
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
-    if hasattr(socket, "TCP_USER_TIMEOUT"):
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, STUCK_AFTER_MS)
     try:
-        listener.bind((HOST, port))
-        listener.listen()
+        return listen(HOST, port, BACKLOG)
     except OSError as error:
-        listener.close()
         raise LeapError(
             f"--leap {port}: {error.strerror}; is a Leap service running? Choose another port, or 0 for a free one"
         ) from None
-    return listener

@@ -16,15 +16,16 @@ from websockets.server import ServerProtocol
 from websockets.typing import StatusLike
 
 from models.errors import MyocastError
+from service import listening
+from service.listening import UNREAD_S
 from service.web.errors import error_body
 
-UNREAD_S: Final = 10.0
-"""A client that has read nothing for so long is gone, its socket included."""
 UNANSWERED_S: Final = 60.0
 """Patience with a client that takes everything but has never answered a ping: it may not know pings."""
 CHECK_S: Final = 2.5
 """How often a ping goes out, and how often an unanswered one is looked at."""
-SEND_BUFFER: Final = 65536
+BACKLOG: Final = 2048
+"""Clients that may knock at the same moment."""
 WRITE: Final = "myocast.write"
 """The extension of a connection's ASGI scope that holds `StreamConnection.write`."""
 _BYTES_ACKED: Final = slice(120, 128)
@@ -183,21 +184,10 @@ def listen(host: str, port: int) -> socket.socket:
     Raises:
         PortError: the port is taken, or the address is not this machine's.
     """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM)
     try:
-        if sys.platform != "win32":
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
-        if hasattr(socket, "TCP_USER_TIMEOUT"):
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(UNREAD_S * 1000))
-        sock.bind((host, port))
-        sock.listen(2048)
+        return listening.listen(host, port, BACKLOG)
     except (OSError, OverflowError) as error:
-        sock.close()
         raise PortError(_explain(host, port, error)) from None
-    sock.setblocking(False)
-    return sock
 
 
 def _explain(host: str, port: int, error: OSError | OverflowError) -> str:
