@@ -9,7 +9,6 @@ import numpy as np
 
 from drivers.base import Event, Frame
 from drivers.clock import Clock, now
-from models.hand import Floats
 from service.bench.process import clock_anchor
 from service.broadcast.hub import Client
 from service.engine.pose import Pose
@@ -27,8 +26,7 @@ class Trace:
         self._clock = clock
         self._poses: list[tuple[float, ...]] = []
         self._sent: list[tuple[int, int, float]] = []
-        self._emg: list[Floats] = []
-        self._samples: list[int] = []
+        self._frames: list[Frame] = []
         self._rows = 0
         self._handed = 0.0
         self._clients = 0
@@ -51,8 +49,9 @@ class Trace:
         anchor = clock_anchor()
         poses[:, POSE_COLUMNS.index("arrival") :] -= anchor
         sent[:, 2] -= anchor
-        emg = np.concatenate(self._emg) if self._emg else np.zeros((0, 8), dtype=np.float32)
-        np.savez(path, poses=poses, sent=sent, emg=emg, sample=np.array(self._samples, dtype=np.int64))
+        emg = np.concatenate([np.zeros((0, 8), dtype=np.float32), *(frame.samples for frame in self._frames)])
+        sample = [frame.sample + row for frame in self._frames for row in range(len(frame.samples))]
+        np.savez(path, poses=poses, sent=sent, emg=emg, sample=np.array(sample, dtype=np.int64))
 
     def _on_handed(self, pose: Pose) -> None:
         self._handed = self._clock()
@@ -72,8 +71,7 @@ class Trace:
 
     def _on_event(self, device: int, event: Event) -> None:
         if isinstance(event, Frame) and self._rows < KEEP_SAMPLES:
-            self._emg.append(event.samples)
-            self._samples.extend(range(event.sample, event.sample + len(event.samples)))
+            self._frames.append(event)
             self._rows += len(event.samples)
 
 

@@ -130,10 +130,11 @@ class Device:
             await self.engine.close()
 
     def _on_frame(self, frame: Frame) -> None:
-        self.frames += 1
-        self.status.on_frame(frame)
+        # First of all: the worker wakes while the rest is done here.
         if self.engine is not None:
             self.engine.push(frame)
+        self.frames += 1
+        self.status.on_frame(frame)
         if self._hub.wanted("emg"):
             self._emg.push(frame, self.real_rate_hz)
         else:
