@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from contextlib import suppress
 from importlib.resources import as_file, files
 from typing import Final, cast, get_args
 
@@ -173,9 +172,12 @@ class ReplaySource:
             await asyncio.sleep(0)
             return
         wait = max(self._real(self._next_due()) - self._clock(), self._tick)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(wait):
-                await self._changed.wait()
+        # A bare timer: `asyncio.timeout` would raise and catch an exception for every frame.
+        timer = asyncio.get_running_loop().call_later(wait, self._changed.set)
+        try:
+            await self._changed.wait()
+        finally:
+            timer.cancel()
 
     @property
     def _tick(self) -> float:
