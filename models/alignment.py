@@ -72,6 +72,11 @@ class Fit:
     mixing: Floats = field(default_factory=lambda: np.eye(CHANNELS, dtype=np.float32), compare=False)
     """(8, 8) what turn, side and gains leave, near the identity."""
 
+    @property
+    def turn(self) -> float:
+        """`roll` to the nearer side, [-4, 4)."""
+        return _nearer_side(self.roll)
+
     def matrix(self) -> Floats:
         """The (8, 8) float32 matrix for `envelope @ matrix`."""
         ring = np.eye(CHANNELS)[:, list(MIRRORED_CHANNELS)] if self.mirrored else np.eye(CHANNELS)
@@ -200,8 +205,11 @@ def _best(person: Mapping[str, Doubles], centre: Mapping[str, Doubles], *, flip:
 
 
 def _price(turn: float) -> float:
-    near = (turn + CHANNELS / 2) % CHANNELS - CHANNELS / 2
-    return 0.5 * ROLL_PRICE * (near / ROLL_SD) ** 2
+    return 0.5 * ROLL_PRICE * (_nearer_side(turn) / ROLL_SD) ** 2
+
+
+def _nearer_side(turn: float) -> float:
+    return (turn + CHANNELS / 2) % CHANNELS - CHANNELS / 2
 
 
 def _centre(worn: Sequence[Mapping[str, Doubles]], turns: Doubles) -> dict[str, Doubles]:

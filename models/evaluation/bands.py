@@ -104,10 +104,9 @@ def band_row(track: Track, found: Fit) -> dict[str, Any]:
         `user`, `session`, `turn_channels` and `turn_deg` (to either side, at most 4 channels = 180 degrees),
         `mirrored`, and `score` as in `Fit`.
     """
-    turn = (found.roll + CHANNELS / 2) % CHANNELS - CHANNELS / 2
     return {
-        "user": track.user, "session": track.session, "turn_channels": round(turn, 3),
-        "turn_deg": round(turn * 360.0 / CHANNELS, 1), "mirrored": found.mirrored, "score": round(found.score, 3),
+        "user": track.user, "session": track.session, "turn_channels": round(found.turn, 3),
+        "turn_deg": round(found.turn * 360.0 / CHANNELS, 1), "mirrored": found.mirrored, "score": round(found.score, 3),
     }  # fmt: skip
 
 

@@ -28,6 +28,7 @@ TAUS: Final = (0.06, 0.15, 0.4, 1.0, 4.0)
 BLOCKS: Final = 10
 GUARD_S: Final = 4.0
 """One context length: the slowest running average's time constant."""
+_GUARD: Final = round(GUARD_S * RATE_HZ)
 INNER: Final = (3, 7)
 """The blocks to choose on come so many after the one that is judged, past the last from the first again."""
 NEAR_S: Final = 0.15
@@ -85,31 +86,27 @@ def table(emg_t: Doubles, emg: Floats, angle_t: Doubles, angles: Floats) -> Tabl
 def blocks(n: int) -> list[tuple[Flags, Flags, Flags]]:
     """For each of ten blocks: rows to judge, rows to learn from (guarded), and rows of those to choose on."""
     edges = np.linspace(0, n, BLOCKS + 1).astype(int)
-    guard = round(GUARD_S * RATE_HZ)
-    row = np.arange(n)
+    block_of = np.searchsorted(edges, np.arange(n), side="right") - 1
     out = []
     for block in range(BLOCKS):
-        judged = (row >= edges[block]) & (row < edges[block + 1])
-        learned = (row < edges[block] - guard) | (row >= edges[block + 1] + guard)
-        inner = [(block + away) % BLOCKS for away in INNER]
-        out.append((judged, learned, learned & np.isin(np.searchsorted(edges, row, side="right") - 1, inner)))
+        judged = block_of == block
+        learned = apart_from(judged)
+        out.append((judged, learned, learned & np.isin(block_of, [(block + away) % BLOCKS for away in INNER])))
     return out
 
 
 def apart_from(rows: Flags) -> Flags:
     """All rows but these and a guard on both sides of them."""
-    guard = round(GUARD_S * RATE_HZ)
-    return np.asarray(np.convolve(rows, np.ones(2 * guard + 1), mode="same") < 0.5)
+    return np.asarray(np.convolve(rows, np.ones(2 * _GUARD + 1), mode="same") < 0.5)
 
 
 def judge(data: Table, learner: str, fit: Fit) -> Result:
     """One learner on all ten blocks."""
     errors, truth, said = [], [], []
-    guard = round(GUARD_S * RATE_HZ)
     for judged, learned, inner in blocks(len(data.angles)):
         predict = fit(data.features, data.angles, learned & data.known, inner & data.known)
         first, last = np.flatnonzero(judged)[[0, -1]]
-        heard = max(0, first - guard)
+        heard = max(0, first - _GUARD)
         rows = judged & data.known
         said.append(predict(data.features[heard : last + 1])[rows[heard : last + 1]])
         truth.append(data.angles[rows])

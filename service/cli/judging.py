@@ -158,7 +158,8 @@ def _judge(content: bytes, spec: ModelSpec, tracks: Sequence[Track], cues: Seque
 
     found = _Found()
     for predictor, group, band in _predictors(content, spec, tracks, cues, asked.align):
-        found.bands += [band] if band else []
+        if band is not None:
+            found.bands.append(band)
         posed = [t for t in group if t.weight.any()]
         pairs = [(r, t) for r, t in zip(judge(predictor, posed, asked.skip), posed, strict=True) if r.valid.any()]
         found.runs += [run for run, _ in pairs]
