@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.web.gate import Gate, Policy, Refusal, host_name, is_loopback, query_value
+from service.web.gate import MAX_ORIGINS_LOGGED, Gate, Policy, Refusal, host_name, is_loopback, query_value
 
 LOOPBACK = Policy()
 ABROAD = Policy("0.0.0.0", token="secret")
@@ -123,6 +123,19 @@ def test_an_origin_is_absent_or_the_servers_own(origin: str | None, host: str, e
         ("*", "https://app.example", 200),
         ("*", "null", 200),
         ("*", "http://[", 200),
+        ("localhost", "http://localhost:3000", 200),
+        ("localhost", "https://LOCALHOST:5173", 200),
+        ("localhost", "http://localhost", 200),
+        ("localhost", "http://127.0.0.1:8080", 200),
+        ("localhost", "https://[::1]:1", 200),
+        ("localhost", "http://localhost.evil.example", 403),
+        ("localhost", "http://evil.example/localhost", 403),
+        ("localhost", "http://localhost:1@evil.example", 403),
+        ("localhost", "http://localhost:port", 403),
+        ("localhost", "http://[::2]:1", 403),
+        ("localhost", "ftp://localhost", 403),
+        ("localhost", "null", 403),
+        ("https://localhost", "https://localhost:3000", 403),
     ],
 )
 def test_listed_origins(listed: str, origin: str, expected: int) -> None:
@@ -285,8 +298,58 @@ async def test_listed_origins_get_cors_headers_and_others_do_not() -> None:
     assert asked.header(b"vary") == b"origin"
     assert await asked.ask("/api/v1/status") == 200
     assert asked.header(b"access-control-allow-origin") is None
-    assert await asked.ask("/api/v1/status", origin="https://evil.example") == 403
+    assert await asked.ask("/api/v1/model", origin="https://evil.example") == 403
     assert asked.header(b"access-control-allow-origin") is None
+
+
+async def test_a_refused_page_can_read_why_and_nothing_else() -> None:
+    asked = Asked(Policy(origins=("https://app.example",), token="t"))
+    assert await asked.ask("/api/v1/status", origin="https://evil.example", authorization="Bearer t") == 403
+    assert asked.reached == []
+    assert asked.header(b"access-control-allow-origin") == b"https://evil.example"
+    assert asked.header(b"access-control-allow-credentials") is None
+    assert asked.header(b"access-control-allow-headers") is None
+    assert asked.header(b"vary") == b"origin"
+    assert json.loads(asked.sent[1]["body"]) == {
+        "error": {
+            "code": "forbidden",
+            "message": "pages from https://evil.example may not connect; "
+            "start Myocast with --origin https://evil.example to allow them",
+        }
+    }
+    for path, kind, method in (
+        ("/api/v1/status", "http", "POST"),
+        ("/api/v1/status", "http", "OPTIONS"),
+        ("/api/v1/status", "websocket", "GET"),
+        ("/api/v1/recording", "http", "POST"),
+        ("/metrics/", "http", "GET"),
+        ("/v1/stream", "websocket", "GET"),
+    ):
+        assert await asked.ask(path, kind, method, origin="https://evil.example") == 403, path
+        assert asked.header(b"access-control-allow-origin") is None, path
+    assert await asked.ask("/api/v1/status", origin="https://evil.example", host="evil.example:1") == 403
+    assert asked.header(b"access-control-allow-origin") is None, "a wrong Host is not explained to other pages"
+
+
+async def test_each_refused_origin_is_logged_once_with_the_remedy(caplog: pytest.LogCaptureFixture) -> None:
+    asked = Asked(Policy(token="t"))
+    for origin in ("https://a.example", "https://b.example", "https://a.example", "https://x;touch y"):
+        await asked.ask("/v1/stream", "websocket", origin=origin)
+        await asked.ask("/api/v1/status", origin=origin)
+    assert [record.getMessage() for record in caplog.records] == [
+        "a page from https://a.example was refused; to allow it, add --origin https://a.example",
+        "a page from https://b.example was refused; to allow it, add --origin https://b.example",
+        "a page from https://x;touch y was refused; to allow it, add --origin 'https://x;touch y'",
+    ]
+    await asked.ask("/api/v1/status")
+    assert len(caplog.records) == 3, "a missing token is no refused origin"
+
+
+async def test_no_page_can_fill_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    asked = Asked(LOOPBACK)
+    for number in range(MAX_ORIGINS_LOGGED + 10):
+        await asked.ask("/v1/stream", "websocket", origin=f"https://{number}.example")
+    assert len(caplog.records) == MAX_ORIGINS_LOGGED
 
 
 async def test_a_refusal_of_a_listed_origin_can_be_read_by_its_page() -> None:

@@ -30,7 +30,10 @@ Recordings = Annotated[Path, typer.Option(metavar="DIR", help="Where recordings 
 Token = Annotated[str | None, typer.Option(metavar="T", help="Clients must show this token.")]
 TokenFile = Annotated[Path | None, typer.Option(metavar="F", help="A file with the token in it.")]
 Origin = Annotated[
-    list[str] | None, typer.Option(metavar="URL", help="Pages from here may connect (also `null`, `*`); repeatable.")
+    list[str] | None,
+    typer.Option(
+        metavar="URL", help="Pages from here may connect; also `localhost` (any port), `null`, `*`. Repeatable."
+    ),
 ]
 Leap = Annotated[
     int | None,
@@ -99,9 +102,10 @@ def command(
 
 def _check_origins(origins: Iterable[str]) -> None:
     for origin in origins:
-        if origin not in ("*", "null") and not _ORIGIN.fullmatch(origin):
+        if origin not in ("*", "null", "localhost") and not _ORIGIN.fullmatch(origin):
             raise UsageError(
-                f"--origin {origin!r}: expected the beginning of an address, like https://example.org, or null, or *"
+                f"--origin {origin!r}: expected the beginning of an address, like https://example.org, or localhost "
+                "(this machine at any port), or null (pages opened from a file), or *"
             )
 
 

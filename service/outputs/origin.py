@@ -3,21 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from ipaddress import ip_address
-from urllib.parse import urlsplit
+
+from service.web.gate import is_loopback_origin
 
 
 def allowed(origin: str | None, listed: Collection[str] = ()) -> bool:
     """Whether an Origin may pass: absent, `null`, any loopback origin, or listed (`*` lists all)."""
-    return origin is None or origin == "null" or origin in listed or "*" in listed or _is_loopback(origin)
-
-
-def _is_loopback(origin: str) -> bool:
-    try:
-        parts = urlsplit(origin)
-        host = parts.hostname
-        if parts.scheme not in ("http", "https") or not host or parts.path or parts.query or parts.username:
-            return False
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return origin is None or origin == "null" or origin in listed or "*" in listed or is_loopback_origin(origin)

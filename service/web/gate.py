@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
+import logging
 import re
+import shlex
 import socket
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlsplit
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.web.errors import error_body
 
+log = logging.getLogger("myocast")
+
 LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 CORS_METHODS: Final = b"GET, POST, OPTIONS"
 _HOST: Final = re.compile(r"(?:\[([0-9a-f:.]+)\]|([^][@/?#\\:\s]+))(?::[0-9]*)?")
+ANY_LOOPBACK: Final = "localhost"
+"""The entry among the listed origins that stands for every page of this machine, whatever its port."""
+MAX_ORIGINS_LOGGED: Final = 64
+"""Refused origins that are logged; later ones are not, so that no page can fill the log."""
 _ORIGIN: Final = re.compile(r"[a-z][a-z0-9+.-]*://(.+)")
 
 
@@ -26,6 +34,8 @@ class Refusal:
     status: int
     code: str
     message: str
+    origin: str | None = None
+    """The origin, where that is what was refused."""
 
     def body(self) -> bytes:
         return error_body(self.status, self.message, self.code)
@@ -58,6 +68,7 @@ class Policy:
                 403,
                 "forbidden",
                 f"pages from {origin} may not connect; start Myocast with --origin {origin} to allow them",
+                origin,
             )
         return None
 
@@ -74,7 +85,11 @@ class Policy:
         return origin is None or self.origin_listed(origin) or authority(origin) == host.lower() != ""
 
     def origin_listed(self, origin: str) -> bool:
-        return "*" in self.origins or origin.lower().rstrip("/") in (o.lower().rstrip("/") for o in self.origins)
+        """Whether an `--origin` names this origin, all of them (`*`), or all of this machine's (`localhost`)."""
+        origin = origin.lower().rstrip("/")
+        if "*" in self.origins or (ANY_LOOPBACK in self.origins and is_loopback_origin(origin)):
+            return True
+        return origin in (listed.lower().rstrip("/") for listed in self.origins)
 
     def _host_allowed(self, host: str) -> bool:
         name = host_name(host)
@@ -112,6 +127,16 @@ def is_loopback(bind: str) -> bool:
     return bind.lower() == "localhost" or (_is_address(bind) and ipaddress.ip_address(bind).is_loopback)
 
 
+def is_loopback_origin(origin: str) -> bool:
+    """Whether a page was served by this machine to itself, on any port."""
+    try:
+        parts = urlsplit(origin)
+        beyond_origin = parts.path or parts.query or parts.fragment or parts.username is not None or parts.port == 0
+        return parts.scheme in ("http", "https") and not beyond_origin and is_loopback(parts.hostname or "")
+    except ValueError:
+        return False
+
+
 def machine_names() -> frozenset[str]:
     name = socket.gethostname().lower()
     return frozenset({name, f"{name}.local", name.split(".")[0]})
@@ -131,6 +156,7 @@ class Gate:
     def __init__(self, app: ASGIApp, policy: Policy) -> None:
         self._app = app
         self._policy = policy
+        self._logged: set[str] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "websocket" and (scope["type"] != "http" or _is_open(scope["path"])):
@@ -143,11 +169,20 @@ class Gate:
         )
         cors = self._cors(headers.get("origin"))
         if refusal is not None:
+            if refusal.origin is not None:
+                self._log_once(refusal.origin)
+                cors = _readable_by(refusal.origin) if _asks_for_status(scope) else []
             await refuse(refusal, scope, send, cors)
         elif preflight:
             await _answer(send, 204, b"", [*cors, (b"access-control-max-age", b"600")])
         else:
             await self._app(scope, receive, _with_headers(send, cors))
+
+    def _log_once(self, origin: str) -> None:
+        if origin in self._logged or len(self._logged) >= MAX_ORIGINS_LOGGED:
+            return
+        self._logged.add(origin)
+        log.warning("a page from %s was refused; to allow it, add --origin %s", origin, shlex.quote(origin))
 
     def _cors(self, origin: str | None) -> list[tuple[bytes, bytes]]:
         if origin is None or not self._policy.origin_listed(origin):
@@ -187,6 +222,16 @@ def _with_headers(send: Send, extra: list[tuple[bytes, bytes]]) -> Send:
         await send(message)
 
     return wrapped
+
+
+def _readable_by(origin: str) -> list[tuple[bytes, bytes]]:
+    """Headers that let a refused page read why; nothing that it may ask for is answered with more than the refusal."""
+    return [(b"access-control-allow-origin", origin.encode("latin-1")), (b"vary", b"origin")]
+
+
+def _asks_for_status(scope: Scope) -> bool:
+    """Whether this is the request by which a client in a browser learns why its stream was refused."""
+    return scope["type"] == "http" and scope["method"] in ("GET", "HEAD") and scope["path"] == "/api/v1/status"
 
 
 def _is_open(path: str) -> bool:
