@@ -144,8 +144,8 @@ def test_node_is_told_that_its_token_is_wrong(
     script.write_text(
         'import { connect } from "@myocast/client";\n'
         "const client = connect(process.argv[2], { token: 'wrong' });\n"
-        "client.on('connection', ({ phase, trouble }) => {\n"
-        "  if (phase === 'refused') { console.log(trouble.code); client.close(); }\n"
+        "client.on('connection', ({ phase, error }) => {\n"
+        "  if (phase === 'refused') { console.log(error.code); client.close(); }\n"
         "});\n",
         encoding="utf-8",
     )
@@ -177,6 +177,45 @@ def test_example_page_of_another_site_draws_a_moving_hand(
     assert len(pictures) == 4, "the picture moves"
     assert errors == []
     page.close()
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("token", ["", "%23token=sesame"])
+def test_a_page_whose_origin_is_refused_says_what_to_do(
+    browser: Browser, built: Path, site: str, tmp_path: Path, token: str
+) -> None:
+    console = Console(REPOSITORY, tmp_path)
+    try:
+        server = console.serve("synthetic:", "--token", "sesame", "--origin", "https://elsewhere.example")
+        page = browser.new_page()
+        page.goto(f"{site}/canvas.html?server={server.url}{token}")
+        page.wait_for_function("() => document.body.innerText.includes('--origin')")
+        assert f"start Myocast with --origin {site} to allow them" in page.inner_text("body")
+        page.close()
+        server.stop()
+        warnings = [line for line in server.stderr().splitlines() if "was refused" in line]
+        assert len(warnings) == 1
+        assert warnings[0].endswith(f"a page from {site} was refused; to allow it, add --origin {site}")
+    finally:
+        console.close()
+
+
+@pytest.mark.browser
+def test_every_page_of_this_machine_can_be_let_in_at_once(
+    browser: Browser, built: Path, site: str, tmp_path: Path
+) -> None:
+    console = Console(REPOSITORY, tmp_path)
+    try:
+        server = console.serve("synthetic:", "--origin", "localhost")
+        page = browser.new_page()
+        page.goto(f"{site.replace('127.0.0.1', 'localhost')}/canvas.html?server={server.url}")
+        before = drawn(page)
+        attempts = iter(range(100))
+        while drawn(page) == before:
+            assert next(attempts, None) is not None, "the picture moves"
+        page.close()
+    finally:
+        console.close()
 
 
 def drawn(page: Page) -> bytes:

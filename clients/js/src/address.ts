@@ -36,6 +36,11 @@ export class Address {
     return `${this.http.replace(/^http/, "ws")}v1/stream?${query.toString().replaceAll("%2C", ",")}`;
   }
 
+  /** The same server, asked as somebody without a token. */
+  withoutToken(): Address {
+    return new Address(this.http);
+  }
+
   /** Headers that every request to the API carries. */
   get headers(): Record<string, string> {
     return this.token === null ? {} : { Authorization: `Bearer ${this.token}` };

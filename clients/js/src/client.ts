@@ -1,30 +1,17 @@
 /** One subscription to one server, kept alive until it is closed. */
 
 import { Address } from "./address.js";
-import { Api, ApiError } from "./api.js";
+import { Api } from "./api.js";
 import { ClockOffset } from "./clock.js";
+import {
+  closeError, ConnectionSnapshot, isFinal, type Connection, type ConnectionError, type Phase,
+} from "./connection.js";
 import { decode, ProtocolError } from "./decode.js";
+import { deprecated } from "./deprecated.js";
 import { environment, type Environment, type WebSocketConstructor, type WebSocketLike } from "./environment.js";
 import type { Encoding, Hello, Message, MessageOf, MessageType, Pose, StreamName } from "./messages.js";
 import { Queue } from "./queue.js";
-
-/** Where the connection is. `waiting` = between two attempts, `refused` = the server said no for good. */
-export type Phase = "connecting" | "open" | "waiting" | "refused" | "closed";
-
-/** Why there is no connection. `code` is the API's (`unauthorized`, `forbidden`, …) or one of ours. */
-export interface Trouble {
-  code: "unreachable" | "lost" | "silent" | "stopping" | (string & {});
-  message: string;
-}
-
-export interface Connection {
-  phase: Phase;
-  /** Attempts since the last open connection. */
-  attempt: number;
-  /** Milliseconds until the next attempt, while `waiting`. */
-  retryMs: number;
-  trouble: Trouble | null;
-}
+import { askWhy } from "./refusal.js";
 
 export interface Options {
   /** What to receive. Default `["pose"]`. */
@@ -85,15 +72,15 @@ export function connect(url: string | URL, options: Options = {}): Client {
 export class Client implements AsyncIterable<Pose> {
   readonly address: Address;
   readonly api: Api;
-  readonly clock = new ClockOffset();
 
   /** The server's last description of itself, and the newest pose and status of device 0. */
   hello: Hello | null = null;
   latest: Pose | null = null;
   /** Messages that could not be decoded. */
   malformed = 0;
-  connection: Readonly<Connection> = { phase: "connecting", attempt: 0, retryMs: 0, trouble: null };
+  connection: Readonly<Connection> = new ConnectionSnapshot("connecting", 0, 0, null);
 
+  readonly #clock = new ClockOffset();
   readonly #env: Environment;
   readonly #encoding: Encoding;
   readonly #minRetryMs: number;
@@ -108,7 +95,7 @@ export class Client implements AsyncIterable<Pose> {
   #maxRate: number | null;
   #socket: WebSocketLike | null = null;
   #attempt = 0;
-  #trouble: Trouble | null = null;
+  #error: ConnectionError | null = null;
   #retryTimer: unknown = null;
   #openTimer: unknown = null;
   #pingTimer: unknown = null;
@@ -177,16 +164,60 @@ export class Client implements AsyncIterable<Pose> {
     });
   }
 
-  /** Unix seconds on the server's clock, or `null` before the first pong. */
-  now(): number | null {
-    const offset = this.clock.offset;
+  /** Whether messages can come now. */
+  get connected(): boolean {
+    return this.connection.phase === "open";
+  }
+
+  /** Why there is no connection; `null` while it is open. The same as `connection.error`. */
+  get connectionError(): ConnectionError | null {
+    return this.connection.error;
+  }
+
+  /** Seconds to add to this machine's time to get the server's; `null` before the first pong. */
+  get clockOffset(): number | null {
+    return this.#clock.offset;
+  }
+
+  /** Round trip of the ping that `clockOffset` comes from, seconds: it is off by half of that at most. */
+  get roundTrip(): number | null {
+    return this.#clock.roundTrip;
+  }
+
+  /** Unix seconds on the server's clock now; `null` before the first pong. */
+  serverNow(): number | null {
+    const offset = this.clockOffset;
     return offset === null ? null : this.#env.now() + offset;
   }
 
-  /** How old a message's sample is right now, ms, with the clocks lined up; `null` before the first pong. */
+  /**
+   * Seconds from the sample behind a message to now, here; `null` before the first pong.
+   *
+   * Unlike the message's own `age_ms`, which ends when the server has encoded it, this counts the network and
+   * whatever the message waited in this program.
+   */
+  latency(message: { t: number }): number | null {
+    const now = this.serverNow();
+    return now === null ? null : now - message.t;
+  }
+
+  /** @deprecated Use {@link serverNow}; goes with version 0.2. */
+  now(): number | null {
+    deprecated("client.now()", "client.serverNow()");
+    return this.serverNow();
+  }
+
+  /** @deprecated Use {@link latency}, which is in seconds; goes with version 0.2. */
   ageMs(message: { t: number }): number | null {
-    const now = this.now();
-    return now === null ? null : (now - message.t) * 1000;
+    deprecated("client.ageMs(message)", "client.latency(message), in seconds");
+    const latency = this.latency(message);
+    return latency === null ? null : latency * 1000;
+  }
+
+  /** @deprecated Use {@link clockOffset} and {@link roundTrip}; goes with version 0.2. */
+  get clock(): ClockOffset {
+    deprecated("client.clock", "client.clockOffset and client.roundTrip");
+    return this.#clock;
   }
 
   /** Try again now, for example after the person gave another address or pressed "retry". */
@@ -225,7 +256,7 @@ export class Client implements AsyncIterable<Pose> {
     socket.onerror = () => undefined;
     socket.onclose = (event: { code: number; reason: string }) => {
       this.#drop();
-      if (opened) this.#lost(closeTrouble(event.code, event.reason, this.#trouble));
+      if (opened) this.#lost(closeError(event.code, event.reason, this.#error));
       else void this.#failed();
     };
     this.#awaitOpen(OPEN_STEPS);
@@ -243,8 +274,8 @@ export class Client implements AsyncIterable<Pose> {
   #opened(): void {
     this.#env.clearTimeout(this.#openTimer);
     this.#attempt = 0;
-    this.#trouble = null;
-    this.clock.reset();
+    this.#error = null;
+    this.#clock.reset();
     this.#pings.clear();
     this.#lastReceived = this.#lastTick = this.#env.now();
     this.#report("open", 0);
@@ -262,31 +293,25 @@ export class Client implements AsyncIterable<Pose> {
     if (code !== undefined) socket.close(code);
   }
 
-  #lost(trouble: Trouble): void {
-    this.#trouble = trouble;
+  #lost(error: ConnectionError): void {
+    this.#error = error;
     this.#wait();
   }
 
   // A browser tells nothing about a refused handshake (close code 1006): the API says why.
   async #failed(): Promise<void> {
-    const trouble = await this.#ask();
+    const error = await this.#ask();
     if (this.#closed || this.#socket) return;
-    if (trouble && isFinal(trouble)) {
-      this.#trouble = trouble;
+    if (error && isFinal(error)) {
+      this.#error = error;
       return this.#report("refused", 0);
     }
-    this.#trouble = trouble ?? { code: "lost", message: "the server answers, but not its stream" };
+    this.#error = error ?? { code: "lost", message: "the server answers, but not its stream" };
     this.#wait();
   }
 
-  async #ask(): Promise<Trouble | null> {
-    try {
-      await this.api.status(AbortSignal.timeout(this.#openMs));
-      return null;
-    } catch (error) {
-      if (error instanceof ApiError) return { code: error.code, message: error.message };
-      return { code: "unreachable", message: `no server answers at ${this.address.http}` };
-    }
+  #ask(): Promise<ConnectionError | null> {
+    return askWhy(this.address, this.#env.fetch, this.#openMs);
   }
 
   #wait(): void {
@@ -299,11 +324,11 @@ export class Client implements AsyncIterable<Pose> {
   // While a server is away it is asked over HTTP: browsers slow down WebSockets that failed often.
   async #again(): Promise<void> {
     if (this.#attempt === 0 || (this.#attempt + 1) % BLIND_ATTEMPT === 0) return this.#open();
-    const trouble = await this.#ask();
+    const error = await this.#ask();
     if (this.#closed || this.#socket) return;
-    if (trouble?.code !== "unreachable") return this.#open();
+    if (error?.code !== "unreachable") return this.#open();
     this.#attempt += 1;
-    this.#lost(trouble);
+    this.#lost(error);
   }
 
   #wake(): void {
@@ -327,7 +352,7 @@ export class Client implements AsyncIterable<Pose> {
     if (message.type === "hello") this.hello = message;
     else if (message.type === "pose" && message.device === 0) this.latest = message;
     else if (message.type === "pong") this.#pong(message.id, message.t);
-    else if (message.type === "bye") this.#trouble = { code: "stopping", message: message.reason };
+    else if (message.type === "bye") this.#error = { code: "stopping", message: message.reason };
     this.#emit(message.type, message);
     this.#emit("message", message);
   }
@@ -357,7 +382,7 @@ export class Client implements AsyncIterable<Pose> {
     const sent = typeof id === "number" ? this.#pings.get(id) : undefined;
     if (sent === undefined) return;
     for (const key of this.#pings.keys()) if (key <= (id as number)) this.#pings.delete(key);
-    this.clock.add(sent, this.#lastReceived, t);
+    this.#clock.add(sent, this.#lastReceived, t);
   }
 
   #send(message: object): void {
@@ -365,7 +390,7 @@ export class Client implements AsyncIterable<Pose> {
   }
 
   #report(phase: Phase, retryMs: number): void {
-    this.connection = { phase, attempt: this.#attempt, retryMs, trouble: this.#trouble };
+    this.connection = new ConnectionSnapshot(phase, this.#attempt, retryMs, this.#error);
     this.#emit("connection", this.connection);
   }
 
@@ -373,16 +398,4 @@ export class Client implements AsyncIterable<Pose> {
     const listeners = this.#listeners.get(event);
     if (listeners) for (const listener of listeners) (listener as (value: EventOf<K>) => void)(value);
   }
-}
-
-function isFinal(trouble: Trouble): boolean {
-  return trouble.code === "unauthorized" || trouble.code === "forbidden" || trouble.code === "bad_request";
-}
-
-function closeTrouble(code: number, reason: string, said: Trouble | null): Trouble {
-  if (said?.code === "stopping") return said;
-  if (code === 1001) return { code: "stopping", message: reason || "the server stopped" };
-  if (code === 1013) return { code: "too_many_clients", message: reason || "the server has too many clients" };
-  if (code === 1008) return { code: "policy", message: reason || "the server ended this connection" };
-  return { code: "lost", message: reason || "the connection was lost" };
 }

@@ -53,7 +53,10 @@ class FakeSocket {
 
 /** A server that can be up, away, silent or refusing, in virtual time. */
 export class World {
-  /** up: accepts, and answers pings. silent: accepts, answers nothing. away: nobody there. refusing: says no. */
+  /**
+   * up: accepts, and answers pings. silent: accepts, answers nothing. away: nobody there. refusing: says no.
+   * foreign: says no, and as in a page of another site the browser hides the answer to a request with a token.
+   */
   mode = "up";
   refusal = { status: 401, code: "unauthorized", message: "a token is needed" };
   serverAhead = 0;
@@ -131,7 +134,8 @@ export class World {
   #fetch(url, init) {
     this.requests.push({ url: String(url), ...init });
     if (this.mode === "away") return Promise.reject(new TypeError("fetch failed"));
-    if (this.mode !== "refusing") return Promise.resolve(Response.json({ ok: true }));
+    if (this.mode === "foreign" && init.headers.Authorization) return Promise.reject(new TypeError("Failed to fetch"));
+    if (this.mode !== "refusing" && this.mode !== "foreign") return Promise.resolve(Response.json({ ok: true }));
     const { status, code, message } = this.refusal;
     return Promise.resolve(Response.json({ error: { code, message } }, { status }));
   }

@@ -109,7 +109,7 @@ test("a server that is away is asked over HTTP, not with one WebSocket after the
   await world.pass(60);
   assert.ok(world.requests.length > 30);
   assert.ok(world.sockets.length - before < world.requests.length / 2.5);
-  assert.equal(client.connection.trouble.code, "unreachable");
+  assert.equal(client.connectionError.code, "unreachable");
   assert.ok(phases.includes("waiting"));
   client.close();
 });
@@ -172,9 +172,10 @@ test("a refused handshake is explained by the API, and is final", async () => {
   world.mode = "refusing";
   const { client } = start(world, { token: "wrong" });
   await world.pass(30);
-  assert.deepEqual(client.connection, {
-    phase: "refused", attempt: 1, retryMs: 0, trouble: { code: "unauthorized", message: "a token is needed" },
-  });
+  const error = { code: "unauthorized", message: "a token is needed" };
+  assert.deepEqual({ ...client.connection }, { phase: "refused", attempt: 1, retryMs: 0, error });
+  assert.deepEqual(client.connectionError, error);
+  assert.equal(client.connected, false);
   assert.equal(world.sockets.length, 1);
   assert.equal(world.requests[0].url, "http://127.0.0.1:8765/api/v1/status");
   assert.equal(world.requests[0].headers.Authorization, "Bearer wrong");
@@ -191,7 +192,7 @@ test("a server that says goodbye is told from one that vanished", async () => {
   await world.pass(1);
   world.socket.deliver({ type: "bye", reason: "the server stops" });
   world.socket.end(1001);
-  assert.deepEqual(client.connection.trouble, { code: "stopping", message: "the server stops" });
+  assert.deepEqual(client.connectionError, { code: "stopping", message: "the server stops" });
   client.close();
 });
 
@@ -224,14 +225,74 @@ test("a new subscription is sent, and holds after a reconnect", async () => {
   client.close();
 });
 
-test("the clocks are lined up by ping and pong, and a message's age follows", async () => {
+test("the clocks are lined up by ping and pong, and a message's latency follows", async () => {
   const world = new World();
   world.serverAhead = 123.4;
   const { client } = start(world);
-  assert.equal(client.now(), null);
+  assert.deepEqual([client.serverNow(), client.clockOffset, client.roundTrip, client.latency({ t: 0 })], [null, null, null, null]);
   await world.pass(2);
-  assert.ok(Math.abs(client.clock.offset - 123.4) < 0.005);
-  assert.ok(Math.abs(client.ageMs({ t: world.time + 123.4 - 0.05 }) - 50) < 5);
+  assert.ok(Math.abs(client.clockOffset - 123.4) < 0.005);
+  assert.ok(Math.abs(client.roundTrip - world.latency) < 1e-6);
+  assert.ok(Math.abs(client.serverNow() - (world.time + 123.4)) < 0.005);
+  assert.ok(Math.abs(client.latency({ t: world.time + 123.4 - 0.05 }) - 0.05) < 0.005);
+  client.close();
+});
+
+test("the names of version 0.1 still work, and each says once what it is called now", async () => {
+  const world = new World();
+  world.serverAhead = 123.4;
+  const { client } = start(world);
+  const said = [];
+  const { warn } = console;
+  console.warn = (text) => said.push(text);
+  try {
+    await world.pass(2);
+    const message = { t: world.time + 123 };
+    for (let i = 0; i < 3; i++) {
+      assert.equal(client.now(), client.serverNow());
+      assert.equal(client.ageMs(message), client.latency(message) * 1000);
+      assert.equal(client.clock.offset, client.clockOffset);
+      assert.equal(client.clock.roundTrip, client.roundTrip);
+    }
+    world.mode = "refusing";
+    world.socket.end(1006);
+    await world.pass(2);
+    const { phase, trouble } = client.connection;
+    assert.deepEqual([phase, trouble], ["refused", client.connectionError]);
+  } finally {
+    console.warn = warn;
+  }
+  assert.deepEqual(said, [
+    "@myocast/client: client.now() is deprecated and goes with version 0.2; use client.serverNow()",
+    "@myocast/client: client.ageMs(message) is deprecated and goes with version 0.2; use client.latency(message), in seconds",
+    "@myocast/client: client.clock is deprecated and goes with version 0.2; use client.clockOffset and client.roundTrip",
+    "@myocast/client: connection.trouble is deprecated and goes with version 0.2; use connection.error",
+  ]);
+  client.close();
+});
+
+test("a page whose origin is refused is told so, not that no server answers", async () => {
+  const world = new World();
+  world.mode = "foreign";
+  world.refusal = { status: 403, code: "forbidden", message: "pages from https://p.example may not connect" };
+  for (const token of [undefined, "t"]) {
+    world.requests.length = 0;
+    const { client } = start(world, { token });
+    await world.pass(5);
+    assert.equal(client.connection.phase, "refused");
+    assert.deepEqual(client.connectionError, { code: "forbidden", message: world.refusal.message });
+    assert.ok(world.requests.length <= 2);
+    client.close();
+  }
+});
+
+test("without its token a client takes no other answer for a refusal", async () => {
+  const world = new World();
+  world.mode = "foreign";
+  const { client } = start(world, { token: "t" });
+  await world.pass(5);
+  assert.equal(client.connection.phase, "waiting");
+  assert.equal(client.connectionError.code, "unreachable");
   client.close();
 });
 

@@ -1,7 +1,7 @@
 /** What the page knows: the server's hello, and per armband its status, signals and newest pose. */
 
 import type {
-  Connection, DeviceEntry, Emg, Hello, Pose, ReplayStatus, Side, State, Status, Trouble,
+  Connection, ConnectionError, DeviceEntry, Emg, Hello, Pose, ReplayStatus, Side, State, Status,
 } from "@myocast/client";
 
 import { Traces } from "./emg/traces";
@@ -85,9 +85,9 @@ export class DeviceView {
 /** See the module. */
 export class Desk {
   hello: Hello | null = null;
-  connection: Readonly<Connection> = { phase: "connecting", attempt: 0, retryMs: 0, trouble: null };
+  connection: Readonly<Connection> = { phase: "connecting", attempt: 0, retryMs: 0, error: null };
   /** What ended the last connection; later attempts only say that nobody answers. */
-  cause: Trouble | null = null;
+  cause: ConnectionError | null = null;
   devices: DeviceView[] = [new DeviceView()];
   selected = 0;
 
@@ -119,7 +119,7 @@ export class Desk {
 
   takeConnection(connection: Readonly<Connection>): void {
     this.connection = connection;
-    this.cause = connection.phase === "open" ? null : (this.cause ?? connection.trouble);
+    this.cause = connection.phase === "open" ? null : (this.cause ?? connection.error);
     if (connection.phase === "open") for (const device of this.devices) device.status = null;
   }
 }

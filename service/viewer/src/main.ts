@@ -113,8 +113,8 @@ class Page {
       device.fresh = false;
       this.stage?.pose(i, pose.joints, pose.truth, pose.hand);
       if (pose.truth) device.error.add(meanDistance(pose.joints, pose.truth));
-      const age = this.client.ageMs(pose);
-      if (age !== null) device.screen.add(age);
+      const latency = this.client.latency(pose);
+      if (latency !== null) device.screen.add(latency * 1000);
     }
   }
 

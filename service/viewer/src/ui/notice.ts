@@ -31,8 +31,8 @@ const ACTIONS: Record<Exclude<NoticeAction, "token">, string> = { retry: "Try no
 
 /** The word and colour of the state. */
 export function label(desk: Desk): readonly [string, Tone] {
-  const { phase, trouble } = desk.connection;
-  if (phase === "refused") return trouble?.code === "unauthorized" ? ["Locked", "warn"] : ["Refused", "bad"];
+  const { phase, error } = desk.connection;
+  if (phase === "refused") return error?.code === "unauthorized" ? ["Locked", "warn"] : ["Refused", "bad"];
   if (!desk.online) return desk.hello ? ["Offline", "bad"] : ["Connecting", "idle"];
   return LABELS[desk.current.state];
 }
@@ -43,9 +43,9 @@ export function notice(desk: Desk, tokenTried: boolean): Notice | null {
 }
 
 function connectionNotice(desk: Desk, tokenTried: boolean): Notice | null {
-  const { phase, trouble, attempt } = desk.connection;
-  if (phase === "refused") return refused(trouble?.code ?? "", trouble?.message ?? "", tokenTried);
-  if (phase === "open" || trouble === null) return null;
+  const { phase, error, attempt } = desk.connection;
+  if (phase === "refused") return refused(error?.code ?? "", error?.message ?? "", tokenTried);
+  if (phase === "open" || error === null) return null;
   const known = desk.hello !== null;
   // A short break (a reload, a hiccup) heals before anyone could read about it.
   if (known && attempt === 0 && desk.cause?.code !== "stopping") return null;
