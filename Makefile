@@ -35,8 +35,8 @@ $(TESTABLE): $(INSTALLED)
 	PIP_CONSTRAINT=constraints.txt $(PIP) --editable '.[ble,serial,lsl,plot,train,dev]'
 	@touch $@
 
-$(NODE): tests/node/package-lock.json $(SYSTEM)
-	if command -v npm >/dev/null; then npm ci --prefix tests/node --ignore-scripts --no-audit --no-fund --silent; fi
+$(NODE): tests/integration/js/node/package-lock.json $(SYSTEM)
+	if command -v npm >/dev/null; then npm ci --prefix tests/integration/js/node --ignore-scripts --no-audit --no-fund --silent; fi
 	@touch $@
 
 $(SYSTEM): docker/test-packages.txt | $(INSTALLED)
@@ -48,4 +48,4 @@ format: $(TESTABLE)
 	$(BIN)/ruff check --fix
 
 clean:
-	rm -rf $(VENV) service/viewer/dist service/viewer/node_modules clients/js/dist clients/js/node_modules tests/node/node_modules
+	rm -rf $(VENV) service/viewer/dist service/viewer/node_modules clients/js/dist clients/js/node_modules tests/integration/js/node/node_modules

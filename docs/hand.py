@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from models.hand import PARENTS, POINTS, Floats
+from models.arrays import Float32Array
+from models.hand import PARENTS, POINTS
 from models.kinematics import ANGLES, bones, points
 
 OUT = Path(__file__).with_name("hand.svg")
@@ -39,7 +40,7 @@ def main() -> None:
     )
 
 
-def _view(hand: Floats, across: int, up: int, origin: tuple[float, float], *, labels: bool) -> str:
+def _view(hand: Float32Array, across: int, up: int, origin: tuple[float, float], *, labels: bool) -> str:
     flip = -1.0 if up == 1 else 1.0
     at = [(origin[0] + SCALE * p[across], origin[1] + flip * SCALE * p[up]) for p in hand]
     lines = "".join(

@@ -9,16 +9,16 @@ from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from drivers.base import DriverError
 from drivers.clock import Clock, now
-from drivers.myo import Characteristic
+from drivers.errors import DriverError
+from drivers.myo.protocol import Characteristic
 
 if TYPE_CHECKING:
     from bleak.backends.device import BLEDevice
 
-    from drivers.bgapi import ScanResponse
-    from drivers.dongle_link import DongleLink
-    from drivers.serial_port import Ports
+    from drivers.myo.bgapi import ScanResponse
+    from drivers.myo.bled112_transport import DongleLink
+    from drivers.transport.serial_port import Ports
 
 SCAN_S: Final = 5.0
 BLUETOOTH: Final = "Bluetooth"
@@ -112,8 +112,8 @@ async def _try(findings: Findings, where: str, scan: Callable[[], Awaitable[None
 def _list_ports(findings: Findings, ports: Ports | None) -> list[str]:
     """Sort the serial ports into dongles and others; the dongles' paths."""
     try:
-        from drivers.bgapi import USB_ID
-        from drivers.serial_port import list_ports
+        from drivers.myo.bgapi import USB_ID
+        from drivers.transport.serial_port import list_ports
     except ModuleNotFoundError as error:
         problem = f"needs the package `{error.name}`; run: pip install 'myocast[serial]'"
         findings.problems.append(Problem("serial ports", problem))
@@ -127,7 +127,7 @@ def _list_ports(findings: Findings, ports: Ports | None) -> list[str]:
 
 
 async def _scan_bluetooth(findings: Findings, seconds: float, battery: bool) -> None:
-    from drivers.ble import Scan, held_armbands, is_myo, name_of, radio_turn
+    from drivers.myo.bleak_transport import Scan, held_armbands, is_myo, name_of, radio_turn
 
     devices: dict[str, tuple[BLEDevice, str, int | None]] = {}
     async with radio_turn():
@@ -149,7 +149,7 @@ async def _scan_bluetooth(findings: Findings, seconds: float, battery: bool) -> 
 async def _battery_over_bluetooth(device: BLEDevice) -> int | None:
     from bleak import BleakClient
 
-    from drivers.ble import Problem as RadioProblem
+    from drivers.myo.bleak_transport import Problem as RadioProblem
 
     with suppress(*RadioProblem):
         async with asyncio.timeout(_CONNECT_S), BleakClient(device, timeout=_CONNECT_S) as client:
@@ -158,8 +158,8 @@ async def _battery_over_bluetooth(device: BLEDevice) -> int | None:
 
 
 async def _scan_dongle(findings: Findings, path: str, seconds: float, battery: bool, clock: Clock) -> None:
-    from drivers.dongle_link import BAUD, DongleLink, is_myo, name_of
-    from drivers.serial_port import SerialPort
+    from drivers.myo.bled112_transport import BAUD, DongleLink, is_myo, name_of
+    from drivers.transport.serial_port import SerialPort
 
     heard: dict[str, ScanResponse] = {}
 

@@ -8,18 +8,19 @@ from importlib import import_module
 from typing import Final, cast
 from urllib.parse import parse_qsl, unquote
 
-from drivers.base import DriverError, Source
+from drivers.errors import DriverError
+from drivers.source import Source
 from models.hand import Side
 
 SCHEMES: Final = {
-    "demo": "drivers.replay",
-    "replay": "drivers.replay",
-    "synthetic": "drivers.synthetic",
-    "myo": "drivers.myo_ble",
-    "dongle": "drivers.dongle",
-    "cyton": "drivers.cyton_serial",
-    "serial": "drivers.text_serial",
-    "lsl": "drivers.lsl",
+    "demo": "drivers.replay.source",
+    "replay": "drivers.replay.source",
+    "synthetic": "drivers.synthetic.source",
+    "myo": "drivers.myo.ble_source",
+    "dongle": "drivers.myo.dongle_source",
+    "cyton": "drivers.cyton.source",
+    "serial": "drivers.text.source",
+    "lsl": "drivers.lsl.source",
 }
 """Each module has `from_uri(SourceUri) -> Source`; it is imported when first asked for."""
 
@@ -96,7 +97,7 @@ def parse(text: str) -> SourceUri:
     return SourceUri(text, scheme, unquote(target), options)
 
 
-def open_source(text: str) -> Source:
+def source_from_uri(text: str) -> Source:
     """The source that a URI names. Nothing is connected yet; files are read.
 
     Raises:

@@ -8,10 +8,11 @@ from onnx import numpy_helper
 
 from exporters.errors import ExportError
 from exporters.names import ALIGNMENT
-from models.hand import CHANNELS, Floats
+from models.arrays import Float32Array
+from models.hand import CHANNELS
 
 
-def with_alignment(model: bytes, matrix: Floats) -> bytes:
+def with_alignment(model: bytes, matrix: Float32Array) -> bytes:
     """The same model with this (8, 8) matrix for `envelope @ matrix`.
 
     Raises:

@@ -8,14 +8,15 @@ import numpy as np
 
 from exporters.errors import ExportError
 from models.architectures.base import Built
-from models.hand import CHANNELS, Floats
-from models.onnx_session import open_session
+from models.arrays import Float32Array
+from models.hand import CHANNELS
+from models.onnx_runner import open_session
 
 WINDOWS: Final = 100
 LIMIT_MM: Final = 0.01
 
 
-def probe(count: int, samples: int, emg_mode: str, seed: int = 0) -> Floats:
+def probe(count: int, samples: int, emg_mode: str, seed: int = 0) -> Float32Array:
     """(count, samples, 8) random EMG from near silence to clipping, in counts as an armband gives them."""
     rng = np.random.default_rng(seed)
     level = np.exp(rng.uniform(np.log(0.5), np.log(60.0), (count, 1, CHANNELS)))
@@ -26,7 +27,7 @@ def probe(count: int, samples: int, emg_mode: str, seed: int = 0) -> Floats:
     return np.asarray(np.clip(np.rint(emg), -128, 127), np.float32)
 
 
-def parity(built: Built, model: bytes, emg: Floats) -> float:
+def parity(built: Built, model: bytes, emg: Float32Array) -> float:
     """The largest difference between Keras and onnxruntime in mm, over all inputs.
 
     Args:
@@ -48,7 +49,7 @@ def parity(built: Built, model: bytes, emg: Floats) -> float:
     return worst
 
 
-def _in_keras(built: Built, emg: Floats, zeros: list[Floats]) -> Floats:
+def _in_keras(built: Built, emg: Float32Array, zeros: list[Float32Array]) -> Float32Array:
     import tensorflow as tf
 
     run = tf.function(lambda *inputs: built.serve(list(inputs) if zeros else inputs[0], training=False))

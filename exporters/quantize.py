@@ -19,8 +19,8 @@ from exporters.errors import ExportError
 from exporters.export import STREAM_PROBE, write
 from exporters.names import ALIGNMENT
 from exporters.parity import WINDOWS, probe
-from models.hand import Floats
-from models.onnx_session import open_session
+from models.arrays import Float32Array
+from models.onnx_runner import open_session
 from models.spec import METADATA_KEY, ModelSpec
 
 SMALLEST: Final = 1024
@@ -81,14 +81,14 @@ def compare(fp32: bytes, int8: bytes, spec: ModelSpec) -> tuple[float, float]:
     return float(distance.mean()), float(distance.max())
 
 
-def _run(data: bytes, emg: Floats, spec: ModelSpec) -> Floats:
+def _run(data: bytes, emg: Float32Array, spec: ModelSpec) -> Float32Array:
     session = open_session(data)
     if spec.kind == "window":
         return np.concatenate([session.run(["pose"], {"emg": row[None]})[0] for row in emg])
     return np.concatenate([_stream(session, row[None]) for row in emg[:8]])
 
 
-def _stream(session: Any, emg: Floats) -> Floats:
+def _stream(session: Any, emg: Float32Array) -> Float32Array:
     names = [value.name for value in session.get_inputs()[1:]]
     state: Sequence[Any] = [np.zeros((1, *value.shape[1:]), np.float32) for value in session.get_inputs()[1:]]
     poses = []

@@ -23,10 +23,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from models.arrays import Float32Array, Float64Array
 from models.errors import MyocastError
-from models.hand import CHANNELS, MIRRORED_CHANNELS, Floats
-
-Doubles = npt.NDArray[np.float64]
+from models.hand import CHANNELS, MIRRORED_CHANNELS
 
 REST: Final = "rest"
 CUES: Final = (REST, "fist", "extension")
@@ -69,7 +68,7 @@ class Fit:
     """(8,) factors that bring the channels to the template's level."""
     score: float
     """Correlation with the template after turn and side, at most 1."""
-    mixing: Floats = field(default_factory=lambda: np.eye(CHANNELS, dtype=np.float32), compare=False)
+    mixing: Float32Array = field(default_factory=lambda: np.eye(CHANNELS, dtype=np.float32), compare=False)
     """(8, 8) what turn, side and gains leave, near the identity."""
 
     @property
@@ -77,13 +76,13 @@ class Fit:
         """`roll` to the nearer side, [-4, 4)."""
         return _nearer_side(self.roll)
 
-    def matrix(self) -> Floats:
+    def matrix(self) -> Float32Array:
         """The (8, 8) float32 matrix for `envelope @ matrix`."""
         ring = np.eye(CHANNELS)[:, list(MIRRORED_CHANNELS)] if self.mirrored else np.eye(CHANNELS)
         return np.asarray((ring @ roll(self.roll) * np.asarray(self.gains)) @ self.mixing, np.float32)
 
 
-def roll(channels: float) -> Floats:
+def roll(channels: float) -> Float32Array:
     """The matrix that turns a ring of envelopes by a fraction of a channel.
 
     Args:
@@ -92,18 +91,18 @@ def roll(channels: float) -> Floats:
     Returns:
         (8, 8) float32; rows and columns sum to one.
     """
-    matrix: Floats = rolls(np.array([channels]))[0]
+    matrix: Float32Array = rolls(np.array([channels]))[0]
     return matrix
 
 
-def rolls(channels: Doubles) -> Floats:
+def rolls(channels: Float64Array) -> Float32Array:
     """Such a matrix for each of n turns: (n, 8, 8) float32."""
     whole = np.floor(channels).astype(int)
     part = (channels - whole)[:, None, None]
     return np.asarray((1.0 - part) * _WHOLE[whole % CHANNELS] + part * _WHOLE[(whole + 1) % CHANNELS], np.float32)
 
 
-def levels(envelope: npt.ArrayLike, cues: Sequence[str]) -> dict[str, Doubles]:
+def levels(envelope: npt.ArrayLike, cues: Sequence[str]) -> dict[str, Float64Array]:
     """Mean envelope of every cue.
 
     Args:
@@ -172,16 +171,16 @@ def fit(found: Mapping[str, npt.ArrayLike], target: Template, *, mirror: bool = 
     return Fit(float(turn), flip, tuple(float(g) for g in factor), float(score), left)
 
 
-def _log(level: Doubles, floor: float = _TINY) -> Doubles:
+def _log(level: Float64Array, floor: float = _TINY) -> Float64Array:
     return np.asarray(np.log(level + floor), np.float64)
 
 
-def _turn(level: Doubles, turn: float, flip: bool) -> Doubles:
+def _turn(level: Float64Array, turn: float, flip: bool) -> Float64Array:
     ring = level[list(MIRRORED_CHANNELS)] if flip else level
     return np.asarray(ring @ roll(turn), np.float64)
 
 
-def _shape(person: Mapping[str, Doubles]) -> Doubles:
+def _shape(person: Mapping[str, Float64Array]) -> Float64Array:
     """The movements' rings, in logarithms, without their mean: a gain of the whole band does not matter.
 
     What is as weak as rest is noise; the logarithm must not make hills of it.
@@ -191,13 +190,15 @@ def _shape(person: Mapping[str, Doubles]) -> Doubles:
     return np.asarray(rows - rows.mean(axis=1, keepdims=True), np.float64)
 
 
-def _score(person: Mapping[str, Doubles], centre: Mapping[str, Doubles], turn: float, flip: bool) -> float:
+def _score(person: Mapping[str, Float64Array], centre: Mapping[str, Float64Array], turn: float, flip: bool) -> float:
     found = _shape({cue: _turn(level, turn, flip) for cue, level in person.items()}).ravel()
     wanted = _shape(centre).ravel()
     return float(found @ wanted / (np.linalg.norm(found) * np.linalg.norm(wanted) + 1e-12))
 
 
-def _best(person: Mapping[str, Doubles], centre: Mapping[str, Doubles], *, flip: bool) -> tuple[float, float, bool]:
+def _best(
+    person: Mapping[str, Float64Array], centre: Mapping[str, Float64Array], *, flip: bool
+) -> tuple[float, float, bool]:
     """Score after the price of the turn, the turn, and the side again."""
     scores = [_score(person, centre, turn, flip) - _price(turn) for turn in ROLLS]
     best = int(np.argmax(scores))
@@ -212,24 +213,24 @@ def _nearer_side(turn: float) -> float:
     return (turn + CHANNELS / 2) % CHANNELS - CHANNELS / 2
 
 
-def _centre(worn: Sequence[Mapping[str, Doubles]], turns: Doubles) -> dict[str, Doubles]:
+def _centre(worn: Sequence[Mapping[str, Float64Array]], turns: Float64Array) -> dict[str, Float64Array]:
     return {
         cue: np.exp(np.mean([_log(_turn(p[cue], k, flip=False)) for p, k in zip(worn, turns, strict=True)], axis=0))
         for cue in worn[0]
     }
 
 
-def _mean_turn(turns: Doubles) -> float:
+def _mean_turn(turns: Float64Array) -> float:
     """Mean on the ring."""
     return float(np.angle(np.exp(2j * np.pi * turns / CHANNELS).mean()) * CHANNELS / (2 * np.pi))
 
 
-def _gains(person: Mapping[str, Doubles], centre: Mapping[str, Doubles]) -> Doubles:
+def _gains(person: Mapping[str, Float64Array], centre: Mapping[str, Float64Array]) -> Float64Array:
     ratio = np.mean([_log(centre[cue]) - _log(level) for cue, level in person.items() if cue != REST], axis=0)
     return np.asarray(np.clip(np.exp(ratio), 1.0 / MAX_GAIN, MAX_GAIN), np.float64)
 
 
-def _mixing(person: Mapping[str, Doubles], centre: Mapping[str, Doubles]) -> Floats:
+def _mixing(person: Mapping[str, Float64Array], centre: Mapping[str, Float64Array]) -> Float32Array:
     """The matrix nearest the identity (ridge) that takes the person's rings to the template's."""
     size = {cue: np.linalg.norm(centre[cue]) + _TINY for cue in person}
     rings = np.stack([person[cue] / size[cue] for cue in person])

@@ -12,7 +12,8 @@ from typing import Final, Literal, cast
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float32]
+from models.arrays import Float32Array
+
 Side = Literal["left", "right"]
 
 POINTS: Final = 21
@@ -33,7 +34,7 @@ MIRRORED_CHANNELS: Final = (0, 7, 6, 5, 4, 3, 2, 1)
 """Channels of a band on the other arm: a mirrored arm reverses the ring around channel 1."""
 
 
-def to_hand_frame(points: npt.ArrayLike, side: Side) -> Floats:
+def to_hand_frame(points: npt.ArrayLike, side: Side) -> Float32Array:
     """Turn points in any right-handed frame into frame `hand`.
 
     Args:
@@ -53,10 +54,10 @@ def to_hand_frame(points: npt.ArrayLike, side: Side) -> Floats:
     across = p[..., 17, :] - p[..., 5, :]
     y = _unit(np.cross(z, across if side == "right" else -across))
     axes = np.stack([np.cross(y, z), y, z], axis=-1)
-    return cast(Floats, ((p - p[..., :1, :]) @ axes).astype(np.float32))
+    return cast(Float32Array, ((p - p[..., :1, :]) @ axes).astype(np.float32))
 
 
-def mirror(joints: Floats) -> Floats:
+def mirror(joints: Float32Array) -> Float32Array:
     """The same pose on the other hand: X negated.
 
     Args:

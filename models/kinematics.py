@@ -26,9 +26,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from models.hand import FINGERS, JOINTS, POINTS, Floats
-
-Doubles = npt.NDArray[np.float64]
+from models.arrays import Float32Array, Float64Array
+from models.hand import FINGERS, JOINTS, POINTS
 
 DIGITS: Final = 5
 PER_DIGIT: Final = 4
@@ -42,7 +41,7 @@ ANGLES: Final = (
 Flexion is positive towards the palm, abduction positive towards the thumb (the thumb's own: out of
 the palm)."""
 
-ROM: Final[Floats] = np.deg2rad(
+ROM: Final[Float32Array] = np.deg2rad(
     [
         [(-25, 45), (-15, 55), (-10, 60), (-15, 80)],
         [(-20, 90), (-15, 20), (0, 110), (-5, 80)],
@@ -75,7 +74,7 @@ _PITCH: Final = (25.0, 0.0, 0.0, 0.0, 0.0)
 _ROLL: Final = (35.0, -5.0, 0.0, 6.0, 13.0)
 
 
-def _axes(splay: float, pitch: float, roll: float) -> Doubles:
+def _axes(splay: float, pitch: float, roll: float) -> Float64Array:
     """One digit's d, w, f as rows: turned out by `splay`, sunk by `pitch`, rolled about itself, degrees."""
     s, p, r = np.deg2rad([splay, pitch, roll])
     along = np.array([np.sin(s) * np.cos(p), -np.sin(p), -np.cos(s) * np.cos(p)])
@@ -88,16 +87,16 @@ def _axes(splay: float, pitch: float, roll: float) -> Doubles:
     return np.stack([along, np.cos(r) * lateral - np.sin(r) * flexion, np.cos(r) * flexion + np.sin(r) * lateral])
 
 
-AXES: Final[Doubles] = np.stack([_axes(*digit) for digit in zip(_SPLAY, _PITCH, _ROLL, strict=True)])
+AXES: Final[Float64Array] = np.stack([_axes(*digit) for digit in zip(_SPLAY, _PITCH, _ROLL, strict=True)])
 """(5, 3, 3) each digit's axes d, w, f in frame `hand`."""
 
 
-def bones(hand_length_mm: float = HAND_LENGTH_MM) -> Floats:
+def bones(hand_length_mm: float = HAND_LENGTH_MM) -> Float32Array:
     """The 20 bone lengths, in mm, of an average hand of this length (wrist to tip of the middle finger)."""
     return (np.array(_PROPORTIONS) * hand_length_mm).reshape(-1).astype(np.float32)
 
 
-def palm(lengths: npt.ArrayLike) -> Doubles:
+def palm(lengths: npt.ArrayLike) -> Float64Array:
     """Where the five digits start.
 
     Args:
@@ -112,7 +111,7 @@ def palm(lengths: npt.ArrayLike) -> Doubles:
     return np.stack([level * np.sin(KNUCKLE_AZIMUTH), y, -level * np.cos(KNUCKLE_AZIMUTH)], axis=-1)
 
 
-def points(angles: npt.ArrayLike, lengths: npt.ArrayLike) -> Floats:
+def points(angles: npt.ArrayLike, lengths: npt.ArrayLike) -> Float32Array:
     """The 21 points of a right hand.
 
     Args:
@@ -140,7 +139,7 @@ def points(angles: npt.ArrayLike, lengths: npt.ArrayLike) -> Floats:
     return out
 
 
-def measure(joints: npt.ArrayLike) -> Floats:
+def measure(joints: npt.ArrayLike) -> Float32Array:
     """Bone lengths of given points.
 
     Args:
@@ -153,11 +152,11 @@ def measure(joints: npt.ArrayLike) -> Floats:
     digits = p[..., 1:, :].reshape(*p.shape[:-2], DIGITS, PER_DIGIT, 3)
     wrist = np.broadcast_to(p[..., None, :1, :], (*digits.shape[:-2], 1, 3))
     steps = np.diff(np.concatenate([wrist, digits], axis=-2), axis=-2)
-    lengths: Floats = np.linalg.norm(steps, axis=-1).reshape(*p.shape[:-2], len(BONES)).astype(np.float32)
+    lengths: Float32Array = np.linalg.norm(steps, axis=-1).reshape(*p.shape[:-2], len(BONES)).astype(np.float32)
     return lengths
 
 
-def angles(joints: npt.ArrayLike) -> Floats:
+def angles(joints: npt.ArrayLike) -> Float32Array:
     """The angles that best explain given points of a right hand; the inverse of `points` on its range.
 
     Each digit is fitted alone: `aa` as the plane in which its three bones lie (least squares), the

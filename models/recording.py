@@ -8,12 +8,9 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from models.hand import Floats, Side
-
-Doubles = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
+from models.arrays import Float32Array, Float64Array, Int64Array
+from models.hand import Side
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,31 +28,31 @@ class Recording:
     Everything is in the device's own channel order; `joints` is ground truth in frame `hand`.
     """
 
-    emg: Floats
+    emg: Float32Array
     """(n, 8) in `unit`."""
-    t: Doubles
+    t: Float64Array
     """(n,) time of each sample, seconds (any origin), never decreasing."""
-    sample: Ints
+    sample: Int64Array
     """(n,) index of each sample; it jumps where samples were lost."""
     rate_hz: float
     unit: str = "adc"
     emg_mode: str = "raw"
     hand: Side | None = None
     name: str = ""
-    label_t: Doubles | None = None
+    label_t: Float64Array | None = None
     """(m,) times of `joints`, on the same clock as `t`."""
-    joints: Floats | None = None
+    joints: Float32Array | None = None
     """(m, 63) mm, or None where the session has no ground truth."""
-    classes: Ints | None = None
+    classes: Int64Array | None = None
     """(n,) class label of each sample, or None."""
     markers: tuple[Marker, ...] = ()
-    frame_start: Ints | None = None
+    frame_start: Int64Array | None = None
     """(k,) row of the first sample of each frame as it arrived, or None if not known."""
-    arrival: Doubles | None = None
+    arrival: Float64Array | None = None
     """(k,) arrival time of each frame, on the clock of `t`, or None if not known."""
-    imu: Doubles | None = None
+    imu: Float64Array | None = None
     """(m, 11): t, quaternion w x y z, acceleration x y z in g, gyroscope x y z in deg/s."""
-    breaks: Ints | None = None
+    breaks: Int64Array | None = None
     """(b,) rows before which time is broken although `sample` goes on (a join of files, a seek)."""
     meta: Mapping[str, Any] = field(default_factory=dict)
     """What the file says besides: user, session, donning, block, orientation, software version."""
@@ -78,7 +75,7 @@ class Recording:
             if stop > start:
                 yield slice(start, stop)
 
-    def joints_at(self, t: Doubles) -> Floats | None:
+    def joints_at(self, t: Float64Array) -> Float32Array | None:
         """Ground truth at the times `t` (k,), linearly interpolated: (k, 63), or None without truth."""
         if self.joints is None or self.label_t is None or not len(self.joints):
             return None

@@ -14,12 +14,10 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
+from models.arrays import Float32Array, Float64Array
 from models.errors import MyocastError
-from models.hand import POINTS, VALUES, Floats
-
-Doubles = npt.NDArray[np.float64]
+from models.hand import POINTS, VALUES
 
 SPEED_CUTOFF_HZ: Final = 1.0
 """The paper's."""
@@ -73,11 +71,11 @@ class OneEuro:
 
     def reset(self) -> None:
         """Forget everything: after a gap, or for another hand."""
-        self._passes: Doubles | None = None
-        self._velocity: Doubles = np.zeros((POINTS, 3))
+        self._passes: Float64Array | None = None
+        self._velocity: Float64Array = np.zeros((POINTS, 3))
         self._t = 0.0
 
-    def feed(self, pose: Floats, t: float) -> Floats:
+    def feed(self, pose: Float32Array, t: float) -> Float32Array:
         """One more pose.
 
         Args:
@@ -95,7 +93,7 @@ class OneEuro:
             self._t = t
         return np.asarray(self._passes[-1].reshape(VALUES), np.float32)
 
-    def _step(self, passes: Doubles, x: Doubles, dt: float) -> None:
+    def _step(self, passes: Float64Array, x: Float64Array, dt: float) -> None:
         self._velocity += _share(SPEED_CUTOFF_HZ, dt) * ((x - passes[0]) / dt - self._velocity)
         speed = np.linalg.norm(self._velocity, axis=-1, keepdims=True)
         share = _share(self._setting.min_cutoff_hz + self._setting.beta * speed, dt)
@@ -104,7 +102,7 @@ class OneEuro:
             x = one
 
 
-def smooth(poses: Floats, rate_hz: float, setting: OneEuroSetting) -> Floats:
+def smooth(poses: Float32Array, rate_hz: float, setting: OneEuroSetting) -> Float32Array:
     """A whole run (n, 63) at a fixed rate, mm; rows that are not numbers stay so and start the filter afresh."""
     one = OneEuro(setting)
     out = np.full(poses.shape, np.nan, np.float32)
@@ -116,6 +114,6 @@ def smooth(poses: Floats, rate_hz: float, setting: OneEuroSetting) -> Floats:
     return out
 
 
-def _share(cutoff_hz: float | Doubles, dt: float) -> float | Doubles:
+def _share(cutoff_hz: float | Float64Array, dt: float) -> float | Float64Array:
     """Share of the new value that a first-order low-pass takes."""
     return 1.0 / (1.0 + 1.0 / (2.0 * np.pi * cutoff_hz * dt))

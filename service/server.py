@@ -17,20 +17,21 @@ from urllib.parse import quote
 
 import uvicorn
 
-from drivers.base import Event, Source
 from drivers.clock import Clock, now
-from drivers.uri import open_source
+from drivers.events import Event
+from drivers.source import Source
+from drivers.uri import source_from_uri
 from models.errors import MyocastError
 from service.broadcast.hub import Hub
-from service.broadcast.wire import MAX_CLIENT_MESSAGE
-from service.devices.announcer import Announcer
+from service.broadcast.messages import MAX_CLIENT_MESSAGE
 from service.devices.device import Device
+from service.devices.status_publisher import StatusPublisher
 from service.devices.supervisor import Supervisor
-from service.engine.shelf import ModelShelf
+from service.engine.model_selection import ModelSelector
 from service.recording.recorder import Recorder, Writer
+from service.web.access import AccessPolicy
 from service.web.app import Parts, create_app
 from service.web.connection import CHECK_S, StreamConnection, listen, raise_descriptor_limit
-from service.web.gate import Policy
 from service.web.http_connection import HttpConnection
 from service.web.stream import StreamEndpoint
 
@@ -44,7 +45,7 @@ class Settings:
     """What `serve` was asked for."""
 
     sources: tuple[str, ...]
-    policy: Policy = field(default_factory=Policy)
+    policy: AccessPolicy = field(default_factory=AccessPolicy)
     port: int = 8765
     model: Path | None = None
     hop: int | None = None
@@ -76,12 +77,12 @@ class HttpServer(uvicorn.Server):
 class Service:
     """Devices, hub, recorder and application of one process, not yet running."""
 
-    def __init__(self, settings: Settings, sources: list[Source], shelf: ModelShelf, clock: Clock = now) -> None:
+    def __init__(self, settings: Settings, sources: list[Source], shelf: ModelSelector, clock: Clock = now) -> None:
         self.stop = asyncio.Event()
         self.failure: MyocastError | None = None
         self.hub = Hub(clock)
         self.recorder = Recorder(settings.recordings, open_writer, self._recording_failed, self._known, clock)
-        self.announcer = Announcer(self.hub, self.recorder.describe, self.fail, clock)
+        self.announcer = StatusPublisher(self.hub, self.recorder.describe, self.fail, clock)
         self.devices = [
             Device(index, source, shelf, self.hub, self.announcer, hop=settings.hop, clock=clock)
             for index, source in enumerate(sources)
@@ -123,7 +124,7 @@ async def run(
     announce: Callable[[str], None],
     *,
     sources: list[Source] | None = None,
-    shelf: ModelShelf | None = None,
+    shelf: ModelSelector | None = None,
     prepare: Callable[[Service], None] | None = None,
 ) -> None:
     """Serve until SIGINT or SIGTERM.
@@ -137,8 +138,8 @@ async def run(
     Raises:
         MyocastError: a source, the model or the port cannot be used.
     """
-    sources = sources or [open_source(text) for text in settings.sources]
-    shelf = shelf or ModelShelf(settings.model)
+    sources = sources or [source_from_uri(text) for text in settings.sources]
+    shelf = shelf or ModelSelector(settings.model)
     raise_descriptor_limit()
     async with AsyncExitStack() as stack:
         sock = listen(settings.policy.bind, settings.port)
@@ -173,7 +174,7 @@ def _spare_the_collector() -> None:
     gc.set_threshold(50_000, 20, 20)
 
 
-def address(policy: Policy, port: int) -> str:
+def address(policy: AccessPolicy, port: int) -> str:
     """The address to open, with the token in the fragment, which browsers never send."""
     host = f"[{policy.bind}]" if ":" in policy.bind else policy.bind
     return f"http://{host}:{port}/" + (f"#token={quote(policy.token, _PLAIN)}" if policy.token else "")
@@ -293,6 +294,6 @@ def stop_on_signals(stop: asyncio.Event) -> None:
 
 
 def open_writer(path: Path) -> Writer:
-    from drivers.sessions.writer import SessionWriter
+    from drivers.sessions.mcap.writer import SessionWriter
 
     return SessionWriter(path)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.console import Console
-from tests.models_onnx import stream_model, window_model
+from tests.fakes.models_onnx import stream_model, window_model
+from tests.support.console import Console
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 

@@ -7,8 +7,8 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from tests.chromium import chromium
-from tests.console import Console
+from tests.support.chromium import chromium
+from tests.support.console import Console
 
 REPOSITORY: Final = Path(__file__).resolve().parents[1]
 PICTURE: Final = REPOSITORY / "docs" / "viewer.png"

@@ -1,10 +1,10 @@
 """Session files: what was recorded, and how to read and write it (contract: section 5)."""
 
 from drivers.sessions.folders import sessions_in
+from drivers.sessions.mcap.writer import SessionWriter
 from drivers.sessions.reader import read_session
 from drivers.sessions.report import SessionError, SessionExists, SessionWriteError
 from drivers.sessions.save import write_session
-from drivers.sessions.writer import SessionWriter
 
 __all__ = [
     "SessionError",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from drivers.base import EmgMode, Unit
+from drivers.events import EmgMode, Unit
 from models.hand import Side
 
 

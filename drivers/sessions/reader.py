@@ -9,14 +9,14 @@ from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, Final, cast
 
-from drivers.base import EmgMode, Unit
-from drivers.sessions.mcap_reader import read_mcap
-from drivers.sessions.mcap_records import MAGIC
+from drivers.events import EmgMode, Unit
+from drivers.sessions.mcap.reader import read_mcap
+from drivers.sessions.mcap.records import MAGIC
 from drivers.sessions.options import Options
 from drivers.sessions.report import ReadReport, SessionError
 from drivers.sessions.source_bytes import blocks, open_file
-from drivers.sessions.text_reader import read_text
-from drivers.sessions.text_table import lines_of
+from drivers.sessions.text.reader import read_text
+from drivers.sessions.text.table import lines_of
 from models.hand import Side
 from models.recording import Recording
 

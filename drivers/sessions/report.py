@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from drivers.base import DriverError
+from drivers.errors import DriverError
 
 DERIVED: Final = frozenset({"format", "path", "index", "devices", "events", "dropped", "notes"})
 """Keys of `Recording.meta` that the reader adds to what the file says."""

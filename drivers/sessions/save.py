@@ -13,13 +13,13 @@ from typing import Any, BinaryIO, Final, cast
 import numpy as np
 import orjson
 
-from drivers.base import Event, Frame, Imu, Marker
-from drivers.sessions.mcap_reader import ARRIVAL
+from drivers.events import Event, Frame, Imu, Marker
+from drivers.sessions.mcap.reader import ARRIVAL
+from drivers.sessions.mcap.writer import SessionWriter, create
 from drivers.sessions.report import DERIVED, SessionError, SessionExists, refused
-from drivers.sessions.text_reader import HEADER, JOINT_NAMES
-from drivers.sessions.writer import SessionWriter, create
-from models.hand import Floats
-from models.recording import Ints, Recording
+from drivers.sessions.text.reader import HEADER, JOINT_NAMES
+from models.arrays import Float32Array, Int64Array
+from models.recording import Recording
 
 Progress = Callable[[int], None]
 """Called with the number of samples written so far."""
@@ -147,7 +147,7 @@ def _frames(recording: Recording) -> Iterator[tuple[float, Event]]:
         yield t, Frame(recording.sample.item(row), t, recording.emg[row:stop], arrived, broken)
 
 
-def _message_starts(recording: Recording, heads: Ints) -> Ints:
+def _message_starts(recording: Recording, heads: Int64Array) -> Int64Array:
     if recording.frame_start is not None and recording.arrival is not None:
         return recording.frame_start
     rows = max(1, round(_MESSAGE_S * recording.rate_hz))
@@ -168,7 +168,7 @@ def _message_starts(recording: Recording, heads: Ints) -> Ints:
     return start
 
 
-def _labels(recording: Recording) -> Iterator[tuple[float, Floats]]:
+def _labels(recording: Recording) -> Iterator[tuple[float, Float32Array]]:
     if recording.joints is not None and recording.label_t is not None:
         yield from zip(recording.label_t.tolist(), recording.joints, strict=True)
 

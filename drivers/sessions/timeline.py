@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from models.recording import Doubles, Ints
+from models.arrays import Float64Array, Int64Array
 
 _REGULAR_SHARE: Final = 0.95
 _REGULAR_WITHIN: Final = 0.25
@@ -23,18 +23,18 @@ _LONGEST: Final = 1e9
 class Timeline:
     """Times of samples put in order."""
 
-    t: Doubles
+    t: Float64Array
     """(n,) seconds, never decreasing."""
-    sample: Ints
+    sample: Int64Array
     """(n,) index of each sample; it jumps over gaps."""
     rate_hz: float
-    breaks: Ints | None
+    breaks: Int64Array | None
     """Rows before which the recorded time went back; what follows is moved to go on from there."""
     regular: bool
     """Whether times lie on a grid; else they are arrival times, which come in bursts."""
 
 
-def from_times(t: Doubles, rate_hz: float | None, outage_s: float) -> Timeline:
+def from_times(t: Float64Array, rate_hz: float | None, outage_s: float) -> Timeline:
     """Find rate and gaps in the times of samples.
 
     Args:
@@ -55,7 +55,7 @@ def from_times(t: Doubles, rate_hz: float | None, outage_s: float) -> Timeline:
     return Timeline(t, sample, rate, breaks, regular)
 
 
-def estimate_rate(t: Doubles, outage_s: float) -> float:
+def estimate_rate(t: Float64Array, outage_s: float) -> float:
     """Samples per second, outages left out, rounded to a whole number where it is within 0.5 % of one.
 
     Raises:
@@ -74,7 +74,9 @@ def estimate_rate(t: Doubles, outage_s: float) -> float:
     return float(near) if near and abs(rate - near) <= _NOMINAL_WITHIN * near else rate
 
 
-def ascending(t: Doubles, period: float, restarts: Ints | None = None) -> tuple[Doubles, Ints | None]:
+def ascending(
+    t: Float64Array, period: float, restarts: Int64Array | None = None
+) -> tuple[Float64Array, Int64Array | None]:
     """Make times never decrease.
 
     A small step back (up to 0.1 s: a clock that was corrected) holds the time; a larger one (files joined

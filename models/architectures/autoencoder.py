@@ -10,7 +10,8 @@ import numpy as np
 from keras import layers
 
 from models.architectures.base import Built
-from models.hand import CHANNELS, VALUES, Floats
+from models.arrays import Float32Array
+from models.hand import CHANNELS, VALUES
 
 CODE: Final = 9
 ENCODER: Final = (32, 16, CODE)
@@ -32,7 +33,7 @@ def core(steps: int, units: int, decoder: Sequence[int], dropout: float, name: s
     return keras.Model(inputs, x, name=name)
 
 
-def pretrain(built: Built, poses: Floats, seed: int) -> dict[str, float]:
+def pretrain(built: Built, poses: Float32Array, seed: int) -> dict[str, float]:
     """Train the autoencoder on scaled poses (n, 63) and put its decoder into the network.
 
     Returns:

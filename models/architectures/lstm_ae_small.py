@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from models.architectures.base import Built, Network, Setting, dense_macs, lstm_macs
-from models.hand import CHANNELS, VALUES, Floats
+from models.arrays import Float32Array
+from models.hand import CHANNELS, VALUES
 
 STEPS: Final = 32
 UNITS: Final = 10
@@ -20,7 +21,7 @@ def build(setting: Setting) -> Built:
     return assemble(autoencoder.core(STEPS, UNITS, DECODER, 0.2, "lstm_ae_small"), STEPS, setting)
 
 
-def pretrain(built: Built, poses: Floats, seed: int) -> dict[str, float]:
+def pretrain(built: Built, poses: Float32Array, seed: int) -> dict[str, float]:
     from models.architectures import autoencoder
 
     return autoencoder.pretrain(built, poses, seed)

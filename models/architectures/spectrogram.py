@@ -12,7 +12,8 @@ import numpy as np
 from keras import layers, ops
 
 from models.architectures.base import Setting
-from models.hand import CHANNELS, Floats
+from models.arrays import Float32Array
+from models.hand import CHANNELS
 
 STEPS: Final = 47
 SEGMENT: Final = 12
@@ -38,7 +39,7 @@ def images(envelope: Any, setting: Setting) -> Any:
     return ops.transpose(stacked, (0, 2, 4, 3, 1))
 
 
-def kernel() -> Floats:
+def kernel() -> Float32Array:
     """(12, 1, 14): Hann-windowed cosines, then sines; a constant of one has power one in bin 0."""
     n = np.arange(SEGMENT)
     hann = 0.5 - 0.5 * np.cos(2 * np.pi * n / SEGMENT)

@@ -10,7 +10,8 @@ import numpy as np
 from keras import layers, ops
 
 from models.architectures.base import STEP_HZ, Built, Setting, decay
-from models.hand import CHANNELS, VALUES, Floats
+from models.arrays import Float32Array
+from models.hand import CHANNELS, VALUES
 
 SMOOTHING_S: Final = 0.05
 """Time constant of the envelope, about that of the Myo's own 50 Hz mode."""
@@ -19,7 +20,7 @@ SMOOTHING_S: Final = 0.05
 Features = Callable[[Any, Setting], Any]
 
 
-def smoothing_matrix(steps: int, decimation: int, smoothing_s: float = SMOOTHING_S) -> Floats:
+def smoothing_matrix(steps: int, decimation: int, smoothing_s: float = SMOOTHING_S) -> Float32Array:
     """(steps, steps * decimation): from rectified samples to a causal envelope at 50 Hz.
 
     Row i is the mean of the samples of each step up to i, weighted exponentially by age; rows sum

@@ -14,15 +14,15 @@ import numpy as np
 import tensorflow as tf
 
 from models.architectures.base import STEP_HZ, Built, Network, Setting
-from models.evaluation.baselines import mean_pose
-from models.evaluation.metrics import Judged, mpjpe_by_user
-from models.evaluation.predict import Predictor, constant, from_keras, judge
-from models.hand import Floats
-from models.training.augment import NONE
+from models.arrays import Float32Array
+from models.data.augment import NONE
+from models.data.segments import DataError, Segment
+from models.data.splits import GUARD_S, cut
+from models.metrics.baselines import mean_pose
+from models.metrics.pose_error import EvaluatedSegment, mpjpe_by_user
+from models.metrics.predict import Predictor, constant, from_keras, judge
 from models.training.losses import mpjpe
 from models.training.run import batches
-from models.training.splits import GUARD_S, cut
-from models.training.tracks import DataError, Track
 from models.training.trainer import envelopes, labelled, tensors
 
 STEPS: Final = 150
@@ -59,7 +59,7 @@ class Tuner:
         self._step = _step(self.built, self._variables, self._optimizer)
         self.predict = from_keras(self.built, self.setting)
 
-    def tune(self, tracks: Sequence[Track]) -> None:
+    def tune(self, tracks: Sequence[Segment]) -> None:
         """From the network as it was trained, on these seconds of one user."""
         self.reset()
         data = batches(self.network, self.built, tracks, self.setting)
@@ -79,9 +79,9 @@ class Tuner:
 
 def curve(
     tuner: Tuner,
-    tracks: Sequence[Track],
+    tracks: Sequence[Segment],
     seconds: Sequence[float],
-    mean: Floats | None,
+    mean: Float32Array | None,
     skip: int,
     note: Callable[[str], None] = lambda text: None,
 ) -> list[dict[str, float]]:
@@ -110,7 +110,7 @@ def curve(
             f"no user has a run of more than {max(seconds) + GUARD_S:g} s with poses and without a gap; "
             "give longer sessions or fewer seconds to --calibrate"
         )
-    found: dict[tuple[float, str], list[Judged]] = {}
+    found: dict[tuple[float, str], list[EvaluatedSegment]] = {}
     for user in users:
         first = _first(tracks, user, longest)
         assert first is not None
@@ -132,13 +132,13 @@ def last_variables(core: Any, count: int) -> list[Any]:
     return [variable for layer in layers[-count:] for variable in layer.trainable_variables]
 
 
-def _first(tracks: Sequence[Track], user: str, longest: int) -> Track | None:
+def _first(tracks: Sequence[Segment], user: str, longest: int) -> Segment | None:
     """The first long enough run of a user, in the order of sessions."""
     enough = longest + round(GUARD_S * STEP_HZ)
     return next((t for t in tracks if t.user == user and t.steps > enough and t.weight[enough:].any()), None)
 
 
-def _predictors(tuner: Tuner, labelled: Track, mean: Floats | None) -> dict[str, Predictor]:
+def _predictors(tuner: Tuner, labelled: Segment, mean: Float32Array | None) -> dict[str, Predictor]:
     made: dict[str, Predictor] = {}
     if labelled.steps:
         tuner.tune([labelled])
@@ -150,7 +150,7 @@ def _predictors(tuner: Tuner, labelled: Track, mean: Floats | None) -> dict[str,
     return made | {"mpjpe_mm": tuner.predict}
 
 
-def _row(seconds: float, found: Mapping[str, Sequence[Judged]]) -> dict[str, float]:
+def _row(seconds: float, found: Mapping[str, Sequence[EvaluatedSegment]]) -> dict[str, float]:
     errors = {name: list(mpjpe_by_user(runs).values()) for name, runs in found.items()}
     row = {name: float(np.mean(values)) for name, values in errors.items() if values}
     return {"seconds": float(seconds), "users": len(errors["mpjpe_mm"]), **row}

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
-from models.evaluation.closure import SessionClosure
-from models.evaluation.metrics import Judged
+from models.metrics.hand_closure import SessionClosure
+from models.metrics.pose_error import EvaluatedSegment
 
 AMPLITUDE: Final = ("sessions", "auc_median", "auc_p10")
 
@@ -37,7 +37,7 @@ class Evaluation:
     closure_baseline: Mapping[str, float] = field(default_factory=dict)
     """The same figures for the mean EMG amplitude; its shares of closed samples mean nothing."""
     sessions: Sequence[SessionClosure] = ()
-    runs: Sequence[Judged] = ()
+    runs: Sequence[EvaluatedSegment] = ()
 
     def to_json(self) -> dict[str, Any]:
         return {

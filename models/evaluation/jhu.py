@@ -13,14 +13,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
-from models.hand import FINGERS, Floats
-from models.training.features import bank
+from models.arrays import BoolArray, Float32Array, Float64Array
+from models.data.features import bank
+from models.hand import FINGERS
 
-Doubles = npt.NDArray[np.float64]
-Flags = npt.NDArray[np.bool_]
-Fit = Callable[[Floats, Floats, Flags, Flags], Callable[[Floats], Floats]]
+Fit = Callable[[Float32Array, Float32Array, BoolArray, BoolArray], Callable[[Float32Array], Float32Array]]
 """Features, targets, rows to learn from, and which of those to choose on -> a predictor of consecutive features."""
 
 RATE_HZ: Final = 50.0
@@ -64,15 +62,15 @@ class Result:
 class Table:
     """The session on a regular grid."""
 
-    features: Floats
+    features: Float32Array
     """(n, 40)"""
-    angles: Floats
+    angles: Float32Array
     """(n, 5) degrees."""
-    known: Flags
+    known: BoolArray
     """(n,) rows with a label near by."""
 
 
-def table(emg_t: Doubles, emg: Floats, angle_t: Doubles, angles: Floats) -> Table:
+def table(emg_t: Float64Array, emg: Float32Array, angle_t: Float64Array, angles: Float32Array) -> Table:
     """Bring irregular samples and labels to 50 Hz: EMG held, labels interpolated."""
     grid = np.arange(max(emg_t[0], angle_t[0]), min(emg_t[-1], angle_t[-1]), 1.0 / RATE_HZ)
     held = emg[np.searchsorted(emg_t, grid, side="right") - 1]
@@ -83,7 +81,7 @@ def table(emg_t: Doubles, emg: Floats, angle_t: Doubles, angles: Floats) -> Tabl
     return Table(rows.astype(np.float32), labels.astype(np.float32), distance < NEAR_S)
 
 
-def blocks(n: int) -> list[tuple[Flags, Flags, Flags]]:
+def blocks(n: int) -> list[tuple[BoolArray, BoolArray, BoolArray]]:
     """For each of ten blocks: rows to judge, rows to learn from (guarded), and rows of those to choose on."""
     edges = np.linspace(0, n, BLOCKS + 1).astype(int)
     block_of = np.searchsorted(edges, np.arange(n), side="right") - 1
@@ -95,7 +93,7 @@ def blocks(n: int) -> list[tuple[Flags, Flags, Flags]]:
     return out
 
 
-def apart_from(rows: Flags) -> Flags:
+def apart_from(rows: BoolArray) -> BoolArray:
     """All rows but these and a guard on both sides of them."""
     return np.asarray(np.convolve(rows, np.ones(2 * _GUARD + 1), mode="same") < 0.5)
 
@@ -116,34 +114,42 @@ def judge(data: Table, learner: str, fit: Fit) -> Result:
     return Result(learner, tuple(errors), {finger: float(1 - s) for finger, s in zip(FINGERS, share, strict=True)})
 
 
-def constant(x: Floats, y: Floats, learned: Flags, inner: Flags) -> Callable[[Floats], Floats]:
+def constant(
+    x: Float32Array, y: Float32Array, learned: BoolArray, inner: BoolArray
+) -> Callable[[Float32Array], Float32Array]:
     """The mean of what was learned from."""
     mean = y[learned].mean(axis=0)
     return lambda rows: np.broadcast_to(mean, (len(rows), len(mean)))
 
 
-def ridge(x: Floats, y: Floats, learned: Flags, inner: Flags) -> Callable[[Floats], Floats]:
+def ridge(
+    x: Float32Array, y: Float32Array, learned: BoolArray, inner: BoolArray
+) -> Callable[[Float32Array], Float32Array]:
     from sklearn.linear_model import RidgeCV
 
     return _sklearn(RidgeCV(np.logspace(-1, 4, 6)), x[learned], y[learned])
 
 
-def extra_trees(x: Floats, y: Floats, learned: Flags, inner: Flags) -> Callable[[Floats], Floats]:
+def extra_trees(
+    x: Float32Array, y: Float32Array, learned: BoolArray, inner: BoolArray
+) -> Callable[[Float32Array], Float32Array]:
     from sklearn.ensemble import ExtraTreesRegressor
 
     model = ExtraTreesRegressor(100, min_samples_leaf=4, max_features=0.3, random_state=0)
     return _sklearn(model, x[learned][::3], y[learned][::3])
 
 
-def network(x: Floats, y: Floats, learned: Flags, inner: Flags) -> Callable[[Floats], Floats]:
+def network(
+    x: Float32Array, y: Float32Array, learned: BoolArray, inner: BoolArray
+) -> Callable[[Float32Array], Float32Array]:
     """A network on the running averages; its number of epochs is chosen on the inner blocks."""
     history = _train(x, y, learned & apart_from(inner), MOST_EPOCHS, inner)[1]
     return _train(x, y, learned, int(np.argmin(history)) + 1, None)[0]
 
 
 def _train(
-    x: Floats, y: Floats, rows: Flags, epochs: int, judge_on: Flags | None
-) -> tuple[Callable[[Floats], Floats], Sequence[float]]:
+    x: Float32Array, y: Float32Array, rows: BoolArray, epochs: int, judge_on: BoolArray | None
+) -> tuple[Callable[[Float32Array], Float32Array], Sequence[float]]:
     import keras
 
     keras.utils.set_random_seed(0)
@@ -164,14 +170,16 @@ def _train(
         callbacks=kept,
     )  # fmt: skip
 
-    def predict(part: Floats) -> Floats:
+    def predict(part: Float32Array) -> Float32Array:
         said = np.asarray(together(((part - centre) / spread)[np.newaxis], training=False))[0]
         return np.asarray(said * scale + mean, np.float32)
 
     return predict, history.history.get("val_loss", [])
 
 
-def _runs(x: Floats, y: Floats, rows: Flags, overlap: int = 2) -> tuple[Floats, Floats, Floats]:
+def _runs(
+    x: Float32Array, y: Float32Array, rows: BoolArray, overlap: int = 2
+) -> tuple[Float32Array, Float32Array, Float32Array]:
     """(k, RUN, ...) inputs, targets and weights: runs that begin every RUN / overlap rows and hold a row to learn."""
     starts = [s for s in range(0, len(x) - RUN + 1, RUN // overlap) if rows[s : s + RUN].any()]
     cut = [slice(s, s + RUN) for s in starts]
@@ -190,7 +198,7 @@ def _branches(x: Any, outputs: int) -> Any:
     return layers.Average()([layers.Dense(outputs)(branch) for branch in (dense, recurrent)])
 
 
-def _sklearn(model: Any, x: Floats, y: Floats) -> Callable[[Floats], Floats]:
+def _sklearn(model: Any, x: Float32Array, y: Float32Array) -> Callable[[Float32Array], Float32Array]:
     model.fit(x, y)
     return lambda rows: np.asarray(model.predict(rows), np.float32)
 

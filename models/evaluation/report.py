@@ -10,10 +10,10 @@ import numpy as np
 
 from models.architectures.base import STEP_HZ
 from models.evaluation.evaluation import AMPLITUDE, Evaluation
-from models.evaluation.metrics import Judged, distances
 from models.evaluation.report_tables import number as _number
 from models.evaluation.report_tables import tables
 from models.hand import FINGERS, JOINTS, PARENTS, POINTS
+from models.metrics.pose_error import EvaluatedSegment, distances
 
 MAIN: Final = (
     ("mpjpe_mm", "MPJPE over 20 points", "mm"),
@@ -99,7 +99,7 @@ def _table(first: str, columns: Sequence[tuple[str, str]], rows: Mapping[str, Ma
     ]
 
 
-def hand_picture(runs: Sequence[Judged], path: Path) -> None:
+def hand_picture(runs: Sequence[EvaluatedSegment], path: Path) -> None:
     """The mean hand, seen from above and from the side, each point as large as its error."""
     truth = np.concatenate([run.rows()[0] for run in runs])
     pose = np.concatenate([run.rows()[1] for run in runs])
@@ -123,7 +123,7 @@ def hand_picture(runs: Sequence[Judged], path: Path) -> None:
     _save(figure, path)
 
 
-def trace_picture(runs: Sequence[Judged], path: Path) -> None:
+def trace_picture(runs: Sequence[EvaluatedSegment], path: Path) -> None:
     """Height of the fingertips over the first 20 judged seconds."""
     run = max(runs, key=lambda r: int(r.valid.sum()))
     truth, pose = run.rows()

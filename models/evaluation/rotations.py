@@ -9,14 +9,15 @@ from typing import Final
 import numpy as np
 
 from models.alignment import roll
-from models.hand import CHANNELS, Floats
-from models.training.tracks import Track
+from models.arrays import Float32Array
+from models.data.segments import Segment
+from models.hand import CHANNELS
 
 ANGLES_DEG: Final = (22.5, 45.0, 90.0)
 CHANNEL_DEG: Final = 360.0 / CHANNELS
 
 
-def rotated(tracks: Sequence[Track], degrees: float, *, rectified: bool) -> list[Track]:
+def rotated(tracks: Sequence[Segment], degrees: float, *, rectified: bool) -> list[Segment]:
     """Tracks as the band turned by this angle would have given them; an alignment that was fitted is forgotten.
 
     Between electrodes an envelope is interpolated linearly. Raw EMG of neighbours hardly correlates, so there the
@@ -28,5 +29,5 @@ def rotated(tracks: Sequence[Track], degrees: float, *, rectified: bool) -> list
         rectified: the EMG is an envelope.
     """
     weights = roll(degrees / CHANNEL_DEG)
-    mix: Floats = weights if rectified else np.sqrt(weights)
+    mix: Float32Array = weights if rectified else np.sqrt(weights)
     return [replace(track, emg=np.asarray(track.emg @ mix, np.float32), aligned=None) for track in tracks]

@@ -15,11 +15,10 @@ from typing import Any, Final
 
 import numpy as np
 
+from models.arrays import BoolArray, Float32Array, Float64Array
 from models.forward.generator import FIRST_UNSEEN_USER, LABEL_HZ, session
-from models.forward.nuisance import Flags
 from models.forward.variants import VARIANTS
-from models.hand import VALUES, Floats
-from models.kinematics import Doubles
+from models.hand import VALUES
 from models.recording import Recording
 
 TIME_CONSTANTS_S: Final = (0.06, 0.3, 1.0, 4.0, 12.0, 25.0)
@@ -30,8 +29,8 @@ RUN: Final = 250
 """Rows of a training run of the LSTM (5 s)."""
 EPOCHS: Final = 40
 
-Data = tuple[Floats, Floats]
-Predict = Callable[[Floats], Doubles]
+Data = tuple[Float32Array, Float32Array]
+Predict = Callable[[Float32Array], Float64Array]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +63,7 @@ def features(recording: Recording, stride: int = 10) -> Data:
     return np.log1p(np.concatenate(columns, axis=1))[use].astype(np.float32), joints[use]
 
 
-def _running(x: Doubles, samples: float) -> Doubles:
+def _running(x: Float64Array, samples: float) -> Float64Array:
     """Exponential running average of (n, c), by doubling: exact, without a loop over samples."""
     keep = np.exp(-1.0 / samples)
     y, reach = (1.0 - keep) * x, 1
@@ -74,18 +73,18 @@ def _running(x: Doubles, samples: float) -> Doubles:
     return np.asarray(y)
 
 
-def mpjpe(predicted: Doubles, truth: Floats) -> float:
+def mpjpe(predicted: Float64Array, truth: Float32Array) -> float:
     """Mean distance over the 20 points that are not the wrist, mm."""
     difference = (predicted - truth).reshape(len(truth), -1, 3)[:, 1:]
     return float(np.linalg.norm(difference, axis=2).mean())
 
 
-def r2(predicted: Doubles, truth: Floats) -> float:
+def r2(predicted: Float64Array, truth: Float32Array) -> float:
     """Share of variance explained, against the mean of each coordinate."""
     return float(1.0 - np.sum((predicted - truth) ** 2) / np.sum((truth - truth.mean(axis=0)) ** 2))
 
 
-def learners(x: Floats, y: Floats) -> Iterator[tuple[str, Predict]]:
+def learners(x: Float32Array, y: Float32Array) -> Iterator[tuple[str, Predict]]:
     """The mean pose, ridge regression and extra-trees, fitted."""
     from sklearn.ensemble import ExtraTreesRegressor
     from sklearn.linear_model import Ridge
@@ -107,7 +106,7 @@ def generic(users: int, seconds: float, variant: str, seed: int = 0) -> Iterator
     def of(
         who: Sequence[int],
         sessions: Sequence[int],
-        keep: Callable[[Doubles], Flags] | None = None,
+        keep: Callable[[Float64Array], BoolArray] | None = None,
         turn: float = 0.0,
         made_by: str = variant,
     ) -> Data:

@@ -7,8 +7,8 @@ from typing import Final
 
 import numpy as np
 
+from models.arrays import Float64Array
 from models.hand import CHANNELS
-from models.kinematics import Doubles
 
 CHANNEL_ONE_DEG: Final = -74.0
 """Where channel 1 sits (degrees from dorsal, towards the thumb) on a band worn as most people do; from
@@ -23,21 +23,21 @@ class Forearm:
 
     radius_mm: float
     fat_mm: float
-    angle: Doubles
+    angle: Float64Array
     """(s,) angle of each source around the forearm, radians from dorsal."""
-    depth_mm: Doubles
+    depth_mm: Float64Array
     """(s,) depth of each source below the fascia."""
-    size: Doubles
+    size: Float64Array
     """(s,) strength of each source."""
-    axial: Doubles
+    axial: Float64Array
     """(s,) how much of a source is gained (relative) when the band moves one step towards the elbow."""
-    roll: Doubles
+    roll: Float64Array
     """(s,) how far a source turns under the skin at full pronation, radians."""
 
 
 def gains(
     arm: Forearm, exponent: float, rotation_channels: float = 0.0, axial: float = 0.0, pronation: float = 0.0
-) -> Doubles:
+) -> Float64Array:
     """Gains from sources to channels, (s, 8), for a potential that falls with a power of distance.
 
     Args:

@@ -13,15 +13,16 @@ from typing import Final
 
 import numpy as np
 
+from models.arrays import BoolArray, Float32Array, Float64Array
 from models.forward.electrodes import gains
 from models.forward.motion import EFFORT, SQUEEZE, TONE, WRIST_FIRST, Motion, Step
 from models.forward.muscles import MUSCLES, activation, excitation
-from models.forward.nuisance import Disturbance, Flags, Radio, digitise
+from models.forward.nuisance import Disturbance, Radio, digitise
 from models.forward.person import Donning, Person, donning, person, stream
 from models.forward.signal import ENVELOPE_RATE_HZ, SPECTRUM_RATE_HZ, Carrier, Drift, Envelope, Notch
 from models.forward.variants import VARIANTS, Variant
-from models.hand import MIRRORED_CHANNELS, VALUES, Floats, Side, mirror
-from models.kinematics import ANGLES, Doubles, points
+from models.hand import MIRRORED_CHANNELS, VALUES, Side, mirror
+from models.kinematics import ANGLES, points
 from models.recording import Marker, Recording
 
 BLOCK_ROWS: Final = 200
@@ -42,13 +43,13 @@ class Block:
 
     first: int
     """Index of the first sample."""
-    t: Doubles
+    t: Float64Array
     """(n,) seconds from the start of the session."""
-    emg: Floats
+    emg: Float32Array
     """(n, 8) counts, in the device's order of channels."""
-    angles: Floats
+    angles: Float32Array
     """(n, 20) radians, of the right hand (a left one is its mirror image)."""
-    kept: Flags
+    kept: BoolArray
     """(n,) False where the radio lost the sample."""
     labels: tuple[tuple[float, str], ...]
     """When a movement began (seconds), and its name."""
@@ -127,7 +128,7 @@ class Stream:
         piece, self._waiting = _cut(_join(blocks), n)
         return piece
 
-    def joints(self, angles: Floats) -> Floats:
+    def joints(self, angles: Float32Array) -> Float32Array:
         """The true pose (n, 63), mm, frame `hand`, of this wearer at these angles (n, 20)."""
         out = points(angles, self.person.bones).reshape(-1, VALUES)
         return out if self.hand == "right" else mirror(out)
@@ -156,7 +157,7 @@ class Stream:
         counts, kept = self._radio.carry(counts, BLOCK_ROWS * dt)
         return Block(first, t, counts, angles.astype(np.float32), kept, labels)
 
-    def _emg(self, t: Doubles, dt: float) -> Doubles:
+    def _emg(self, t: Float64Array, dt: float) -> Float64Array:
         """(n, 8) counts, before anything is disturbed."""
         who, wear = self.person, self.donning
         ahead = np.concatenate([[t[0] - dt], t, [t[-1] + dt]]) + who.wiring.delay_s
@@ -174,7 +175,7 @@ class Stream:
         tired = 1.0 + wear.fatigue * np.minimum(t / _FATIGUE_S, 1.0)
         return np.asarray(mixed * tired[:, None])
 
-    def _gains(self) -> tuple[Floats, Floats]:
+    def _gains(self) -> tuple[Float32Array, Float32Array]:
         """Gains (s, 8) in counts at mid-pronation, and their change towards full pronation."""
         who, wear = self.person, self.donning
         pronated, supinated = (
@@ -239,7 +240,7 @@ def session(
     )
 
 
-def _tonic(posture: Doubles) -> Doubles:
+def _tonic(posture: Float64Array) -> Float64Array:
     """(n, 6) what it takes to hold the wrist's posture (n, 3)."""
     out = np.empty((len(posture), 6))
     for axis, share in enumerate(_TONIC):

@@ -13,11 +13,12 @@ from typing import Final
 
 import numpy as np
 
+from models.arrays import Float64Array
 from models.forward.muscles import WRIST
 from models.forward.person import Habits
 from models.forward.poses import DIP_PER_PIP, ENSLAVING, POSES
 from models.hand import FINGERS
-from models.kinematics import ANGLES, DIGITS, PER_DIGIT, ROM, Doubles
+from models.kinematics import ANGLES, DIGITS, PER_DIGIT, ROM
 
 EFFORT: Final = len(ANGLES)
 SQUEEZE: Final = EFFORT + 1
@@ -42,7 +43,7 @@ class Target:
 
     move: float
     hold: float
-    state: Doubles
+    state: Float64Array
     label: str
 
 
@@ -60,13 +61,13 @@ class Step:
     """Force beyond what the pose needs (1: twice the flexors)."""
 
 
-class Track:
+class Trajectory:
     """Minimum-jerk paths through a list of targets that grows as it is needed.
 
     The columns fall into `onsets` groups of equal width; each group may start a move a little later.
     """
 
-    def __init__(self, start: Doubles, onsets: int = 1) -> None:
+    def __init__(self, start: Float64Array, onsets: int = 1) -> None:
         self._width, self._group = len(start), -(-len(start) // onsets)
         self._starts = np.array([0.0])
         self._moves = np.array([1.0])
@@ -74,7 +75,7 @@ class Track:
         self._onsets = np.zeros((1, onsets))
         self.end = 0.0
 
-    def add(self, target: Target, onset: Doubles | float = 0.0) -> None:
+    def add(self, target: Target, onset: Float64Array | float = 0.0) -> None:
         """Append a target; it begins where the last one's hold ends."""
         self._starts = np.append(self._starts, self.end)
         self._moves = np.append(self._moves, target.move)
@@ -83,11 +84,11 @@ class Track:
         self.end += target.move + target.hold
 
     @property
-    def last(self) -> Doubles:
+    def last(self) -> Float64Array:
         """The target that was added last."""
         return np.asarray(self._targets[-1])
 
-    def at(self, t: Doubles) -> tuple[Doubles, Doubles]:
+    def at(self, t: Float64Array) -> tuple[Float64Array, Float64Array]:
         """Values and rates at times (ascending, before `end`): two (n, width) arrays."""
         index = np.maximum(np.searchsorted(self._starts, t, side="right") - 1, 0)
         p = np.clip((t[:, None] - self._starts[index, None] - self._onsets[index]) / self._moves[index, None], 0.0, 1.0)
@@ -119,12 +120,12 @@ class Motion:
         self._habits, self._rng, self._left_out = habits, rng, frozenset(leave_out)
         self._names = [name for name in POSES if name not in self._left_out]
         rest = self._state(habits.poses["rest"], effort=1.0)
-        self._hand = Track(rest, onsets=DIGITS + _LEVEL)
-        self._wrist = Track(np.zeros(POSTURE))
+        self._hand = Trajectory(rest, onsets=DIGITS + _LEVEL)
+        self._wrist = Trajectory(np.zeros(POSTURE))
         self._plan = self._scripted(script) if script is not None else self._free()
         self._labels: list[tuple[float, str]] = []
 
-    def at(self, t: Doubles) -> tuple[Doubles, Doubles, Doubles]:
+    def at(self, t: Float64Array) -> tuple[Float64Array, Float64Array, Float64Array]:
         """State (n, 29), its rates (n, 29) and the wrist's posture (n, 3) at times in ascending order."""
         while self._hand.end <= t[-1]:
             target = next(self._plan)
@@ -198,7 +199,7 @@ class Motion:
         yield Target(rng.uniform(0.15, 0.5), rng.uniform(0.4, 2.5), state, "squeeze")
         yield Target(rng.uniform(0.15, 0.5), rng.uniform(0.1, 0.8), before, "release")
 
-    def _target(self, q: Doubles, label: str) -> Target:
+    def _target(self, q: Float64Array, label: str) -> Target:
         move, hold = self._times()
         effort = self._rng.uniform(0.0, 0.25) if self._rng.random() < _PASSIVE else self._rng.lognormal(0.0, 0.12)
         return Target(move, hold, self._state(q, effort), label)
@@ -208,21 +209,21 @@ class Motion:
         hold = rng.uniform(1.0, 4.0) if rng.random() < 0.12 else rng.uniform(0.05, 1.2)
         return rng.uniform(0.25, 1.2) / self._habits.tempo, hold / self._habits.tempo
 
-    def _state(self, q: Doubles, effort: float = 1.0) -> Doubles:
+    def _state(self, q: Float64Array, effort: float = 1.0) -> Float64Array:
         state = np.zeros(STATE)
         state[: len(ANGLES)] = q
         state[EFFORT] = effort
         state[TONE] = self._rng.uniform(0.005, 0.025) * self._habits.tone
         return state
 
-    def _vary(self, name: str) -> Doubles:
+    def _vary(self, name: str) -> Float64Array:
         """A pose as this person makes it this time: sometimes only half-way, never twice the same."""
         rng, rest = self._rng, self._habits.poses["rest"]
         share = rng.uniform(0.6, 1.0) if rng.random() < 0.12 else 1.0
         q = rest + share * (self._habits.poses[name] - rest) + np.deg2rad(rng.normal(0.0, 3.0, len(ANGLES)))
         return _within(_coupled(q, rng))
 
-    def _random_pose(self) -> Doubles:
+    def _random_pose(self) -> Float64Array:
         rng = self._rng
         together = rng.beta(0.8, 0.8)
         curl = np.clip(0.6 * together + 0.4 * rng.beta(0.7, 0.7, DIGITS) + rng.normal(0.0, 0.08, DIGITS), 0.0, 1.0)
@@ -233,11 +234,11 @@ class Motion:
         return _coupled(low + share * (high - low), rng)
 
 
-def _coupled(q: Doubles, rng: np.random.Generator) -> Doubles:
+def _coupled(q: Float64Array, rng: np.random.Generator) -> Float64Array:
     pip = q[PER_DIGIT + 2 :: PER_DIGIT]
     q[PER_DIGIT + 3 :: PER_DIGIT] = DIP_PER_PIP * pip + np.deg2rad(rng.normal(0.0, 3.0, len(pip)))
     return q
 
 
-def _within(q: Doubles) -> Doubles:
+def _within(q: Float64Array) -> Float64Array:
     return np.clip(q, ROM[:, 0], ROM[:, 1]).astype(np.float64)

@@ -13,7 +13,8 @@ from typing import Final
 
 import numpy as np
 
-from models.kinematics import ANGLES, DIGITS, PER_DIGIT, Doubles
+from models.arrays import Float64Array
+from models.kinematics import ANGLES, DIGITS, PER_DIGIT
 
 MUSCLES: Final[dict[str, tuple[float, float, float]]] = {
     "EDC2": (22, 7, 1.0), "EDC3": (8, 6, 1.0), "EDC4": (-8, 6, 1.0), "EDC5": (-22, 7, 0.9),
@@ -76,7 +77,7 @@ _BRACED: Final = [NAMES.index(name) for name in ("EDC2", "EDC3", "EDC4", "EDC5")
 _FINGERS: Final = np.arange(1, DIGITS)
 
 
-def _table(rows: tuple[str, ...], entries: dict[str, dict[str, float]]) -> Doubles:
+def _table(rows: tuple[str, ...], entries: dict[str, dict[str, float]]) -> Float64Array:
     out = np.zeros((len(rows), len(NAMES)))
     for row, weights in entries.items():
         for muscle, weight in weights.items():
@@ -88,10 +89,10 @@ def _table(rows: tuple[str, ...], entries: dict[str, dict[str, float]]) -> Doubl
 class Wiring:
     """Which muscle does what in one person; rows are joints (20), muscles (20) or wrist movements (6)."""
 
-    flexion: Doubles
-    extension: Doubles
-    steadying: Doubles
-    wrist: Doubles
+    flexion: Float64Array
+    extension: Float64Array
+    steadying: Float64Array
+    wrist: Float64Array
     brace: float
     stiffness: float
     """Excitation per radian away from the relaxed posture."""
@@ -99,11 +100,11 @@ class Wiring:
     """Excitation per radian a second."""
     delay_s: float
     """Electromechanical delay."""
-    relaxed: Doubles
+    relaxed: Float64Array
     """(20,) the posture that needs no muscle, radians."""
 
 
-def average() -> tuple[Doubles, Doubles, Doubles, Doubles]:
+def average() -> tuple[Float64Array, Float64Array, Float64Array, Float64Array]:
     """The flexion, extension, steadying and wrist tables of an average person."""
     return (
         _table(ANGLES, _FLEXION),
@@ -114,8 +115,14 @@ def average() -> tuple[Doubles, Doubles, Doubles, Doubles]:
 
 
 def activation(
-    w: Wiring, q: Doubles, dq: Doubles, effort: Doubles, squeeze: Doubles, tone: Doubles, wrist: Doubles
-) -> Doubles:
+    w: Wiring,
+    q: Float64Array,
+    dq: Float64Array,
+    effort: Float64Array,
+    squeeze: Float64Array,
+    tone: Float64Array,
+    wrist: Float64Array,
+) -> Float64Array:
     """What the muscles must do for this movement.
 
     Args:
@@ -141,7 +148,7 @@ def activation(
     return np.asarray(a / (1.0 + a**3) ** (1.0 / 3.0))
 
 
-def excitation(a: Doubles, dt: float) -> Doubles:
+def excitation(a: Float64Array, dt: float) -> Float64Array:
     """Invert da/dt = (u - a) / tau with Thelen's time constants (J Biomech Eng 125, 2003).
 
     Args:

@@ -6,18 +6,15 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
+from models.arrays import BoolArray, Float32Array, Float64Array
 from models.forward.person import Donning
-from models.hand import CHANNELS, Floats
-from models.kinematics import Doubles
+from models.hand import CHANNELS
 
 LOWEST: Final = -128.0
 HIGHEST: Final = 127.0
 PACKET: Final = 2
 """Samples in one notification of the radio."""
-
-Flags = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +22,7 @@ class _Artefact:
     start: float
     length: float
     hz: float
-    amplitude: Doubles
+    amplitude: Float64Array
 
 
 class Disturbance:
@@ -36,7 +33,7 @@ class Disturbance:
         self._phase = rng.uniform(0.0, 2.0 * np.pi)
         self._artefacts: list[_Artefact] = []
 
-    def at(self, t: Doubles) -> Doubles:
+    def at(self, t: Float64Array) -> Float64Array:
         """The next block, at the times `t` (n,): (n, 8)."""
         out = self._donning.noise * self._rng.standard_normal((len(t), CHANNELS))
         if self._hum:
@@ -65,7 +62,7 @@ class Radio:
         self._rate = donning.losses_hz if losses else 0.0
         self._rng = rng
 
-    def carry(self, emg: Floats, seconds: float) -> tuple[Floats, Flags]:
+    def carry(self, emg: Float32Array, seconds: float) -> tuple[Float32Array, BoolArray]:
         """What arrives of a block (n, 8), n even: the samples as received, and which of them were."""
         kept = np.ones(len(emg), dtype=np.bool_)
         events = self._rng.poisson(self._rate * seconds) if self._rate else 0
@@ -81,6 +78,6 @@ class Radio:
         return emg, kept
 
 
-def digitise(emg: Doubles) -> Floats:
+def digitise(emg: Float64Array) -> Float32Array:
     """Round to counts and clip to eight bits."""
     return np.clip(np.rint(emg), LOWEST, HIGHEST).astype(np.float32)

@@ -12,12 +12,13 @@ from typing import Final
 
 import numpy as np
 
+from models.arrays import Float32Array, Float64Array
 from models.forward.electrodes import Forearm
 from models.forward.muscles import MUSCLES, Wiring, average
 from models.forward.poses import POSES
 from models.forward.variants import VARIANTS, Variant
-from models.hand import CHANNELS, Floats
-from models.kinematics import ANGLES, HAND_LENGTH_MM, Doubles, bones
+from models.hand import CHANNELS
+from models.kinematics import ANGLES, HAND_LENGTH_MM, bones
 
 STREAMS: Final = ("hand", "anatomy", "habits", "donning", "motion", "carrier", "drive", "flicker", "noise", "radio")
 HABIT_CHANNELS: Final = 0.85
@@ -30,7 +31,7 @@ of one person differ by 1.2 channels, as do the donnings of all people."""
 class Habits:
     """How a person moves."""
 
-    poses: Mapping[str, Doubles]
+    poses: Mapping[str, Float64Array]
     """Each named pose as this person makes it, radians."""
     enslaving: float
     tempo: float
@@ -42,7 +43,7 @@ class Habits:
 class Person:
     """One user: the same in all sessions."""
 
-    bones: Floats
+    bones: Float32Array
     """(20,) mm."""
     arm: Forearm
     wiring: Wiring
@@ -61,13 +62,13 @@ class Donning:
 
     rotation_channels: float
     axial: float
-    gain: Doubles
+    gain: Float64Array
     """(8,) factor of each channel."""
     fatigue: float
     """Relative change of amplitude over ten minutes."""
     noise: float
     """Sensor noise, counts."""
-    mains: Doubles
+    mains: Float64Array
     """(8,) amplitude of hum, counts."""
     mains_hz: float
     artefacts_hz: float
@@ -113,7 +114,7 @@ def donning(user: int, session: int, seed: int, variant: Variant) -> Donning:
     )
 
 
-def _hand(rng: np.random.Generator) -> Floats:
+def _hand(rng: np.random.Generator) -> Float32Array:
     """A hand of a man (185 mm) or a woman (168 mm), its size and every bone varied."""
     length = (HAND_LENGTH_MM if rng.random() < 0.5 else 168.0) * rng.normal(1.0, 0.05)
     return np.asarray(bones(length) * rng.normal(1.0, 0.03, len(ANGLES)), dtype=np.float32)
@@ -140,7 +141,7 @@ def _forearm(rng: np.random.Generator, variant: Variant) -> Forearm:
     )
 
 
-def _wiring(rng: np.random.Generator, relaxed: Doubles, variant: Variant) -> Wiring:
+def _wiring(rng: np.random.Generator, relaxed: Float64Array, variant: Variant) -> Wiring:
     flexion, extension, steadying, wrist = (
         table * rng.lognormal(0.0, variant.weights_log_sd, table.shape) for table in average()
     )

@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from models.kinematics import Doubles
+from models.arrays import Float64Array
 
 Finger = tuple[float, float] | tuple[float, float, float]
 """MCP flexion, PIP flexion, and where it matters the abduction; DIP follows PIP."""
@@ -19,7 +19,7 @@ DIP_PER_PIP: Final = 0.66
 """Rijkpema and Girard, "Computer animation of knowledge-based human grasping", 1991."""
 
 
-def _pose(thumb: tuple[float, float, float, float], *fingers: Finger) -> Doubles:
+def _pose(thumb: tuple[float, float, float, float], *fingers: Finger) -> Float64Array:
     out = list(thumb)
     for mcp, pip, *aa in fingers:
         out += [mcp, aa[0] if aa else 0.0, pip, DIP_PER_PIP * pip]
@@ -33,7 +33,7 @@ _UP: Final = (-18.0, -6.0, -5.0, -8.0)
 _STRAIGHT: Final = (2.0, 3.0)
 _CURLED: Final = (78.0, 98.0)
 
-POSES: Final[dict[str, Doubles]] = {
+POSES: Final[dict[str, Float64Array]] = {
     "rest": _pose(_LOOSE, (22, 28), (26, 32), (28, 33), (28, 30)),
     "open": _pose(_OUT, (-5, 2, 8), (-6, 2), (-5, 2, -5), (-5, 2, -12)),
     "flat": _pose((0, -5, 5, 5), _STRAIGHT, _STRAIGHT, _STRAIGHT, _STRAIGHT),
@@ -63,7 +63,7 @@ POSES: Final[dict[str, Doubles]] = {
 }  # fmt: skip
 """Each (20,) radians."""
 
-ENSLAVING: Final[Doubles] = np.array(
+ENSLAVING: Final[Float64Array] = np.array(
     [
         [1.00, 0.06, 0.03, 0.02, 0.02],
         [0.06, 1.00, 0.14, 0.05, 0.03],

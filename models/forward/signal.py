@@ -6,9 +6,9 @@ from typing import Final
 
 import numpy as np
 
+from models.arrays import Float32Array, Float64Array
 from models.forward.variants import Variant
-from models.hand import CHANNELS, Floats
-from models.kinematics import Doubles
+from models.hand import CHANNELS
 
 SPECTRUM_RATE_HZ: Final = 200.0
 ENVELOPE_RATE_HZ: Final = 50.0
@@ -19,7 +19,7 @@ ENVELOPE_GAIN: Final = 16.0
 raw has 127."""
 
 
-def power(variant: Variant, hz: Doubles, rate_hz: float) -> Doubles:
+def power(variant: Variant, hz: Float64Array, rate_hz: float) -> Float64Array:
     """Power density of the carrier at the frequencies `hz`, sampled at `rate_hz`.
 
     Below 200 Hz the table is folded at the new Nyquist frequency; above, it falls off beyond 100 Hz
@@ -33,16 +33,16 @@ def power(variant: Variant, hz: Doubles, rate_hz: float) -> Doubles:
     return total
 
 
-def _aliased(variant: Variant, hz: Doubles) -> Doubles:
+def _aliased(variant: Variant, hz: Float64Array) -> Float64Array:
     return np.where(hz <= SPECTRUM_RATE_HZ / 2, _table(variant, hz), 0.0)
 
 
-def _table(variant: Variant, hz: Doubles) -> Doubles:
+def _table(variant: Variant, hz: Float64Array) -> Float64Array:
     inside = np.interp(hz, variant.spectrum_hz, variant.spectrum)
     return np.asarray(inside * np.exp(-np.maximum(hz - SPECTRUM_RATE_HZ / 2, 0.0) / 60.0))
 
 
-def shaping_taps(variant: Variant, rate_hz: float) -> Doubles:
+def shaping_taps(variant: Variant, rate_hz: float) -> Float64Array:
     """A linear-phase filter that gives white noise of unit variance the carrier's spectrum and unit variance."""
     count = 2 * round(0.32 * rate_hz) + 1
     grid = 8 * count
@@ -62,7 +62,7 @@ class Carrier:
         self._response = np.fft.rfft(taps.astype(np.float32), self._size)[:, None].astype(np.complex64)
         self._tail = rng.standard_normal((len(taps) - 1, sources), dtype=np.float32)
 
-    def take(self) -> Floats:
+    def take(self) -> Float32Array:
         """The next (block, sources)."""
         fresh = self._rng.standard_normal((self._block, self._tail.shape[1]), dtype=np.float32)
         white = np.concatenate([self._tail, fresh])
@@ -80,7 +80,7 @@ class Drift:
         self._first = 0
         self._knots = rng.standard_normal((2, columns), dtype=np.float32)
 
-    def at(self, t: Doubles) -> Floats:
+    def at(self, t: Float64Array) -> Float32Array:
         """Factors at the times `t` (ascending, and never before those of the last call): (n, columns)."""
         place = t * self._hz
         low, high = int(place[0]), int(place[-1]) + 2
@@ -107,14 +107,16 @@ class Notch:
         self._response, self._memory, self._advance, self._enter = _state_space(b, a, block)
         self._state = np.zeros((2, channels))
 
-    def take(self, x: Doubles) -> Doubles:
+    def take(self, x: Float64Array) -> Float64Array:
         """The next block, (block, 8) in and out."""
         y = self._response @ x + self._memory @ self._state
         self._state = self._advance @ self._state + self._enter @ x
         return np.asarray(y)
 
 
-def _state_space(b: Doubles, a: Doubles, block: int) -> tuple[Doubles, Doubles, Doubles, Doubles]:
+def _state_space(
+    b: Float64Array, a: Float64Array, block: int
+) -> tuple[Float64Array, Float64Array, Float64Array, Float64Array]:
     """A second-order filter y = b x + a y as matrices over a whole block: response, memory, advance, enter."""
     step, drive = np.array([[a[0], 1.0], [a[1], 0.0]]), np.array([b[1] + a[0] * b[0], b[2] + a[1] * b[0]])
     powers = [np.eye(2)]
@@ -137,7 +139,7 @@ class Envelope:
         self._state = np.zeros(channels)
         self._seen = 0
 
-    def feed(self, raw: Floats) -> Floats:
+    def feed(self, raw: Float32Array) -> Float32Array:
         """Take (n, channels) raw samples, give the (about n / step, channels) envelopes that fall due."""
         smooth = np.empty(raw.shape)
         rectified = np.abs(raw).astype(np.float64)

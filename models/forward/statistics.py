@@ -9,9 +9,9 @@ from typing import Final
 
 import numpy as np
 
+from models.arrays import Float32Array, Float64Array
 from models.forward.nuisance import HIGHEST
-from models.hand import CHANNELS, Floats
-from models.kinematics import Doubles
+from models.hand import CHANNELS
 from models.recording import Recording
 
 SEGMENT_S: Final = 4.0
@@ -45,7 +45,7 @@ class Statistics:
     """10th, 50th and 90th percentile of SD / mean of the strongest channel's rms over 100 ms."""
 
 
-def of(segments: Iterable[Floats], rate_hz: float) -> Statistics:
+def of(segments: Iterable[Float32Array], rate_hz: float) -> Statistics:
     """Measure segments of (n, 8) raw counts.
 
     Raises:
@@ -72,7 +72,7 @@ def of(segments: Iterable[Floats], rate_hz: float) -> Statistics:
     )
 
 
-def held(recording: Recording, classes: Iterable[int]) -> Iterator[Floats]:
+def held(recording: Recording, classes: Iterable[int]) -> Iterator[Float32Array]:
     """Segments of a recording in which one of the given class labels lasts, without their first second."""
     if recording.classes is None:
         return
@@ -83,7 +83,7 @@ def held(recording: Recording, classes: Iterable[int]) -> Iterator[Floats]:
             yield recording.emg[start + settle : stop]
 
 
-def marked(recording: Recording, labels: Iterable[str]) -> Iterator[Floats]:
+def marked(recording: Recording, labels: Iterable[str]) -> Iterator[Float32Array]:
     """Segments from a marker with one of the given labels to the next marker, without their first second."""
     wanted, settle = set(labels), round(SETTLE_S * recording.rate_hz)
     starts = np.searchsorted(recording.t, [marker.t for marker in recording.markers])
@@ -92,7 +92,7 @@ def marked(recording: Recording, labels: Iterable[str]) -> Iterator[Floats]:
             yield recording.emg[start + settle : stop]
 
 
-def pieces(recording: Recording, seconds: float = SEGMENT_S) -> Iterator[Floats]:
+def pieces(recording: Recording, seconds: float = SEGMENT_S) -> Iterator[Float32Array]:
     """A recording cut into pieces of equal length."""
     rows = round(seconds * recording.rate_hz)
     for start in range(0, len(recording) - rows + 1, rows):
@@ -101,15 +101,15 @@ def pieces(recording: Recording, seconds: float = SEGMENT_S) -> Iterator[Floats]
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    rms: Doubles
-    correlation: Doubles
-    kurtosis: Doubles
-    power: Doubles
+    rms: Float64Array
+    correlation: Float64Array
+    kurtosis: Float64Array
+    power: Float64Array
     clipped: float
     variation: float
 
 
-def _one(emg: Doubles, rate_hz: float) -> _Part:
+def _one(emg: Float64Array, rate_hz: float) -> _Part:
     centred = emg - emg.mean(axis=0)
     rms = np.sqrt(np.mean(emg**2, axis=0))
     spread = np.maximum(np.mean(centred**2, axis=0), 1e-9)
@@ -125,13 +125,13 @@ def _one(emg: Doubles, rate_hz: float) -> _Part:
     )
 
 
-def _ring_correlation(rectified: Doubles) -> Doubles:
+def _ring_correlation(rectified: Float64Array) -> Float64Array:
     c = np.corrcoef(rectified + 1e-9 * np.arange(len(rectified))[:, None], rowvar=False)
     here = np.arange(CHANNELS)
     return np.array([np.mean(c[here, (here + distance) % CHANNELS]) for distance in range(1, 5)])
 
 
-def _power(centred: Doubles, rate_hz: float) -> Doubles:
+def _power(centred: Float64Array, rate_hz: float) -> Float64Array:
     """Welch's estimate, all channels together."""
     rows = round(rate_hz * _FFT_S)
     if len(centred) < rows:
@@ -142,11 +142,11 @@ def _power(centred: Doubles, rate_hz: float) -> Doubles:
     return np.asarray(np.sum(parts, axis=(0, 2)), dtype=np.float64)
 
 
-def _ring(correlations: list[Doubles]) -> tuple[float, float, float, float]:
+def _ring(correlations: list[Float64Array]) -> tuple[float, float, float, float]:
     first, second, third, fourth = np.median(correlations, axis=0).tolist()
     return first, second, third, fourth
 
 
-def _percentiles(values: Doubles, at: tuple[int, int, int]) -> tuple[float, float, float]:
+def _percentiles(values: Float64Array, at: tuple[int, int, int]) -> tuple[float, float, float]:
     low, middle, high = np.percentile(values, at).tolist()
     return low, middle, high

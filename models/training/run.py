@@ -11,17 +11,18 @@ import numpy as np
 
 from models.alignment import Template
 from models.architectures.base import STEP_HZ, Built, Network, Scaling, Setting
-from models.evaluation.baselines import mean_pose
-from models.evaluation.metrics import by_user, over_users
-from models.evaluation.predict import from_keras, judge
-from models.hand import VALUES, Floats
+from models.arrays import Float32Array
+from models.data.augment import Augmentation
+from models.data.batches import Averages, Batches, Sequences, Windows, scaling
+from models.data.features import bank
+from models.data.segments import Segment
+from models.data.splits import Split
+from models.hand import VALUES
 from models.kinematics import angles, measure
-from models.training.augment import Augmentation
-from models.training.batches import Averages, Batches, Sequences, Windows, scaling
-from models.training.features import bank
+from models.metrics.baselines import mean_pose
+from models.metrics.pose_error import by_user, over_users
+from models.metrics.predict import from_keras, judge
 from models.training.network_file import Card, save
-from models.training.splits import Split
-from models.training.tracks import Track
 from models.training.trainer import Outcome, Plan, Progress, Trainer, seed_everything
 
 HOP_S: Final = 0.02
@@ -107,7 +108,7 @@ class Run:
             seed=self.plan.seed,
         )
 
-    def finish(self, test: Sequence[Track], label: str) -> dict[str, Any]:
+    def finish(self, test: Sequence[Segment], label: str) -> dict[str, Any]:
         """Judge the best network and save it with its figures.
 
         Args:
@@ -133,26 +134,26 @@ class Run:
             found["template"] = {cue: [round(v, 3) for v in level] for cue, level in self.template.levels.items()}
         return found
 
-    def judge(self, tracks: Sequence[Track]) -> dict[str, float]:
+    def judge(self, tracks: Sequence[Segment]) -> dict[str, float]:
         """Figures over users."""
         skip = max(self.network.steps - 1, round(STEP_HZ))
         runs = list(judge(from_keras(self.built, self.setting), tracks, skip))
         return over_users(by_user(runs, self.mean_pose()))
 
-    def mean_pose(self) -> Floats:
+    def mean_pose(self) -> Float32Array:
         """(63,) the constant hand to beat: the mean of the measured poses of the training part."""
         measured = [track for track in self.split.train if not track.canonical]
         return mean_pose(measured or self.split.train)
 
 
-def batches(network: Network, built: Built, tracks: Sequence[Track], setting: Setting) -> Batches:
+def batches(network: Network, built: Built, tracks: Sequence[Segment], setting: Setting) -> Batches:
     """The data set that a network of this kind is trained on."""
     if network.kind == "window":
         return Windows(tracks, network.steps, setting)
     return Sequences([averages(track, built, setting) for track in tracks], network.run_steps, network.burn_in)
 
 
-def averages(track: Track, built: Built, setting: Setting) -> Averages:
+def averages(track: Segment, built: Built, setting: Setting) -> Averages:
     """A track as running averages, at the network's own rate."""
     rows = bank(track.emg, setting.rate_hz, built.taus)
     if built.every == 1:
@@ -160,7 +161,7 @@ def averages(track: Track, built: Built, setting: Setting) -> Averages:
     return Averages(rows.astype(np.float16), track.pose, track.weight, built.every, track.canonical, track.aligned)
 
 
-def constants_of(tracks: Sequence[Track], setting: Setting) -> Scaling:
+def constants_of(tracks: Sequence[Segment], setting: Setting) -> Scaling:
     """Everything in the graph that comes from data: training tracks only."""
     values = scaling(tracks, raw=setting.emg_mode != "envelope")
     some = np.concatenate([track.pose[track.weight > 0][::25] for track in tracks]).reshape(-1, 21, 3)
@@ -171,7 +172,7 @@ def constants_of(tracks: Sequence[Track], setting: Setting) -> Scaling:
     )
 
 
-def scaled_poses(tracks: Sequence[Track], constants: Scaling) -> Floats:
+def scaled_poses(tracks: Sequence[Segment], constants: Scaling) -> Float32Array:
     """(n, 63) in the scale of the networks' last layer."""
     poses = np.concatenate([track.pose[track.weight > 0] for track in tracks]).reshape(-1, VALUES)
     return np.asarray((poses - np.array(constants.pose_mean)) / constants.pose_std, np.float32)

@@ -16,9 +16,9 @@ import numpy as np
 import tensorflow as tf
 
 from models.architectures.base import END, Built
+from models.data.augment import NONE, Augmentation
+from models.data.batches import Batch, Batches
 from models.errors import MyocastError
-from models.training.augment import NONE, Augmentation
-from models.training.batches import Batch, Batches
 from models.training.losses import LOSSES, distances, movement, weighted
 
 WARM_UP: Final = 100

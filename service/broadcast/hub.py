@@ -16,11 +16,11 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from drivers.base import Frame, Imu
 from drivers.clock import Clock, now
-from service.broadcast import wire
-from service.broadcast.pacer import Pacer
-from service.broadcast.wire import Encoding, Subscription
+from drivers.events import Frame, Imu
+from service.broadcast import messages
+from service.broadcast.messages import Encoding, Subscription
+from service.broadcast.rate_limiter import RateLimiter
 from service.engine.pose import Pose
 
 BACKLOG: Final = 64
@@ -103,7 +103,7 @@ class _Group:
         self.max_rate = max_rate
         self.clients: set[Client] = set()
         self._send = send
-        self._pacers: dict[int, Pacer[Pose]] = {}
+        self._pacers: dict[int, RateLimiter[Pose]] = {}
         self._loop = asyncio.get_running_loop()
 
     def open_to(self, max_rate: float) -> bool:
@@ -114,7 +114,7 @@ class _Group:
     def put(self, pose: Pose) -> None:
         pacer = self._pacers.get(pose.device)
         if pacer is None:
-            pacer = self._pacers[pose.device] = Pacer(self.max_rate, self._release, self._loop)
+            pacer = self._pacers[pose.device] = RateLimiter(self.max_rate, self._release, self._loop)
         pacer.put(pose)
 
     def close(self) -> None:
@@ -196,12 +196,12 @@ class Hub:
         for client in clients:
             if client.encoding == "binary":
                 if binary is None:
-                    binary = wire.pose_binary(pose, age_ms)
+                    binary = messages.pose_binary(pose, age_ms)
                     self._note_encoded(pose)
                 client.put_pose(pose.device, binary, pose.seq)
             else:
                 if text is None:
-                    text = wire.pose_json(pose, age_ms).decode()
+                    text = messages.pose_json(pose, age_ms).decode()
                     self._note_encoded(pose)
                 client.put_pose(pose.device, text, pose.seq)
 
@@ -218,15 +218,15 @@ class Hub:
         binary: bytes | None = None
         for client in self._wants["emg"]:
             if client.encoding == "binary":
-                binary = binary or wire.emg_binary(device, frame, rate_hz)
+                binary = binary or messages.emg_binary(device, frame, rate_hz)
                 client.put(binary)
             else:
-                text = text or wire.emg_json(device, frame, rate_hz).decode()
+                text = text or messages.emg_json(device, frame, rate_hz).decode()
                 client.put(text)
 
     def publish_imu(self, device: int, imu: Imu) -> None:
         if clients := self._wants["imu"]:
-            text = wire.imu_json(device, imu).decode()
+            text = messages.imu_json(device, imu).decode()
             for client in clients:
                 client.put(text)
 
@@ -241,7 +241,7 @@ class Hub:
             client.put(message(client))
 
     def _regroup(self) -> None:
-        self._wants = {stream: tuple(c for c in self.clients if c.wants(stream)) for stream in wire.STREAMS}
+        self._wants = {stream: tuple(c for c in self.clients if c.wants(stream)) for stream in messages.STREAMS}
         self._prompt = tuple(client for client in self._wants["pose"] if client.wish.max_rate is None)
 
     def _join(self, client: Client) -> None:

@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 from models.errors import MyocastError
-from service.cli.interrupt import stopping_at_once
+from service.cli.signals import stopping_at_once
 
 if TYPE_CHECKING:
     from types import FrameType

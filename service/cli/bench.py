@@ -18,7 +18,7 @@ from models.errors import MyocastError
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from service.bench.figures import Limit
+    from service.bench.report.statistics import Limit
 
 LATENCY_S: Final = 20.0
 COMPARE_S: Final = 20.0
@@ -131,32 +131,32 @@ def _look_ahead(
 
 
 def _untrained(architecture: str, folder: Path, progress: Progress) -> Path:
-    from service.bench.frameworks import untrained
+    from service.bench.workloads.frameworks import untrained
 
     progress(f"building {architecture}", 0.0)
     return untrained(architecture, folder)
 
 
 def _describe(report: Report, options: Options, architecture: str | None) -> None:
-    from service.bench.machine import machine, versions
+    from service.bench.report.machine import machine, versions
 
     arguments = asdict(options) | {"model": options.model.name if options.model else None, "architecture": architecture}
     report.document |= {"machine": machine(), "versions": versions(), "arguments": arguments}
 
 
 def _latency(report: Report, options: Options, folder: Path, plot: Path | None, progress: Progress) -> None:
-    from service.bench import tables
-    from service.bench.latency import Request, run
+    from service.bench.report import tables
+    from service.bench.workloads.latency import Request, run
 
     seconds = options.seconds or LATENCY_S
     measured = run(Request(options.source, options.model, options.hop, options.clients, seconds), folder, progress)
     report.add("latency", measured.result, tables.latency(measured.result))
     if plot is not None:
-        from service.bench.plot import draw
+        from service.bench.report.plot import draw
 
         _writing(plot, lambda: draw(measured, plot))
     if options.compare:
-        from service.bench.frameworks import compare
+        from service.bench.workloads.frameworks import compare
 
         progress("Keras, TensorFlow and onnxruntime in turn", 0.0)
         result = compare(measured.model, measured.windows, options.seconds or COMPARE_S)
@@ -164,14 +164,16 @@ def _latency(report: Report, options: Options, folder: Path, plot: Path | None, 
 
 
 def _startup(report: Report, options: Options, progress: Progress) -> None:
-    from service.bench import startup, tables
+    from service.bench.report import tables
+    from service.bench.workloads import startup
 
     result = startup.run(options.source, options.model, STARTS, progress)
     report.add("startup", result, tables.startup(result))
 
 
 def _fan_out(report: Report, options: Options, progress: Progress) -> None:
-    from service.bench import fanout, tables
+    from service.bench.report import tables
+    from service.bench.workloads import fanout
 
     result = fanout.run(options.seconds or ROUND_S, progress)
     crowd = fanout.crowded(options.source, options.model, options.hop, options.seconds or CROWD_S, progress)
@@ -180,7 +182,8 @@ def _fan_out(report: Report, options: Options, progress: Progress) -> None:
 
 
 def _soak(report: Report, options: Options, folder: Path, progress: Progress) -> None:
-    from service.bench import soak, tables
+    from service.bench.report import tables
+    from service.bench.workloads import soak
 
     result = soak.run(folder, options.model, progress, options.soak_minutes, options.soak_speed)
     report.add("soak", result, tables.soak(result))
@@ -189,7 +192,7 @@ def _soak(report: Report, options: Options, folder: Path, progress: Progress) ->
 def _tell(report: Report, json_file: Path | None) -> None:
     from rich.console import Console
 
-    from service.bench import tables
+    from service.bench.report import tables
 
     console = Console() if sys.stdout.isatty() else Console(width=PAGE_WIDTH)
     for table in (*report.tables, tables.limits(report.limits)):

@@ -14,8 +14,8 @@ from models.errors import MyocastError
 
 if TYPE_CHECKING:
     from models.architectures.base import Network, Setting
-    from models.training.splits import Split
-    from models.training.tracks import Track
+    from models.data.segments import Segment
+    from models.data.splits import Split
     from models.training.trainer import Plan
 
 COLUMNS: Final = (
@@ -59,8 +59,8 @@ def command(
         return
     from models.architectures import NETWORKS
     from models.architectures.base import Setting
-    from service.cli.datasets import items
-    from service.cli.keras_setup import prepare_keras
+    from service.experiments.datasets import items
+    from service.experiments.keras_setup import prepare_keras
 
     chosen = [_asked(text, seeds) for text in (networks.split(",") if networks else NETWORKS)]
     setting = Setting(50.0 if mode == "envelope" else 200.0, mode)
@@ -68,13 +68,13 @@ def command(
     recorded = items(people) if people else []
     prepare_keras(threads)
     from models.training.run import plan_of
-    from service.cli.training_data import load_tracks
+    from service.experiments.training_data import load_tracks
 
     given: dict[str, Any] = {
         key: value for key, value in (("epochs", epochs), ("steps_per_epoch", steps)) if value is not None
     }
     if recorded:
-        from service.cli.people import compare_people, plan_for_people
+        from service.experiments.cross_validation import compare_people, plan_for_people
 
         plan = replace(plan_for_people(), **given)
         compare_people(recorded, found, mode, plan, out, _command(people, data, more, (), "", mode, epochs, steps, 1))
@@ -113,13 +113,13 @@ def _asked(text: str, seeds: int) -> tuple[Network, int]:
 
 
 def _compare_jhu(folder: Path, out: Path, threads: int | None) -> None:
-    from service.cli.keras_setup import prepare_keras
+    from service.experiments.keras_setup import prepare_keras
 
     files = [sorted(folder.glob(pattern)) for pattern in ("EMG_data_*.csv*", "mediapipe_*.csv*")]
     if not all(files):
         raise CompareError(f"{folder}: expected EMG_data_….csv and mediapipe_….csv of JHU-NTX-2023 there")
     prepare_keras(threads)
-    from drivers.sessions.jhu import read_jhu
+    from drivers.sessions.datasets.jhu import read_jhu
     from models.evaluation.jhu import LEARNERS, judge, markdown, table
 
     session = read_jhu(files[0][0], files[1][0])
@@ -135,13 +135,13 @@ def _compare_jhu(folder: Path, out: Path, threads: int | None) -> None:
     typer.echo(markdown(results))
 
 
-def divide(tracks: Sequence[Track], users: Sequence[Track]) -> tuple[Split, list[Track]]:
+def divide(tracks: Sequence[Segment], users: Sequence[Segment]) -> tuple[Split, list[Segment]]:
     """Training, validation donning and held-out donning, from users with at least two sessions.
 
     Raises:
         CompareError: too few sessions, or test users who are also trained on.
     """
-    from models.training.splits import split
+    from models.data.splits import split
 
     shared = {t.user for t in tracks} & {t.user for t in users}
     if shared:
@@ -156,13 +156,13 @@ def divide(tracks: Sequence[Track], users: Sequence[Track]) -> tuple[Split, list
 
 
 def _one(
-    network: Network, setting: Setting, parts: Split, donning: Sequence[Track], users: Sequence[Track], plan: Plan,
+    network: Network, setting: Setting, parts: Split, donning: Sequence[Segment], users: Sequence[Segment], plan: Plan,
     recipe: Mapping[str, Any], out: Path,
 ) -> dict[str, Any]:  # fmt: skip
     """One training, or what an earlier run found with the same data and plan."""
     from models.training.run import Run
     from models.training.trainer import Progress
-    from service.cli.datasets import recipe_key
+    from service.experiments.datasets import recipe_key
 
     stem = out / f"{network.name}-{plan.seed}"
     key = recipe_key([recipe, asdict(plan), network.name, network.parameters])
@@ -190,7 +190,7 @@ def _one(
     return row
 
 
-def judge_files(stem: Path, run: Any, donning: Sequence[Track], users: Sequence[Track]) -> dict[str, Any]:
+def judge_files(stem: Path, run: Any, donning: Sequence[Segment], users: Sequence[Segment]) -> dict[str, Any]:
     """Export, quantise, and judge the files themselves."""
     from exporters.export import export
     from exporters.quantize import quantize
@@ -212,7 +212,7 @@ def timed(rows: Sequence[Mapping[str, Any]], out: Path) -> list[dict[str, Any]]:
     """The rows with what their networks (seed 0) cost, measured in turn in this call."""
     from models.evaluation.latency import median_ms
     from models.onnx_file import read_spec
-    from models.onnx_session import open_session
+    from models.onnx_runner import open_session
 
     sessions, parts = {}, {}
     for row in rows:
@@ -242,10 +242,10 @@ def _mean(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {**results[0], **row, "seeds": len(results), "parameters": results[0]["parameters"]}
 
 
-def _baseline(parts: Split, donning: Sequence[Track], users: Sequence[Track], setting: Setting) -> dict[str, Any]:
-    from models.evaluation.baselines import still
-    from models.evaluation.metrics import by_user, over_users
-    from models.evaluation.predict import judge
+def _baseline(parts: Split, donning: Sequence[Segment], users: Sequence[Segment], setting: Setting) -> dict[str, Any]:
+    from models.metrics.baselines import still
+    from models.metrics.pose_error import by_user, over_users
+    from models.metrics.predict import judge
 
     figures = [over_users(by_user(list(judge(still(parts.train, setting), part, 50)))) for part in (donning, users)]
     return {

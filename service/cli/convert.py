@@ -22,7 +22,7 @@ def command(
 
     From MCAP to MCAP every message is copied: that gives a recording that was cut off its index again.
     """
-    from drivers.sessions.mcap_copy import is_mcap
+    from drivers.sessions.mcap.copy import is_mcap
     from drivers.sessions.save import check_target
 
     check_target(target)
@@ -33,7 +33,7 @@ def command(
 
 
 def _copy(source: Path, target: Path) -> None:
-    from drivers.sessions.mcap_copy import copy_mcap
+    from drivers.sessions.mcap.copy import copy_mcap
 
     report, messages = copy_mcap(source, target)
     _tell(report)

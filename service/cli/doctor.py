@@ -11,7 +11,7 @@ import typer
 from models.errors import MyocastError
 
 if TYPE_CHECKING:
-    from drivers.serial_port import PortInfo
+    from drivers.transport.serial_port import PortInfo
 
 State = Literal["ok", "warn", "fail"]
 
@@ -107,7 +107,7 @@ def bluetooth() -> Check:
     """Whether the radio can be scanned with; nothing is looked for."""
     import asyncio
 
-    from drivers.base import DriverError
+    from drivers.errors import DriverError
 
     try:
         asyncio.run(_begin_scan())
@@ -121,7 +121,7 @@ def bluetooth() -> Check:
 async def _begin_scan() -> None:
     import asyncio
 
-    from drivers.ble import Scan
+    from drivers.myo.bleak_transport import Scan
 
     async with asyncio.timeout(_SCAN_S), Scan():
         pass
@@ -130,8 +130,8 @@ async def _begin_scan() -> None:
 def serial_ports(list_ports: Callable[[], list[PortInfo]] | None = None) -> Iterator[Check]:
     """The dongle, and every port's permissions."""
     try:
-        from drivers.bgapi import USB_ID
-        from drivers.serial_port import list_ports as all_ports
+        from drivers.myo.bgapi import USB_ID
+        from drivers.transport.serial_port import list_ports as all_ports
     except ModuleNotFoundError as error:
         yield Check("serial", "warn", f"needs the package `{error.name}`; run: pip install 'myocast[serial]'")
         return
@@ -156,8 +156,8 @@ def _permission(name: str, path: str) -> Check:
 
 def models() -> Iterator[Check]:
     """The models that come with Myocast, each opened as `serve` does."""
+    from service.engine.model_selection import shipped
     from service.engine.predictor import ModelFile
-    from service.engine.shelf import shipped
 
     found = shipped()
     if not found:

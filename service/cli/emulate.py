@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from drivers.emulator import EmulatedDongle
+    from drivers.emulation.dongle import EmulatedDongle
 
 
 def command(
@@ -39,9 +39,9 @@ def command(
     import asyncio
     import contextlib
 
-    from drivers.bgapi import pack_address, unpack_address
-    from drivers.emulated_myo import EmulatedMyo
-    from drivers.emulator import EmulatedDongle, Faults
+    from drivers.emulation.dongle import EmulatedDongle, Faults
+    from drivers.emulation.myo import EmulatedMyo
+    from drivers.myo.bgapi import pack_address, unpack_address
     from drivers.sessions import read_session
 
     try:
@@ -61,7 +61,7 @@ async def _serve(dongle: EmulatedDongle) -> None:
     import asyncio
     import signal
 
-    from drivers.pseudo_terminal import PseudoTerminal
+    from drivers.emulation.pseudo_terminal import PseudoTerminal
 
     stop = asyncio.Event()
     async with PseudoTerminal(dongle) as terminal:

@@ -14,9 +14,9 @@ from service.cli.judging import Asked, EvaluateError, evaluate
 
 if TYPE_CHECKING:
     from models.architectures.base import Setting
+    from models.data.segments import Segment
     from models.evaluation.evaluation import Evaluation
-    from models.training.tracks import Track
-    from service.cli.datasets import Item
+    from service.experiments.datasets import Item
 
 SPLITS: Final = ("user", "session", "block", "gesture")
 ROTATIONS_DEG: Final = "22.5,45,90"
@@ -44,8 +44,8 @@ def command(
     """Judge a model on data it was not trained on. Say which split that is when you quote the figures."""
     from models.onnx_file import read_spec
     from models.smoothing import OneEuroSetting
-    from service.cli.datasets import items
-    from service.cli.keras_setup import prepare_keras
+    from service.experiments.datasets import items
+    from service.experiments.keras_setup import prepare_keras
 
     if split not in ("", *SPLITS):
         raise typer.BadParameter(f"expected one of {', '.join(SPLITS)}, got {split!r}", param_hint="--split")
@@ -64,7 +64,7 @@ def command(
     spec = read_spec(content, model.name)
     prepare_keras(threads, keras=bool(calibrate))
     from models.architectures.base import Setting
-    from service.cli.training_data import calibrations, load_tracks
+    from service.experiments.training_data import calibrations, load_tracks
 
     setting = Setting(spec.rate_hz, spec.emg_mode if spec.emg_mode != "any" else "raw")
     names: list[str] = []
@@ -76,7 +76,7 @@ def command(
     words = _split(len(found), tracks)
     known = load_tracks(items(train), setting, "", _quiet) if train else []
     if split in ("user", "session", "block"):
-        from models.training.splits import split as divide
+        from models.data.splits import split as divide
 
         parts = divide(tracks, split, held_out, seed)
         tracks, known, words = list(parts.held_out), known or list(parts.train), f"held out by {split} from {words}"
@@ -85,11 +85,11 @@ def command(
     _show(evaluate(content, spec, setting, tracks, known, cues, asked), json_file, report)
 
 
-def _named_tracks(found: Sequence[Item], setting: Setting, names: list[str]) -> Iterator[Track]:
+def _named_tracks(found: Sequence[Item], setting: Setting, names: list[str]) -> Iterator[Segment]:
     """Tracks whose class labels are the gestures of the sessions' markers."""
-    from models.evaluation.gestures import label_by_markers
-    from models.training.tracks import tracks
-    from service.cli.datasets import read
+    from models.data.segments import tracks
+    from models.metrics.gestures import label_by_markers
+    from service.experiments.datasets import read
 
     for recording in read(found, setting.emg_mode, setting.rate_hz):
         yield from tracks([label_by_markers(recording, names)], setting)
@@ -116,8 +116,8 @@ def _quiet(name: str, total: int) -> None:
     """Nobody watches."""
 
 
-def _split(recordings: int, tracks: Sequence[Track]) -> str:
-    from service.cli.training_data import kind_of
+def _split(recordings: int, tracks: Sequence[Segment]) -> str:
+    from service.experiments.training_data import kind_of
 
     return f"{recordings} {kind_of(tracks)} recordings, as given with --data"
 

@@ -17,7 +17,7 @@ def command(
     name: Annotated[str, typer.Option(help="The model's name; without it the architecture's.")] = "",
 ) -> None:
     """Convert a trained network to ONNX, compare the two, and write one file."""
-    from service.cli.keras_setup import prepare_keras
+    from service.experiments.keras_setup import prepare_keras
 
     if quantize not in ("none", "int8"):
         raise typer.BadParameter(f"expected none or int8, got {quantize!r}", param_hint="--quantize")

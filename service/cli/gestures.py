@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from models.arrays import Float32Array
 from models.errors import MyocastError
-from models.hand import VALUES, Floats
+from models.hand import VALUES
 
 
 class GestureError(MyocastError):
     """`--gestures` that is not understood."""
 
 
-def parse(text: str) -> dict[int, Floats]:
+def parse(text: str) -> dict[int, Float32Array]:
     """`7=fist,-1=rest` -> label -> (63,) pose of an average hand, mm.
 
     Raises:
@@ -19,7 +20,7 @@ def parse(text: str) -> dict[int, Floats]:
     from models.forward.poses import POSES
     from models.kinematics import bones, points
 
-    out: dict[int, Floats] = {}
+    out: dict[int, Float32Array] = {}
     for part in filter(None, text.split(",")):
         label, _, name = part.partition("=")
         if not label.strip().lstrip("-").isdigit() or name not in POSES:

@@ -13,14 +13,14 @@ from models.errors import MyocastError
 
 if TYPE_CHECKING:
     from models.architectures.base import Setting
-    from models.evaluation.closure import SessionClosure
+    from models.arrays import Float32Array
+    from models.data.segments import Segment
     from models.evaluation.evaluation import Evaluation
-    from models.evaluation.metrics import Judged
-    from models.evaluation.predict import Predictor
-    from models.hand import Floats
+    from models.metrics.hand_closure import SessionClosure
+    from models.metrics.pose_error import EvaluatedSegment
+    from models.metrics.predict import Predictor
     from models.smoothing import OneEuroSetting
     from models.spec import ModelSpec
-    from models.training.tracks import Track
 
 
 class EvaluateError(MyocastError):
@@ -52,8 +52,8 @@ class Asked:
 
 
 def evaluate(
-    content: bytes, spec: ModelSpec, setting: Setting, tracks: Sequence[Track], known: Sequence[Track],
-    cues: Sequence[Track], asked: Asked,
+    content: bytes, spec: ModelSpec, setting: Setting, tracks: Sequence[Segment], known: Sequence[Segment],
+    cues: Sequence[Segment], asked: Asked,
 ) -> Evaluation:  # fmt: skip
     """All figures of a model on tracks: poses where there is a truth, closure where there are class labels.
 
@@ -70,7 +70,7 @@ def evaluate(
         EvaluateError: there is nothing to judge by.
     """
     from models.evaluation.evaluation import Evaluation
-    from models.evaluation.metrics import by_user, over_users
+    from models.metrics.pose_error import by_user, over_users
 
     asked = replace(asked, skip=max(asked.skip, spec.window // setting.decimation - 1))
     found = _judge(content, spec, tracks, cues, asked)
@@ -102,7 +102,7 @@ def evaluate(
         own = out.baselines.get("user's own mean pose", {}).get("mpjpe_mm")
         out.rotations = [{**row, **({"user_mean_mpjpe_mm": own} if own is not None else {})} for row in out.rotations]
     if asked.smoothing and runs:
-        from models.evaluation.dynamics import smoothed
+        from models.metrics.smoothness import smoothed
 
         out.smoothing = [smoothed(runs, setting) for setting in (None, *asked.smoothing)]
     if asked.gestures is not None:
@@ -112,18 +112,18 @@ def evaluate(
     return out
 
 
-def judged_by_file(content: bytes, spec: ModelSpec, setting: Setting, tracks: Sequence[Track]) -> dict[str, float]:
+def judged_by_file(content: bytes, spec: ModelSpec, setting: Setting, tracks: Sequence[Segment]) -> dict[str, float]:
     """Figures over users of a model file; the first second and the first window of each run are left out."""
-    from models.evaluation.metrics import by_user, over_users
-    from models.evaluation.predict import from_onnx, judge
-    from models.onnx_session import open_session
+    from models.metrics.pose_error import by_user, over_users
+    from models.metrics.predict import from_onnx, judge
+    from models.onnx_runner import open_session
 
     skip = max(50, spec.window // setting.decimation - 1)
     return over_users(by_user(list(judge(from_onnx(open_session(content), spec), tracks, skip)), _mean_pose(spec, [])))
 
 
 def session_closures(
-    content: bytes, spec: ModelSpec, tracks: Sequence[Track], align: float
+    content: bytes, spec: ModelSpec, tracks: Sequence[Segment], align: float
 ) -> list[tuple[SessionClosure, SessionClosure]]:
     """Closure of each session with class labels: by the model, and by the amplitude of the EMG alone.
 
@@ -143,9 +143,9 @@ def session_closures(
 class _Found:
     """One pass of a model over tracks."""
 
-    runs: list[Judged] = field(default_factory=list)
+    runs: list[EvaluatedSegment] = field(default_factory=list)
     """With poses."""
-    tracks: list[Track] = field(default_factory=list)
+    tracks: list[Segment] = field(default_factory=list)
     """Those of the runs."""
     sessions: list[tuple[SessionClosure, SessionClosure]] = field(default_factory=list)
     """Without poses: by the model, and by the amplitude of the EMG alone."""
@@ -153,8 +153,8 @@ class _Found:
     """Of each donning that was aligned."""
 
 
-def _judge(content: bytes, spec: ModelSpec, tracks: Sequence[Track], cues: Sequence[Track], asked: Asked) -> _Found:
-    from models.evaluation.predict import judge
+def _judge(content: bytes, spec: ModelSpec, tracks: Sequence[Segment], cues: Sequence[Segment], asked: Asked) -> _Found:
+    from models.metrics.predict import judge
 
     found = _Found()
     for predictor, group, band in _predictors(content, spec, tracks, cues, asked.align):
@@ -169,18 +169,18 @@ def _judge(content: bytes, spec: ModelSpec, tracks: Sequence[Track], cues: Seque
 
 
 def _predictors(
-    content: bytes, spec: ModelSpec, tracks: Sequence[Track], asked: Sequence[Track], align: float
-) -> Iterator[tuple[Predictor, Sequence[Track], Mapping[str, Any] | None]]:
+    content: bytes, spec: ModelSpec, tracks: Sequence[Segment], asked: Sequence[Segment], align: float
+) -> Iterator[tuple[Predictor, Sequence[Segment], Mapping[str, Any] | None]]:
     """A predictor for each donning, the tracks it is judged on, and how the band sits if it was to be aligned."""
-    from models.evaluation.predict import from_onnx
-    from models.onnx_session import open_session
+    from models.metrics.predict import from_onnx
+    from models.onnx_runner import open_session
 
     if not align:
         yield from_onnx(open_session(content), spec), tracks, None
         return
     from exporters.align import with_alignment
     from models.alignment import Template
-    from models.evaluation.bands import band_fit, band_row, split_cues
+    from models.data.alignment_cues import band_fit, band_row, split_cues
 
     levels = spec.validation.get("template")
     if not levels:
@@ -197,16 +197,18 @@ def _predictors(
             yield from_onnx(open_session(fitted), spec), rest, band_row(rest[0], fit)
 
 
-def _closures(predictor: Predictor, tracks: Sequence[Track], skip: int) -> list[tuple[SessionClosure, SessionClosure]]:
+def _closures(
+    predictor: Predictor, tracks: Sequence[Segment], skip: int
+) -> list[tuple[SessionClosure, SessionClosure]]:
     """Of each session: by the model, and by the amplitude of the EMG alone."""
-    from models.evaluation.closure import amplitude, closure, session_closure, settled
+    from models.metrics.hand_closure import amplitude, closure, session_closure, settled
     from service.cli.gestures import parse
 
     poses = parse("0=rest,7=fist")
     out = []
     for user, session in dict.fromkeys((t.user, t.session) for t in tracks):
-        values: list[Floats] = []
-        loudness: list[Floats] = []
+        values: list[Float32Array] = []
+        loudness: list[Float32Array] = []
         classes = []
         for track in tracks:
             if (track.user, track.session) != (user, session) or track.classes is None:
@@ -222,20 +224,20 @@ def _closures(predictor: Predictor, tracks: Sequence[Track], skip: int) -> list[
 
 
 def _closure_summary(sessions: Sequence[SessionClosure]) -> dict[str, float]:
-    from models.evaluation.closure import over_sessions
+    from models.metrics.hand_closure import over_sessions
 
     return over_sessions(sessions) if sessions else {}
 
 
 def _rotation(
-    content: bytes, spec: ModelSpec, setting: Setting, tracks: Sequence[Track], cues: Sequence[Track], asked: Asked,
-    degrees: float, mean: Floats | None,
+    content: bytes, spec: ModelSpec, setting: Setting, tracks: Sequence[Segment], cues: Sequence[Segment], asked: Asked,
+    degrees: float, mean: Float32Array | None,
 ) -> dict[str, float]:  # fmt: skip
     """Figures with the band turned this way and that, both together."""
-    from models.evaluation.metrics import by_user, over_users
     from models.evaluation.rotations import rotated
+    from models.metrics.pose_error import by_user, over_users
 
-    runs: list[Judged] = []
+    runs: list[EvaluatedSegment] = []
     sessions: list[SessionClosure] = []
     for way in (1.0, -1.0) if degrees else (1.0,):
         turned = [rotated(part, way * degrees, rectified=setting.emg_mode == "envelope") for part in (tracks, cues)]
@@ -251,10 +253,14 @@ def _rotation(
 
 
 def _add_gestures(
-    out: Evaluation, runs: Sequence[Judged], tracks: Sequence[Track], mean: Floats | None, asked: Asked
+    out: Evaluation,
+    runs: Sequence[EvaluatedSegment],
+    tracks: Sequence[Segment],
+    mean: Float32Array | None,
+    asked: Asked,
 ) -> None:
-    from models.evaluation.baselines import mean_pose
-    from models.evaluation.gestures import by_gesture, gestures_left_out
+    from models.metrics.baselines import mean_pose
+    from models.metrics.gestures import by_gesture, gestures_left_out
 
     named = [(run, track) for run, track in zip(runs, tracks, strict=True) if track.classes is not None]
     if not named or not asked.gestures:
@@ -267,7 +273,7 @@ def _add_gestures(
 
 
 def _calibration(
-    tracks: Sequence[Track], setting: Setting, mean: Floats | None, asked: Asked
+    tracks: Sequence[Segment], setting: Setting, mean: Float32Array | None, asked: Asked
 ) -> list[dict[str, float]]:
     from models.evaluation.calibration import Tuner, curve
     from models.training.network_file import load
@@ -280,8 +286,8 @@ def _calibration(
     return curve(tuner, tracks, asked.calibrate, mean, asked.skip, asked.note)
 
 
-def _mean_pose(spec: ModelSpec, known: Sequence[Track]) -> Floats | None:
-    from models.evaluation.baselines import mean_pose
+def _mean_pose(spec: ModelSpec, known: Sequence[Segment]) -> Float32Array | None:
+    from models.metrics.baselines import mean_pose
 
     if known:
         return mean_pose(known)
@@ -290,11 +296,11 @@ def _mean_pose(spec: ModelSpec, known: Sequence[Track]) -> Floats | None:
 
 
 def _baselines(
-    tracks: Sequence[Track], known: Sequence[Track], setting: Setting, mean: Floats | None, skip: int
+    tracks: Sequence[Segment], known: Sequence[Segment], setting: Setting, mean: Float32Array | None, skip: int
 ) -> dict[str, Mapping[str, float]]:
-    from models.evaluation.baselines import BASELINES, users_own
-    from models.evaluation.metrics import by_user, over_users
-    from models.evaluation.predict import constant, judge
+    from models.metrics.baselines import BASELINES, users_own
+    from models.metrics.pose_error import by_user, over_users
+    from models.metrics.predict import constant, judge
 
     if not tracks:
         return {}

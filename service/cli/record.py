@@ -13,7 +13,8 @@ import typer
 from models.errors import MyocastError
 
 if TYPE_CHECKING:
-    from drivers.base import Event, Source
+    from drivers.events import Event
+    from drivers.source import Source
     from service.devices.status import DeviceStatus
     from service.recording.recorder import Recorder
 
@@ -32,13 +33,13 @@ def command(
     ] = None,
 ) -> None:
     """Record a source into a session file: every sample, with the time it arrived."""
-    from drivers.uri import open_source
+    from drivers.uri import source_from_uri
     from service.cli.serve import loop_factory
     from service.logs import configure
 
     configure("text")
     check_place(file)
-    opened = open_source(source)
+    opened = source_from_uri(source)
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(_record(opened, file, seconds))
 
@@ -92,8 +93,8 @@ class _Taker:
     def __init__(
         self, recorder: Recorder, file: Path, status: DeviceStatus, seconds: float | None, stop: asyncio.Event
     ) -> None:
-        from drivers.base import Frame, SourceInfo
-        from service.recording.first_sample import WithFirstSample
+        from drivers.events import Frame, SourceInfo
+        from service.recording.deferred_recording import DeferredRecording
 
         self.samples = 0
         self.failure: MyocastError | None = None
@@ -101,7 +102,7 @@ class _Taker:
         self._recorder, self._file, self._status = recorder, file, status
         self._seconds, self._stop = seconds, stop
         self._end: float | None = None
-        self._held = WithFirstSample(self._begin, recorder.put)
+        self._held = DeferredRecording(self._begin, recorder.put)
 
     @property
     def began(self) -> bool:

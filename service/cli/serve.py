@@ -68,15 +68,15 @@ def command(
     log_format: LogFormat = "text",
 ) -> None:
     """Serve poses from an armband, a recording or the built-in demo to browsers, Unity and other programs."""
-    from service.cli.interrupt import stopping_at_once
+    from service.cli.signals import stopping_at_once
 
     # Before there is a loop: a large file takes a while to read, and a signal need not wait for it.
     with stopping_at_once():
-        from drivers.uri import open_source
-        from service.engine.shelf import ModelShelf
+        from drivers.uri import source_from_uri
+        from service.engine.model_selection import ModelSelector
         from service.logs import configure
         from service.server import Settings, run
-        from service.web.gate import Policy, is_loopback
+        from service.web.access import AccessPolicy, is_loopback
 
         configure(log_format)
         _check_origins(origin or ())
@@ -85,7 +85,7 @@ def command(
             secret = secrets.token_urlsafe(16)
         settings = Settings(
             sources=tuple(sources or ["demo:"]),
-            policy=Policy(host, tuple(origin or ()), secret),
+            policy=AccessPolicy(host, tuple(origin or ()), secret),
             port=port,
             model=model,
             hop=hop,
@@ -95,7 +95,7 @@ def command(
             udp=udp,
             lsl=lsl,
         )
-        opened, shelf = [open_source(text) for text in settings.sources], ModelShelf(model)
+        opened, shelf = [source_from_uri(text) for text in settings.sources], ModelSelector(model)
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(run(settings, typer.echo, sources=opened, shelf=shelf))
 

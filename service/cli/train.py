@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from service.cli.training_data import ALIGN, ALIGN_GESTURES
+from service.experiments.training_data import ALIGN, ALIGN_GESTURES
 
 if TYPE_CHECKING:
+    from models.data.segments import Segment
     from models.training.run import Run
-    from models.training.tracks import Track
     from models.training.trainer import Epoch, Plan
-    from service.cli.datasets import Item
+    from service.experiments.datasets import Item
 
 
 def command(
@@ -50,9 +50,9 @@ def command(
     """Train a network. The best one so far is always in FILE; Ctrl-C stops and keeps it."""
     from models.architectures import network
     from models.architectures.base import Setting
-    from service.cli.datasets import items
-    from service.cli.keras_setup import prepare_keras
-    from service.cli.training_data import TEMPLATE_CUES_S, aligned, calibrations, load_tracks, trained_on
+    from service.experiments.datasets import items
+    from service.experiments.keras_setup import prepare_keras
+    from service.experiments.training_data import TEMPLATE_CUES_S, aligned, calibrations, load_tracks, trained_on
 
     chosen = network(architecture)
     setting = Setting(50.0 if mode == "envelope" else 200.0, mode)
@@ -62,8 +62,8 @@ def command(
         raise typer.BadParameter(f"expected mpjpe or mse, got {loss!r}", param_hint="--loss")
     found, judged = items([*(data or []), *(more or [])]), items(test) if test else []
     prepare_keras(threads)
+    from models.data.splits import split as divide
     from models.training.run import Run, plan_of
-    from models.training.splits import split as divide
 
     given: dict[str, Any] = {
         "epochs": epochs,
@@ -103,9 +103,9 @@ def command(
         finish(run, load_tracks(judged, setting, gestures, display.reading), split, judged, out)
 
 
-def finish(run: Run, test: Sequence[Track], split: str, judged: Sequence[Item], out: Path) -> None:
+def finish(run: Run, test: Sequence[Segment], split: str, judged: Sequence[Item], out: Path) -> None:
     """Judge, save, and say how it went in one line."""
-    from service.cli.training_data import kind_of
+    from service.experiments.training_data import kind_of
 
     if judged:
         label = f"{len({track.user for track in test})} {kind_of(test)} users who were not trained on"

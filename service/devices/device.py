@@ -8,15 +8,16 @@ from typing import Any, Final, Protocol
 
 import numpy as np
 
-from drivers.base import Battery, Event, Frame, Imu, Playback, Replayable, Source, SourceInfo
 from drivers.clock import Clock, now
+from drivers.events import Battery, Event, Frame, Imu, Playback, SourceInfo
+from drivers.source import Source, SupportsReplay
 from models.spec import ModelError
-from service.broadcast import wire
+from service.broadcast import messages
 from service.broadcast.hub import Hub
 from service.devices.status import STALLED_AFTER_S, DeviceStatus
 from service.engine.engine import Engine
+from service.engine.model_selection import ModelSelector, no_fit
 from service.engine.pose import Pose
-from service.engine.shelf import ModelShelf, no_fit
 
 EMG_MESSAGE_S: Final = 0.02
 """EMG goes out in messages of at least so much signal (the contract allows 10 to 50 ms)."""
@@ -43,7 +44,7 @@ class Device:
         self,
         index: int,
         source: Source,
-        shelf: ModelShelf,
+        shelf: ModelSelector,
         hub: Hub,
         listener: Listener,
         *,
@@ -83,7 +84,7 @@ class Device:
 
     @property
     def playback(self) -> Playback | None:
-        return self.source.playback if isinstance(self.source, Replayable) else None
+        return self.source.playback if isinstance(self.source, SupportsReplay) else None
 
     def on_event(self, event: Event) -> None:
         """Take what the source emits; called on the loop's thread."""
@@ -97,12 +98,12 @@ class Device:
         """This device's part of `hello`."""
         engine = self.engine
         if engine is None:
-            return {"device": wire.device_object(self.info), "model": None, "pose": None}
+            return {"device": messages.device_object(self.info), "model": None, "pose": None}
         predictor = engine.predictor
         return {
-            "device": wire.device_object(self.info),
-            "model": wire.model_object(predictor.spec, predictor.sha256, engine.hop),
-            "pose": wire.pose_object(round(self.real_rate_hz / engine.hop, 6)),
+            "device": messages.device_object(self.info),
+            "model": messages.model_object(predictor.spec, predictor.sha256, engine.hop),
+            "pose": messages.pose_object(round(self.real_rate_hz / engine.hop, 6)),
         }
 
     def arm(self) -> None:
@@ -220,7 +221,7 @@ class EmgBatch:
 
     def push(self, frame: Frame, rate_hz: float) -> None:
         last = self._frames[-1] if self._frames else None
-        if last is not None and (frame.gap or frame.sample != last.sample + len(last.samples)):
+        if last is not None and (frame.gap or frame.first_sample != last.first_sample + len(last.samples)):
             self.flush()
         self._frames.append(frame)
         self._rows += len(frame.samples)
@@ -238,4 +239,4 @@ class EmgBatch:
         first = self._frames[0]
         rows = first.samples if len(self._frames) == 1 else np.concatenate([f.samples for f in self._frames])
         self._frames, self._rows = [], 0
-        self._publish(Frame(first.sample, first.t, rows, first.arrival, first.gap))
+        self._publish(Frame(first.first_sample, first.t, rows, first.arrival, first.gap))

@@ -6,8 +6,8 @@ from collections import deque
 from collections.abc import Callable, Container
 from typing import Any, Final, Literal
 
-from drivers.base import Battery, Frame, Playback, SourceInfo
 from drivers.clock import Clock, now
+from drivers.events import Battery, Frame, Playback, SourceInfo
 
 State = Literal["connecting", "live", "stalled", "reconnecting", "replay", "paused", "ended", "failed"]
 STALLED_AFTER_S: Final = 0.5
@@ -77,10 +77,10 @@ class DeviceStatus:
 
     def on_frame(self, frame: Frame) -> None:
         """Count a frame's samples, and the hole before it."""
-        if self._next is not None and frame.sample > self._next:
-            self.lost += frame.sample - self._next
+        if self._next is not None and frame.first_sample > self._next:
+            self.lost += frame.first_sample - self._next
         size = len(frame.samples)
-        self._next = frame.sample + size
+        self._next = frame.first_sample + size
         self.samples += size
         self.newest_sample, self.newest_arrival = self._next - 1, frame.arrival
         self._meter.add(size, frame.arrival)

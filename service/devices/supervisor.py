@@ -12,9 +12,11 @@ import random
 from collections.abc import Callable
 from typing import Final
 
-from drivers.base import DeviceLost, DriverError, Event, Frame, Returning, Source
+from drivers.asyncio_utils import first_done
 from drivers.clock import Clock, now
-from drivers.tasks import first_done
+from drivers.errors import DeviceLost, DriverError
+from drivers.events import Event, Frame
+from drivers.source import Source, SupportsPresence
 from service.devices.status import DeviceStatus
 
 SILENCE_S: Final = 2.0
@@ -82,12 +84,12 @@ class Supervisor:
         code = "device_lost" if isinstance(error, DeviceLost) else "source_failed"
         self._status.set("reconnecting", (code, str(error)))
         pause = self._backoff.next()
-        if isinstance(self._source, Returning):
+        if isinstance(self._source, SupportsPresence):
             await self._pause(self._source, pause)
         else:
             await asyncio.sleep(pause)
 
-    async def _pause(self, source: Returning, pause: float) -> None:
+    async def _pause(self, source: SupportsPresence, pause: float) -> None:
         """Back off, but no longer than until the device is there again.
 
         A device that is there and yet fails is not tried faster and faster: while it does, what must pass before
@@ -100,7 +102,7 @@ class Supervisor:
             least = pause
         await asyncio.sleep(max(0.0, start + least - clock()))
 
-    async def _there_again(self, source: Returning, seconds: float) -> bool:
+    async def _there_again(self, source: SupportsPresence, seconds: float) -> bool:
         """Whether the source says so within that time."""
         watch = asyncio.ensure_future(source.reachable())
         try:

@@ -15,9 +15,10 @@ from math import isfinite
 from queue import SimpleQueue
 from typing import Final
 
-from drivers.base import Frame
 from drivers.clock import Clock, now
-from models.hand import Floats, Side
+from drivers.events import Frame
+from models.arrays import Float32Array
+from models.hand import Side
 from service.engine.pose import Pose
 from service.engine.predictor import INFERENCE_ERRORS, Predictor
 from service.engine.ring import Ring
@@ -135,14 +136,14 @@ class Engine:
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
             started = self._clock()
-            joints: Floats | None
+            joints: Float32Array | None
             try:
                 joints, failure = self.predictor.run(), ""
             except INFERENCE_ERRORS as error:
                 joints, failure = None, str(error).splitlines()[0]
             self._loop.call_soon_threadsafe(self._done, job, joints, failure, started, self._clock())
 
-    def _done(self, job: _Job, joints: Floats | None, failure: str, started: float, finished: float) -> None:
+    def _done(self, job: _Job, joints: Float32Array | None, failure: str, started: float, finished: float) -> None:
         self._busy = False
         if self._stopped:
             return
@@ -152,7 +153,7 @@ class Engine:
             self._publish(job, joints, started, finished)
         self._start()
 
-    def _publish(self, job: _Job, joints: Floats, started: float, finished: float) -> None:
+    def _publish(self, job: _Job, joints: Float32Array, started: float, finished: float) -> None:
         window = job.window
         skipped, self._untold = self._untold + job.skipped, 0
         pose = Pose(

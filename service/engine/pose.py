@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from models.hand import Floats, Side
+from models.arrays import Float32Array
+from models.hand import Side
 
 
 @dataclass(slots=True)
@@ -18,14 +19,14 @@ class Pose:
     """Index of the newest EMG sample used."""
     t: float
     """Time of exactly that sample."""
-    joints: Floats
+    joints: Float32Array
     """(63,) mm, frame `hand`, real points of `hand`."""
     hand: Side
     state: str
     skipped: int
     """Windows skipped just before this one because a newer one was due."""
     gap: bool
-    truth: Floats | None
+    truth: Float32Array | None
     arrival: float
     """When the newest sample arrived in the process."""
     due: float

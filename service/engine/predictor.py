@@ -14,9 +14,10 @@ import numpy as np
 import onnxruntime as ort
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
-from models.hand import CHANNELS, MIRRORED_CHANNELS, VALUES, Floats, mirror
+from models.arrays import Float32Array
+from models.hand import CHANNELS, MIRRORED_CHANNELS, VALUES, mirror
 from models.onnx_file import read_spec
-from models.onnx_session import open_session
+from models.onnx_runner import open_session
 from models.spec import ModelError, ModelSpec
 
 INFERENCE_ERRORS: Final = (
@@ -43,11 +44,11 @@ class Predictor(Protocol):
     mirrored: bool
     """The band is on the other arm than the model's: turn its ring round, and the pose."""
 
-    def load(self, samples: Floats) -> None:
+    def load(self, samples: Float32Array) -> None:
         """Copy (n, 8) in: exactly one window, or for a stream all that is new (n >= 1)."""
         ...
 
-    def run(self) -> Floats:
+    def run(self) -> Float32Array:
         """Infer from what was loaded: (63,) mm."""
         ...
 
@@ -103,10 +104,10 @@ class WindowPredictor:
         self._binding = session.io_binding()
         _bind(self._binding, {"emg": self._input}, {"pose": self._output})
 
-    def load(self, samples: Floats) -> None:
+    def load(self, samples: Float32Array) -> None:
         _copy(samples, self._input[0], self.mirrored)
 
-    def run(self) -> Floats:
+    def run(self) -> Float32Array:
         self._session.run_with_iobinding(self._binding)
         return mirror(self._output[0]) if self.mirrored else self._output[0].copy()
 
@@ -134,7 +135,7 @@ class StreamPredictor:
         self._rows = 0
         self._bindings: dict[tuple[int, int], ort.IOBinding] = {}
 
-    def load(self, samples: Floats) -> None:
+    def load(self, samples: Float32Array) -> None:
         self._rows = len(samples)
         if self._rows > len(self._samples):
             self._samples = np.zeros((2 * self._rows, CHANNELS), dtype=np.float32)
@@ -142,7 +143,7 @@ class StreamPredictor:
             self._bindings.clear()
         _copy(samples, self._samples[: self._rows], self.mirrored)
 
-    def run(self) -> Floats:
+    def run(self) -> Float32Array:
         self._session.run_with_iobinding(self._bound())
         self._turn = 1 - self._turn
         newest = self._poses[self._rows - 1]
@@ -166,14 +167,14 @@ class StreamPredictor:
         return self._bindings[key]
 
 
-def _copy(samples: Floats, into: Floats, mirrored: bool) -> None:
+def _copy(samples: Float32Array, into: Float32Array, mirrored: bool) -> None:
     if mirrored:
         np.take(samples, MIRRORED_CHANNELS, axis=1, out=into)
     else:
         into[:] = samples
 
 
-def _bind(binding: ort.IOBinding, inputs: dict[str, Floats], outputs: dict[str, Floats]) -> None:
+def _bind(binding: ort.IOBinding, inputs: dict[str, Float32Array], outputs: dict[str, Float32Array]) -> None:
     for name, array in inputs.items():
         binding.bind_ortvalue_input(name, ort.OrtValue.ortvalue_from_numpy(array))
     for name, array in outputs.items():

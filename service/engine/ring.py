@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.hand import CHANNELS, Floats
+from models.arrays import Float32Array
+from models.hand import CHANNELS
 
 
 class Ring:
@@ -20,7 +21,7 @@ class Ring:
         self._data = np.zeros((2 * capacity, channels), dtype=np.float32)
         self._copies = self._data.reshape(2, capacity, channels)
 
-    def push(self, samples: Floats) -> None:
+    def push(self, samples: Float32Array) -> None:
         """Append (n, channels); only the newest `capacity` rows are kept."""
         if len(samples) > self.capacity:
             self.rows += len(samples) - self.capacity
@@ -34,7 +35,7 @@ class Ring:
             self._copies[:, : size - head] = samples[head:]
         self.rows += size
 
-    def view(self, end: int, count: int) -> Floats:
+    def view(self, end: int, count: int) -> Float32Array:
         """Rows [end - count, end) as a view, valid until they are overwritten.
 
         Raises:

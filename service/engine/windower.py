@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from drivers.base import Frame
-from models.hand import Floats
+from drivers.events import Frame
+from models.arrays import Float32Array
 
 
 @dataclass(slots=True)
@@ -19,7 +19,7 @@ class Window:
     sample: int
     t: float
     arrival: float
-    truth: Floats | None
+    truth: Float32Array | None
     gap: bool
     """The first one after a gap."""
 
@@ -44,12 +44,12 @@ class Windower:
 
     def push(self, frame: Frame) -> tuple[int, Window | None]:
         """Take a frame; give how many windows fell due in it, and the newest of them."""
-        if frame.gap or (self._next_sample is not None and frame.sample != self._next_sample):
+        if frame.gap or (self._next_sample is not None and frame.first_sample != self._next_sample):
             self.reset()
         size = len(frame.samples)
         before, self._count = self._count, self._count + size
         self._rows += size
-        self._next_sample = frame.sample + size
+        self._next_sample = frame.first_sample + size
         fell_due = self._completed(self._count) - self._completed(before)
         if not fell_due:
             return 0, None
@@ -71,7 +71,7 @@ class Windower:
         return Window(
             end=self._rows - (self._count - count),
             count=count,
-            sample=frame.sample + row,
+            sample=frame.first_sample + row,
             t=frame.t + row / self.rate_hz,
             arrival=frame.arrival,
             truth=None if frame.truth is None else frame.truth[row],

@@ -16,10 +16,10 @@ from websockets.exceptions import ConnectionClosed, ConnectionClosedError
 from websockets.http11 import Request, Response
 
 from models.errors import MyocastError
-from service.listening import listen
 from service.outputs.leap_frame import LeapEncoder
 from service.outputs.origin import allowed
 from service.outputs.record import PoseRecord
+from service.sockets import listen
 
 HOST: Final = "127.0.0.1"
 BACKLOG: Final = 128

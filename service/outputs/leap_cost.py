@@ -7,19 +7,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.hand import VALUES, Floats, Side
+from models.arrays import Float32Array
+from models.hand import VALUES, Side
 from service.outputs.leap_frame import LeapEncoder
 
 
 @dataclass(frozen=True, slots=True)
 class _Pose:
     t: float
-    joints: Floats
+    joints: Float32Array
     device: int = 0
     seq: int = 0
     sample: int = 0
     hand: Side = "right"
-    truth: Floats | None = None
+    truth: Float32Array | None = None
     state: str = "live"
 
 

@@ -14,13 +14,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 import orjson
 
+from models.arrays import Float64Array
 from models.hand import TIPS
 from service.outputs.record import PoseRecord
 
-Doubles = npt.NDArray[np.float64]
 Point = list[float]
 
 PROTOCOL_VERSION: Final = 6
@@ -55,7 +54,7 @@ _TINY: Final = 1e-9
 _PALM: Final = 25
 
 
-def _synthesis() -> Doubles:
+def _synthesis() -> Float64Array:
     """(26, 21): joints to joints, carpal ends (a little way from the wrist to each knuckle) and palm (mean of both)."""
     knuckles = (5, 9, 13, 17)
     matrix = np.zeros((26, 21))
@@ -76,7 +75,7 @@ class _Seen:
 
     t: float
     since: float
-    moving: Doubles
+    moving: Float64Array
     """Palm, then the five tips."""
     hand: dict[str, Any]
     pointables: list[dict[str, Any]]
@@ -143,7 +142,7 @@ class LeapEncoder:
         return _Seen(pose.t, since, moving, hand, _fingers(pose, points, rows, velocity[1:], age))
 
 
-def _place(pose: PoseRecord, several: bool) -> Doubles:
+def _place(pose: PoseRecord, several: bool) -> Float64Array:
     """(26, 3): the 21 points, four carpal ends and the palm, in Leap's world."""
     x, y, z = WRIST_MM
     points = _SYNTHESIS @ pose.joints.reshape(21, 3)
@@ -174,7 +173,7 @@ def _hand(pose: PoseRecord, rows: list[Point], velocity: Point, age: float) -> d
 
 
 def _fingers(
-    pose: PoseRecord, points: Doubles, rows: list[Point], velocity: list[Point], age: float
+    pose: PoseRecord, points: Float64Array, rows: list[Point], velocity: list[Point], age: float
 ) -> list[dict[str, Any]]:
     ends = points.T[:, _ENDS_INDEX]
     bones = ends[..., 1:] - ends[..., :-1]
@@ -195,7 +194,7 @@ def _fingers(
     return fingers
 
 
-def _bases(bones: Doubles, lengths: Doubles, left: bool) -> Doubles:
+def _bases(bones: Float64Array, lengths: Float64Array, left: bool) -> Float64Array:
     """(5, 4, 3, 3), rows x (flexion axis), y (towards the nail), z (from tip to base); a left hand's are left-handed.
 
     Args:

@@ -13,8 +13,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from drivers.base import Event, Frame, Marker, Playback, SourceInfo
 from drivers.clock import Clock, now
+from drivers.events import Event, Frame, Marker, Playback, SourceInfo
 from models.errors import MyocastError
 from models.hand import CHANNELS, JOINTS
 from service.outputs.record import PoseRecord

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from models.hand import Floats, Side
+from models.arrays import Float32Array
+from models.hand import Side
 
 
 class PoseRecord(Protocol):
@@ -30,12 +31,12 @@ class PoseRecord(Protocol):
     def hand(self) -> Side: ...
 
     @property
-    def joints(self) -> Floats:
+    def joints(self) -> Float32Array:
         """(63,) mm, frame `hand`."""
         ...
 
     @property
-    def truth(self) -> Floats | None: ...
+    def truth(self) -> Float32Array | None: ...
 
     @property
     def state(self) -> str: ...

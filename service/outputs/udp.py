@@ -15,9 +15,10 @@ from typing import Final
 import numpy as np
 import orjson
 
+from models.arrays import Float32Array
 from models.errors import MyocastError
-from models.hand import FINGERS, Floats
-from service.broadcast.pacer import Pacer
+from models.hand import FINGERS
+from service.broadcast.rate_limiter import RateLimiter
 from service.outputs.record import PoseRecord
 
 MAX_RATE_HZ: Final = 60.0
@@ -31,7 +32,7 @@ class UdpError(MyocastError):
     """`--udp` names no address that can be sent to."""
 
 
-def encode(joints: Floats) -> bytes:
+def encode(joints: Float32Array) -> bytes:
     """One datagram from joints (63,) in mm."""
     points = np.round(joints.reshape(21, 3).astype(np.float64) / _MM_PER_CM, 4).tolist()
     return orjson.dumps({**dict(zip(KEYS, points, strict=True)), "exit": GO_ON})
@@ -58,7 +59,7 @@ class UdpOutput:
         self._host, self._port = parse_address(address)
         self._target: tuple[str, int] = (self._host, self._port)
         self._transport: asyncio.DatagramTransport | None = None
-        self._pacers: dict[int, Pacer[PoseRecord]] = {}
+        self._pacers: dict[int, RateLimiter[PoseRecord]] = {}
         self.sent = 0
 
     @property
@@ -95,7 +96,7 @@ class UdpOutput:
         """Take a pose."""
         pacer = self._pacers.get(pose.device)
         if pacer is None:
-            pacer = self._pacers[pose.device] = Pacer(MAX_RATE_HZ, self._send, asyncio.get_running_loop())
+            pacer = self._pacers[pose.device] = RateLimiter(MAX_RATE_HZ, self._send, asyncio.get_running_loop())
         pacer.put(pose)
 
     def _send(self, pose: PoseRecord) -> None:
@@ -104,7 +105,7 @@ class UdpOutput:
         if pose.truth is not None:
             self._datagram(pose.truth, port + 1)
 
-    def _datagram(self, joints: Floats, port: int) -> None:
+    def _datagram(self, joints: Float32Array, port: int) -> None:
         if self._transport is not None and port < 65536:
             self._transport.sendto(encode(joints), (self._target[0], port))
             self.sent += 1

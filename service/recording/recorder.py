@@ -17,12 +17,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from drivers.base import DriverError, Event, Frame
 from drivers.clock import Clock, now
+from drivers.errors import DriverError
+from drivers.events import Event, Frame
 from drivers.sessions.report import SessionError, SessionExists, SessionWriteError
-from models.hand import Floats
+from models.arrays import Float32Array
 from service.engine.pose import Pose
-from service.recording.first_sample import WithFirstSample
+from service.recording.deferred_recording import DeferredRecording
 
 BUFFER_S: Final = 60.0
 FLUSH_S: Final = 0.5
@@ -64,7 +65,14 @@ class Writer(Protocol):
     def write(self, event: Event, *, device: int = 0) -> None: ...
 
     def write_pose(
-        self, t: float, sample: int, joints: Floats, *, seq: int = 0, arrival: float | None = None, device: int = 0
+        self,
+        t: float,
+        sample: int,
+        joints: Float32Array,
+        *,
+        seq: int = 0,
+        arrival: float | None = None,
+        device: int = 0,
     ) -> None: ...
 
     def flush_if_due(self) -> bool: ...
@@ -251,7 +259,7 @@ class Recorder:
         self._folder, self._open, self._on_failure, self._clock = folder, open_writer, on_failure, clock
         self._known = known
         self._recording: Recording | None = None
-        self._awaited: WithFirstSample | None = None
+        self._awaited: DeferredRecording | None = None
         self._awaited_name = ""
         self._beginning = threading.Lock()
 
@@ -326,7 +334,7 @@ class Recorder:
             raise RecordingExists("a recording is running; stop it first")
         check_place(path)
         self._awaited_name = _name_of(path)
-        self._awaited = WithFirstSample(partial(self._begin, path, on_refusal), self._put)
+        self._awaited = DeferredRecording(partial(self._begin, path, on_refusal), self._put)
 
     def stop(self) -> dict[str, Any] | None:
         """Close the file (this waits for the disk) and tell what it became; None if nothing is recorded."""

@@ -20,15 +20,16 @@ from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect
 from starlette.routing import WebSocketRoute
 
-from drivers.base import DriverError, Replayable, Vibrating
 from drivers.clock import Clock, now
+from drivers.errors import DriverError
+from drivers.source import SupportsReplay, SupportsVibration
 from service.broadcast.hub import Hub
-from service.devices.announcer import Announcer
 from service.devices.device import Device
 from service.devices.status import replay_object
+from service.devices.status_publisher import StatusPublisher
 from service.recording.recorder import FAILURES, DiskFull, Recorder, RecordingError, RecordingExists, RecordingNameError
+from service.web.access import AccessMiddleware, AccessPolicy
 from service.web.errors import error_body
-from service.web.gate import Gate, Policy
 from service.web.head import HeadAsGet
 from service.web.metrics import exposition
 from service.web.stream import NoSuchStream, StreamEndpoint
@@ -58,10 +59,10 @@ class Parts:
 
     devices: Sequence[Device]
     hub: Hub
-    announcer: Announcer
+    announcer: StatusPublisher
     recorder: Recorder
     stream: StreamEndpoint
-    policy: Policy
+    policy: AccessPolicy
     clock: Clock = now
 
 
@@ -73,7 +74,7 @@ def create_app(parts: Parts) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        middleware=[Middleware(HeadAsGet), Middleware(Gate, policy=parts.policy)],
+        middleware=[Middleware(HeadAsGet), Middleware(AccessMiddleware, policy=parts.policy)],
     )
     app.add_exception_handler(ApiError, _on_api_error)
     app.add_exception_handler(HTTPException, _on_http_error)
@@ -211,7 +212,7 @@ async def _recording(recorder: Recorder, body: dict[str, Any]) -> dict[str, Any]
 
 def _replay(device: Device, body: dict[str, Any]) -> dict[str, Any]:
     source = device.source
-    if not isinstance(source, Replayable):
+    if not isinstance(source, SupportsReplay):
         raise ApiError(409, f"{source.info.uri} is not a replay")
     action = _choice(body, "action", REPLAY)
     try:
@@ -233,7 +234,7 @@ def _replay(device: Device, body: dict[str, Any]) -> dict[str, Any]:
 async def _vibrate(device: Device, body: dict[str, Any]) -> dict[str, Any]:
     _choice(body, "action", ("vibrate",))
     kind = _choice(body, "value", VIBRATIONS)
-    if not isinstance(device.source, Vibrating):
+    if not isinstance(device.source, SupportsVibration):
         raise ApiError(409, f"{device.source.info.uri} cannot vibrate")
     try:
         await device.source.vibrate(kind)  # type: ignore[arg-type]

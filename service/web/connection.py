@@ -16,8 +16,8 @@ from websockets.server import ServerProtocol
 from websockets.typing import StatusLike
 
 from models.errors import MyocastError
-from service import listening
-from service.listening import UNREAD_S
+from service import sockets
+from service.sockets import UNREAD_S
 from service.web.errors import error_body
 
 UNANSWERED_S: Final = 60.0
@@ -185,7 +185,7 @@ def listen(host: str, port: int) -> socket.socket:
         PortError: the port is taken, or the address is not this machine's.
     """
     try:
-        return listening.listen(host, port, BACKLOG)
+        return sockets.listen(host, port, BACKLOG)
     except (OSError, OverflowError) as error:
         raise PortError(_explain(host, port, error)) from None
 

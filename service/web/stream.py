@@ -10,12 +10,12 @@ from typing import Any, Final
 from starlette.types import Receive, Scope, Send
 
 from drivers.clock import Clock, now
-from service.broadcast import wire
+from service.broadcast import messages
 from service.broadcast.hub import Client, Forward, Hub, Message, Write, pump
-from service.broadcast.wire import Bad, Encoding, Ping, Subscription, SubscriptionError
-from service.devices.announcer import Announcer
+from service.broadcast.messages import Encoding, InvalidMessage, Ping, Subscription, SubscriptionError
+from service.devices.status_publisher import StatusPublisher
+from service.web.access import AccessDenied, query_value, refuse
 from service.web.connection import WRITE
-from service.web.gate import Refusal, query_value, refuse
 
 BAD_MESSAGES: Final = 10
 MAX_CLIENTS: Final = 4096
@@ -24,7 +24,9 @@ MAX_CLIENTS: Final = 4096
 class StreamEndpoint:
     """An ASGI application. The gate has checked Host, Origin and token already."""
 
-    def __init__(self, hub: Hub, announcer: Announcer, *, max_clients: int = MAX_CLIENTS, clock: Clock = now) -> None:
+    def __init__(
+        self, hub: Hub, announcer: StatusPublisher, *, max_clients: int = MAX_CLIENTS, clock: Clock = now
+    ) -> None:
         self._hub, self._announcer, self._max_clients, self._clock = hub, announcer, max_clients, clock
         self._goodbye: str | None = None
         self._conversations: dict[asyncio.Future[tuple[int, str]], asyncio.Future[None]] = {}
@@ -34,7 +36,7 @@ class StreamEndpoint:
         try:
             wish, encoding, subprotocol = negotiate(scope)
         except SubscriptionError as error:
-            await refuse(Refusal(400, "bad_request", str(error)), scope, send)
+            await refuse(AccessDenied(400, "bad_request", str(error)), scope, send)
             return
         await receive()
         await send({"type": "websocket.accept", "subprotocol": subprotocol})
@@ -94,17 +96,17 @@ class StreamEndpoint:
             if message["type"] != "websocket.receive":
                 return 0, ""
             text = message.get("text")
-            asked = wire.parse_client(text if text is not None else message.get("bytes") or b"")
-            bad_in_a_row = bad_in_a_row + 1 if isinstance(asked, Bad) else 0
+            asked = messages.parse_client(text if text is not None else message.get("bytes") or b"")
+            bad_in_a_row = bad_in_a_row + 1 if isinstance(asked, InvalidMessage) else 0
             self._answer(client, asked)
             if bad_in_a_row >= BAD_MESSAGES:
                 return 1008, f"{BAD_MESSAGES} bad messages in a row"
 
-    def _answer(self, client: Client, asked: Ping | Subscription | Bad) -> None:
+    def _answer(self, client: Client, asked: Ping | Subscription | InvalidMessage) -> None:
         if isinstance(asked, Ping):
-            client.put(wire.pong(asked.id, self._clock()).decode())
-        elif isinstance(asked, Bad):
-            client.put(wire.error_message(asked).decode())
+            client.put(messages.pong(asked.id, self._clock()).decode())
+        elif isinstance(asked, InvalidMessage):
+            client.put(messages.error_message(asked).decode())
         else:
             self._hub.resubscribe(client, asked)
             client.put(self._announcer.hello(client))
@@ -120,7 +122,7 @@ class NoSuchStream:
     """An ASGI application that refuses WebSockets at any other address."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        refusal = Refusal(404, "not_found", f"no stream at {scope['path']}; it is at /v1/stream")
+        refusal = AccessDenied(404, "not_found", f"no stream at {scope['path']}; it is at /v1/stream")
         await refuse(refusal, scope, send)
 
 
@@ -131,14 +133,16 @@ def negotiate(scope: Mapping[str, Any]) -> tuple[Subscription, Encoding, str | N
         SubscriptionError: an unknown stream, a bad `max_rate`, or only unknown subprotocols offered.
     """
     offered = [name for name in scope["subprotocols"] if name]
-    subprotocol = next((name for name in offered if name in wire.SUBPROTOCOLS), None)
+    subprotocol = next((name for name in offered if name in messages.SUBPROTOCOLS), None)
     if offered and subprotocol is None:
-        raise SubscriptionError(f"unknown subprotocol {', '.join(offered)}; expected {' or '.join(wire.SUBPROTOCOLS)}")
+        raise SubscriptionError(
+            f"unknown subprotocol {', '.join(offered)}; expected {' or '.join(messages.SUBPROTOCOLS)}"
+        )
     streams, max_rate = query_value(scope, "streams"), query_value(scope, "max_rate")
-    wish = wire.subscription(
+    wish = messages.subscription(
         None if streams is None else streams.split(","), None if max_rate is None else _number(max_rate)
     )
-    return wish, wire.SUBPROTOCOLS[subprotocol] if subprotocol else "json", subprotocol
+    return wish, messages.SUBPROTOCOLS[subprotocol] if subprotocol else "json", subprotocol
 
 
 def _number(text: str) -> float | str:
@@ -187,5 +191,5 @@ async def _leave(client: Client, forward: Forward, send: Send, code: int, reason
 
 async def _close(send: Send, code: int, reason: str) -> None:
     if code == 1001 or code == 1013:
-        await send({"type": "websocket.send", "text": wire.bye(reason).decode()})
+        await send({"type": "websocket.send", "text": messages.bye(reason).decode()})
     await send({"type": "websocket.close", "code": code, "reason": reason})

@@ -1,0 +1,1 @@
+"""The OpenBCI Cyton over its USB dongle."""

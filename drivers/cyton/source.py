@@ -1,0 +1,138 @@
+"""An OpenBCI Cyton on its radio dongle: `cyton:PORT`."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import Final
+
+from drivers.clock import Clock, now
+from drivers.cyton import protocol
+from drivers.cyton.protocol import CytonParser
+from drivers.errors import DeviceLost, DriverError
+from drivers.events import Emit, Frame, Notice, Raw, SourceInfo
+from drivers.sample_clock import SampleClock
+from drivers.transport.serial_port import Chunk, SerialPort, port_returns, usable
+from drivers.uri import SourceUri, hand_option
+from models.hand import Side
+
+BAUD: Final = 115200
+_GREETING_S: Final = 5.0
+_DEFAULTS_S: Final = 1.0
+_ASK_S: Final = 1.0
+"""A board that is off is asked so often."""
+_LONGEST_BANNER: Final = 16384
+_NAME: Final = "OpenBCI Cyton"
+
+
+def from_uri(uri: SourceUri) -> CytonSource:
+    """Raises DriverError if the port is missing or an option is unknown."""
+    uri.allow(("hand",))
+    if not uri.target:
+        raise DriverError(f"{uri.text!r} names no port; expected cyton:PORT, see which there are with `myocast scan`")
+    return CytonSource(uri.text, uri.target, hand_option(uri))
+
+
+class CytonSource:
+    """Eight channels in microvolts at 250 Hz, with exact loss.
+
+    Args:
+        uri: as the user gave it.
+        path: the port of the board's dongle.
+        hand: the arm that wears the electrodes, if known.
+        clock: Unix seconds.
+        greeting_s: how long the board may take to answer a reset.
+    """
+
+    def __init__(
+        self, uri: str, path: str, hand: Side | None = None, *, clock: Clock = now, greeting_s: float = _GREETING_S
+    ) -> None:
+        self.info = SourceInfo(uri, _NAME, protocol.RATE_HZ, unit="uV", hand=hand, address=path)
+        self._path = path
+        self._clock = clock
+        self._greeting_s = greeting_s
+        self._parser = CytonParser()
+        self._samples = SampleClock(protocol.RATE_HZ, quantum=protocol.COUNTS)
+        self._streamed_before = False
+
+    @property
+    def lost(self) -> int:
+        """Samples lost so far, as the board's counter tells."""
+        return self._samples.lost
+
+    async def run(self, emit: Emit) -> None:
+        """Reset the board, start it, stream.
+
+        Raises:
+            DriverError: the port cannot be used, or no Cyton answers on it.
+            DeviceLost: the port went away, or the board that was there does not answer.
+        """
+        try:
+            port = await SerialPort.open(self._path, BAUD, self._clock)
+        except DriverError as error:
+            raise self._problem(str(error)) from None
+        try:
+            await self._greet(port)
+            self._parser.restart()
+            self._samples.restart()
+            emit(self.info)
+            emit(Notice(self._clock(), "connect", _NAME))
+            port.write(protocol.STREAM)
+            while True:
+                for chunk in await port.read():
+                    self._take(chunk, emit)
+        finally:
+            port.write(protocol.STOP)
+            await port.close()
+
+    async def reachable(self) -> None:
+        """Until the port is there again or, where it never went away, until the board answers."""
+        await port_returns(lambda: [self._path] if usable(self._path) else [], BAUD, self._clock, self._answers)
+
+    async def _answers(self, port: SerialPort) -> None:
+        while True:
+            if _ready(await self._ask(port, _ASK_S)):
+                return
+            await asyncio.sleep(_ASK_S)
+
+    async def _ask(self, port: SerialPort, seconds: float) -> bytes:
+        """What the board says to a reset."""
+        port.write(protocol.STOP + protocol.SOFT_RESET)
+        return await _text_until_prompt(port, seconds)
+
+    def _take(self, chunk: Chunk, emit: Emit) -> None:
+        data, arrival = chunk
+        emit(Raw(arrival, self._path, data))
+        for run in self._parser.feed(data):
+            self._streamed_before = True
+            stamp = self._samples.stamp(len(run.samples), arrival, lost=run.lost)
+            emit(Frame(stamp.sample, stamp.t, run.samples, arrival, stamp.gap))
+
+    async def _greet(self, port: SerialPort) -> None:
+        """Stop what still streams, reset, and set the channels to what the scale is made for."""
+        banner = await self._ask(port, self._greeting_s)
+        if b"Failure" in banner:
+            raise self._problem(f"the dongle at {self._path} answers, but not the Cyton: switch the board on (to PC)")
+        if not _ready(banner):
+            raise self._problem(
+                f"no OpenBCI Cyton answers at {self._path}; check the port, and the dongle's switch (GPIO 6)"
+            )
+        port.write(protocol.CHANNEL_DEFAULTS)
+        await _text_until_prompt(port, _DEFAULTS_S)
+
+    def _problem(self, text: str) -> DriverError:
+        return DeviceLost(text) if self._streamed_before else DriverError(text)
+
+
+def _ready(banner: bytes) -> bool:
+    return protocol.PROMPT in banner and b"Failure" not in banner
+
+
+async def _text_until_prompt(port: SerialPort, seconds: float) -> bytes:
+    """What the board says, up to its prompt or until the time is over."""
+    text = b""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            while protocol.PROMPT not in text and b"Failure" not in text:
+                text = (text + b"".join(data for data, _ in await port.read()))[-_LONGEST_BANNER:]
+    return text

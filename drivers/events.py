@@ -1,0 +1,112 @@
+"""What a source emits: frames of samples, and everything else that belongs to its stream."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from models.arrays import Float32Array
+from models.hand import CHANNELS, Side
+
+EmgMode = Literal["raw", "filtered", "envelope"]
+
+
+Unit = Literal["adc", "uV"]
+
+
+Nature = Literal["live", "replay", "synthetic"]
+
+
+@dataclass(frozen=True, slots=True)
+class SourceInfo:
+    """What a source is. It is emitted anew when something in it becomes known."""
+
+    uri: str
+    name: str
+    rate_hz: float
+    """Nominal samples per second; 0 while it is not known."""
+    unit: Unit = "adc"
+    emg_mode: EmgMode = "raw"
+    hand: Side | None = None
+    """The arm that wears the band, or None if the source cannot say."""
+    channels: int = CHANNELS
+    nature: Nature = "live"
+    address: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """Consecutive samples as they arrived together."""
+
+    first_sample: int
+    """Index of the first row since the source began; it jumps over lost samples and never goes back."""
+    t: float
+    """Time of the first row, Unix seconds on the process clock (`drivers.clock.now`)."""
+    samples: Float32Array
+    """(n, 8) in the source's unit."""
+    arrival: float
+    """When the bytes arrived, same clock."""
+    gap: bool = False
+    """Time is broken before this frame (loss, seek, loop, reconnect): windows start anew."""
+    truth: Float32Array | None = None
+    """(n, 63) the hand's true pose at each row, mm, frame `hand`, where the source knows it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Imu:
+    """One inertial sample: quaternion w x y z, acceleration in g, angular rate in deg/s."""
+
+    t: float
+    quaternion: tuple[float, float, float, float]
+    acceleration_g: tuple[float, float, float]
+    gyro_dps: tuple[float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Battery:
+    t: float
+    percent: int
+
+
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """A class label or a note that belongs to a moment of the stream."""
+
+    t: float
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something that happened to the device and belongs in a recording (`/event`): a gesture, a sync, a fault."""
+
+    t: float
+    kind: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """Bytes as they came, for the recording (`/raw`)."""
+
+    arrival: float
+    port: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Playback:
+    """Where a replay stands; emitted whenever it changes other than by playing on."""
+
+    position_s: float
+    duration_s: float
+    speed: float
+    loop: bool
+    paused: bool = False
+
+
+Event = SourceInfo | Frame | Imu | Battery | Marker | Notice | Raw | Playback
+
+
+Emit = Callable[[Event], None]

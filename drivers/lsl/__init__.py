@@ -1,0 +1,1 @@
+"""A Lab Streaming Layer stream as a source."""

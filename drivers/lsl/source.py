@@ -1,0 +1,284 @@
+"""EMG from the Lab Streaming Layer: `lsl:NAME?channels=1-8&rate=…&unit=…`."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any, Final, cast
+
+import numpy as np
+
+from drivers.clock import Clock, now
+from drivers.errors import DeviceLost, DriverError
+from drivers.events import EmgMode, Emit, Frame, Notice, SourceInfo, Unit
+from drivers.transport.thread_queue import ThreadQueue
+from drivers.uri import SourceUri, hand_option
+from models.arrays import Float32Array, Float64Array
+from models.hand import CHANNELS
+
+RESOLVE_S: Final = 5.0
+GAP_S: Final = 0.1
+"""Stamps further apart than this, and than two samples, have samples missing between them."""
+HELD: Final = 1 << 20
+"""Values that wait for the event loop at most."""
+_SLICE_S: Final = 0.2
+_CHUNK: Final = 1024
+_OPTIONS: Final = ("channels", "rate", "unit", "mode", "hand")
+_MICROVOLTS: Final = ("microvolts", "microvolt", "uv", "µv", "μv")
+_TEXT_FORMAT: Final = 3
+"""liblsl's cft_string."""
+
+
+def from_uri(uri: SourceUri) -> LslSource:
+    """Load liblsl; nothing is resolved yet.
+
+    Raises:
+        DriverError: liblsl is missing, or an option is unknown or has no such value.
+    """
+    uri.allow(_OPTIONS)
+    try:
+        import pylsl
+    except (ImportError, RuntimeError) as error:  # RuntimeError: pylsl without its shared library
+        reason = str(error).splitlines()[0]
+        raise DriverError(f"`lsl:` needs the Lab Streaming Layer ({reason}); run: pip install 'myocast[lsl]'") from None
+    info = SourceInfo(
+        uri.text,
+        uri.target or "LSL stream",
+        uri.number("rate", 0.0, 1.0, 100_000.0),
+        unit=cast(Unit, uri.choice("unit", "adc", ("adc", "uV"))),
+        emg_mode=cast(EmgMode, uri.choice("mode", "raw", ("raw", "filtered", "envelope"))),
+        hand=hand_option(uri),
+    )
+    channels = parse_channels(uri.options.get("channels", f"1-{CHANNELS}"), uri.text)
+    return LslSource(info, uri.target or None, channels, "unit" in uri.options, lsl=pylsl)
+
+
+def parse_channels(text: str, uri: str) -> list[int]:
+    """`1-8` or `1,3,5-10` as eight indices from 0.
+
+    Raises:
+        DriverError: not eight different channels.
+    """
+    found: list[int] = []
+    for part in text.split(","):
+        first, _, last = part.partition("-")
+        if not first.strip().isdecimal() or not (last or first).strip().isdecimal():
+            found.clear()
+            break
+        found += range(int(first) - 1, min(int(last or first), int(first) + CHANNELS))
+    if len(found) != CHANNELS or len(set(found)) != CHANNELS or min(found) < 0:
+        raise DriverError(f"`channels={text}` in {uri!r}: expected {CHANNELS} different ones, such as 1-8 or 1,3,5-10")
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """What a stream says of itself."""
+
+    name: str
+    channels: int
+    rate_hz: float
+    units: tuple[str, ...]
+
+
+_Chunk = tuple[Float32Array, Float64Array, float]
+"""Samples of all channels, their stamps on our clock, and the arrival."""
+
+
+class LslSource:
+    """Eight channels of an LSL stream, stamped by LSL's own synchronised clock.
+
+    Args:
+        info: what is known beforehand; rate 0: as the stream says.
+        name: of the stream, or None for the first one of type EMG.
+        channels: which eight, from 0.
+        unit_told: the user knows the unit better than the stream.
+        lsl: the module `pylsl`.
+        clock: Unix seconds.
+        resolve_s: how long to look for the stream.
+    """
+
+    def __init__(
+        self,
+        info: SourceInfo,
+        name: str | None,
+        channels: list[int],
+        unit_told: bool,
+        *,
+        lsl: Any,
+        clock: Clock = now,
+        resolve_s: float = RESOLVE_S,
+    ) -> None:
+        self.info = info
+        self.lost = 0
+        self._name = name
+        self._channels = channels
+        self._unit_told = unit_told
+        self._rate_told = info.rate_hz > 0
+        self._lsl = lsl
+        self._clock = clock
+        self._resolve_s = resolve_s
+        self._next = 0
+        self._last_t = float("-inf")
+        self._streamed_before = False
+
+    async def run(self, emit: Emit) -> None:
+        """Resolve the stream and read it until it ends.
+
+        Raises:
+            DriverError: no such stream, or one that is no EMG of eight channels.
+            DeviceLost: it ended, or is not back yet.
+        """
+        reader = _Reader(self._lsl, self._name, self._resolve_s, self._clock)
+        fresh = self._streamed_before
+        try:
+            self._accept(await reader.opened(), emit)
+            while True:
+                for samples, t, arrival in await reader.chunks.take():
+                    self._emit(samples, t, arrival, fresh, emit)
+                    fresh = False
+                    self._streamed_before = True
+        except DeviceLost:
+            raise
+        except DriverError as error:
+            if self._streamed_before:
+                raise DeviceLost(str(error)) from None
+            raise
+        finally:
+            await reader.close()
+
+    def _accept(self, opened: _Opened, emit: Emit) -> None:
+        """Raises DriverError if this is no EMG of enough channels."""
+        if opened.channels <= max(self._channels):
+            raise DriverError(
+                f"the LSL stream {opened.name!r} has {opened.channels} channels; expected EMG with channel "
+                f"{max(self._channels) + 1}: choose another stream, or ?channels="
+            )
+        if not self._rate_told and opened.rate_hz <= 0:
+            raise DriverError(
+                f"the LSL stream {opened.name!r} has no nominal rate; give it: lsl:{opened.name}?rate=200"
+            )
+        rate_hz = self.info.rate_hz if self._rate_told else opened.rate_hz
+        unit = self.info.unit if self._unit_told else _unit(opened, self._channels)
+        self.info = replace(self.info, name=opened.name, rate_hz=rate_hz, unit=unit)
+        emit(self.info)
+        emit(Notice(self._clock(), "connect", opened.name))
+
+    def _emit(self, samples: Float32Array, t: Float64Array, arrival: float, fresh: bool, emit: Emit) -> None:
+        rows = np.ascontiguousarray(samples[:, self._channels], dtype=np.float32)
+        for run in consecutive(t, self.info.rate_hz):
+            missing = self._missing(float(t[run.start]), fresh)
+            self.lost += missing
+            self._last_t = max(self._last_t, float(t[run.start]))
+            emit(Frame(self._next + missing, self._last_t, rows[run], arrival, fresh or missing > 0))
+            self._next += missing + run.stop - run.start
+            self._last_t = max(self._last_t, float(t[run.stop - 1]))
+            fresh = False
+
+    def _missing(self, t: float, fresh: bool) -> int:
+        """Samples missing before the one of this time; a fresh connection's are missing however short the break was."""
+        apart = t - self._last_t
+        if self._next == 0 or apart <= (0.0 if fresh else max(GAP_S, 2 / self.info.rate_hz)):
+            return 0
+        return max(0, round(apart * self.info.rate_hz) - 1)
+
+
+def consecutive(t: Float64Array, rate_hz: float) -> Iterator[slice]:
+    """Runs of samples with no gap between their stamps."""
+    cuts = (np.flatnonzero(np.diff(t) > max(GAP_S, 2 / rate_hz)) + 1).tolist()
+    for start, stop in zip([0, *cuts], [*cuts, len(t)], strict=True):
+        yield slice(start, stop)
+
+
+def _unit(opened: _Opened, channels: list[int]) -> Unit:
+    units = [opened.units[channel] for channel in channels if channel < len(opened.units)]
+    return "uV" if units and all(unit.lower() in _MICROVOLTS for unit in units) else "adc"
+
+
+class _Reader:
+    """The thread that talks to liblsl, whose calls block."""
+
+    def __init__(self, lsl: Any, name: str | None, resolve_s: float, clock: Clock) -> None:
+        self.chunks = ThreadQueue[_Chunk](HELD)
+        self._opened: asyncio.Future[_Opened] = asyncio.get_running_loop().create_future()
+        self._closed = asyncio.Event()
+        self._stop = threading.Event()
+        self._lsl, self._name, self._resolve_s, self._clock = lsl, name, resolve_s, clock
+        threading.Thread(target=self._own, name="lsl", daemon=True).start()
+
+    async def opened(self) -> _Opened:
+        return await self._opened
+
+    async def close(self) -> None:
+        """Returns after a second at most."""
+        self._stop.set()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(1.0):
+                await self._closed.wait()
+
+    def _settle(self, outcome: _Opened | DriverError) -> None:
+        if self._opened.done():
+            return
+        if isinstance(outcome, DriverError):
+            self._opened.set_exception(outcome)
+        else:
+            self._opened.set_result(outcome)
+
+    # From here on: the thread.
+
+    def _own(self) -> None:
+        try:
+            self._read(self._open())
+        except DriverError as error:
+            self._fail(error)
+        except (self._lsl.util.LostError, self._lsl.util.TimeoutError):
+            self._fail(DeviceLost(f"the LSL stream {self._name or 'of type EMG'} has ended"))
+        finally:
+            self.chunks.call(self._closed.set)
+
+    def _fail(self, error: DriverError) -> None:
+        self.chunks.fail(error)
+        self.chunks.call(lambda: self._settle(error))
+
+    def _open(self) -> Any:
+        lsl = self._lsl
+        # Not proc_dejitter: it smooths the stamps over a gap, and so hides it.
+        flags = lsl.proc_clocksync | lsl.proc_monotonize
+        inlet = lsl.StreamInlet(self._resolve(), recover=False, processing_flags=flags)
+        info = inlet.info(self._resolve_s)
+        if info.channel_format() == _TEXT_FORMAT:
+            raise DriverError(f"the LSL stream {info.name()!r} is of text; expected EMG: choose another stream")
+        inlet.open_stream(self._resolve_s)
+        units = tuple(unit or "" for unit in info.get_channel_units() or ())
+        opened = _Opened(info.name(), info.channel_count(), info.nominal_srate(), units)
+        self.chunks.call(lambda: self._settle(opened))
+        return inlet
+
+    def _resolve(self) -> Any:
+        """The stream, looked for in short turns so that a stop is heard."""
+        what = ("name", self._name) if self._name else ("type", "EMG")
+        end = self._clock() + self._resolve_s
+        while not self._stop.is_set() and self._clock() < end:
+            found = self._lsl.resolve_byprop(*what, 1, _SLICE_S)
+            if found:
+                return found[0]
+        wanted = f"named {self._name!r}" if self._name else "of type EMG"
+        raise DriverError(f"there is no LSL stream {wanted} on this network; start it, or check its name (case counts)")
+
+    def _read(self, inlet: Any) -> None:
+        offset = self._clock() - self._lsl.local_clock()
+        try:
+            while not self._stop.is_set():
+                first, stamp = inlet.pull_sample(_SLICE_S)
+                if stamp is None:
+                    continue
+                more, stamps = inlet.pull_chunk(0.0, _CHUNK)
+                arrival = self._clock()
+                samples = np.array([first, *more], np.float32)
+                t = np.array([stamp, *stamps], np.float64) + offset
+                self.chunks.put((samples, t, arrival), samples.size)
+        finally:
+            inlet.close_stream()

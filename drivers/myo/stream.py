@@ -1,0 +1,185 @@
+"""A Myo's values in, events out: what the radio and the dongle have in common. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final, cast
+
+from drivers.errors import DeviceLost, DriverError
+from drivers.events import Battery, EmgMode, Emit, Event, Frame, Imu, Notice, Raw, SourceInfo
+from drivers.myo.protocol import (
+    OLDEST_FIRMWARE,
+    QUANTUM,
+    RATE_HZ,
+    ArmPacket,
+    BatteryPacket,
+    Characteristic,
+    EmgPacket,
+    FirmwarePacket,
+    GesturePacket,
+    ImuPacket,
+    MyoDecoder,
+    NamePacket,
+    Packet,
+    TapPacket,
+    emg_characteristics,
+    set_mode,
+)
+from drivers.sample_clock import SampleClock
+from drivers.uri import SourceUri, hand_option
+from models.hand import Side
+
+IMU_RATE_HZ: Final = 50.0
+OPTIONS: Final = ("mode", "imu", "classifier", "hand")
+_MODES: Final = ("raw", "filtered", "envelope")
+
+
+@dataclass(frozen=True, slots=True)
+class MyoOptions:
+    """How a Myo is asked to stream."""
+
+    mode: EmgMode = "raw"
+    imu: bool = True
+    classifier: bool = False
+    """Arm sync and gestures; the armband itself switches them off in mode `raw`."""
+    hand: Side | None = None
+    """Known better than the armband's own sync."""
+
+    @classmethod
+    def from_uri(cls, uri: SourceUri) -> MyoOptions:
+        """Raises DriverError if an option's value is not one of those it may have."""
+        mode = cast(EmgMode, uri.choice("mode", "raw", _MODES))
+        return cls(mode, uri.flag("imu", True), uri.flag("classifier", mode != "raw"), hand_option(uri))
+
+    @property
+    def start(self) -> bytes:
+        """The command that starts the stream."""
+        return set_mode(self.mode, imu=self.imu, classifier=self.classifier)
+
+    @property
+    def wanted(self) -> tuple[Characteristic, ...]:
+        """What to subscribe to besides EMG, where the armband has it."""
+        imu = (Characteristic.IMU,) if self.imu else ()
+        events = (Characteristic.CLASSIFIER,) if self.classifier else ()
+        return (Characteristic.BATTERY, *imu, *events)
+
+    @property
+    def emg(self) -> tuple[Characteristic, ...]:
+        return emg_characteristics(self.mode)
+
+
+class MyoStream:
+    """One armband's stream across its reconnects.
+
+    Args:
+        uri: as the user gave it.
+        options: how it is asked to stream.
+    """
+
+    def __init__(self, uri: str, options: MyoOptions) -> None:
+        self.options = options
+        self.info = SourceInfo(uri, "Myo", RATE_HZ[options.mode], emg_mode=options.mode, hand=options.hand)
+        self.connected_before = False
+        self._decoder = MyoDecoder()
+        self._clock = SampleClock(RATE_HZ[options.mode], quantum=QUANTUM[options.mode])
+        self._imu_clock = SampleClock(IMU_RATE_HZ, quantum=1)
+
+    @property
+    def lost(self) -> int:
+        return self._clock.lost
+
+    @property
+    def malformed(self) -> int:
+        return self._decoder.malformed
+
+    def connected(self, name: str, address: str, arrival: float) -> list[Event]:
+        """The link is up and the stream will begin."""
+        self.connected_before = True
+        self._clock.restart()
+        self._imu_clock.restart()
+        self.info = replace(self.info, name=name or "Myo", address=address)
+        return [self.info, Notice(arrival, "connect", self.info.name)]
+
+    def problem(self, text: str) -> DriverError:
+        """What to raise: `DeviceLost`, and so another try, once the armband has been connected."""
+        return DeviceLost(text) if self.connected_before else DriverError(text)
+
+    def feed(self, characteristic: int, data: bytes, arrival: float) -> list[Event]:
+        """Events of one notification: the bytes as they came, then what they say."""
+        raw = Raw(arrival, f"{characteristic:04x}", data)
+        packets = self._decoder.feed(characteristic, data)
+        return [raw, *(event for packet in packets for event in self._events(packet, arrival))]
+
+    def _events(self, packet: Packet, arrival: float) -> list[Event]:
+        match packet:
+            case EmgPacket():
+                return [self._frame(packet, arrival)]
+            case ImuPacket():
+                t = self._imu_clock.stamp(1, arrival).t
+                return [Imu(t, packet.quaternion, packet.acceleration_g, packet.gyro_dps)]
+            case BatteryPacket():
+                return [Battery(arrival, packet.percent)]
+            case ArmPacket():
+                return self._arm(packet, arrival)
+            case GesturePacket():
+                return [Notice(arrival, "gesture", packet.name)]
+            case TapPacket():
+                return [Notice(arrival, "tap", f"{packet.count} times, direction {packet.direction}")]
+            case FirmwarePacket():
+                return [Notice(arrival, "firmware", packet.text)]
+            case _:
+                return []
+
+    def _frame(self, packet: EmgPacket, arrival: float) -> Frame:
+        stamp = self._clock.stamp(len(packet.samples), arrival, turn=packet.turn)
+        return Frame(stamp.sample, stamp.t, packet.samples, arrival, stamp.gap)
+
+    def _arm(self, packet: ArmPacket, arrival: float) -> list[Event]:
+        if packet.arm is None:
+            return [Notice(arrival, "unsynced")]
+        toward = f", toward the {packet.toward}" if packet.toward else ""
+        synced = Notice(arrival, "synced", f"{packet.arm} arm{toward}")
+        if self.options.hand is not None or packet.arm == self.info.hand:
+            return [synced]
+        self.info = replace(self.info, hand=packet.arm)
+        return [synced, self.info]
+
+
+def check_firmware(data: bytes) -> str:
+    """The firmware's version as text, or "" if the value is none.
+
+    Raises:
+        DriverError: it is older than 1.0.
+    """
+    packets = MyoDecoder().feed(Characteristic.FIRMWARE, data)
+    if not packets or not isinstance(packets[0], FirmwarePacket):
+        return ""
+    firmware = packets[0]
+    if firmware.version[:2] < OLDEST_FIRMWARE:
+        raise DriverError(
+            f"this Myo has firmware {firmware.text}; expected 1.0 or newer: update it with Myo Connect over USB"
+        )
+    return firmware.text
+
+
+def read_name(data: bytes) -> str:
+    """The device's name as read from it, or ""."""
+    packets = MyoDecoder().feed(Characteristic.NAME, data)
+    return packets[0].name if packets and isinstance(packets[0], NamePacket) else ""
+
+
+def not_found(wanted: str | None, others: Sequence[str]) -> str:
+    """One line: which armband was looked for, which ones were seen instead, what to do."""
+    advice = "wake it (wear it, or plug in its USB cable for a moment), bring it near, and quit Myo Connect"
+    if wanted is None and not others:
+        return f"no Myo armband was found; {advice}"
+    if wanted is None:
+        return f"no free Myo armband was found, only {', '.join(others)}; close what uses it, or name it: myo:ADDRESS"
+    seen = f"found {', '.join(others)} instead" if others else "found no other either"
+    return f"the armband {wanted} was not found ({seen}); {advice}"
+
+
+def emit_all(events: Sequence[Event], emit: Emit) -> None:
+    for event in events:
+        emit(event)

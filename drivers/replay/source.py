@@ -1,0 +1,317 @@
+"""A recorded session as a fake device: `replay:FILE?speed=1&loop=0&start=0` and `demo:`."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from importlib.resources import as_file, files
+from typing import Final, cast, get_args
+
+import numpy as np
+
+from drivers.clock import Clock, now
+from drivers.errors import DriverError
+from drivers.events import EmgMode, Emit, Frame, Playback, SourceInfo, Unit
+from drivers.replay.playback_schedule import Extras, Frames, Truth
+from drivers.sessions import read_session
+from drivers.uri import SourceUri
+from models.hand import Side
+from models.recording import Recording
+
+OPTIONS: Final = ("speed", "loop", "start", "rate", "mode", "unit", "hand", "device")
+
+_FASTEST: Final = 100.0
+_TICK_S: Final = 0.002
+_TICK_ABOVE: Final = 500.0
+_EARLY_S: Final = 1e-6
+_BATCH: Final = 256
+
+
+class ReplaySource:
+    """Plays a recording against a target clock: what was recorded at second p is due at `anchor + p / speed`.
+
+    Being late once does not make what follows late. Frames come in the recorded bursts where arrival times
+    are known, else every 10 ms, when their last sample is due. `Frame.t` is when the first row plays.
+
+    Args:
+        recording: what to play; at least one sample.
+        uri: as the user gave it.
+        name: of the session, as `SourceInfo.name`.
+        speed: recorded seconds per real second, in (0, 100].
+        loop: begin again at the end.
+        start: where to begin, seconds from the first sample.
+        clock: Unix seconds; it must advance as the event loop's does.
+
+    Raises:
+        ValueError: speed or start is out of its range, or the recording is empty.
+    """
+
+    def __init__(
+        self,
+        recording: Recording,
+        *,
+        uri: str = "replay:",
+        name: str = "",
+        speed: float = 1.0,
+        loop: bool = False,
+        start: float = 0.0,
+        clock: Clock = now,
+    ) -> None:
+        if not len(recording):
+            raise ValueError("the recording is empty")
+        self._recording = recording
+        self._frames = Frames.of(recording)
+        self._extras = Extras.of(recording)
+        self._truth = Truth(recording)
+        self._duration = round(recording.duration_s, 6)
+        self._loop = loop
+        self._clock = clock
+        self._info = SourceInfo(
+            uri=uri,
+            name=name or recording.name,
+            rate_hz=recording.rate_hz,
+            unit=cast(Unit, recording.unit),
+            emg_mode=cast(EmgMode, recording.emg_mode),
+            hand=recording.hand,
+            nature="replay",
+        )
+        self._emit: Emit | None = None
+        self._changed = asyncio.Event()
+        self._running = self._paused = self._ended = False
+        self._played = self._jumped = False
+        self._next_sample = self._base = 0
+        self._last_t = -np.inf
+        self._speed = _speed(speed)
+        self._anchor_t: float | None = None
+        self._jump(start)
+
+    @property
+    def info(self) -> SourceInfo:
+        return self._info
+
+    @property
+    def playback(self) -> Playback:
+        position = min(max(self._position(self._clock()), 0.0), self._duration)
+        return Playback(position, self._duration, self._speed, self._loop, self._paused)
+
+    @property
+    def ended(self) -> bool:
+        """Whether the end was reached, and neither `resume` nor `seek` was called since."""
+        return self._ended
+
+    def pause(self) -> None:
+        """Hold; at the end nothing plays that could be held."""
+        if not self._paused and not self._ended:
+            self._stop_clock()
+            self._paused = True
+            self._tell()
+
+    def resume(self) -> None:
+        """Play on; at the end: from the start again."""
+        if not self._paused and not self._ended:
+            return
+        if self._ended:
+            self._jump(0.0)
+        self._paused = False
+        self._start_clock()
+        self._tell()
+
+    def seek(self, position_s: float) -> None:
+        """Go to a position, paused or not; at the end: `run` can be called again.
+
+        Raises:
+            ValueError: outside [0, duration_s].
+        """
+        self._jump(position_s)
+        self._start_clock()
+        self._tell()
+
+    def set_speed(self, speed: float) -> None:
+        """Change the speed from here on.
+
+        Raises:
+            ValueError: outside (0, 100].
+        """
+        speed = _speed(speed)
+        self._stop_clock()
+        self._speed = speed
+        self._start_clock()
+        self._tell()
+
+    async def run(self, emit: Emit) -> None:
+        """Emit until cancelled or at the end; if that is where it stands, return at once."""
+        self._emit = emit
+        self._running = True
+        try:
+            emit(self._info)
+            self._start_clock()
+            emit(self.playback)
+            while not self._ended:
+                await self._step(emit)
+        finally:
+            self._stop_clock()
+            self._running = False
+
+    async def _step(self, emit: Emit) -> None:
+        self._changed.clear()
+        if self._anchor_t is None:
+            await self._changed.wait()
+            return
+        more = self._play_due(emit)
+        if self._row >= len(self._frames) and not self._changed.is_set():
+            self._at_end()
+            more = True
+        if more:
+            await asyncio.sleep(0)
+            return
+        wait = max(self._real(self._next_due()) - self._clock(), self._tick)
+        # A bare timer: `asyncio.timeout` would raise and catch an exception for every frame.
+        timer = asyncio.get_running_loop().call_later(wait, self._changed.set)
+        try:
+            await self._changed.wait()
+        finally:
+            timer.cancel()
+
+    @property
+    def _tick(self) -> float:
+        # Above some hundred frames a second, timers would cost more than frames.
+        return _TICK_S if self._frames.per_second * self._speed > _TICK_ABOVE else 0.0
+
+    def _next_due(self) -> float:
+        return min(self._frames.due.item(self._row), self._extras.next_due(self._extra))
+
+    def _play_due(self, emit: Emit) -> bool:
+        """Emit what is due, one batch at most; whether there is more."""
+        position = self._position(self._clock() + _EARLY_S)
+        stop = int(np.searchsorted(self._frames.due, position, side="right"))
+        last = min(stop, self._row + _BATCH)
+        while self._row < last:
+            self._play_extras(emit, self._frames.due.item(self._row))
+            if self._changed.is_set():
+                return True
+            frame = self._frame(self._row)
+            self._row += 1
+            emit(frame)
+            if self._changed.is_set():
+                return True
+        if last < stop:
+            return True
+        self._play_extras(emit, position)
+        return False
+
+    def _frame(self, row: int) -> Frame:
+        start, stop = self._frames.edges.item(row), self._frames.edges.item(row + 1)
+        recorded = self._recording.sample.item(start)
+        gap = self._frames.gap.item(row)
+        if self._jumped:
+            self._base = self._next_sample - recorded
+            self._jumped, gap = False, self._played
+        self._next_sample = self._base + recorded + stop - start
+        self._played = True
+        # A change of speed must not make time step back for what was already on its way.
+        self._last_t = max(self._last_t, self._real(self._frames.first_t.item(row)))
+        samples, truth = self._recording.emg[start:stop], self._truth.rows(start, stop)
+        return Frame(self._base + recorded, self._last_t, samples, self._clock(), gap, truth)
+
+    def _play_extras(self, emit: Emit, until: float) -> None:
+        while self._extras.next_due(self._extra) <= until:
+            due = self._extras.next_due(self._extra)
+            event = self._extras.event(self._extra, self._real(due))
+            self._extra += 1
+            emit(event)
+            if self._changed.is_set():
+                return
+
+    def _at_end(self) -> None:
+        assert self._emit is not None
+        self._play_extras(self._emit, sys.float_info.max)
+        if self._loop:
+            again = self._real(self._duration)
+            self._jump(0.0)
+            self._anchor_t = again
+        else:
+            self._ended = True
+            self._anchor_t, self._held = None, self._duration
+        self._emit(self.playback)
+
+    def _jump(self, position: float) -> None:
+        if not 0.0 <= position <= self._duration:
+            raise ValueError(f"position {position:g} s: expected 0 to {self._duration:g} s")
+        self._anchor_t, self._held = None, position
+        self._row = int(np.searchsorted(self._frames.first_t, position - _EARLY_S))
+        self._extra = int(np.searchsorted(self._extras.due, position - _EARLY_S))
+        self._jumped, self._ended = True, False
+
+    def _position(self, at: float) -> float:
+        """Recorded second that is due at a time of the clock."""
+        return self._held if self._anchor_t is None else self._held + (at - self._anchor_t) * self._speed
+
+    def _real(self, position: float) -> float:
+        """Time of the clock at which a recorded second is due."""
+        anchor = self._clock() if self._anchor_t is None else self._anchor_t
+        return anchor + (position - self._held) / self._speed
+
+    def _start_clock(self) -> None:
+        if self._running and not self._paused and not self._ended and self._anchor_t is None:
+            self._anchor_t = self._clock()
+
+    def _stop_clock(self) -> None:
+        self._held = self._position(self._clock())
+        self._anchor_t = None
+
+    def _tell(self) -> None:
+        self._changed.set()
+        if self._emit:
+            self._emit(self.playback)
+
+
+def from_uri(uri: SourceUri) -> ReplaySource:
+    """`replay:FILE` or `demo:`; the file is read here.
+
+    Raises:
+        DriverError: an option is wrong, or the file cannot be read (SessionError).
+    """
+    demo = uri.scheme == "demo"
+    uri.allow(OPTIONS[:3] if demo else OPTIONS)
+    if demo and uri.target:
+        raise DriverError(f"{uri.text!r}: the demo takes no file; expected `demo:`, or `replay:{uri.target}`")
+    speed = uri.number("speed", 1.0, 0.0, _FASTEST)
+    if speed == 0.0:
+        raise DriverError(f"`speed=0` in {uri.text!r}: expected a number above 0, up to {_FASTEST:g}")
+    start = uri.number("start", 0.0, 0.0)
+    recording = _demo() if demo else _recording(uri)
+    duration = round(recording.duration_s, 6)
+    if start > duration:
+        raise DriverError(f"`start={start:g}` in {uri.text!r}: the session lasts {duration:g} s")
+    return ReplaySource(recording, uri=uri.text, speed=speed, loop=uri.flag("loop", demo), start=start)
+
+
+def _recording(uri: SourceUri) -> Recording:
+    if not uri.target:
+        raise DriverError(f"{uri.text!r} names no file; expected `replay:FILE`")
+    return read_session(
+        uri.target,
+        device=round(uri.number("device", 0.0, 0.0)),
+        rate=uri.number("rate", 0.0, 1.0, 100_000.0) if "rate" in uri.options else None,
+        mode=cast(EmgMode | None, _choice(uri, "mode", get_args(EmgMode))),
+        unit=cast(Unit | None, _choice(uri, "unit", get_args(Unit))),
+        hand=cast(Side | None, _choice(uri, "hand", get_args(Side))),
+    )
+
+
+def _choice(uri: SourceUri, name: str, choices: tuple[str, ...]) -> str | None:
+    return uri.choice(name, choices[0], choices) if name in uri.options else None
+
+
+def _demo() -> Recording:
+    packaged = files("drivers").joinpath("demo", "demo.mcap")
+    if not packaged.is_file():
+        raise DriverError("the demo session is not part of this installation; install Myocast again")
+    with as_file(packaged) as path:
+        return read_session(path)
+
+
+def _speed(speed: float) -> float:
+    if not 0.0 < speed <= _FASTEST:
+        raise ValueError(f"speed {speed:g}: expected a number above 0, up to {_FASTEST:g}")
+    return float(speed)

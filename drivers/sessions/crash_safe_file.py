@@ -1,0 +1,101 @@
+"""A growing MCAP file that is complete after every commit.
+
+The end marks (DataEnd, Footer without a summary, magic: https://mcap.dev/spec) follow each commit and
+are overwritten by the next one, so a killed process leaves a file that every MCAP tool opens. They also
+keep room on the disk: when it is full, the file is cut back to the last commit and still ends properly.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from mcap.data_stream import RecordBuilder
+from mcap.records import DataEnd, Footer
+from mcap.writer import MCAP0_MAGIC
+
+
+def _end_marks() -> bytes:
+    builder = RecordBuilder()
+    DataEnd(data_section_crc=0).write(builder)
+    Footer(summary_start=0, summary_offset_start=0, summary_crc=0).write(builder)
+    return bytes(builder.end()) + bytes(MCAP0_MAGIC)
+
+
+END: Final = _end_marks()
+
+
+class CrashSafeFile:
+    """The stream under an MCAP writer: `write` collects, `flush` commits.
+
+    Args:
+        file: open for writing, seekable; unbuffered, so that a commit is in the system's hands.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._pending = bytearray()
+        self.committed = 0
+
+    def write(self, data: bytes) -> int:
+        self._pending += data
+        return len(data)
+
+    def tell(self) -> int:
+        return self.committed + len(self._pending)
+
+    def flush(self) -> None:
+        """Commit what was written.
+
+        Raises:
+            OSError: the disk refused; the file ends properly after the previous commit.
+        """
+        if self._pending:
+            self._put(END)
+
+    def finish(self) -> None:
+        """Commit what was written as the end of the file: it brings its own end marks.
+
+        Raises:
+            OSError: as for `flush`.
+        """
+        self._put(b"")
+        self._file.truncate(self.committed)
+
+    def sync(self) -> None:
+        """Ask the system to bring the file to the disk itself, where there is one."""
+        with contextlib.suppress(OSError):
+            os.fsync(self._file.fileno())
+
+    @property
+    def path(self) -> Path | None:
+        """Where the file is, if it has a name."""
+        name = getattr(self._file, "name", None)
+        return Path(name) if isinstance(name, str | Path) else None
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _put(self, end: bytes) -> None:
+        try:
+            self._write_at(self.committed, bytes(self._pending) + end)
+        except OSError:
+            self._pending.clear()
+            self._restore()
+            raise
+        self.committed += len(self._pending)
+        self._pending.clear()
+
+    def _restore(self) -> None:
+        with contextlib.suppress(OSError):
+            self._write_at(self.committed, END)
+        with contextlib.suppress(OSError):
+            self._file.truncate(self.committed + len(END))
+
+    def _write_at(self, offset: int, data: bytes) -> None:
+        self._file.seek(offset)
+        view = memoryview(data)
+        while view:
+            view = view[self._file.write(view) :]

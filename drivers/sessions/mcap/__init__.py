@@ -1,0 +1,1 @@
+"""Sessions in MCAP: topics, reader, writer, lossless copy."""

@@ -1,0 +1,89 @@
+"""Copy a session message by message: everything in it, and an index where a cut-off file had none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from mcap.writer import CompressionType, Writer
+
+from drivers.sessions.crash_safe_file import CrashSafeFile
+from drivers.sessions.mcap.records import MAGIC, RecordReader
+from drivers.sessions.mcap.topics import PROFILE
+from drivers.sessions.mcap.writer import create
+from drivers.sessions.report import ReadReport, refused
+from drivers.sessions.source_bytes import open_file
+
+
+def is_mcap(path: Path) -> bool:
+    """Whether a file is a plain MCAP file, whole or cut off.
+
+    Raises:
+        SessionError: it cannot be read.
+    """
+    with open_file(path) as file:
+        return file.read(len(MAGIC)) == MAGIC
+
+
+def copy_mcap(source: Path, target: Path) -> tuple[ReadReport, int]:
+    """Copy all messages and metadata of an MCAP file, of any topics.
+
+    Returns:
+        What was damaged or missing, and the number of messages copied.
+
+    Raises:
+        SessionExists: the target exists.
+        SessionError: the source cannot be read.
+        SessionWriteError: the disk refused; nothing is left of the target.
+    """
+    report = ReadReport()
+    with open_file(source) as file:
+        stream = CrashSafeFile(create(target))
+        try:
+            messages = _copy(RecordReader(file, report), stream)
+            stream.finish()
+        except OSError as error:
+            target.unlink(missing_ok=True)
+            raise refused(target, error) from None
+        finally:
+            stream.close()
+    return report, messages
+
+
+def _copy(walk: RecordReader, stream: CrashSafeFile) -> int:
+    writer: Any = Writer(stream, compression=CompressionType.ZSTD)
+    writer.start(profile=PROFILE)
+    schemas: dict[int, int] = {0: 0}
+    channels: dict[int, int] = {}
+    copied = messages = 0
+    for batch in walk.batches():
+        for name, values in walk.metadata[copied:]:
+            writer.add_metadata(name, values)
+        copied = len(walk.metadata)
+        for message in batch:
+            if message.channel not in channels:
+                channels[message.channel] = _register(writer, walk, message.channel, schemas)
+            writer.add_message(
+                channels[message.channel], message.log_time, message.data, message.publish_time, message.sequence
+            )
+        messages += len(batch)
+        # What is done goes to the disk: an hour must not wait in memory.
+        stream.flush()
+    for name, values in walk.metadata[copied:]:
+        writer.add_metadata(name, values)
+    writer.finish()
+    return messages
+
+
+def _register(writer: Any, walk: RecordReader, number: int, schemas: dict[int, int]) -> int:
+    channel = walk.channels.get(number)
+    if channel is None:
+        return int(writer.register_channel(f"/unknown/{number}", "", 0))
+    schema = walk.schemas.get(channel.schema_id)
+    if schema is not None and channel.schema_id not in schemas:
+        schemas[channel.schema_id] = writer.register_schema(schema.name, schema.encoding, schema.data)
+    return int(
+        writer.register_channel(
+            channel.topic, channel.message_encoding, schemas.get(channel.schema_id, 0), dict(channel.metadata)
+        )
+    )

@@ -1,0 +1,270 @@
+"""Read a session written by `SessionWriter`, or one that was cut off while it was."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Final, cast
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+
+from drivers.sessions.mcap import topics
+from drivers.sessions.mcap.columns import SessionColumns
+from drivers.sessions.mcap.records import Message, RecordReader
+from drivers.sessions.options import Options
+from drivers.sessions.report import ReadReport, SessionError
+from drivers.sessions.timeline import ascending
+from models.arrays import Float32Array, Float64Array, Int64Array
+from models.hand import VALUES, Side
+from models.recording import Recording
+
+ARRIVAL: Final = "arrival"
+"""Metadata key: `unknown` says that `log_time` is no arrival time, and messages are no bursts."""
+_LATEST_S: Final = 5.0
+
+_OWN_KEYS: Final = frozenset({"index", "rate", "unit", "emg_mode", "hand", "channels", ARRIVAL})
+
+
+def read_mcap(path: Path, file: BinaryIO, options: Options, report: ReadReport, device: int = 0) -> Recording:
+    """One device's session.
+
+    Raises:
+        SessionError: there is no EMG of that device in the file.
+    """
+    walk = RecordReader(file, report)
+    gathered: dict[int, SessionColumns] = {}
+    for batch in walk.batches():
+        for topic, messages in _by_topic(batch, walk.channels).items():
+            _gather(topic, messages, gathered, report)
+    found = gathered.get(device)
+    if found is None or not found.counts:
+        have = ", ".join(str(index) for index, one in sorted(gathered.items()) if one.counts)
+        others = f"; it has EMG of device {have}" if have else "; record again, or give another file"
+        raise SessionError(f"{path}: holds no EMG of device {device}{others}")
+    meta = _metadata(walk.metadata, device)
+    devices = sorted(index for index, one in gathered.items() if one.counts)
+    says = {key: value for key, value in meta.items() if key not in _OWN_KEYS}
+    about = {**says, "format": "mcap", "index": device, "devices": devices}
+    return _recording(path, found, _Facts.of(path, meta, options, found), about, report)
+
+
+def read_poses(path: Path, device: int = 0) -> tuple[Int64Array, Float64Array, Float32Array]:
+    """What a model said live: sample (k,), t (k,), joints (k, 63) in mm.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    rows: list[dict[str, Any]] = []
+    with path.open("rb") as file:
+        walk = RecordReader(file, ReadReport())
+        for batch in walk.batches():
+            messages = _by_topic(batch, walk.channels).get(topics.POSE, [])
+            rows += [row for row in _parse(messages, ReadReport()) if row.get("device", 0) == device]
+    sample = np.array([row["sample"] for row in rows], dtype=np.int64)
+    t = np.array([row["t"] for row in rows], dtype=np.float64)
+    return sample, t, np.array([row["joints"] for row in rows], dtype=np.float32).reshape(-1, VALUES)
+
+
+def _by_topic(batch: list[Message], channels: Mapping[int, Any]) -> dict[str, list[Message]]:
+    sorted_out: dict[str, list[Message]] = {}
+    topic_of = {number: str(channel.topic) for number, channel in channels.items()}
+    for message in batch:
+        sorted_out.setdefault(topic_of.get(message.channel, ""), []).append(message)
+    return sorted_out
+
+
+def _parse(messages: list[Message], report: ReadReport) -> list[dict[str, Any]]:
+    # One call for all is several times faster than one per message.
+    try:
+        rows = orjson.loads(b"[" + b",".join([message.data for message in messages]) + b"]")
+    except orjson.JSONDecodeError:
+        rows = []
+    if len(rows) == len(messages) and all(type(row) is dict for row in rows):
+        return cast(list[dict[str, Any]], rows)
+    return [row for message in messages if (row := _parse_one(message, report)) is not None]
+
+
+def _parse_one(message: Message, report: ReadReport) -> dict[str, Any] | None:
+    try:
+        row = orjson.loads(message.data)
+    except orjson.JSONDecodeError:
+        row = None
+    if isinstance(row, dict):
+        return row
+    report.drop("message that is not a JSON object")
+    return None
+
+
+def _gather(topic: str, messages: list[Message], devices: dict[int, SessionColumns], report: ReadReport) -> None:
+    if topic in (topics.RAW, topics.POSE, ""):
+        return
+    rows = _parse(messages, report)
+    arrivals = [m.log_time for m in messages] if len(rows) == len(messages) else [0] * len(rows)
+    indices = {index for row in rows if type(index := row.get("device", 0)) is int}
+    for index in indices:
+        device = devices.setdefault(index, SessionColumns())
+        if len(indices) == 1:
+            device.take(topic, rows, arrivals, report)
+        else:
+            mine = [k for k, row in enumerate(rows) if row.get("device", 0) == index]
+            device.take(topic, [rows[k] for k in mine], [arrivals[k] for k in mine], report)
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What the metadata, or else the user, says of a device."""
+
+    rate_hz: float
+    unit: str
+    emg_mode: str
+    hand: Side | None
+    name: str
+    bursts: bool
+
+    @classmethod
+    def of(cls, path: Path, meta: Mapping[str, str], options: Options, pieces: SessionColumns) -> _Facts:
+        return cls(
+            rate_hz=options.rate or _positive(meta.get("rate")) or _rate(path, pieces),
+            unit=options.unit or meta.get("unit", "adc"),
+            emg_mode=options.mode or meta.get("emg_mode", "raw"),
+            hand=options.hand or _side(meta.get("hand")),
+            name=meta.get("device") or path.name,
+            bursts=meta.get(ARRIVAL) != "unknown",
+        )
+
+
+def _recording(
+    path: Path, pieces: SessionColumns, facts: _Facts, about: Mapping[str, Any], report: ReadReport
+) -> Recording:
+    rows = _Rows.of(pieces, facts.rate_hz, report)
+    if not len(rows.emg):
+        raise SessionError(f"{path}: holds no EMG that is a number; record again, or give another file")
+    bursts = facts.bursts and abs(float(np.median(rows.arrival - rows.t[rows.start]))) < _LATEST_S
+    label_t, joints = _in_order(pieces.label_t, pieces.joints)
+    imu = np.concatenate(pieces.imu) if pieces.imu else None
+    return Recording(
+        emg=rows.emg,
+        t=rows.t,
+        sample=rows.sample,
+        rate_hz=facts.rate_hz,
+        unit=facts.unit,
+        emg_mode=facts.emg_mode,
+        hand=facts.hand,
+        name=facts.name,
+        label_t=label_t,
+        joints=joints,
+        classes=_classes(pieces.classes, rows.t, facts.rate_hz),
+        markers=tuple(sorted(pieces.markers, key=lambda marker: marker.t)),
+        frame_start=rows.start if bursts else None,
+        arrival=rows.arrival if bursts else None,
+        imu=imu[np.argsort(imu[:, 0], kind="stable")] if imu is not None else None,
+        breaks=rows.breaks if len(rows.breaks) else None,
+        meta={**about, "events": tuple(sorted(pieces.events, key=lambda event: event.t))},
+    )
+
+
+@dataclass(slots=True)
+class _Rows:
+    """Samples one after the other, and the frames that they came in."""
+
+    emg: Float32Array
+    t: Float64Array
+    sample: Int64Array
+    start: Int64Array
+    arrival: Float64Array
+    breaks: Int64Array
+
+    @classmethod
+    def of(cls, pieces: SessionColumns, rate: float, report: ReadReport) -> _Rows:
+        counts = _join(pieces.counts)
+        start = np.concatenate(([0], np.cumsum(counts)[:-1]))
+        within = np.arange(int(counts.sum())) - np.repeat(start, counts)
+        sample, restarts = _counting(np.repeat(_join(pieces.sample), counts) + within)
+        t, joins = ascending(np.repeat(_join(pieces.t), counts) + within / rate, 1.0 / rate, restarts)
+        gaps = np.searchsorted(sample, np.array(sorted(pieces.gaps), dtype=np.int64))
+        rows = cls(_join(pieces.emg), t, sample, start, _join(pieces.arrival), _merge(joins, restarts, gaps))
+        rows._keep_finite(report)
+        return rows
+
+    def _keep_finite(self, report: ReadReport) -> None:
+        good: npt.NDArray[np.bool_] = np.all(np.isfinite(self.emg), axis=1)
+        if good.all():
+            return
+        report.drop("sample with NaN or infinite values", count=int((~good).sum()))
+        moved = np.concatenate(([0], np.cumsum(good)))
+        kept = moved[np.append(self.start[1:], len(good))] > moved[self.start]
+        self.start, self.arrival = moved[self.start[kept]], self.arrival[kept]
+        self.breaks = np.unique(moved[self.breaks])
+        self.emg, self.t, self.sample = self.emg[good], self.t[good], self.sample[good]
+
+
+def _metadata(records: list[tuple[str, dict[str, str]]], device: int) -> dict[str, str]:
+    merged: dict[str, str] = {}
+    for name, values in records:
+        if name == topics.METADATA and values.get("index", str(device)) == str(device):
+            merged |= values
+    return merged
+
+
+def _positive(text: str | None) -> float | None:
+    try:
+        value = float(text or 0)
+    except ValueError:
+        return None
+    return value if 0 < value < math.inf else None
+
+
+def _rate(path: Path, pieces: SessionColumns) -> float:
+    first, last = pieces.t[0][0], pieces.t[-1][-1]
+    samples = int(pieces.sample[-1][-1] - pieces.sample[0][0])
+    if last > first and samples > 0:
+        return samples / float(last - first)
+    raise SessionError(f"{path}: does not say its rate, and it is too short to tell; give it, as in `?rate=200`")
+
+
+def _join(parts: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    """Put parts together and let go of them: an hour would not have to fit twice."""
+    whole = np.concatenate(parts)
+    parts.clear()
+    return whole
+
+
+def _counting(sample: Int64Array) -> tuple[Int64Array, Int64Array]:
+    """Make sample indices always rise, and say where they had begun anew."""
+    back = np.flatnonzero(np.diff(sample) <= 0) + 1
+    if len(back):
+        sample = sample.copy()
+        for row in back.tolist():
+            sample[row:] += sample[row - 1] + 1 - sample[row]
+    return sample, back.astype(np.int64)
+
+
+def _merge(*rows: Int64Array | None) -> Int64Array:
+    merged = np.unique(np.concatenate([part for part in rows if part is not None]))
+    return merged[merged > 0].astype(np.int64)
+
+
+def _in_order(t: list[Float64Array], joints: list[Float32Array]) -> tuple[Float64Array | None, Float32Array | None]:
+    if not t:
+        return None, None
+    times, values = np.concatenate(t), np.concatenate(joints)
+    if (np.diff(times) < 0).any():
+        order = np.argsort(times, kind="stable")
+        times, values = times[order], values[order]
+    return times, values
+
+
+def _classes(starts: list[tuple[float, int]], t: Float64Array, rate: float) -> Int64Array | None:
+    if not starts:
+        return None
+    since = np.array([at for at, _ in sorted(starts)]) - 0.5 / rate
+    labels = np.array([label for _, label in sorted(starts)], dtype=np.int64)
+    return labels[np.maximum(np.searchsorted(since, t, side="right") - 1, 0)]
+
+
+def _side(text: str | None) -> Side | None:
+    return cast(Side, text) if text in ("left", "right") else None

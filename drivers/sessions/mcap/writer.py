@@ -1,0 +1,329 @@
+"""Write a session: MCAP with JSON messages, in zstd chunks (https://mcap.dev/spec)."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+import numpy as np
+import orjson
+from mcap.writer import CompressionType, Writer
+
+from drivers.clock import Clock, now
+from drivers.events import Battery, Event, Frame, Imu, Marker, Notice, Playback, Raw, SourceInfo
+from drivers.sessions.crash_safe_file import CrashSafeFile
+from drivers.sessions.mcap import topics
+from drivers.sessions.report import SessionError, SessionExists, refused
+from models.arrays import Float32Array
+from models.hand import VALUES
+
+_DUMP: Final = orjson.OPT_SERIALIZE_NUMPY
+_CHUNK_BYTES: Final = 1 << 20
+_LABEL_DECIMALS: Final = 3
+
+
+class SessionWriter:
+    """One session file of one or several devices.
+
+    Not thread-safe: everything is called from one thread. A chunk is closed and handed to the system at
+    the first call after `flush_every_s`; the file is complete, and readable by any MCAP tool, after each.
+    It raises OSError when the disk refuses: the file then holds what was flushed before, `samples_lost`
+    counts the EMG samples that it does not hold, and only `close` remains to be called.
+
+    Args:
+        file: a path, which must not exist; or a binary file open for writing, seekable and unbuffered.
+        meta: what else the metadata record says (orientation, subject, user, session …), as text.
+        clock: decides when a flush is due, seconds.
+        keep_address: write the device's address; otherwise it stays out, also of the source's URI.
+
+    Raises:
+        SessionExists: there is such a file.
+        SessionWriteError: it cannot be made.
+    """
+
+    def __init__(
+        self,
+        file: str | Path | BinaryIO,
+        meta: Mapping[str, str] | None = None,
+        *,
+        clock: Clock = now,
+        flush_every_s: float = 0.5,
+        keep_address: bool = False,
+    ) -> None:
+        self._clock = clock
+        self._flush_every_s = flush_every_s
+        self._keep_address = keep_address
+        self._meta = {"version": _version(), **(meta or {})}
+        self._known: dict[int, dict[str, str]] = {}
+        self._units: dict[int, str] = {}
+        self._pending_samples = 0
+        self._broken = self._closed = False
+        self.samples_saved = 0
+        """EMG samples (of all devices) in the file on disk."""
+        self.samples_lost = 0
+        """EMG samples given to `write` that the disk refused."""
+        self.path = Path(file) if isinstance(file, str | Path) else None
+        self._stream = CrashSafeFile(create(Path(file)) if isinstance(file, str | Path) else file)
+        self._start()
+        self._last_flush = clock()
+
+    @property
+    def samples_written(self) -> int:
+        """EMG samples given to `write`, of all devices."""
+        return self.samples_saved + self.samples_lost + self._pending_samples
+
+    @property
+    def bytes_written(self) -> int:
+        """Bytes on disk and on the way there."""
+        return int(self._stream.tell())
+
+    def write(self, event: Event, *, device: int = 0) -> None:
+        """Write one event of device `device`; a frame's truth goes to `/label`, its gap to `/event`.
+
+        `Playback` says nothing about the device and is left out.
+
+        Raises:
+            OSError: the disk refused (see the class).
+        """
+        if isinstance(event, Frame):
+            self._frame(event, device)
+        elif isinstance(event, Imu):
+            self._imu(event, device)
+        elif isinstance(event, Raw):
+            self._raw(event, device)
+        elif isinstance(event, SourceInfo):
+            self._info(event, device)
+        elif not isinstance(event, Playback):
+            self._happening(event, device)
+        self.flush_if_due()
+
+    def write_pose(
+        self,
+        t: float,
+        sample: int,
+        joints: Float32Array,
+        *,
+        seq: int = 0,
+        arrival: float | None = None,
+        device: int = 0,
+    ) -> None:
+        """Write what a model said: joints (63,) or (21, 3) in mm, frame `hand`, at the time of EMG sample `sample`."""
+        flat = np.round(np.ascontiguousarray(joints, dtype=np.float32).reshape(VALUES), 2)
+        payload = {"device": device, "seq": int(seq), "sample": int(sample), "t": float(t), "joints": flat}
+        self._message(topics.POSE, payload, t if arrival is None else arrival, t)
+        self.flush_if_due()
+
+    def write_label(self, t: float, joints: Float32Array, *, arrival: float | None = None, device: int = 0) -> None:
+        """Write the hand's true pose at one time: joints (63,) or (21, 3) in mm, frame `hand`."""
+        flat = np.round(np.ascontiguousarray(joints, dtype=np.float32).reshape(VALUES), _LABEL_DECIMALS)
+        payload = {"device": device, "t": float(t), "joints": flat}
+        self._message(topics.LABEL, payload, t if arrival is None else arrival, t)
+
+    def write_class(self, t: float, label: int, *, device: int = 0) -> None:
+        """Say that the samples from `t` on belong to class `label`."""
+        payload = {"device": device, "t": float(t), "label": str(label), "kind": topics.CLASS}
+        self._message(topics.MARKER, payload, t, t)
+
+    def write_gap(self, t: float, sample: int, *, arrival: float | None = None, device: int = 0) -> None:
+        """Say that time is broken before EMG sample `sample`."""
+        payload = {"device": device, "t": float(t), "kind": "gap", "sample": int(sample)}
+        self._message(topics.EVENT, payload, t if arrival is None else arrival, t)
+
+    def flush_if_due(self, at: float | None = None) -> bool:
+        """Flush if `flush_every_s` have passed at the time `at` (default: the clock's); whether it did."""
+        at = self._clock() if at is None else at
+        if at - self._last_flush < self._flush_every_s:
+            return False
+        self._last_flush = at
+        self.flush()
+        return True
+
+    def flush(self) -> None:
+        """Close the chunk and hand it to the system.
+
+        Raises:
+            OSError: the disk refused (see the class).
+        """
+        if self._broken or self._closed:
+            return
+        try:
+            self._mcap.flush()
+        except OSError:
+            self._broken = True
+            self.samples_lost += self._pending_samples
+            self._pending_samples = 0
+            raise
+        self.samples_saved += self._pending_samples
+        self._pending_samples = 0
+
+    def close(self) -> None:
+        """Finish the file with its index; it stays readable if the disk refuses that.
+
+        Raises:
+            OSError: the disk refused the last samples, which `samples_lost` then counts.
+        """
+        if self._closed:
+            return
+        try:
+            self.flush()
+            if not self._broken:
+                self._finish()
+        finally:
+            self._closed = True
+            self._stream.close()
+
+    def __enter__(self) -> SessionWriter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _start(self) -> None:
+        self._mcap: Any = Writer(self._stream, chunk_size=_CHUNK_BYTES, compression=CompressionType.ZSTD)
+        try:
+            self._mcap.start(profile=topics.PROFILE, library=f"myocast {_version()}")
+            self._mcap.add_metadata(topics.METADATA, self._meta)
+            self._mcap.flush()
+        except OSError as error:
+            self._stream.close()
+            if self.path:
+                self.path.unlink(missing_ok=True)
+            raise refused(self.path or self._stream.path, error) from None
+        self._channels = {topic: self._register(topic) for topic in topics.SCHEMAS}
+
+    def _register(self, topic: str) -> int:
+        name, schema = topics.SCHEMAS[topic]
+        schema_id = self._mcap.register_schema(name, "jsonschema", orjson.dumps(schema))
+        return int(self._mcap.register_channel(topic, "json", schema_id))
+
+    def _finish(self) -> None:
+        # The index only serves to seek faster: where there is no room for it, the file does without.
+        try:
+            self._mcap.finish()
+            self._stream.finish()
+        except OSError:
+            self._broken = True
+        self._stream.sync()
+
+    def _message(self, topic: str, payload: dict[str, Any], arrival: float, t: float) -> None:
+        if self._broken or self._closed:
+            raise ValueError("the session is closed")
+        data = orjson.dumps(payload, option=_DUMP)
+        self._mcap.add_message(self._channels[topic], _nanoseconds(arrival), data, _nanoseconds(t))
+
+    def _frame(self, frame: Frame, device: int) -> None:
+        if frame.gap:
+            self.write_gap(frame.t, frame.first_sample, arrival=frame.arrival, device=device)
+        payload = {
+            "device": device,
+            "sample": int(frame.first_sample),
+            "t": float(frame.t),
+            "samples": self._numbers(frame.samples, device),
+        }
+        self._message(topics.EMG, payload, frame.arrival, frame.t)
+        self._pending_samples += len(frame.samples)
+        if frame.truth is not None:
+            self._truth(frame, frame.truth, device)
+
+    def _truth(self, frame: Frame, truth: Float32Array, device: int) -> None:
+        period = self._period(device)
+        for row, joints in enumerate(truth):
+            self.write_label(frame.t + row * period, joints, arrival=frame.arrival, device=device)
+
+    def _period(self, device: int) -> float:
+        rate = float(self._known.get(device, {}).get("rate", 0))
+        return 1.0 / rate if rate > 0 else 0.0
+
+    def _numbers(self, samples: Float32Array, device: int) -> np.ndarray[Any, Any]:
+        if self._units.get(device, "adc") == "adc":
+            with np.errstate(invalid="ignore"):
+                whole = samples.astype(np.int32)
+            if (whole == samples).all():
+                return whole
+        return np.ascontiguousarray(samples, dtype=np.float32)
+
+    def _imu(self, imu: Imu, device: int) -> None:
+        payload = {
+            "device": device,
+            "t": imu.t,
+            "quaternion": imu.quaternion,
+            "acceleration_g": imu.acceleration_g,
+            "gyro_dps": imu.gyro_dps,
+        }
+        self._message(topics.IMU, payload, imu.t, imu.t)
+
+    def _raw(self, raw: Raw, device: int) -> None:
+        data = base64.b64encode(raw.data).decode()
+        payload = {"device": device, "t": raw.arrival, "port": raw.port, "data": data}
+        self._message(topics.RAW, payload, raw.arrival, raw.arrival)
+
+    def _happening(self, event: Battery | Marker | Notice, device: int) -> None:
+        topic = topics.EVENT
+        payload: dict[str, Any] = {"device": device, "t": float(event.t)}
+        if isinstance(event, Battery):
+            payload |= {"kind": "battery", "percent": int(event.percent)}
+        elif isinstance(event, Notice):
+            payload |= {"kind": event.kind, "detail": event.detail}
+        else:
+            topic, payload = topics.MARKER, payload | {"label": event.label}
+        self._message(topic, payload, event.t, event.t)
+
+    def _info(self, info: SourceInfo, device: int) -> None:
+        shown = self._keep_address or info.nature == "synthetic"
+        values = {
+            "index": str(device),
+            "device": info.name,
+            "source": info.uri if shown else info.uri.partition(":")[0] + ":",
+            "nature": info.nature,
+            "rate": f"{info.rate_hz:.10g}",
+            "unit": info.unit,
+            "emg_mode": info.emg_mode,
+            "channels": str(info.channels),
+        }
+        if info.hand:
+            values["hand"] = info.hand
+        if info.address and self._keep_address:
+            values["address"] = info.address
+        self.write_metadata({**values, **self._meta}, device=device)
+
+    def write_metadata(self, values: Mapping[str, str], *, device: int = 0) -> None:
+        """Write a `myocast` metadata record of one device, if it says something new; a later one counts."""
+        record = {**values, "index": str(device)}
+        self._units[device] = record.get("unit", "adc")
+        if self._known.get(device) != record:
+            self._known[device] = record
+            self._mcap.add_metadata(topics.METADATA, record)
+
+
+def _nanoseconds(seconds: float) -> int:
+    # By parts: the product alone would round to 256 ns. MCAP knows no time before its origin.
+    whole = int(seconds // 1)
+    return max(0, whole * 1_000_000_000 + round((seconds - whole) * 1e9))
+
+
+def create(path: Path) -> BinaryIO:
+    """A new file, open for writing, unbuffered.
+
+    Raises:
+        SessionExists: there is such a file.
+        SessionError: there is no such folder.
+        SessionWriteError: it cannot be made.
+    """
+    try:
+        return path.open("xb", buffering=0)
+    except FileExistsError:
+        raise SessionExists(f"{path}: exists already and is never overwritten; choose another name") from None
+    except FileNotFoundError:
+        raise SessionError(f"{path.parent}: no such folder; make it first") from None
+    except OSError as error:
+        raise refused(path, error) from None
+
+
+def _version() -> str:
+    try:
+        return version("myocast")
+    except PackageNotFoundError:
+        return "0"

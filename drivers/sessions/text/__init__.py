@@ -1,0 +1,1 @@
+"""Sessions in text: CSV, headerless numbers, the joined CSV of earlier projects."""

@@ -1,0 +1,177 @@
+"""Tables of numbers in text: fast where they are clean, line by line where they are not."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import Final
+
+import numpy as np
+
+from drivers.sessions.report import ReadReport, SessionError
+from models.arrays import Float64Array, Int64Array
+
+_MOST_DROPPED: Final = 0.1
+_JUDGE_AFTER: Final = 10_000
+_LARGEST: Final = float(np.finfo(np.float32).max)
+
+Lines = list[str]
+
+
+def lines_of(blocks: Iterable[bytes]) -> Iterator[Lines]:
+    """Whole lines, without their ends, in lists as long as the blocks give."""
+    rest = b""
+    for block in blocks:
+        head, newline, tail = (rest + block).rpartition(b"\n")
+        rest = tail
+        if newline:
+            yield _text(head)
+    if rest:
+        yield _text(rest)
+
+
+def delimiter_of(line: str) -> str | None:
+    """A comma if there is one (blanks around it do no harm), else blanks or tabs (None)."""
+    return "," if "," in line else None
+
+
+def split(line: str, delimiter: str | None) -> list[str]:
+    return [token.strip() for token in line.split(delimiter)]
+
+
+def number(token: str) -> float | None:
+    """The number that a token is, or None."""
+    try:
+        return float(token)
+    except ValueError:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows of a table that could be read."""
+
+    values: Float64Array
+    """(k, width)"""
+    line: Int64Array
+    """(k,) line number of each, from 1."""
+    ordinal: Int64Array
+    """(k,) index of each among the lines that are not blank, dropped ones counted."""
+
+
+@dataclass(slots=True)
+class Table:
+    """Reads rows of `width` numbers; rows that cannot be read are dropped and reported.
+
+    Args:
+        name: the file, for messages.
+        width: numbers per row.
+        optional: columns from this one on may be empty or NaN.
+    """
+
+    name: str
+    width: int
+    delimiter: str | None
+    report: ReadReport
+    optional: int | None = None
+    rows_read: int = 0
+    bad: int = 0
+    first_bad: str = ""
+    _line: int = field(default=0)
+
+    def blocks(self, batches: Iterable[Lines], first_line: int) -> Iterator[Rows]:
+        """The rows, block by block.
+
+        Raises:
+            SessionError: more than a tenth of the lines, or all, cannot be read.
+        """
+        self._line = first_line
+        for lines in batches:
+            rows = self._block(lines)
+            self._line += len(lines)
+            self.rows_read += len(rows.values)
+            self._judge(_JUDGE_AFTER)
+            if len(rows.values):
+                yield rows
+        self._judge(0)
+        if not self.rows_read:
+            raise SessionError(f"{self.name}: holds no samples; expected rows of {self.width} numbers")
+
+    def _block(self, lines: Lines) -> Rows:
+        try:
+            values = np.loadtxt(lines, dtype=np.float64, delimiter=self.delimiter, comments=None, ndmin=2)
+        except ValueError:
+            return self._line_by_line(lines)
+        if values.shape != (len(lines), self.width) or not self._fits(values):
+            return self._line_by_line(lines)
+        index = np.arange(len(lines), dtype=np.int64)
+        return Rows(values, index + self._line, index + self.rows_read + self.bad)
+
+    def _fits(self, values: Float64Array) -> bool:
+        return bool((np.abs(values[:, : self.optional]) <= _LARGEST).all())
+
+    def _line_by_line(self, lines: Lines) -> Rows:
+        rows: list[list[float]] = []
+        places: list[int] = []
+        ordinals: list[int] = []
+        for place, line in enumerate(lines, self._line):
+            if not line.strip():
+                continue
+            ordinal = self.rows_read + self.bad + len(rows)
+            row = self._row(line, place)
+            if row is not None:
+                rows.append(row)
+                places.append(place)
+                ordinals.append(ordinal)
+        values = np.array(rows, dtype=np.float64).reshape(-1, self.width)
+        return Rows(values, np.array(places, dtype=np.int64), np.array(ordinals, dtype=np.int64))
+
+    def _row(self, line: str, place: int) -> list[float] | None:
+        tokens = split(line, self.delimiter)
+        if len(tokens) != self.width:
+            self._drop(place, f"expected {self.width} numbers, found {len(tokens)}")
+            return None
+        row = []
+        for column, token in enumerate(tokens):
+            value = number(token)
+            free = self.optional is not None and column >= self.optional
+            if value is None and not (free and not token):
+                self._drop(place, "text where a number belongs", f"{token[:40]!r} is not a number")
+                return None
+            if not free and not abs(value or 0.0) <= _LARGEST:
+                self._drop(place, "NaN or infinite value")
+                return None
+            row.append(math.nan if value is None else value)
+        return row
+
+    def _drop(self, place: int, reason: str, detail: str = "") -> None:
+        self.report.drop(reason, place)
+        self.first_bad = self.first_bad or f"{self.name}:{place}: {detail or reason}"
+        self.bad += 1
+
+    def _judge(self, at_least: int) -> None:
+        total = self.rows_read + self.bad
+        if self.bad > _MOST_DROPPED * total and total >= at_least:
+            raise SessionError(
+                f"{self.first_bad}; {self.bad} of {total} lines cannot be read; expected rows of {self.width} numbers"
+            )
+
+
+def peek(batches: Iterator[Lines]) -> tuple[str, int, Iterator[Lines]]:
+    """The first line that is not blank, its number from 1, and the lines from it on.
+
+    Returns an empty line where there is none.
+    """
+    place = 1
+    for lines in batches:
+        for index, line in enumerate(lines):
+            if line.strip():
+                return line, place + index, chain([lines[index:]], batches)
+        place += len(lines)
+    return "", place, iter(())
+
+
+def _text(data: bytes) -> Lines:
+    return data.replace(b"\r", b"").decode("utf-8", errors="replace").removeprefix("\ufeff").split("\n")

@@ -1,0 +1,189 @@
+"""The synthetic armband: `synthetic:?seed=1&rate=200`. A hand moves, its EMG comes out, and the truth with it.
+
+Options: `seed`, `user`, `session` (who wears it, and which donning), `rate` (50 to 1000), `mode` (raw,
+filtered, envelope), `hand`, `rotation` (turns the band, in channels), `losses=1` (lets the radio lose packets).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from math import cos, pi, sin
+from typing import Final, cast
+
+import numpy as np
+
+from drivers.clock import Clock, now
+from drivers.errors import DriverError
+from drivers.events import Battery, EmgMode, Emit, Frame, Imu, Marker, SourceInfo
+from drivers.uri import SourceUri
+from models.arrays import Float32Array
+from models.forward.generator import FIRST_UNSEEN_USER, HIGHEST_RATE_HZ, LOWEST_RATE_HZ, MODES, Block, Stream
+from models.forward.signal import ENVELOPE_RATE_HZ, SPECTRUM_RATE_HZ
+from models.hand import Side
+
+OPTIONS: Final = ("seed", "user", "session", "rate", "mode", "hand", "rotation", "losses")
+DEFAULT_SEED: Final = 1
+DEFAULT_USER: Final = FIRST_UNSEEN_USER
+"""Someone no shipped model was trained on."""
+IMU_HZ: Final = 50.0
+LATE_S: Final = 5.0
+"""So much is caught up with in one go; what a sleeping computer missed beyond it counts as lost."""
+
+_PAIR: Final = 2
+_AHEAD: Final = 200
+_BATTERY_S: Final = 600.0
+_EARLY_S: Final = 1e-6
+
+Quaternion = tuple[float, float, float, float]
+"""w, x, y, z."""
+
+
+def from_uri(uri: SourceUri) -> SyntheticSource:
+    """The source that a `synthetic:` URI names.
+
+    Raises:
+        DriverError: an unknown option, or a value outside of what the generator makes.
+    """
+    uri.allow(OPTIONS)
+    if uri.target:
+        raise DriverError(
+            f"`synthetic:` takes no target, found {uri.target!r} in {uri.text!r}; expected `synthetic:?seed=1`"
+        )
+    mode = uri.choice("mode", "raw", MODES)
+    usual = ENVELOPE_RATE_HZ if mode == "envelope" else SPECTRUM_RATE_HZ
+    rate_hz = uri.number("rate", usual, LOWEST_RATE_HZ, HIGHEST_RATE_HZ)
+    if mode == "envelope" and rate_hz != ENVELOPE_RATE_HZ:
+        raise DriverError(
+            f"`rate={rate_hz:g}` in {uri.text!r}: mode envelope always has {ENVELOPE_RATE_HZ:g} Hz; leave `rate` out"
+        )
+    return SyntheticSource(
+        Stream(
+            int(uri.number("user", DEFAULT_USER, 0, 1e6)),
+            int(uri.number("session", 0, 0, 1e6)),
+            seed=int(uri.number("seed", DEFAULT_SEED, 0, 2**53)),
+            rate_hz=rate_hz,
+            emg_mode=mode,
+            rotation_channels=uri.number("rotation", 0.0, -8.0, 8.0),
+            hand=cast(Side, uri.choice("hand", "right", ("left", "right"))),
+            losses=uri.flag("losses", False),
+        ),
+        uri=uri.text,
+    )
+
+
+class SyntheticSource:
+    """Plays a `Stream` of the generator in real time, two samples to a frame.
+
+    Sample i of a run is due at start + i / rate, whatever came late before it: the rate never drifts.
+    A second run goes on with the next sample, marked as a gap.
+    """
+
+    def __init__(self, stream: Stream, *, uri: str = "synthetic:", clock: Clock = now) -> None:
+        self._stream, self._clock = stream, clock
+        self._info = SourceInfo(
+            uri=uri,
+            name="Synthetic armband",
+            rate_hz=stream.rate_hz,
+            emg_mode=cast(EmgMode, stream.emg_mode),
+            hand=stream.hand,
+            nature="synthetic",
+        )
+        self._block: Block | None = None
+        self._truth: Float32Array = np.zeros((0, 0), dtype=np.float32)
+        self._labels: deque[tuple[float, str]] = deque()
+        self._row = 0
+        self._sample = 0
+        self._gap = False
+
+    @property
+    def info(self) -> SourceInfo:
+        """What this source is; it does not change."""
+        return self._info
+
+    async def run(self, emit: Emit) -> None:
+        """Emit frames as they fall due, until cancelled."""
+        emit(self._info)
+        rate = self._info.rate_hz
+        begun = self._clock()
+        start = begun - self._sample / rate
+        self._gap = self._sample > 0
+        beside = 0
+        while True:
+            late = self._clock() - (start + (self._sample + _PAIR) / rate)
+            if late > LATE_S:
+                self._skip(int(late * rate))
+                beside = int((self._clock() - begun) * IMU_HZ)
+            while begun + beside / IMU_HZ <= self._clock() + _EARLY_S:
+                _emit_beside(emit, begun, beside)
+                beside += 1
+            while start + (self._sample + _PAIR) / rate <= self._clock() + _EARLY_S:
+                self._emit_pair(emit, start)
+            await asyncio.sleep(max(0.0, start + (self._sample + _PAIR) / rate - self._clock()))
+
+    def _emit_pair(self, emit: Emit, start: float) -> None:
+        block = self._ready()
+        rows = slice(self._row, self._row + _PAIR)
+        rate = self._info.rate_hz
+        t = start + self._sample / rate
+        here = float(block.t[rows.start])
+        while self._labels and self._labels[0][0] < here + _PAIR / rate:
+            at, label = self._labels.popleft()
+            emit(Marker(t + at - here, label))
+        kept = bool(block.kept[rows].all())
+        if kept:
+            emg, truth = block.emg[rows], self._truth[rows]
+            emit(Frame(self._sample, t, emg, self._clock(), gap=self._gap, truth=truth))
+        self._gap = not kept
+        self._row += _PAIR
+        self._sample += _PAIR
+
+    def _ready(self) -> Block:
+        if self._block is None or self._row >= len(self._block.t):
+            self._block, self._row = self._stream.take(_AHEAD), 0
+            self._truth = self._stream.joints(self._block.angles)
+            self._labels.extend(self._block.labels)
+        return self._block
+
+    def _skip(self, samples: int) -> None:
+        self._sample += samples - samples % _PAIR
+        self._gap = True
+
+
+def _emit_beside(emit: Emit, begun: float, step: int) -> None:
+    """Battery and inertial samples of an arm that sways a little."""
+    t = step / IMU_HZ
+    if step % int(_BATTERY_S * IMU_HZ) == 0:
+        emit(Battery(begun + t, max(5, 96 - int(t / _BATTERY_S))))
+    emit(_imu(begun + t, t))
+
+
+def _imu(stamp: float, t: float) -> Imu:
+    """An arm that sways: gravity turned by the orientation, rates from its change."""
+    before, here, after = _orientation(t - 0.5 / IMU_HZ), _orientation(t), _orientation(t + 0.5 / IMU_HZ)
+    w, x, y, z = here
+    down = (2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y))
+    return Imu(stamp, here, down, _rates(before, after))
+
+
+def _orientation(t: float) -> Quaternion:
+    roll, pitch, yaw = 0.125 * sin(0.9 * t), 0.075 * sin(0.53 * t + 1.0), 0.15 * sin(0.31 * t + 2.0)
+    cr, cp, cy, sr, sp, sy = cos(roll), cos(pitch), cos(yaw), sin(roll), sin(pitch), sin(yaw)
+    return (
+        cr * cp * cy + sr * sp * sy,
+        sr * cp * cy - cr * sp * sy,
+        cr * sp * cy + sr * cp * sy,
+        cr * cp * sy - sr * sp * cy,
+    )
+
+
+def _rates(before: Quaternion, after: Quaternion) -> tuple[float, float, float]:
+    """Degrees per second about the band's axes: twice the vector part of conj(before) * after, per sample time."""
+    w, x, y, z = before
+    a, b, c, d = after
+    scale = 2.0 * IMU_HZ * 180.0 / pi
+    return (
+        scale * (w * b - x * a - y * d + z * c),
+        scale * (w * c + x * d - y * a - z * b),
+        scale * (w * d - x * c + y * b - z * a),
+    )

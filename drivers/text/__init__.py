@@ -1,0 +1,1 @@
+"""Any board that prints its channels as lines of text."""

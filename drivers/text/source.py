@@ -1,0 +1,212 @@
+"""A board that prints lines of numbers: `serial:PORT?baud=115200&rate=…&unit=adc&mode=raw&first=1`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final, cast
+
+from drivers.clock import Clock, now
+from drivers.errors import DeviceLost, DriverError
+from drivers.events import EmgMode, Emit, Frame, Notice, Raw, SourceInfo, Unit
+from drivers.sample_clock import SampleClock
+from drivers.text.parser import TextLines, TextRun
+from drivers.transport.serial_port import Chunk, SerialPort, port_returns, usable
+from drivers.uri import SourceUri, hand_option
+
+DEFAULT_BAUD: Final = 115200
+FIRST_LINE_S: Final = 6.0
+"""A board that restarts when its port is opened stays silent for about two seconds."""
+MEASURE_S: Final = 2.0
+LEAST_S: Final = 0.5
+"""Less cannot tell a rate; the bytes themselves are recorded all the same."""
+FASTEST_HZ: Final = 10_000.0
+_QUANTUM_S: Final = 0.05
+_TOLERANCE: Final = 0.05
+_OPTIONS: Final = ("baud", "rate", "unit", "mode", "hand", "first")
+
+Arrived = tuple[TextRun, float]
+
+
+def from_uri(uri: SourceUri) -> TextSource:
+    """Raises DriverError if the port is missing, or an option is unknown or has no such value."""
+    uri.allow(_OPTIONS)
+    if not uri.target:
+        raise DriverError(f"{uri.text!r} names no port; expected serial:PORT, see which there are with `myocast scan`")
+    info = SourceInfo(
+        uri.text,
+        f"serial board at {uri.target}",
+        uri.number("rate", 0.0, 1.0, FASTEST_HZ),
+        unit=cast(Unit, uri.choice("unit", "adc", ("adc", "uV"))),
+        emg_mode=cast(EmgMode, uri.choice("mode", "raw", ("raw", "filtered", "envelope"))),
+        hand=hand_option(uri),
+        address=uri.target,
+    )
+    first = int(uri.number("first", 1, 1, 100)) if "first" in uri.options else None
+    return TextSource(info, uri.target, int(uri.number("baud", DEFAULT_BAUD, 50, 4_000_000)), first)
+
+
+class TextSource:
+    """Eight channels from lines of text.
+
+    Where the rate is not given it is measured: the first two seconds of samples are held back until it is
+    known, then come out at once with their own times. A run that ends before lets out what it holds.
+
+    Args:
+        info: what is known of the board; rate 0: to be measured.
+        path: its port.
+        baud: its rate, bits per second.
+        first: the column of channel 1, from 1, or None to find it.
+        clock: Unix seconds.
+        first_line_s: how long the first line of numbers may take.
+    """
+
+    def __init__(
+        self,
+        info: SourceInfo,
+        path: str,
+        baud: int = DEFAULT_BAUD,
+        first: int | None = None,
+        *,
+        clock: Clock = now,
+        first_line_s: float = FIRST_LINE_S,
+    ) -> None:
+        self.info = info
+        self._path = path
+        self._baud = baud
+        self._clock = clock
+        self._first_line_s = first_line_s
+        self._lines = TextLines(first)
+        self._samples = sample_clock(info.rate_hz) if info.rate_hz else None
+        self._held: list[Arrived] = []
+        self._streamed_before = False
+        self._seen = b""
+
+    @property
+    def lost(self) -> int:
+        """Samples lost so far: malformed lines, and what the clock proves to be missing."""
+        return self._samples.lost if self._samples else 0
+
+    async def run(self, emit: Emit) -> None:
+        """Read lines until the port goes away.
+
+        Raises:
+            DriverError: the port cannot be used, or no lines of eight numbers come.
+            DeviceLost: the port went away, or the board that was there is silent.
+        """
+        try:
+            port = await SerialPort.open(self._path, self._baud, self._clock)
+        except DriverError as error:
+            raise self._problem(str(error)) from None
+        try:
+            self._begin(emit)
+            await self._first_lines(port, emit)
+            while True:
+                for chunk in await self._read(port):
+                    self._take(chunk, emit)
+        finally:
+            self._release(emit)
+            await port.close()
+
+    async def reachable(self) -> None:
+        """Until the port is there again or, where it never went away, until the board says something."""
+        await port_returns(lambda: [self._path] if usable(self._path) else [], self._baud, self._clock, _speaks)
+
+    def _begin(self, emit: Emit) -> None:
+        self._lines.restart()
+        self._held.clear()
+        self._seen = b""
+        if self._samples is not None:
+            self._samples.restart()
+        emit(self.info)
+        emit(Notice(self._clock(), "connect", self.info.name))
+
+    async def _first_lines(self, port: SerialPort, emit: Emit) -> None:
+        lines = self._lines.lines
+        try:
+            async with asyncio.timeout(self._first_line_s):
+                while self._lines.lines == lines:
+                    for chunk in await port.read():
+                        self._seen = (self._seen + chunk[0])[-200:]
+                        self._take(chunk, emit)
+        except TimeoutError:
+            raise self._problem(self._silence()) from None
+        self._streamed_before = True
+
+    async def _read(self, port: SerialPort) -> list[Chunk]:
+        """What came. While samples are held back nobody else would notice that no more come."""
+        if self._samples is not None:
+            return await port.read()
+        try:
+            async with asyncio.timeout(MEASURE_S):
+                return await port.read()
+        except TimeoutError:
+            raise DeviceLost(f"{self._path} fell silent before its rate was known; give it: ?rate=") from None
+
+    def _silence(self) -> str:
+        if not self._seen:
+            return f"{self._path} says nothing; check that the board runs and prints its samples"
+        line = self._seen.splitlines()[-1][-60:].decode("ascii", "backslashreplace")
+        return (
+            f"{self._path} prints no lines of 8 numbers at {self._baud} baud, but {line!r}; "
+            "expected v1,v2,…,v8: check ?baud=, or what the board prints"
+        )
+
+    def _take(self, chunk: Chunk, emit: Emit) -> None:
+        data, arrival = chunk
+        emit(Raw(arrival, self._path, data))
+        arrived = [(run, arrival) for run in self._lines.feed(data)]
+        if self._samples is None:
+            arrived = self._measure(arrived, emit)
+        if self._samples is not None:
+            for run, when in arrived:
+                self._frame(self._samples, run, when, emit)
+
+    def _frame(self, samples: SampleClock, run: TextRun, arrival: float, emit: Emit) -> None:
+        stamp = samples.stamp(len(run.samples), arrival, lost=run.lost)
+        emit(Frame(stamp.sample, stamp.t, run.samples, arrival, stamp.gap))
+
+    def _measure(self, arrived: list[Arrived], emit: Emit) -> list[Arrived]:
+        """Hold samples back until their rate is known; then all of them."""
+        self._held += arrived
+        if self._held_s() < MEASURE_S:
+            return []
+        held, self._held = self._held, []
+        self._set_rate(measured_rate(held), emit)
+        return held
+
+    def _held_s(self) -> float:
+        return self._held[-1][1] - self._held[0][1] if self._held else 0.0
+
+    def _set_rate(self, rate_hz: float, emit: Emit) -> SampleClock:
+        self._samples = sample_clock(rate_hz)
+        self.info = replace(self.info, rate_hz=rate_hz)
+        emit(self.info)
+        return self._samples
+
+    def _release(self, emit: Emit) -> None:
+        """The run ends while samples are held back: what is known of their rate must do."""
+        if self._held_s() >= LEAST_S:
+            held, self._held = self._held, []
+            samples = self._set_rate(measured_rate(held), emit)
+            for run, arrival in held:
+                self._frame(samples, run, arrival, emit)
+
+    def _problem(self, text: str) -> DriverError:
+        return DeviceLost(text) if self._streamed_before else DriverError(text)
+
+
+async def _speaks(port: SerialPort) -> None:
+    await port.read()
+
+
+def sample_clock(rate_hz: float) -> SampleClock:
+    """A wire loses lines (told by the parser) or whole buffers, never single good lines."""
+    return SampleClock(rate_hz, quantum=max(1, round(_QUANTUM_S * rate_hz)), tolerance=_TOLERANCE)
+
+
+def measured_rate(arrived: Sequence[Arrived]) -> float:
+    """Samples per second, to 0.1 Hz, from runs and their arrival: what came after the first run, per time."""
+    count = sum(len(run.samples) + run.lost for run, arrival in arrived if arrival > arrived[0][1])
+    return max(0.1, round(count / (arrived[-1][1] - arrived[0][1]), 1))

@@ -1,0 +1,1 @@
+"""What several devices share: a serial port, and a queue between threads."""

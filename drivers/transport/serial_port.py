@@ -1,0 +1,244 @@
+"""A serial port that one thread owns.
+
+pyserial is not safe to call from several threads on Windows, so one thread opens the port, reads, writes
+and closes it. Bytes cross to the event loop's thread once, with the time they arrived, in a buffer of
+bounded size.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import threading
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+import serial
+
+from drivers.clock import Clock
+from drivers.errors import DeviceLost, DriverError
+from drivers.transport.thread_queue import ThreadQueue
+
+WATCH_S: Final = 0.25
+"""A port that is gone is looked for so often."""
+RETRY_S: Final = 1.0
+"""A port that is there and cannot be used is tried so often."""
+HELD: Final = 1 << 20
+"""Bytes that wait for the event loop at most: minutes of EMG. What comes then is dropped and counted."""
+_READ_S: Final = 0.1
+_WRITE_S: Final = 0.5
+_CLOSE_S: Final = 0.5
+
+Chunk = tuple[bytes, float]
+"""Bytes and when they arrived."""
+
+
+@dataclass(frozen=True, slots=True)
+class PortInfo:
+    """A serial port of this machine."""
+
+    path: str
+    description: str = ""
+    usb_id: tuple[int, int] | None = None
+    serial_number: str | None = None
+
+
+Ports = Callable[[], Iterable[PortInfo]]
+
+
+def list_ports() -> list[PortInfo]:
+    """The serial ports of this machine, as pyserial finds them."""
+    from serial.tools import list_ports as tools
+
+    return [
+        PortInfo(
+            port.device,
+            port.description if port.description != "n/a" else "",
+            None if port.vid is None or port.pid is None else (port.vid, port.pid),
+            port.serial_number,
+        )
+        for port in sorted(tools.comports())
+    ]
+
+
+def usable(path: str, ports: Ports = list_ports) -> bool:
+    """Whether there is such a port, and (but on Windows) whether this user may open it.
+
+    A port that was just plugged in belongs to root until udev has given it to its group.
+    """
+    if os.name == "posix":
+        return os.access(path, os.R_OK | os.W_OK)
+    return any(port.path == path for port in ports())
+
+
+async def port_returns(
+    paths: Callable[[], Sequence[str]], baud: int, clock: Clock, answers: Callable[[SerialPort], Awaitable[None]]
+) -> None:
+    """Wait until one of these ports is there again or, where one never went away, until its device speaks.
+
+    Args:
+        paths: those that are there now; called on another thread.
+        baud: bits per second.
+        clock: Unix seconds.
+        answers: returns when the device on an open port has spoken; what it raises means another try.
+    """
+    while there := await asyncio.to_thread(paths):
+        for path in there:
+            with suppress(DriverError):
+                port = await SerialPort.open(path, baud, clock)
+                try:
+                    return await answers(port)
+                finally:
+                    await port.close()
+        if await asyncio.to_thread(paths):
+            await asyncio.sleep(RETRY_S)
+    while True:
+        await asyncio.sleep(WATCH_S)
+        if await asyncio.to_thread(paths):
+            return
+
+
+class SerialPort:
+    """An open port: `read()` what arrived, `write()` without waiting, `close()` in bounded time.
+
+    Use `await SerialPort.open(...)`; all methods belong to the thread of the event loop.
+    """
+
+    def __init__(self, path: str, baud: int, clock: Clock) -> None:
+        self.path = path
+        self._baud = baud
+        self._clock = clock
+        self._crossing = ThreadQueue[Chunk](HELD)
+        self._waiting: deque[bytes] = deque()
+        self._stop = False
+        self._serial: serial.Serial | None = None
+        self._opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._closed = asyncio.Event()
+
+    @property
+    def dropped(self) -> int:
+        """Bytes that arrived while the event loop was blocked for too long."""
+        return self._crossing.dropped
+
+    @classmethod
+    async def open(cls, path: str, baud: int, clock: Clock) -> SerialPort:
+        """Open a port for this process alone.
+
+        Raises:
+            DriverError: no such port, no permission, in use, not a serial port, or no such baud rate.
+        """
+        port = cls(path, baud, clock)
+        threading.Thread(target=port._own, name=f"serial {path}", daemon=True).start()
+        try:
+            await asyncio.shield(port._opened)
+        except (OSError, ValueError) as error:
+            raise DriverError(open_problem(path, baud, error)) from None
+        except asyncio.CancelledError:
+            port._opened.add_done_callback(lambda opened: opened.cancelled() or opened.exception())
+            await port.close()
+            raise
+        return port
+
+    async def read(self) -> list[Chunk]:
+        """What arrived since the last call, at least one chunk.
+
+        Raises:
+            DeviceLost: the port is gone.
+        """
+        return await self._crossing.take()
+
+    def write(self, data: bytes) -> None:
+        """Send soon; what cannot be sent is known by the port's loss."""
+        self._waiting.append(data)
+        self._wake()
+
+    async def close(self) -> None:
+        """Send what waits, then close; returns after half a second at most."""
+        self._end()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_CLOSE_S):
+                await self._closed.wait()
+
+    def _end(self) -> None:
+        self._stop = True
+        self._wake()
+
+    def _wake(self) -> None:
+        """Interrupt the thread's read: the one call that pyserial allows from another thread."""
+        port = self._serial
+        if port is not None:
+            with suppress(OSError, TypeError, serial.PortNotOpenError):
+                port.cancel_read()
+
+    # From here on: the thread that owns the port.
+
+    def _own(self) -> None:
+        try:
+            port = serial.Serial(self.path, self._baud, timeout=_READ_S, write_timeout=_WRITE_S, exclusive=True)
+        except (OSError, ValueError) as error:
+            self._crossing.call(partial(self._settle, error))
+            self._crossing.call(self._closed.set)
+            return
+        self._serial = port
+        self._crossing.call(partial(self._settle, None))
+        try:
+            self._pump(port)
+        except OSError as error:
+            self._crossing.fail(DeviceLost(f"{self.path} went away ({_cause(error)})"))
+        finally:
+            self._serial = None
+            with suppress(OSError):
+                port.close()
+            self._crossing.call(self._closed.set)
+
+    def _pump(self, port: serial.Serial) -> None:
+        while not self._stop:
+            self._send(port)
+            data = port.read(1)
+            if data:
+                data += port.read(port.in_waiting)
+                self._crossing.put((data, self._clock()), len(data))
+        self._send(port)
+
+    def _send(self, port: serial.Serial) -> None:
+        while self._waiting:
+            port.write(self._waiting.popleft())
+
+    def _settle(self, error: OSError | ValueError | None) -> None:
+        if self._opened.done():
+            return
+        if error is None:
+            self._opened.set_result(None)
+        else:
+            self._opened.set_exception(error)
+
+
+def open_problem(path: str, baud: int, error: OSError | ValueError) -> str:
+    """One line: why the port cannot be opened, and what to do."""
+    code = error.errno if isinstance(error, OSError) else None
+    text = str(error)
+    if code == errno.ENOENT or "FileNotFoundError" in text:
+        return f"there is no port {path}; plug the device in, or see which ports there are with `myocast scan`"
+    if code in (errno.EAGAIN, errno.EBUSY) or ("PermissionError" in text and code is None):
+        return f"{path} is in use by another program (Myo Connect, a serial monitor, another myocast); close it"
+    if code in (errno.EACCES, errno.EPERM):
+        return (
+            f"no permission to open {path}; add yourself to its group "
+            "(sudo usermod -aG dialout $USER), then log in again"
+        )
+    if isinstance(error, ValueError):
+        return f"{path} cannot run at {baud} baud; expected a rate that the port knows, such as 115200"
+    if "ioctl" in text or "configure" in text:
+        return f"{path} is not a serial port; see which ports there are with `myocast scan`"
+    return f"{path} cannot be opened ({_cause(error)}); unplug the device, plug it in again and retry"
+
+
+def _cause(error: OSError | ValueError) -> str:
+    cause = error.__context__ if isinstance(error, OSError) and error.errno is None else error
+    reason = getattr(cause, "strerror", None) or str(error)
+    return " ".join(str(reason).split())

@@ -1,0 +1,1 @@
+"""Recordings as training examples: segments, features, batches, splits, augmentation."""

@@ -1,0 +1,1 @@
+"""What is measured on predictions: pose error, hand closure, gestures, smoothness, and the baselines."""

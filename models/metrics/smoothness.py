@@ -1,0 +1,43 @@
+"""What smoothing after the model buys in jerk, and what it costs in lag and error."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from typing import Final
+
+import numpy as np
+
+from models.architectures.base import STEP_HZ
+from models.hand import POINTS
+from models.kinematics import angles
+from models.metrics.pose_error import MAX_LAG_S, EvaluatedSegment, by_user, lag_ms, over_users
+from models.smoothing import OneEuroSetting, smooth
+
+KEYS: Final = ("mpjpe_mm", "fingertip_mm", "jerk_m_s3", "true_jerk_m_s3", "lag_ms")
+
+
+def smoothed(runs: Sequence[EvaluatedSegment], setting: OneEuroSetting | None) -> dict[str, float]:
+    """Figures over users after a filter; None = as the model said.
+
+    Jerk is that of the fingertips at 50 poses a second (`metrics.jerk`); its ratio is to the truth's. The added lag
+    is by how much the smoothed joint angles must be moved earlier to agree best with the raw ones, median over runs.
+    """
+    made = runs if setting is None else [replace(r, pose=smooth(r.pose, STEP_HZ, setting)) for r in runs]
+    figures = over_users(by_user(made))
+    row = asdict(setting) if setting else {}
+    row |= {key: figures[key] for key in KEYS if key in figures}
+    if "jerk_m_s3" in figures:
+        row["jerk_ratio"] = figures["jerk_m_s3"] / max(figures["true_jerk_m_s3"], 1e-9)
+        row["added_lag_ms"] = 0.0 if setting is None else added_lag_ms(runs, made)
+    return row
+
+
+def added_lag_ms(before: Sequence[EvaluatedSegment], after: Sequence[EvaluatedSegment]) -> float:
+    """Median over runs of the lag of one set of joint angles behind another, ms (cross-correlation)."""
+    lags = []
+    for raw, late in zip(before, after, strict=True):
+        if raw.valid.sum() > 2 * MAX_LAG_S * STEP_HZ:
+            a, b = (angles(run.pose[run.valid].reshape(-1, POINTS, 3)).astype(np.float64) for run in (raw, late))
+            lags.append(lag_ms(a, b))
+    return float(np.median(lags)) if lags else 0.0

@@ -1,0 +1,1 @@
+"""The processes that a benchmark runs side by side, and how they are started."""

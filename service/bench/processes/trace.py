@@ -1,0 +1,112 @@
+"""When each pose passed each place in the server: probes on a running service."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from drivers.clock import Clock, now
+from drivers.events import Event, Frame
+from service.bench.processes.worker_process import clock_anchor
+from service.broadcast.hub import Client
+from service.engine.pose import Pose
+from service.server import Service
+
+KEEP_SAMPLES: Final = 30_000
+"""EMG that is kept, so that the bare model can be run on the same windows."""
+POSE_COLUMNS: Final = ("seq", "sample", "skipped", "gap", "arrival", "due", "started", "finished", "handed", "encoded")
+
+
+class Trace:
+    """Notes of device 0's poses. Everything happens on the loop's thread; a note is one tuple."""
+
+    def __init__(self, clock: Clock = now) -> None:
+        self._clock = clock
+        self._poses: list[tuple[float, ...]] = []
+        self._sent: list[tuple[int, int, float]] = []
+        self._frames: list[Frame] = []
+        self._rows = 0
+        self._handed = 0.0
+        self._clients = 0
+
+    def attach(self, service: Service) -> None:
+        """Put the probes in, before the service starts."""
+        service.hub.sinks.insert(0, self._on_handed)
+        service.hub.encoded.append(self._on_encoded)
+        service.hub.joined.append(self._on_client)
+        service.devices[0].sinks.append(self._on_event)
+
+    def save(self, path: Path) -> None:
+        """Write everything; times are on the system-wide monotonic clock.
+
+        Arrays: `poses` (k, 10) float64 as in `POSE_COLUMNS`, `sent` (m, 3) client, seq, time; `emg` (n, 8) and the
+        index of each row, `sample` (n,).
+        """
+        poses = np.array(self._poses, dtype=np.float64).reshape(-1, len(POSE_COLUMNS))
+        sent = np.array(self._sent, dtype=np.float64).reshape(-1, 3)
+        anchor = clock_anchor()
+        poses[:, POSE_COLUMNS.index("arrival") :] -= anchor
+        sent[:, 2] -= anchor
+        emg = np.concatenate([np.zeros((0, 8), dtype=np.float32), *(frame.samples for frame in self._frames)])
+        sample = [frame.first_sample + row for frame in self._frames for row in range(len(frame.samples))]
+        np.savez(path, poses=poses, sent=sent, emg=emg, sample=np.array(sample, dtype=np.int64))
+
+    def _on_handed(self, pose: Pose) -> None:
+        self._handed = self._clock()
+
+    def _on_encoded(self, pose: Pose) -> None:
+        if pose.device == 0 and (not self._poses or self._poses[-1][0] != pose.seq):
+            self._poses.append(
+                (
+                    pose.seq, pose.sample, pose.skipped, pose.gap, pose.arrival, pose.due, pose.started, pose.finished,
+                    self._handed, self._clock(),
+                )
+            )  # fmt: skip
+
+    def _on_client(self, client: Client) -> None:
+        number, self._clients = self._clients, self._clients + 1
+        client.sent = lambda seq: self._sent.append((number, seq, self._clock()))
+
+    def _on_event(self, device: int, event: Event) -> None:
+        if isinstance(event, Frame) and self._rows < KEEP_SAMPLES:
+            self._frames.append(event)
+            self._rows += len(event.samples)
+
+
+class Played:
+    """What a replay has played, and how late its newest sample was."""
+
+    def __init__(self) -> None:
+        self._service: Service | None = None
+        self._samples = 0
+        self._begun = 0.0
+        self._newest_arrival = 0.0
+
+    def attach(self, service: Service) -> None:
+        self._service = service
+        service.devices[0].sinks.append(self._on_event)
+
+    def figures(self) -> dict[str, Any]:
+        """`played` samples, `passed_s` from the first sample's own time to the newest frame's arrival, `state`."""
+        state = self._service.devices[0].status.state if self._service else ""
+        return {"played": self._samples, "passed_s": self._newest_arrival - self._begun, "state": state}
+
+    def _on_event(self, device: int, event: Event) -> None:
+        if isinstance(event, Frame):
+            self._begun = self._begun or event.t
+            self._samples += len(event.samples)
+            self._newest_arrival = event.arrival
+
+
+def counts(service: Service) -> dict[str, Any]:
+    """What device 0's engine has counted."""
+    engine = service.devices[0].engine
+    if engine is None:
+        return {"due": 0, "poses": 0, "skipped": 0, "invalid": 0, "unfinished": 0}
+    done = engine.poses + engine.skipped + engine.invalid
+    return {
+        "due": engine.due, "poses": engine.poses, "skipped": engine.skipped, "invalid": engine.invalid,
+        "unfinished": engine.due - done,
+    }  # fmt: skip

@@ -1,0 +1,1 @@
+"""The benchmark's statistics, tables and plots."""

@@ -1,0 +1,255 @@
+"""The latency run: how long each pose took from its newest sample's arrival to the client's hands, and where."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from models.arrays import Float64Array
+from service.bench.processes.trace import POSE_COLUMNS
+from service.bench.processes.worker_process import BenchError, Child, percent
+from service.bench.report.machine import served_file
+from service.bench.report.statistics import Limit, Times
+from service.bench.workloads import windows
+from service.engine.predictor import ModelFile
+
+FIRST_POSE_S: Final = 30.0
+WARM_UP_S: Final = 1.0
+STAGES: Final = {
+    "window": ("arrival", "due"),
+    "hand-over": ("due", "started"),
+    "inference": ("started", "finished"),
+    "loop": ("finished", "handed"),
+    "encode": ("handed", "encoded"),
+    "socket": ("encoded", "sent"),
+    "client": ("sent", "received"),
+    "total": ("arrival", "received"),
+}
+MEANING: Final = {
+    "window": "sample's arrival → its window is due",
+    "hand-over": "→ the worker thread begins",
+    "inference": "→ the pose is there",
+    "loop": "→ back on the event loop",
+    "encode": "→ encoded",
+    "socket": "→ handed to the client's transport",
+    "client": "→ received and decoded by the client",
+    "total": "arrival → in the client's hands",
+}
+Progress = Callable[[str, float], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to measure."""
+
+    source: str
+    model: Path | None
+    hop: int | None
+    clients: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """What one run gave. Durations in ms."""
+
+    model: dict[str, Any]
+    pose_hz: float
+    seconds: float
+    clients: int
+    stages: dict[str, Times]
+    bare: Times
+    """onnxruntime alone, one run after the other."""
+    bare_paced: Times
+    """onnxruntime alone, at the pace of the stream."""
+    sustained_hz: float
+    """Poses per second that one engine thread makes without a pause."""
+    counts: dict[str, int]
+    delivered: int
+    client_gaps: int
+    """Poses that a client did not get."""
+    unaccounted: int
+    """Hops between a client's poses that are neither poses nor counted as skipped."""
+    server_cpu_percent: float
+    server_rss_mb: float
+    client_cpu_percent: float
+
+    @property
+    def overhead_ms(self) -> float:
+        """What the median pose costs beyond the model itself, run back to back: its caches never cool."""
+        return self.stages["total"].p50 - self.bare.p50
+
+    @property
+    def overhead_paced_ms(self) -> float:
+        """What the median pose costs beyond the model itself at the same pace."""
+        return self.stages["total"].p50 - self.bare_paced.p50
+
+    def limits(self) -> list[Limit]:
+        total, missing = (
+            self.stages["total"],
+            self.counts["due"] - sum(self.counts[key] for key in ("poses", "skipped", "invalid", "unfinished")),
+        )
+        return [
+            Limit("median arrival → client, beyond bare runs at its pace", self.overhead_paced_ms, "<=", 1.0, "ms"),
+            Limit("median arrival → client, beyond bare runs back to back", self.overhead_ms, "<=", 1.0, "ms"),
+            Limit("p99 arrival → client, against 4 x bare median + 5 ms", total.p99, "<=", 4 * self.bare.p50 + 5, "ms"),
+            Limit("windows due - poses - skipped", missing + self.unaccounted, "==", 0),
+            Limit("poses that a client missed", self.client_gaps, "==", 0),
+        ]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run's result and what it was made from."""
+
+    result: Latency
+    stages: dict[str, Float64Array]
+    bare: Float64Array
+    model: Path
+    windows: Path
+    """An .npy of the windows that were served, (k, rows, 8)."""
+
+
+def run(request: Request, folder: Path, progress: Progress) -> Run:
+    """Serve, subscribe, wait, and join the notes of both processes.
+
+    Args:
+        folder: for files between the processes; the caller removes it.
+        progress: gets what is going on, and a share from 0 to 1.
+
+    Raises:
+        BenchError: a process failed; the source or the model cannot be used.
+    """
+    progress("starting the server", 0.0)
+    with Child(
+        "service.bench.processes.server_process:serve",
+        source=request.source, model=str(request.model) if request.model else None,
+        hop=request.hop, trace=str(folder / "server.npz"),
+    ) as server:  # fmt: skip
+        url = server.hear()["url"]
+        about = server.ask(do="model")
+        with Child(
+            "service.bench.processes.subscribers:subscribe",
+            url=url,
+            clients=request.clients,
+            notes=str(folder / "clients.npz"),
+        ) as clients:
+            clients.hear()
+            used = _stream(server, clients, request, progress)
+            clients.ask(do="stop")
+        counts = server.ask(do="stop")
+        server.hear()
+    model = served_file(request.model, about["sha256"])
+    return _join(folder, model, about, used, counts, request, progress)
+
+
+def _stream(server: Child, clients: Child, request: Request, progress: Progress) -> dict[str, float]:
+    """Warm up, then let it run; the CPU that both processes used meanwhile."""
+    if not clients.ask(do="first", within_s=FIRST_POSE_S)["came"]:
+        raise BenchError(
+            f"{request.source}: no pose came within {FIRST_POSE_S:g} s; try `myocast serve {request.source}`"
+        )
+    time.sleep(WARM_UP_S)
+    before = server.ask(do="usage"), clients.ask(do="usage")
+    start = time.perf_counter()
+    while (passed := time.perf_counter() - start) < request.seconds:
+        progress("streaming", passed / request.seconds)
+        time.sleep(min(0.2, max(0.0, request.seconds - passed)))
+    after = server.ask(do="usage"), clients.ask(do="usage")
+    return {
+        "start": start,
+        "stop": start + request.seconds,
+        "server": percent(before[0], after[0]),
+        "client": percent(before[1], after[1]),
+        "rss_mb": after[0]["rss"] / 2**20,
+    }
+
+
+def _join(
+    folder: Path, model: Path, about: dict[str, Any], used: dict[str, float], counts: dict[str, int],
+    request: Request, progress: Progress,
+) -> Run:  # fmt: skip
+    with np.load(folder / "server.npz") as server, np.load(folder / "clients.npz") as clients:
+        poses, sent, received = server["poses"], server["sent"], clients["poses"]
+        received = received[(received[:, 5] >= used["start"]) & (received[:, 5] < used["stop"])]
+        stages = stage_times(poses, sent, received)
+        spec = ModelFile(model).spec
+        rows = spec.window or about["hop"]
+        served = windows.cut(server["emg"], server["sample"], poses[:, 1].astype(np.int64), rows)
+    if not len(served):
+        raise BenchError(f"{request.source}: too few poses came to measure anything; give --seconds more time")
+    kept = folder / "windows.npy"
+    np.save(kept, served)
+    period = about["hop"] / about["rate_hz"]
+    times = _bare(model, kept, period, min(5.0, request.seconds), progress)
+    gaps, unaccounted = continuity(received, about["hop"])
+    return Run(
+        Latency(
+            model={"name": spec.name, "parameters": spec.parameters, "kind": spec.kind, "file": model.name, **about},
+            pose_hz=1.0 / period, seconds=request.seconds, clients=request.clients,
+            stages={name: Times.of(values) for name, values in stages.items()},
+            bare=Times.of(times["bare"]), bare_paced=Times.of(times["paced"]),
+            sustained_hz=1.0 / float(np.mean(times["engine"])),
+            counts={key: counts[key] for key in ("due", "poses", "skipped", "invalid", "unfinished")},
+            delivered=len(received), client_gaps=gaps, unaccounted=unaccounted,
+            server_cpu_percent=used["server"], server_rss_mb=used["rss_mb"], client_cpu_percent=used["client"],
+        ),
+        stages, times["bare"], model, kept,
+    )  # fmt: skip
+
+
+def _bare(model: Path, kept: Path, period: float, seconds: float, progress: Progress) -> dict[str, Float64Array]:
+    progress("bare onnxruntime on the same windows", 0.0)
+    with Child(
+        "service.bench.processes.onnxruntime_baseline:measure",
+        model=str(model),
+        windows=str(kept),
+        seconds=seconds,
+        period_s=period,
+    ) as child:
+        answer = child.hear()
+    progress("bare onnxruntime on the same windows", 1.0)
+    return {name: np.array(values) for name, values in answer.items()}
+
+
+def stage_times(poses: Float64Array, sent: Float64Array, received: Float64Array) -> dict[str, Float64Array]:
+    """Each stage's durations in seconds, one per pose and client.
+
+    Args:
+        poses: (k, 10), `trace.POSE_COLUMNS`.
+        sent: (m, 3) client, seq, time.
+        received: (n, 6) client, seq, sample, skipped, gap, time.
+    """
+    _, at_sent, at_received = np.intersect1d(_key(sent), _key(received), return_indices=True)
+    seq = received[at_received, 1]
+    row = np.searchsorted(poses[:, 0], seq)
+    known = (row < len(poses)) & (poses[np.minimum(row, len(poses) - 1), 0] == seq)
+    times = {name: poses[row[known], column] for column, name in enumerate(POSE_COLUMNS)}
+    times["sent"], times["received"] = sent[at_sent[known], 2], received[at_received[known], 5]
+    return {name: times[stop] - times[start] for name, (start, stop) in STAGES.items()}
+
+
+def continuity(received: Float64Array, hop: int) -> tuple[int, int]:
+    """From what clients saw alone: how many poses they missed, and how many hops nobody accounts for.
+
+    Between two poses in a row of one stretch lie hop x (1 + skipped) samples, else something was lost
+    without being counted.
+    """
+    gaps = unaccounted = 0
+    for number in np.unique(received[:, 0]):
+        mine = received[received[:, 0] == number]
+        step = np.diff(mine, axis=0)
+        gaps += int((step[:, 1] - 1).sum())
+        in_a_row = (step[:, 1] == 1) & (mine[1:, 4] == 0)
+        unaccounted += int((step[in_a_row, 2] != hop * (1 + mine[1:][in_a_row, 3])).sum())
+    return gaps, unaccounted
+
+
+def _key(rows: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+    return rows[:, 0].astype(np.int64) << 32 | rows[:, 1].astype(np.int64)

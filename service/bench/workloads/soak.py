@@ -1,0 +1,145 @@
+"""The long run: an hour's recording replayed fast, recorded again, and everything counted."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote
+
+import numpy as np
+
+from drivers.events import Frame, SourceInfo
+from drivers.sessions import SessionWriter, read_session
+from models.arrays import Float32Array
+from models.forward.generator import Stream
+from service.bench.processes.worker_process import BenchError, Child
+from service.bench.report.machine import served_file
+from service.bench.report.statistics import Limit
+from service.engine.predictor import ModelFile
+
+RATE_HZ: Final = 200.0
+MINUTES: Final = 60.0
+SPEED: Final = 20.0
+LATE_S: Final = 0.1
+GROWTH: Final = 5.0
+SETTLED_S: Final = 60.0
+"""Memory is compared with what it was then."""
+EPOCH: Final = 1_700_000_000.0
+_PIECE: Final = 12_000
+_ROWS: Final = 4
+_LOOK_S: Final = 0.5
+Progress = Callable[[str, float], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Soak:
+    """What came of it."""
+
+    minutes: float
+    speed: float
+    in_file: int
+    """Samples."""
+    played: int
+    recorded: int
+    late_s: float
+    """How long after its due time the last sample was played."""
+    due_expected: int
+    """Windows that the file's samples make, by arithmetic."""
+    due: int
+    poses: int
+    skipped: int
+    delivered: int
+    """Poses that the one client got."""
+    rss_mb: tuple[float, ...]
+    """Resident memory of the server, every half second."""
+
+    @property
+    def growth_percent(self) -> float:
+        """From the end of the first minute (of a third of the run, where it is shorter) to the highest after it."""
+        start = min(int(SETTLED_S / _LOOK_S), len(self.rss_mb) // 3)
+        settled = self.rss_mb[start:]
+        return 100.0 * (max(settled) / settled[0] - 1.0) if settled else 0.0
+
+    def limits(self) -> list[Limit]:
+        return [
+            Limit("last sample after its due time", self.late_s, "<=", LATE_S, "s"),
+            Limit("growth of memory after the first minute", self.growth_percent, "<", GROWTH, "%"),
+            Limit("samples played, of those in the file", self.played, "==", self.in_file),
+            Limit("samples recorded again", self.recorded, "==", self.in_file),
+            Limit("windows due, of those the file makes", self.due, "==", self.due_expected),
+            Limit("poses + skipped, of the windows due", self.poses + self.skipped, "==", self.due),
+        ]
+
+
+def run(folder: Path, model: Path | None, progress: Progress, minutes: float = MINUTES, speed: float = SPEED) -> Soak:
+    """Make the recording, replay it into the server, with one client, and read what was recorded.
+
+    Args:
+        folder: for the files; the caller removes it.
+        minutes: of recording.
+        speed: recorded seconds per real second.
+    """
+    file, again = folder / "long.mcap", folder / "again.mcap"
+    samples = make(file, minutes, progress)
+    source = f"replay:{quote(str(file))}?speed={speed:g}"
+    with Child(
+        "service.bench.processes.server_process:replay",
+        source=source, model=str(model) if model else None, record=str(again),
+    ) as server:  # fmt: skip
+        url = server.hear()["url"]
+        about = server.ask(do="model")
+        with Child(
+            "service.bench.processes.subscribers:subscribe", url=url, clients=1, notes=str(folder / "clients.npz")
+        ) as client:
+            client.hear()
+            server.tell(do="play")
+            rss, end = _watch(server, samples / RATE_HZ / speed, progress)
+            delivered = client.ask(do="poses")["poses"]
+            client.ask(do="stop")
+        counts = server.ask(do="stop")
+        server.hear()
+    spec = ModelFile(served_file(model, about["sha256"])).spec
+    first = spec.window or about["hop"]
+    return Soak(
+        minutes, speed, samples, end["played"], len(read_session(again)),
+        late_s=end["passed_s"] - (samples - 1) / RATE_HZ / speed,
+        due_expected=1 + (samples - first) // about["hop"], due=counts["due"], poses=counts["poses"],
+        skipped=counts["skipped"], delivered=delivered, rss_mb=tuple(rss),
+    )  # fmt: skip
+
+
+def make(path: Path, minutes: float, progress: Progress) -> int:
+    """Write a session of so many minutes: one synthetic minute over and over, frames of four samples."""
+    emg = Stream(0, 0, seed=1, losses=False).take(_PIECE).emg
+    total = int(minutes * 60 * RATE_HZ)
+    with SessionWriter(path) as writer:
+        writer.write(SourceInfo("synthetic:", "An hour", RATE_HZ, nature="synthetic", hand="right"))
+        for start in range(0, total, _ROWS):
+            if start % _PIECE == 0:
+                progress("making the recording", start / total)
+            writer.write(_frame(emg, start, min(_ROWS, total - start)))
+    return total
+
+
+def _frame(emg: Float32Array, start: int, rows: int) -> Frame:
+    t = EPOCH + start / RATE_HZ
+    taken = np.take(emg, np.arange(start, start + rows) % len(emg), axis=0)
+    return Frame(start, t, taken, arrival=t + (rows - 1) / RATE_HZ)
+
+
+def _watch(server: Child, seconds: float, progress: Progress) -> tuple[list[float], dict[str, Any]]:
+    """Until the replay has ended; memory on the way, and the figures at the end."""
+    begun, rss = time.perf_counter(), []
+    while True:
+        look = server.ask(do="usage")
+        rss.append(look["rss"] / 2**20)
+        passed = time.perf_counter() - begun
+        progress("replaying", min(1.0, passed / seconds))
+        if look["state"] == "ended":
+            return rss, look
+        if passed > 2 * seconds + 60.0:
+            raise BenchError(f"the replay had not ended after {passed:.0f} s; expected {seconds:.0f} s")
+        time.sleep(_LOOK_S)

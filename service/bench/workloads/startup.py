@@ -1,0 +1,140 @@
+"""Starting up: `myocast serve` as a user types it, until the first pose is in a client."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Final
+
+import psutil
+
+from myocast_client import ClientError, Pose, connect
+from service.bench.processes.worker_process import GRACE_S, BenchError, environment, spawn
+from service.bench.report.statistics import Limit
+from service.server import READY
+
+FIRST_POSE_S: Final = 2.0
+MEMORY_MB: Final = 200.0
+PATIENCE_S: Final = 60.0
+SERVE_S: Final = 5.0
+TRAINING: Final = ("tensorflow", "keras", "tf2onnx")
+CODE: Final = "from service.cli import main; main()"
+Progress = Callable[[str, float], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Startup:
+    """What several starts took. The first, which warms the disk, is not among them."""
+
+    ready_s: tuple[float, ...]
+    """From the start of the process to its line that says where it is."""
+    first_pose_s: tuple[float, ...]
+    """From the start of the process to the first pose in a client."""
+    rss_mb: float
+    """Resident memory after some seconds of serving a client."""
+    modules: int
+    training_modules: tuple[str, ...]
+    """Of those imported while serving: TensorFlow, Keras and the like."""
+
+    def limits(self) -> list[Limit]:
+        return [
+            Limit(
+                "serve → first pose in a client, median", statistics.median(self.first_pose_s), "<", FIRST_POSE_S, "s"
+            ),
+            Limit("memory of the serving process", self.rss_mb, "<", MEMORY_MB, "MB"),
+            Limit("training libraries imported to serve", len(self.training_modules), "==", 0),
+        ]
+
+
+def run(source: str, model: Path | None, repeats: int, progress: Progress) -> Startup:
+    """Start, wait for a pose, stop; several times.
+
+    Raises:
+        BenchError: the server did not start, or no pose came.
+    """
+    ready, first = [], []
+    rss = 0.0
+    for turn in range(repeats + 1):
+        progress("starting", turn / (repeats + 2))
+        last = turn == repeats
+        to_ready, to_pose, rss = _start(source, model, SERVE_S if last else 0.0)
+        if turn:
+            ready.append(to_ready)
+            first.append(to_pose)
+    progress("looking at imports", (repeats + 1) / (repeats + 2))
+    modules = _imports(source, model)
+    progress("starting", 1.0)
+    training = tuple(sorted(name for name in modules if name.partition(".")[0] in TRAINING))
+    return Startup(tuple(ready), tuple(first), rss, len(modules), training)
+
+
+def _start(source: str, model: Path | None, serve_s: float, log: IO[bytes] | None = None) -> tuple[float, float, float]:
+    """Seconds to the line and to the first pose, and resident MB after `serve_s` more."""
+    arguments = ["serve", source, "--port", "0", *(["--model", str(model)] if model else [])]
+    with tempfile.TemporaryFile() as own:
+        errors = log or own
+        env = environment() | ({"PYTHONPROFILEIMPORTTIME": "1"} if log else {})
+        begun = time.perf_counter()
+        process = spawn(CODE, *arguments, env=env, stdout=subprocess.PIPE, stderr=errors)
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline().decode().strip()
+            to_ready = time.perf_counter() - begun
+            if not line.startswith(READY):
+                errors.seek(0)
+                raise BenchError(f"`serve` did not start: {errors.read().decode(errors='replace').strip()[-300:]}")
+            to_pose = asyncio.run(_first_pose(line.removeprefix(READY), serve_s)) - begun
+            return to_ready, to_pose, _rss_mb(process.pid)
+        finally:
+            _end(process)
+
+
+async def _first_pose(url: str, stay_s: float) -> float:
+    came: asyncio.Future[float] = asyncio.get_running_loop().create_future()
+
+    def note(_: Pose) -> None:
+        if not came.done():
+            came.set_result(time.perf_counter())
+
+    client = connect(url, reconnect=False, queue=1)
+    client.on(Pose, note)
+    try:
+        async with client:
+            at = await asyncio.wait_for(came, PATIENCE_S)
+            await asyncio.sleep(stay_s)
+    except (ClientError, TimeoutError) as error:
+        raise BenchError(f"no pose came from {url}: {error or f'none within {PATIENCE_S:g} s'}") from None
+    return at
+
+
+def _imports(source: str, model: Path | None) -> set[str]:
+    """Every module that a serving process imports until it has served a pose, as Python itself reports them."""
+    with tempfile.TemporaryFile() as log:
+        _start(source, model, 0.5, log)
+        log.seek(0)
+        lines = log.read().decode(errors="replace").splitlines()
+    return {line.rpartition("|")[2].strip() for line in lines if line.startswith("import time:")} - {"imported package"}
+
+
+def _rss_mb(pid: int) -> float:
+    """Of the process and, where a launcher stands before it, its child."""
+    process = psutil.Process(pid)
+    return sum(p.memory_info().rss for p in (process, *process.children(recursive=True))) / float(2**20)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(GRACE_S)
+    if process.poll() is None:
+        process.kill()
+        process.wait()
+    if process.stdout is not None:
+        process.stdout.close()

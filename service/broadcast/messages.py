@@ -1,0 +1,213 @@
+"""The stream's messages as bytes, and clients' messages as values (contract: section 2, "The stream").
+
+Pure functions and small values: no socket, no clock. Text messages are UTF-8 JSON.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal, cast
+
+import numpy as np
+import orjson
+
+from drivers.events import Frame, Imu, SourceInfo
+from models.arrays import Float32Array
+from models.hand import ORDER, POINTS
+from models.spec import ModelSpec
+from service.engine.pose import Pose
+
+PROTOCOL: Final = "myocast.v1"
+Encoding = Literal["json", "binary"]
+SUBPROTOCOLS: Final[Mapping[str, Encoding]] = {"myocast.v1.json": "json", "myocast.v1.binary": "binary"}
+STREAMS: Final = ("pose", "emg", "imu", "status")
+MAX_CLIENT_MESSAGE: Final = 4096
+MAX_RATE_HZ: Final = 1000.0
+
+_POSE: Final = struct.Struct("<BBHIQdffIB3x")
+_EMG: Final = struct.Struct("<BBHB3xQdfI")
+_LEFT, _HELD, _GAP, _TRUTH = 1, 2, 4, 8
+_F4: Final = np.dtype("<f4")
+_NUMPY: Final = orjson.OPT_SERIALIZE_NUMPY
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """What a client wants."""
+
+    streams: tuple[str, ...] = ("pose",)
+    max_rate: float | None = None
+    """Poses per second at most; None = every pose."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    id: Any
+
+
+@dataclass(frozen=True, slots=True)
+class InvalidMessage:
+    """A message that is none: the error's code and text."""
+
+    code: str
+    message: str
+
+
+class SubscriptionError(ValueError):
+    """An unknown stream, or a `max_rate` outside (0, 1000]."""
+
+
+def subscription(streams: object, max_rate: object) -> Subscription:
+    """Check a client's wish; None stands for an absent field.
+
+    Raises:
+        SubscriptionError: with the reason in one line.
+    """
+    names = ["pose"] if streams is None else streams
+    if not isinstance(names, list) or not names or not all(isinstance(n, str) and n in STREAMS for n in names):
+        raise SubscriptionError(f"unknown stream in {names!r}; expected some of {', '.join(STREAMS)}")
+    if max_rate is not None:
+        if isinstance(max_rate, bool) or not isinstance(max_rate, int | float) or not 0 < max_rate <= MAX_RATE_HZ:
+            raise SubscriptionError(f"max_rate {max_rate!r} is not a number in (0, {MAX_RATE_HZ:g}]")
+        max_rate = float(max_rate)
+    return Subscription(tuple(n for n in STREAMS if n in names), max_rate)
+
+
+def parse_client(message: str | bytes) -> Ping | Subscription | InvalidMessage:
+    """A client's message. It never raises."""
+    if isinstance(message, bytes):
+        return InvalidMessage("bad_message", "expected a text message with a JSON object, got a binary one")
+    try:
+        value = orjson.loads(message)
+    except orjson.JSONDecodeError:
+        return InvalidMessage("bad_message", "expected a JSON object, got no JSON")
+    kind = value.get("type") if isinstance(value, dict) else None
+    if kind == "ping":
+        return _ping(value.get("id"))
+    if kind == "subscribe":
+        try:
+            return subscription(value.get("streams"), value.get("max_rate"))
+        except SubscriptionError as error:
+            return InvalidMessage("bad_subscription", str(error))
+    return InvalidMessage("bad_message", "expected `type` to be ping or subscribe")
+
+
+def _ping(id_: Any) -> Ping | InvalidMessage:
+    try:
+        pong(id_, 0.0)
+    except orjson.JSONEncodeError:
+        return InvalidMessage("bad_message", "`id` is nested too deeply to be echoed")
+    return Ping(id_)
+
+
+def pose_json(pose: Pose, age_ms: float) -> bytes:
+    """A pose as JSON: 63 flat numbers rounded to 0.01 mm."""
+    message: dict[str, Any] = {
+        "type": "pose", "device": pose.device, "seq": pose.seq, "sample": pose.sample, "t": pose.t,
+        "age_ms": round(age_ms, 3), "infer_ms": round(pose.infer_ms, 3), "skipped": pose.skipped,
+        "state": pose.state, "hand": pose.hand, "joints": _rounded(pose.joints),
+    }  # fmt: skip
+    if pose.truth is not None:
+        message["truth"] = _rounded(pose.truth)
+    if pose.gap:
+        message["gap"] = True
+    return orjson.dumps(message, option=_NUMPY)
+
+
+def pose_binary(pose: Pose, age_ms: float) -> bytes:
+    """A pose as one little-endian record: 296 bytes, 548 with truth."""
+    flags = (pose.hand == "left") * _LEFT | pose.gap * _GAP | (pose.truth is not None) * _TRUTH
+    head = _POSE.pack(
+        1, 1, flags, pose.seq & 0xFFFFFFFF, pose.sample, pose.t, age_ms, pose.infer_ms, pose.skipped, pose.device
+    )
+    tail = b"" if pose.truth is None else _little_endian(pose.truth)
+    return head + _little_endian(pose.joints) + b"\0\0\0\0" + tail
+
+
+def emg_json(device: int, frame: Frame, rate_hz: float) -> bytes:
+    """Rows of EMG as JSON; `sample` and `t` are those of the first row."""
+    return orjson.dumps(
+        {
+            "type": "emg", "device": device, "sample": frame.first_sample, "t": frame.t, "rate_hz": rate_hz,
+            "samples": np.ascontiguousarray(frame.samples),
+        },
+        option=_NUMPY,
+    )  # fmt: skip
+
+
+def emg_binary(device: int, frame: Frame, rate_hz: float) -> bytes:
+    """Rows of EMG as one little-endian record of 32 + 32 n bytes."""
+    head = _EMG.pack(2, 1, len(frame.samples), device, frame.first_sample, frame.t, rate_hz, 0)
+    return head + _little_endian(frame.samples)
+
+
+def imu_json(device: int, imu: Imu) -> bytes:
+    return orjson.dumps(
+        {
+            "type": "imu", "device": device, "t": imu.t, "quaternion": imu.quaternion,
+            "acceleration_g": imu.acceleration_g, "gyro_dps": imu.gyro_dps,
+        }
+    )  # fmt: skip
+
+
+def device_object(info: SourceInfo | None) -> dict[str, Any] | None:
+    """`hello.device`."""
+    if info is None:
+        return None
+    return {
+        "uri": info.uri, "name": info.name, "channels": info.channels, "rate_hz": info.rate_hz, "unit": info.unit,
+        "emg_mode": info.emg_mode, "hand": info.hand or "right",
+    }  # fmt: skip
+
+
+def model_object(spec: ModelSpec | None, sha256: str, hop: int) -> dict[str, Any] | None:
+    """`hello.model`."""
+    if spec is None:
+        return None
+    return {
+        "name": spec.name, "sha256": sha256, "kind": spec.kind, "window": spec.window, "hop": hop,
+        "rate_hz": spec.rate_hz, "parameters": spec.parameters,
+    }  # fmt: skip
+
+
+def pose_object(rate_hz: float) -> dict[str, Any]:
+    """`hello.pose`: what a pose is, and how many come in a second."""
+    return {"points": POINTS, "order": ORDER, "unit": "mm", "frame": "hand", "rate_hz": rate_hz}
+
+
+def hello(
+    version: str, session: str, t: float, devices: Sequence[Mapping[str, Any]], wish: Subscription, encoding: Encoding
+) -> bytes:
+    """The first message, and again whenever anything in it changes. `devices` is never empty."""
+    return orjson.dumps(
+        {
+            "type": "hello", "protocol": PROTOCOL, "server": version, "session": session, "t": t, **devices[0],
+            "devices": devices, "streams": wish.streams, "encoding": encoding,
+        }
+    )  # fmt: skip
+
+
+def status_json(status: Mapping[str, Any]) -> bytes:
+    return orjson.dumps({"type": "status", **status})
+
+
+def bye(reason: str) -> bytes:
+    return orjson.dumps({"type": "bye", "reason": reason})
+
+
+def pong(id_: Any, t: float) -> bytes:
+    return orjson.dumps({"type": "pong", "id": id_, "t": t})
+
+
+def error_message(bad: InvalidMessage) -> bytes:
+    return orjson.dumps({"type": "error", "code": bad.code, "message": bad.message})
+
+
+def _little_endian(values: Float32Array) -> bytes:
+    return values.astype(_F4, copy=False).tobytes()
+
+
+def _rounded(joints: Float32Array) -> Float32Array:
+    return cast(Float32Array, np.round(joints, 2))

@@ -1,0 +1,58 @@
+"""Which model serves which source: the user's file, or the shipped default that fits."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+
+from drivers.events import SourceInfo
+from models.spec import ModelError
+from service.engine.predictor import ModelFile, Predictor
+
+
+def shipped() -> list[Path]:
+    """The model files that come with Myocast."""
+    folder = Path(str(files("service") / "weights"))
+    return sorted(folder.glob("*.onnx"))
+
+
+class ModelSelector:
+    """The models at hand. A model is read when it is first looked at, and opened once per device."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        self._given = None if path is None else ModelFile(path)
+        self._shipped: list[ModelFile] | None = None
+        if self._given is not None:
+            self._given.open()
+
+    def fit(self, info: SourceInfo) -> Predictor | None:
+        """A predictor for this source, or None where no shipped model fits.
+
+        Raises:
+            ModelError: the model that the user gave does not fit.
+        """
+        if self._given is not None:
+            return self._fit_given(self._given, info)
+        if self._shipped is None:
+            self._shipped = [ModelFile(path) for path in shipped()]
+        for model in self._shipped:
+            if model.spec.mismatch(info.rate_hz, info.unit, info.emg_mode) is None:
+                return model.open()
+        return None
+
+    def _fit_given(self, model: ModelFile, info: SourceInfo) -> Predictor:
+        why = model.spec.mismatch(info.rate_hz, info.unit, info.emg_mode)
+        if why is not None:
+            raise ModelError(
+                f"{model.path.name} does not fit {info.uri}: {why}; "
+                "choose another --model, or leave it out to use a shipped one"
+            )
+        return model.open()
+
+
+def no_fit(info: SourceInfo) -> str:
+    """Why a source is served without poses, in one line."""
+    return (
+        f"no shipped model fits {info.uri} ({info.rate_hz:g} Hz, {info.emg_mode}, {info.unit}): "
+        "serving and recording EMG without poses; train one with `myocast train` and give it with --model"
+    )

@@ -1,0 +1,1 @@
+"""What the verbs that train and compare networks run; never imported to serve."""

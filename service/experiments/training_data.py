@@ -1,0 +1,88 @@
+"""From `--data` to tracks in memory, with their bands aligned where the wearers were asked for the cues."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from models.alignment import Template
+    from models.architectures.base import Setting
+    from models.data.segments import Segment
+    from models.data.splits import Split
+    from service.experiments.datasets import Item
+
+TEMPLATE_CUES_S: Final = 12.0
+"""How long synthetic wearers follow the cues."""
+ALIGN: Final = 0.3
+"""Share of training on measured poses whose band is aligned to the template first."""
+ALIGN_GESTURES: Final = 0.8
+"""The same for sessions of people who were asked for gestures."""
+
+
+def calibrations(found: Sequence[Item], seconds: float, setting: Setting) -> list[Segment]:
+    """Tracks of the cues of synthetic wearers; files have theirs among their own class labels."""
+    from models.data.segments import tracks
+
+    made = (item.calibration(seconds, setting.emg_mode, setting.rate_hz) for item in found)
+    return [track for recording in made if recording is not None for track in tracks([recording], setting)]
+
+
+def load_tracks(found: Sequence[Item], setting: Any, gestures: str, note: Callable[[str, int], None]) -> list[Segment]:
+    """Tracks of all sessions, read one at a time."""
+    from models.data.segments import tracks
+    from service.cli.gestures import parse
+    from service.experiments.datasets import read
+
+    out: list[Segment] = []
+    poses = parse(gestures)
+    for item, recording in zip(found, read(found, setting.emg_mode, setting.rate_hz), strict=True):
+        out += tracks([recording], setting, poses)
+        note(item.name, len(found))
+    return out
+
+
+def trained_on(found: Sequence[Item]) -> tuple[str, ...]:
+    """One line per kind of data, for the model file."""
+    files = [item for item in found if item.path is not None]
+    made = [item.synthetic for item in found if item.path is None]
+    lines = []
+    for seed, variant in sorted({(recipe["seed"], recipe["variant"]) for recipe in made}):
+        some = [r for r in made if (r["seed"], r["variant"]) == (seed, variant)]
+        hours = sum(r["seconds"] for r in some) / 3600
+        lines.append(
+            f"synthetic, generator {variant}, seed {seed}: {len({r['user'] for r in some})} users, {len(some)} sessions, {hours:.1f} h"
+        )
+    if files:
+        folders = sorted({str(item.path.parent.name) for item in files if item.path})
+        lines.append(f"{len(files)} recorded files from {len(folders)} folders")
+    return tuple(lines)
+
+
+def aligned(parts: Split, asked: Sequence[Segment]) -> tuple[Split, Template | None]:
+    """The same split with every donning's matrix, aligned to the template of the people who are trained on.
+
+    Args:
+        parts: of one network.
+        asked: tracks of the same donnings in which the wearers follow the cues; sessions with class labels
+            hold theirs.
+
+    Returns:
+        the split, and the template; None where nobody was asked for the cues.
+    """
+    from models.data.alignment_cues import aligned_tracks, template_of
+
+    people = {track.user for track in parts.train}
+    cues = [track for track in (*asked, *parts.train) if track.classes is not None and track.user in people]
+    target = template_of(cues)
+    if target is None:
+        return parts, None
+    train, held_out = (tuple(aligned_tracks(part, asked, target)) for part in (parts.train, parts.held_out))
+    return replace(parts, train=train, held_out=held_out), target
+
+
+def kind_of(tracks: Iterable[Segment]) -> str:
+    """`real`, `synthetic`, or both."""
+    made = {track.synthetic for track in tracks}
+    return "real and synthetic" if len(made) == 2 else "synthetic" if True in made else "real"

@@ -1,0 +1,151 @@
+"""Serial boards on pseudo-terminals: what a Cyton and a do-it-yourself board do, in real or faster time."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from types import TracebackType
+from typing import Self
+
+from drivers.clock import Clock
+from drivers.cyton.protocol import microvolts_per_count
+from drivers.emulation.pseudo_terminal import open_pty
+from models.arrays import Float32Array
+
+
+class Board:
+    """Writes packet after packet at a rate; subclasses say what they answer."""
+
+    def __init__(self, packets: list[bytes], rate_hz: float, clock: Clock, pace: float) -> None:
+        self.packets = packets
+        self.heard = b""
+        self.skip: set[int] = set()
+        """Packets that get lost on the radio."""
+        self.at = 0
+        self._period = 1.0 / rate_hz
+        self._clock = clock
+        self._pace = pace
+        self._started: float | None = None
+        self._done = 0
+        self._unsent = bytearray()
+        self._told = asyncio.Event()
+        self._master = self._slave = -1
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def __aenter__(self) -> Self:
+        self._master, self._slave = open_pty()
+        self.path = os.ttyname(self._slave)
+        asyncio.get_running_loop().add_reader(self._master, self._read)
+        self.plugged_in()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.unplug()
+
+    def unplug(self) -> None:
+        self.stop()
+        if self._master >= 0:
+            asyncio.get_running_loop().remove_reader(self._master)
+            os.close(self._master)
+            os.close(self._slave)
+            self._master = self._slave = -1
+            self._unsent.clear()
+
+    def plugged_in(self) -> None:
+        """What it does of itself."""
+
+    def answer(self, data: bytes) -> None:
+        """What it does when it is told something."""
+
+    def say(self, data: bytes) -> None:
+        """Send now, or with the next words if the reader is slow."""
+        self._unsent += data
+        with suppress(BlockingIOError):
+            while self._unsent:
+                del self._unsent[: os.write(self._master, self._unsent)]
+
+    async def until_told(self, words: bytes) -> None:
+        """Wait until everything it was told ends so."""
+        async with asyncio.timeout(20):
+            while not self.heard.endswith(words):
+                self._told.clear()
+                await self._told.wait()
+
+    def start(self) -> None:
+        if self._started is None:
+            self._started, self._done = self._clock(), 0
+            self._tick()
+
+    def stop(self) -> None:
+        self._started = None
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _read(self) -> None:
+        with suppress(OSError):
+            data = os.read(self._master, 4096)
+            self.heard += data
+            self._told.set()
+            self.answer(data)
+
+    def _tick(self) -> None:
+        if self._started is None:
+            return
+        due = int((self._clock() - self._started) / self._period)
+        while self._done < due and self.at < len(self.packets):
+            if self.at not in self.skip:
+                self.say(self.packets[self.at])
+            self.at += 1
+            self._done += 1
+        self._timer = asyncio.get_running_loop().call_later(max(self._period, 0.004) / self._pace, self._tick)
+
+
+class CytonBoard(Board):
+    """A Cyton behind its dongle. `on` is the board's switch; `deaf`: something else is on the port."""
+
+    def __init__(self, counts: Float32Array, clock: Clock, pace: float, rate_hz: float = 250.0) -> None:
+        packets = [cyton_packet(n, row) for n, row in enumerate(counts.astype(int).tolist())]
+        super().__init__(packets, rate_hz, clock, pace)
+        self.on = True
+        self.deaf = False
+
+    def answer(self, data: bytes) -> None:
+        if self.deaf:
+            return
+        if not self.on:
+            self.say(b"Failure: Communications timeout - Device failed to poll Host$$$")
+            return
+        answers: dict[int, Callable[[], None]] = {
+            ord("v"): lambda: self.say(b"OpenBCI V3 8-16 channel\r\nOn Board ADS1299 Device ID: 0x3E\r\n$$$"),
+            ord("d"): lambda: self.say(b"updating channel settings to default$$$"),
+            ord("b"): self.start,
+            ord("s"): self.stop,
+        }
+        for byte in data:
+            answers.get(byte, lambda: None)()
+
+
+class TextBoard(Board):
+    """Prints a banner, then lines."""
+
+    banner = b"<Arduino is ready>\r\n"
+
+    def plugged_in(self) -> None:
+        self.say(self.banner)
+        self.start()
+
+
+def cyton_packet(counter: int, counts: list[int]) -> bytes:
+    body = b"".join(count.to_bytes(3, "big", signed=True) for count in counts)
+    return bytes((0xA0, counter % 256)) + body + bytes(6) + b"\xc0"
+
+
+def text_lines(samples: Float32Array) -> list[bytes]:
+    return [",".join(f"{value:g}" for value in row).encode() + b"\r\n" for row in samples.tolist()]
+
+
+SCALE = microvolts_per_count()

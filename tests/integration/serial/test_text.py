@@ -1,0 +1,204 @@
+"""`serial:` over pyserial, against boards on pseudo-terminals."""
+
+from __future__ import annotations
+
+import asyncio
+
+import numpy as np
+import pytest
+
+from drivers import uri
+from drivers.clock import Clock, now
+from drivers.errors import DeviceLost, DriverError
+from drivers.events import Frame, Raw, SourceInfo
+from drivers.source import SupportsPresence
+from drivers.text.parser import TextRun, parse_numbers
+from drivers.text.source import TextSource, measured_rate
+from models.arrays import Float32Array
+from tests.fakes.boards import TextBoard, text_lines
+from tests.fakes.hardware import LIVE_S, PATIENCE_S, Ear, running, session
+from tests.support.signals import fast_clock, made_up
+
+PACE = 6.0
+
+
+def board(samples: Float32Array | None = None, rate_hz: float = 200.0, pace: float = PACE) -> TextBoard:
+    samples = made_up(20_000).emg if samples is None else samples
+    return TextBoard(text_lines(samples), rate_hz, fast_clock(pace), pace)
+
+
+def source(path: str, rate_hz: float = 200.0, first_line_s: float = 5.0, clock: Clock | None = None) -> TextSource:
+    info = SourceInfo("serial:PORT", "board", rate_hz)
+    return TextSource(info, path, clock=clock or fast_clock(PACE), first_line_s=first_line_s)
+
+
+async def test_recorded_emg_arrives_sample_for_sample() -> None:
+    emg = session().emg
+    async with board(emg) as printer:
+        ear = Ear()
+        async with running(source(printer.path), ear):
+            await ear.until_samples(3000)
+    # What the board printed before the port was opened is gone, as on a real one.
+    first = next(n for n in range(len(emg)) if np.array_equal(emg[n : n + 50], ear.emg[:50]))
+    assert np.array_equal(ear.emg[:3000], emg[first : first + 3000])
+
+
+async def test_200_hz_in_real_time_without_a_loss() -> None:
+    count = int(LIVE_S * 200)
+    async with board(pace=1.0) as printer:
+        ear = Ear()
+        live = source(printer.path, clock=now)
+        async with running(live, ear):
+            await ear.until_samples(count, LIVE_S + PATIENCE_S)
+    assert live.lost == 0
+    assert np.array_equal(ear.index[:count], np.arange(count))
+
+
+async def test_two_boards_at_once() -> None:
+    one, two = made_up(4000).emg, -made_up(4000).emg
+    async with board(one) as first, board(two) as second:
+        ears = Ear(), Ear()
+        async with running(source(first.path), ears[0]), running(source(second.path), ears[1]):
+            for ear in ears:
+                await ear.until_samples(300)
+    for emg, ear in zip((one, two), ears, strict=True):
+        start = next(n for n in range(len(emg)) if np.array_equal(emg[n : n + 50], ear.emg[:50]))
+        assert np.array_equal(ear.emg[:300], emg[start : start + 300])
+
+
+async def test_it_says_when_the_board_speaks_again() -> None:
+    async with board() as printer:
+        live = source(printer.path)
+        assert isinstance(live, SupportsPresence)
+        printer.stop()
+        watch = asyncio.ensure_future(live.reachable())
+        printer.start()
+        await asyncio.wait_for(watch, PATIENCE_S)
+        async with running(live, ear := Ear()):
+            await ear.until_samples(50)
+
+
+async def test_the_rate_is_measured_where_it_is_not_given() -> None:
+    rate_hz = 437.0
+    async with board(rate_hz=rate_hz, pace=1.0) as printer:
+        ear = Ear()
+        live = source(printer.path, 0.0, clock=now)
+        async with running(live, ear):
+            await ear.until_samples(int(2.5 * rate_hz))
+    unknown, known = ear.of(SourceInfo)
+    assert unknown.rate_hz == 0.0
+    assert known.rate_hz == pytest.approx(rate_hz, rel=0.04)
+    assert live.info == known
+    assert ear.events.index(known) < ear.events.index(ear.of(Frame)[0])
+    assert np.array_equal(ear.index, np.arange(len(ear.index))), "nothing held back is lost"
+    t = [frame.t for frame in ear.of(Frame)]
+    assert t == sorted(t)
+
+
+async def test_a_run_that_ends_before_the_rate_is_known_lets_out_what_it_holds() -> None:
+    """Stopped, or unplugged: every line that was heard comes out as a sample."""
+    for ends in ("stopped", "unplugged"):
+        async with board(pace=1.0) as printer:
+            ear = Ear()
+            live = source(printer.path, 0.0, clock=now)
+            async with running(live, ear) as run:
+                await ear.until(lambda ear: len(raw_lines(ear)) > 150)
+                assert ear.samples == 0
+                if ends == "unplugged":
+                    printer.unplug()
+                    await run.ended()
+        assert np.array_equal(ear.emg, np.array(raw_lines(ear), np.float32))
+        assert np.array_equal(ear.index, np.arange(len(ear.index)))
+        assert live.info.rate_hz == pytest.approx(200.0, rel=0.1)
+
+
+async def test_a_board_that_falls_silent_before_its_rate_is_known_is_lost() -> None:
+    """Else its silence would be taken into the rate, and its samples held for ever."""
+    async with board(pace=1.0) as printer:
+        ear = Ear()
+        live = source(printer.path, 0.0, clock=now)
+        async with running(live, ear) as run:
+            await ear.until(lambda ear: len(raw_lines(ear)) > 150)
+            printer.stop()
+            error = await run.ended()
+    assert isinstance(error, DeviceLost)
+    assert "fell silent" in str(error)
+    assert ear.samples > 150
+    assert live.info.rate_hz == pytest.approx(200.0, rel=0.1)
+
+
+def raw_lines(ear: Ear) -> list[list[float]]:
+    """The lines of numbers in the bytes that came, but for the first line, which may be a part of one."""
+    lines = b"".join(raw.data for raw in ear.of(Raw)).split(b"\r\n")[1:-1]
+    return [numbers for line in lines if len(numbers := parse_numbers(line)) == 8]
+
+
+async def test_lines_that_are_no_samples_leave_a_gap() -> None:
+    async with board(pace=1.0) as printer:
+        printer.packets[200] = b"battery low!\r\n"
+        ear = Ear()
+        live = source(printer.path, clock=now)
+        async with running(live, ear):
+            await ear.until_samples(500)
+    assert live.lost == 1
+    assert sum(frame.gap for frame in ear.of(Frame)) == 1
+
+
+async def test_an_unplugged_board_is_lost_and_the_next_run_goes_on() -> None:
+    ear = Ear()
+    live = source("not yet")
+    async with board() as first:
+        live._path = first.path
+        async with running(live, ear) as run:
+            await ear.until_samples(300)
+            first.unplug()
+            assert isinstance(await run.ended(), DeviceLost)
+        async with running(live, ear) as run:
+            assert isinstance(await run.ended(), DeviceLost), "it was there before"
+    before = ear.samples
+    async with board() as second:
+        live._path = second.path
+        async with running(live, ear):
+            await ear.until_samples(before + 300)
+    assert sum(frame.gap for frame in ear.of(Frame)) == 1
+    assert (np.diff(ear.index) > 0).all()
+
+
+async def refusal(live: TextSource) -> str:
+    with pytest.raises(DriverError) as caught:
+        await live.run(Ear())
+    assert type(caught.value) is DriverError
+    return str(caught.value)
+
+
+async def test_what_is_no_emg_board_is_refused() -> None:
+    async with board() as printer:
+        printer.packets[:] = [b"temperature 21.5\r\n"] * 10_000
+        message = await refusal(source(printer.path, first_line_s=0.3))
+        assert "prints no lines of 8 numbers at 115200 baud" in message
+        assert "temperature" in message
+        printer.stop()
+        assert "says nothing" in await refusal(source(printer.path, first_line_s=0.2))
+    assert "there is no port" in await refusal(source("/dev/ttyUSB99"))
+
+
+def test_a_rate_is_what_came_after_the_first_run_per_time() -> None:
+    def run(count: int, lost: int = 0) -> TextRun:
+        return TextRun(np.zeros((count, 8), np.float32), lost)
+
+    assert measured_rate([(run(7), 10.0), (run(50), 10.5), (run(49, 1), 11.0)]) == 100.0
+
+
+def test_the_uri_says_how() -> None:
+    live = uri.source_from_uri("serial:/dev/ttyUSB0?baud=230400&rate=500&unit=uV&mode=filtered&hand=left&first=2")
+    assert isinstance(live, TextSource)
+    assert (live.info.rate_hz, live.info.unit, live.info.emg_mode, live.info.hand) == (500.0, "uV", "filtered", "left")
+    assert uri.source_from_uri("serial:COM3").info.rate_hz == 0.0
+
+
+@pytest.mark.parametrize(
+    "text", ["serial:", "serial:COM3?baud=fast", "serial:COM3?rate=0", "serial:COM3?unit=mV", "serial:COM3?first=0"]
+)
+def test_a_wrong_uri_is_refused(text: str) -> None:
+    with pytest.raises(DriverError):
+        uri.source_from_uri(text)

@@ -1,0 +1,91 @@
+"""The benchmark's runs, small: counts must agree; of times only that they are there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from service.bench.workloads import fanout, frameworks, soak
+from service.bench.workloads.latency import Request, run
+from service.engine.predictor import ModelFile
+
+
+def ignore(text: str, share: float) -> None:
+    assert text
+    assert 0.0 <= share <= 1.0
+
+
+@pytest.mark.parametrize("kind", [0, 1])
+def test_latency(kind: int, tiny_models: tuple[Path, Path], tmp_path: Path) -> None:
+    measured = run(Request("synthetic:?seed=2", tiny_models[kind], None, 2, 2.0), tmp_path, ignore)
+    result = measured.result
+    counts = result.counts
+    assert counts["poses"] > 0
+    assert counts["due"] == sum(counts[key] for key in ("poses", "skipped", "invalid", "unfinished"))
+    assert result.unaccounted == 0
+    assert {times.n for times in result.stages.values()} == {result.delivered}
+    assert result.delivered > 0
+    assert all((values >= 0.0).all() for name, values in measured.stages.items() if name != "client")
+    assert result.stages["total"].p50 >= result.stages["inference"].p50
+    assert result.bare.n > 0
+    assert result.sustained_hz > 0
+    assert result.server_rss_mb > 0
+    assert measured.model == tiny_models[kind]
+
+
+def test_fan_out_in_turn_with_the_minimal_server() -> None:
+    result = fanout.run(0.5, ignore, clients=(1, 10), stall_s=1.0)
+    assert [row.clients for row in result.rows] == [1, 10]
+    for row in result.rows:
+        assert row.ours.rate_hz > 0
+        assert row.minimal.rate_hz > 0
+        assert 0.1 < row.ratio < 5.0
+    assert result.stalled is not None
+    assert result.stalled.slowest_hz > 0
+    assert len(result.limits()) == 5
+
+
+def test_a_crowd_on_the_whole_server(tiny_window: Path) -> None:
+    crowd = fanout.crowded("synthetic:", tiny_window, None, 2.0, ignore, clients=30)
+    assert crowd.clients == 30
+    assert 0.0 < crowd.slowest_hz <= 60.0
+    assert 0.0 <= crowd.share <= 1.0
+    assert crowd.skipped >= 0
+
+
+def test_soak_counts_every_sample_and_window(tiny_window: Path, tmp_path: Path) -> None:
+    result = soak.run(tmp_path, tiny_window, ignore, minutes=0.4, speed=20.0)
+    assert result.in_file == result.played == result.recorded == 4800
+    assert result.due == result.due_expected == 1 + (4800 - 8) // 4
+    assert result.poses + result.skipped == result.due
+    assert 0 < result.delivered <= result.poses
+    assert min(result.rss_mb) > 0
+
+
+def test_growth_is_measured_from_the_end_of_the_first_minute() -> None:
+    def made(*rss: float) -> soak.Soak:
+        return soak.Soak(1, 1, 0, 0, 0, 0.0, 0, 0, 0, 0, 0, rss)
+
+    assert made(*[50.0] * 60, *[80.0] * 60, *[100.0] * 260, 104.0, 100.0).growth_percent == pytest.approx(4.0)
+    assert made(*[50.0] * 3, *[100.0] * 3, *[90.0] * 3).growth_percent == 0.0
+
+
+@pytest.mark.train
+@pytest.mark.timeout(600)
+def test_compare_runs_the_same_network_three_ways(tmp_path: Path) -> None:
+    model = frameworks.untrained("lstm_ae_small", tmp_path)
+    windows = tmp_path / "windows.npy"
+    rows = ModelFile(model).spec.window
+    np.save(windows, np.random.default_rng(5).normal(0.0, 20.0, (20, rows, 8)).astype(np.float32))
+    result = frameworks.compare(model, windows, 1.0)
+    assert result.trained
+    assert result.differ_mm is not None
+    assert result.differ_mm < 0.01
+    assert result.keras_predict.n == result.tf_function.n == result.onnxruntime.n > 0
+    assert result.predict_ratio > 2.0
+    model.with_suffix(".keras").unlink()
+    alone = frameworks.compare(model, windows, 0.5)
+    assert not alone.trained
+    assert alone.differ_mm is None

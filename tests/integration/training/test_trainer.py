@@ -1,0 +1,218 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from models.architectures import network
+from models.architectures.base import Setting
+from tests.support.training import needs_training, prepare, small_tracks
+
+if TYPE_CHECKING:
+    from models.training.run import Run
+    from models.training.trainer import Plan
+
+pytestmark = needs_training
+
+SETTING = Setting(50.0, "envelope")
+
+
+def plan(**changes: Any) -> Plan:
+    from models.training.trainer import Plan
+
+    return replace(Plan(epochs=2, steps_per_epoch=3, batch=16, validation_batches=2, seed=5), **changes)
+
+
+def make_run(out: Path, some: Plan, folder: Path | None = None, name: str = "lstm_ae_small") -> Run:
+    prepare()
+    from models.data.splits import split
+    from models.training.run import Run
+
+    parts = split(small_tracks(SETTING, users=3), "user", 0.34)
+    return Run(network(name), SETTING, parts, some, out, folder)
+
+
+def test_the_same_seed_gives_the_same_network(tmp_path: Path) -> None:
+    from models.training.trainer import Progress
+
+    weights = []
+    for number in range(2):
+        run = make_run(tmp_path / f"{number}.keras", plan())
+        run.prepare()
+        run.train(Progress())
+        weights.append(run.built.body.get_weights())
+    for a, b in zip(*weights, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-6)
+
+
+def test_training_makes_the_error_smaller(tmp_path: Path) -> None:
+    from models.training.trainer import Progress
+
+    run = make_run(tmp_path / "net.keras", plan(epochs=3, steps_per_epoch=40, learning_rate=3e-3), name="dense")
+    run.prepare()
+    outcome = run.train(Progress())
+    assert outcome.epochs[-1].loss < 0.9 * outcome.epochs[0].loss
+
+
+def test_a_stop_keeps_the_best_network_and_ends_at_once(tmp_path: Path) -> None:
+    from models.training.network_file import load
+    from models.training.trainer import Progress
+
+    run = make_run(tmp_path / "net.keras", plan(epochs=50))
+    run.prepare()
+    steps = 0
+
+    def stop() -> bool:
+        nonlocal steps
+        steps += 1
+        return steps > 5
+
+    outcome = run.train(Progress(stop=stop))
+    assert outcome.stopped
+    assert len(outcome.epochs) == 2
+    built, card = load(tmp_path / "net.keras")
+    assert card.architecture == "lstm_ae_small"
+    for kept, saved in zip(run.built.body.get_weights(), built.body.get_weights(), strict=True):
+        np.testing.assert_array_equal(kept, saved)
+
+
+@pytest.mark.parametrize(("name", "optimizer"), [("lstm_ae_small", "adamw"), ("stream_tcn", "muon")])
+def test_training_goes_on_from_its_checkpoint(tmp_path: Path, name: str, optimizer: str) -> None:
+    from models.training.trainer import Progress
+
+    folder = tmp_path / "net.run"
+    folder.mkdir()
+    first = make_run(tmp_path / "net.keras", plan(epochs=1, optimizer=optimizer), folder, name)
+    first.prepare()
+    before = first.train(Progress())
+    second = make_run(tmp_path / "net.keras", plan(epochs=3, optimizer=optimizer), folder, name)
+    assert second.prepare(resume=True) == 1
+    for left, found in zip(first.built.body.get_weights(), second.built.body.get_weights(), strict=True):
+        np.testing.assert_array_equal(left, found)
+    outcome = second.train(Progress())
+    assert [epoch.epoch for epoch in outcome.epochs] == [1, 2, 3]
+    assert outcome.epochs[0] == before.epochs[0]
+    log = (folder / "log.csv").read_text().splitlines()
+    assert log[0] == "epoch,loss,mpjpe_mm,rmse_mm,learning_rate,seconds,best"
+    assert len(log) == 4
+
+
+@pytest.mark.parametrize("change", ["network", "optimizer", "cut short"])
+def test_a_checkpoint_of_something_else_is_refused_in_one_line(tmp_path: Path, change: str) -> None:
+    from models.training.trainer import CheckpointError, Progress
+
+    folder = tmp_path / "net.run"
+    folder.mkdir()
+    first = make_run(tmp_path / "net.keras", plan(epochs=1), folder, "lstm_ae_small")
+    first.prepare()
+    first.train(Progress())
+    checkpoint = folder / "checkpoint.npz"
+    if change == "cut short":
+        checkpoint.write_bytes(checkpoint.read_bytes()[:2000])
+    name = "stream_lstm" if change == "network" else "lstm_ae_small"
+    again = make_run(
+        tmp_path / "net.keras", plan(epochs=2, optimizer="muon" if change == "optimizer" else "adamw"), folder, name
+    )
+    with pytest.raises(CheckpointError, match=r"checkpoint\.npz: not a checkpoint .*; train without --resume"):
+        again.prepare(resume=True)
+
+
+def test_it_stops_when_nothing_improves(tmp_path: Path) -> None:
+    from models.training.trainer import Progress
+
+    run = make_run(tmp_path / "net.keras", plan(epochs=30, patience=2, learning_rate=0))
+    run.prepare()
+    assert len(run.train(Progress()).epochs) == 3
+
+
+def test_constants_of_the_graph_come_from_training_tracks_alone() -> None:
+    from models.training.run import constants_of
+
+    tracks = small_tracks(SETTING, users=2)
+    alone = constants_of(tracks[:1], SETTING)
+    both = constants_of(tracks, SETTING)
+    assert alone != both
+    np.testing.assert_allclose(alone.pose_mean, tracks[0].pose.mean(axis=0), atol=1e-3)
+
+
+def test_the_decoder_of_the_autoencoder_stays_as_it_was_trained(tmp_path: Path) -> None:
+    from models.training.trainer import Progress
+
+    run = make_run(tmp_path / "net.keras", plan())
+    run.prepare()
+    decoders = [layer for layer in run.built.core.layers if layer.name.startswith("decoder_")]
+    before = [layer.get_weights()[0] for layer in decoders]
+    assert run.pretrained["autoencoder_rmse"] < 0.9
+    run.train(Progress())
+    for layer, kernel in zip(decoders, before, strict=True):
+        np.testing.assert_array_equal(layer.get_weights()[0], kernel)
+
+
+def test_losses_are_what_the_metrics_say() -> None:
+    prepare()
+    from models.metrics import pose_error
+    from models.training.losses import mpjpe, mse
+
+    rng = np.random.default_rng(0)
+    truth, pose = (rng.normal(0, 20, (7, 63)).astype(np.float32) for _ in range(2))
+    truth[:, :3] = pose[:, :3] = 0
+    weight = np.array([1, 1, 0, 1, 0, 0, 1], np.float32)
+    counted = weight > 0
+    measured = np.zeros(7, np.float32)
+    wanted = pose_error.mpjpe(truth[counted], pose[counted])
+    assert float(mpjpe(truth, pose, weight, measured)) == pytest.approx(wanted, rel=1e-4)
+    assert float(mse(truth, pose, weight, measured)) * 63 / 60 == pytest.approx(
+        pose_error.rmse(truth[counted], pose[counted]) ** 2, rel=1e-4
+    )
+
+
+def test_a_pose_that_was_asked_for_counts_squared_and_a_wrong_fist_as_much_as_a_distance() -> None:
+    prepare()
+    from models.training.losses import mpjpe
+    from service.cli.gestures import parse
+
+    poses = parse("7=fist,-1=rest")
+    truth, pose = (np.tile(poses[label], (2, 3, 1)) for label in (7, -1))
+    weight = np.ones((2, 3), np.float32)
+    by_distance, by_square = (float(mpjpe(truth, pose, weight, np.full(2, asked, np.float32))) for asked in (0.0, 1.0))
+    assert by_square == pytest.approx(by_distance, rel=0.02)
+    halfway = float(mpjpe(truth, (truth + pose) / 2, weight, np.ones(2, np.float32)))
+    assert halfway == pytest.approx(by_square / 4, rel=1e-3)
+    mixed = float(mpjpe(truth, (truth + pose) / 2, weight, np.array([0.0, 1.0], np.float32)))
+    assert mixed == pytest.approx((by_distance / 2 + by_square / 4) / 2, rel=0.02)
+
+
+def test_the_last_network_is_kept_where_that_is_the_plan(tmp_path: Path) -> None:
+    from models.training.trainer import Progress
+
+    kept = make_run(tmp_path / "net.keras", plan(epochs=4, patience=1, keep_last=True))
+    kept.prepare()
+    outcome = kept.train(Progress())
+    assert [epoch.best for epoch in outcome.epochs] == [True] * 4
+    assert outcome.best_mpjpe_mm == outcome.epochs[-1].mpjpe_mm
+    assert outcome.best_rmse_mm == outcome.epochs[-1].rmse_mm
+
+
+def test_running_averages_forget_with_their_time_constant() -> None:
+    from models.data.features import bank
+
+    emg = np.full((400, 8), -3.0, np.float32)
+    np.testing.assert_allclose(bank(emg, 200.0, (0.05, 5.0)), 3.0, rtol=1e-5)
+    emg[200:] = 0.0
+    after = bank(emg, 200.0, (0.5,))[299, 0, 0]
+    assert after == pytest.approx(3.0 * np.exp(-0.5 / 0.5) * (1 - np.exp(-2.0)) / (1 - np.exp(-3.0)), rel=0.02)
+
+
+def test_movement_is_judged_from_step_to_step() -> None:
+    prepare()
+    from models.training.losses import movement
+
+    truth = np.zeros((1, 5, 63), np.float32)
+    shifted, jumping = truth + 7.0, truth.copy()
+    jumping[:, 2, 3:] = np.tile([3.0, 4.0, 0.0], 20)
+    weight = np.ones((1, 5), np.float32)
+    assert float(movement(truth, shifted, weight)) == pytest.approx(0.0, abs=2e-3)
+    assert float(movement(truth, jumping, weight)) == pytest.approx(10.0 / 4, rel=1e-3)

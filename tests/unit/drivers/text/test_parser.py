@@ -1,0 +1,148 @@
+"""Lines of numbers: separators, banners, extra columns, nasty transports."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from drivers.text.parser import LONGEST, PROBE, TextLines, TextRun, parse_numbers
+from tests.fakes import transports
+from tests.fakes.transports import Transport
+
+BANNER = b"<board is ready>\r\n"
+
+
+def rows_of(runs: list[TextRun]) -> list[list[float]]:
+    return [row for run in runs for row in run.samples.tolist()]
+
+
+def feed(text: bytes, parser: TextLines | None = None) -> list[list[float]]:
+    return rows_of((parser or TextLines()).feed(BANNER + text))
+
+
+@pytest.mark.parametrize("separator", [",", ", ", "\t", " ", ";", " , "])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_separators_and_line_ends(separator: str, end: str) -> None:
+    lines = [separator.join(str(n + k) for k in range(8)) + end for n in range(3)]
+    assert feed("".join(lines).encode()) == [[float(n + k) for k in range(8)] for n in range(3)]
+
+
+def test_floats_signs_and_exponents() -> None:
+    assert feed(b"-1,+2,3.5,-.5,1e2,0,0.25,7\n") == [[-1, 2, 3.5, -0.5, 100, 0, 0.25, 7]]
+
+
+def test_the_first_line_may_be_a_part_of_one() -> None:
+    parser = TextLines()
+    assert rows_of(parser.feed(b"3,2,3,4,5,6,7,8\n1,2,3,4,5,6,7,8\n")) == [[1, 2, 3, 4, 5, 6, 7, 8]]
+    assert parser.malformed == 0
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"Arduino 8 ready",
+        b"1,2,3",
+        b"1,2,,4,5,6,7,8",
+        b"1,2,x,4,5,6,7,8",
+        b"nan,1,2,3,4,5,6,7",
+        b"inf 1 2 3 4 5 6 7",
+        b"\xff\xfe1,2",
+    ],
+)
+def test_what_is_no_line_of_numbers_is_counted(line: bytes) -> None:
+    parser = TextLines()
+    good = b"1,2,3,4,5,6,7,8\n"
+    runs = parser.feed(BANNER + good + line + b"\n" + good)
+    assert len(rows_of(runs)) == 2
+    assert [run.lost for run in runs] == [0, 1]
+    assert parser.malformed == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("{n},10,11,12,13,14,15,16,17", "time stamp first"),
+        ("{t:.3f} 10 11 12 13 14 15 16 17 3", "time stamp first, label last"),
+        ("e{k},{t:.0f},10,11,12,13,14,15,16,17", "a word, a time stamp"),
+        ("10,11,12,13,14,15,16,17,{n}", "time stamp last"),
+        ("10,11,12,13,14,15,16,17,1", "label last"),
+        ("10,11,12,13,14,15,16,17,fist", "a word last"),
+        ("10,11,12,13,14,15,16,17,1,2,3", "auxiliary columns"),
+    ],
+)
+def test_extra_columns_are_left_out(line: str, expected: str) -> None:
+    text = "".join(line.format(n=n, k=n % 4, t=1e6 + 5000.0 * n) + "\n" for n in range(3 * PROBE))
+    assert feed(text.encode()) == [[10, 11, 12, 13, 14, 15, 16, 17]] * (3 * PROBE), expected
+
+
+def test_the_first_column_can_be_named() -> None:
+    assert feed(b"7,9,1,2,3,4,5,6,7,8\n", TextLines(first=3)) == [[1, 2, 3, 4, 5, 6, 7, 8]]
+    assert feed(b"1,2,3,4,5,6,7,8\n", TextLines(first=3)) == []
+
+
+def test_a_new_layout_is_learnt_when_the_old_one_no_longer_fits() -> None:
+    parser = TextLines()
+    feed(b"1,2,3,4,5,6,7,8\n" * 20, parser)
+    wide = b"".join(b"%d,1,2,3,4,5,6,7,8\n" % n for n in range(4 * PROBE))
+    found = rows_of(parser.feed(wide))
+    assert found == [[1, 2, 3, 4, 5, 6, 7, 8]] * (3 * PROBE)
+
+
+def sample_lines(seed: int, count: int = 240) -> tuple[list[bytes], list[list[float]]]:
+    rows = np.random.default_rng(seed).integers(-128, 128, (count, 8)).tolist()
+    return [",".join(map(str, row)).encode() + b"\r\n" for row in rows], rows
+
+
+@pytest.mark.parametrize("transport", transports.GENTLE, ids=str)
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_every_line_comes_out_however_it_is_cut(transport: Transport, seed: int) -> None:
+    lines, rows = sample_lines(seed)
+    parser = TextLines()
+    runs = [
+        run for chunk in transport.deliver([BANNER, *lines], np.random.default_rng(seed)) for run in parser.feed(chunk)
+    ]
+    assert rows_of(runs) == rows
+    assert {run.lost for run in runs} == {0}
+
+
+@pytest.mark.parametrize("transport", transports.NOISY + transports.HARMFUL, ids=str)
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_harm_costs_at_most_two_lines_each(transport: Transport, seed: int) -> None:
+    lines, rows = sample_lines(seed)
+    parser = TextLines()
+    chunks = transport.deliver([BANNER, *lines], np.random.default_rng(seed))
+    found = rows_of([run for chunk in chunks for run in parser.feed(chunk)])
+    intact = {tuple(row) for row in rows}
+    harmed = transports.harmed_packets(lines) + 1 if transport.harms else len(lines) // 10 + 2
+    assert sum(tuple(row) in intact for row in found) >= len(rows) - 2 * harmed
+
+
+@pytest.mark.parametrize("alphabet", [bytes(range(256)), b"0123456789,.-+eE \t\r\n", b"1", b"\n", b"1,"])
+def test_ten_million_random_bytes_never_raise_and_keep_no_memory(alphabet: bytes) -> None:
+    table = bytes(alphabet[n % len(alphabet)] for n in range(256))
+    parser = TextLines()
+    total = 10_000_000 if len(alphabet) == 256 else 1_000_000
+    kept = 0
+    for chunk in transports.random_bytes(4, total):
+        for run in parser.feed(chunk.translate(table)):
+            assert np.isfinite(run.samples).all()
+        kept = max(kept, len(parser._buffer))
+    assert kept <= LONGEST
+
+
+def test_a_number_too_large_for_a_sample_is_no_number() -> None:
+    assert parse_numbers(b"1,1e39,3,4,5,6,7,8") == []
+    assert parse_numbers(b"1,1e999,3") == []
+
+
+@settings(deadline=None)
+@given(st.lists(st.binary(max_size=600), max_size=30))
+def test_no_bytes_raise(chunks: list[bytes]) -> None:
+    parser = TextLines()
+    for chunk in chunks:
+        for run in parser.feed(chunk):
+            assert run.samples.shape[1] == 8

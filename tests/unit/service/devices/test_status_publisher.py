@@ -1,0 +1,120 @@
+"""`hello` and `status` as one object over HTTP, and once for all changes of a moment."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import logging
+from typing import Any
+
+import pytest
+
+from models.spec import ModelError
+from service.broadcast.hub import Hub
+from service.broadcast.messages import Subscription
+from service.devices.device import Device
+from service.devices.status_publisher import StatusPublisher
+from service.engine.model_selection import ModelSelector
+from tests.fakes.sources import INFO, Puppet, frame
+from tests.fakes.virtual_time import VirtualLoop
+
+
+class Desk:
+    def __init__(self, clock: Any = lambda: 5.0) -> None:
+        self.fatal: list[ModelError] = []
+        self.recording: dict[str, Any] | None = None
+        self.hub = Hub(clock)
+        self.announcer = StatusPublisher(self.hub, lambda: self.recording, self.fatal.append, clock)
+        self.device = Device(0, Puppet(), ModelSelector(), self.hub, self.announcer, clock=clock)
+        self.device._shelf._shipped = []
+        self.announcer.devices = [self.device]
+
+    def taken(self, client: Any) -> list[dict[str, Any]]:
+        found = []
+        while (item := client.take()) is not None:
+            found.append(json.loads(item[0]))
+        return found
+
+
+async def test_many_changes_of_one_moment_are_one_hello() -> None:
+    desk = Desk()
+    client = desk.hub.connect(Subscription(), "json")
+    for _ in range(3):
+        desk.announcer.hello_changed()
+    desk.device.on_event(INFO)
+    await asyncio.sleep(0)
+    hellos = desk.taken(client)
+    assert [h["type"] for h in hellos] == ["hello"]
+    assert hellos[0]["device"]["rate_hz"] == 200.0
+    assert hellos[0]["t"] == 5.0
+
+
+async def test_every_client_hears_its_own_subscription() -> None:
+    desk = Desk()
+    one = desk.hub.connect(Subscription(("emg",)), "binary")
+    two = desk.hub.connect(Subscription(("pose", "status")), "json")
+    desk.announcer.hello_changed()
+    await asyncio.sleep(0)
+    first, second = desk.taken(one)[0], desk.taken(two)[0]
+    assert (first["streams"], first["encoding"]) == (["emg"], "binary")
+    assert (second["streams"], second["encoding"]) == (["pose", "status"], "json")
+    assert first["session"] == second["session"]
+
+
+async def test_a_status_names_the_clients_own_drops() -> None:
+    desk = Desk()
+    slow, quick = (desk.hub.connect(Subscription(("status",)), "json") for _ in range(2))
+    slow.dropped = 7
+    desk.announcer.status_changed(desk.device)
+    assert (desk.taken(slow)[0]["dropped"], desk.taken(quick)[0]["dropped"]) == (7, 0)
+    assert desk.announcer.overview()["dropped"] == 7
+    assert desk.announcer.overview()["clients"] == 2
+
+
+def test_status_comes_once_a_second() -> None:
+    with VirtualLoop() as loop:
+
+        async def main() -> None:
+            desk = Desk(loop.now)
+            client = desk.hub.connect(Subscription(("status",)), "json")
+            running = asyncio.ensure_future(desk.announcer.run())
+            await asyncio.sleep(10.5)
+            running.cancel()
+            times = [m["t"] for m in desk.taken(client)]
+            assert [round(b - a, 6) for a, b in itertools.pairwise(times)] == [1.0] * 9
+            assert len(times) == 10
+
+        loop.run(main())
+
+
+async def test_the_overview_has_a_part_for_every_device() -> None:
+    desk = Desk()
+    other = Device(1, Puppet(), ModelSelector(), desk.hub, desk.announcer)
+    desk.announcer.devices = [desk.device, other]
+    desk.recording = {"name": "a", "seconds": 1.0, "bytes": 5}
+    other.status.on_frame(frame(0))
+    view = desk.announcer.overview()
+    assert [d["status"]["device"] for d in view["devices"]] == [0, 1]
+    assert [d["status"]["state"] for d in view["devices"]] == ["connecting", "live"]
+    assert view["recording"] == desk.recording
+    assert view["state"] == "connecting"
+
+
+async def test_a_model_that_does_not_fit_is_fatal_and_told() -> None:
+    desk = Desk()
+    error = ModelError("m.onnx does not fit")
+    desk.announcer.failed(desk.device, error)
+    assert desk.fatal == [error]
+    assert desk.device.status.state == "failed"
+    assert desk.device.status.error == {"code": "model_does_not_fit", "message": "m.onnx does not fit"}
+
+
+async def test_a_note_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING, "myocast"):
+        Desk().announcer.note("no model fits")
+    assert caplog.messages == ["no model fits"]
+
+
+async def test_sessions_differ() -> None:
+    assert Desk().announcer.session != Desk().announcer.session
