@@ -9,8 +9,9 @@ INSTALLED := $(VENV)/.installed
 TESTABLE := $(VENV)/.testable
 SYSTEM := $(VENV)/.system
 NODE := $(VENV)/.node
+SITE := $(VENV)/.site
 
-.PHONY: demo install check test format clean
+.PHONY: demo install check docs test format clean
 
 demo: install  ## Serve the built-in session and print the address to open
 	$(BIN)/myocast serve demo: --port $(PORT)
@@ -41,6 +42,13 @@ $(NODE): tests/integration/js/node/package-lock.json $(SYSTEM)
 
 $(SYSTEM): docker/test-packages.txt | $(INSTALLED)
 	sh docker/install-test-packages.sh
+	@touch $@
+
+docs: $(SITE)  ## The documentation as a site: build/site/index.html
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+
+$(SITE): $(INSTALLED)
+	PIP_CONSTRAINT=constraints.txt $(PIP) --editable '.[ble,serial,docs]'
 	@touch $@
 
 format: $(TESTABLE)

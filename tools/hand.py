@@ -1,6 +1,6 @@
-"""Draws docs/hand.svg: the 21 points, their numbers and the axes of frame `hand`, from our own kinematics.
+"""Draw docs/images/hand.svg: the 21 points, their numbers and the axes of frame `hand`, from our own kinematics.
 
-Run: .venv/bin/python docs/hand.py
+Run: .venv/bin/python tools/hand.py
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from models.arrays import Float32Array
 from models.hand import PARENTS, POINTS
 from models.kinematics import ANGLES, bones, points
 
-OUT = Path(__file__).with_name("hand.svg")
+OUT = Path(__file__).parents[1] / "docs" / "images" / "hand.svg"
 SCALE = 1.9
 INK, BONE, POINT, SIDE = "#334155", "#94a3b8", "#2563eb", "#b45309"
 

@@ -1,0 +1,244 @@
+"""Fill the tables of the pages in docs/results/ from what our own commands wrote; no figure is typed by hand.
+
+Run: .venv/bin/python tools/figures.py [--check]
+
+A page says where a table goes: `<!-- figures:NAME -->` … `<!-- /figures:NAME -->`. Sources: the metadata of
+service/weights/*.onnx, the reports of `myocast evaluate --report`, and in docs/results/data/ the files of
+`myocast compare --out DIR` and `myocast bench --json FILE`. Those hold every column; pages show at most eight.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from models.onnx_file import read_spec
+
+ROOT: Final = Path(__file__).parents[1]
+RESULTS: Final = ROOT / "docs" / "results"
+DATA: Final = RESULTS / "data"
+WEIGHTS: Final = ROOT / "service" / "weights"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A Markdown table."""
+
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+    def columns(self, wanted: Mapping[str, str]) -> Table:
+        """Some of the columns: name in this table -> name in the new one."""
+        at = [self.header.index(name) for name in wanted]
+        return Table(tuple(wanted.values()), tuple(tuple(row[i] for i in at) for row in self.rows))
+
+    def transposed(self, corner: str) -> Table:
+        """Rows as columns, with another name for the first column."""
+        header = (corner, *(row[0] for row in self.rows))
+        rows = zip(self.header[1:], *(row[1:] for row in self.rows), strict=True)
+        return Table(header, tuple(rows))
+
+    def text(self) -> str:
+        lines = [self.header, ("---",) * len(self.header), *self.rows]
+        return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def tables(path: Path) -> list[Table]:
+    """All tables of a Markdown file, in order."""
+    found: list[list[tuple[str, ...]]] = []
+    inside = False
+    for line in path.read_text().splitlines():
+        if line.startswith("|"):
+            cells = tuple(cell.strip() for cell in line.strip().strip("|").split("|"))
+            found[-1].append(cells) if inside else found.append([cells])
+        inside = line.startswith("|")
+    return [Table(rows[0], tuple(rows[2:])) for rows in found]
+
+
+def command(path: Path) -> str:
+    """The command that wrote a file of `myocast compare`: its first line."""
+    return path.read_text().splitlines()[0]
+
+
+def models() -> str:
+    """The shipped models, from their own metadata."""
+    rows = []
+    for path in sorted(WEIGHTS.glob("*.onnx")):
+        spec = read_spec(path.read_bytes(), path.name)
+        v = spec.validation
+        error = f"{v['mpjpe_mm']:.1f} ± {v['mpjpe_mm_sd']:.1f}"
+        still = f"{v['mean_pose_mpjpe_mm']:.1f}"
+        rows.append((f"`{path.name}`", spec.architecture, f"{spec.parameters:,}", error, f"{v['rmse_mm']:.1f}", still))
+    return Table(
+        ("model", "network", "parameters", "MPJPE, mm", "RMSE, mm", "MPJPE of the mean pose, mm"), tuple(rows)
+    ).text()
+
+
+def compared(wanted: Mapping[str, str]) -> str:
+    """Some columns of the comparison of all networks."""
+    return tables(DATA / "compare.md")[0].columns(wanted).text()
+
+
+def accuracy() -> str:
+    return compared(
+        {
+            "network": "network",
+            "seeds": "seeds",
+            "parameters": "parameters",
+            "held-out donning, MPJPE mm": "held-out donning, MPJPE mm",
+            "unseen users, MPJPE mm": "unseen users, MPJPE mm",
+            "unseen users, RMSE mm": "unseen users, RMSE mm",
+            "jerk / truth": "jerk / truth",
+            "lag ms": "lag ms",
+        }
+    )
+
+
+def cost() -> str:
+    return compared(
+        {
+            "network": "network",
+            "KiB": "KiB",
+            "fp32 ms a pose": "ms a pose",
+            "fp32 ms a window or sample": "ms a window or sample",
+            "fp32 cheaper": "times cheaper than `lstm_fc_large`",
+            "times real time": "times real time",
+            "ONNX against Keras, mm": "ONNX against Keras, mm",
+        }
+    )
+
+
+def quantised() -> str:
+    return compared(
+        {
+            "network": "network",
+            "KiB int8": "KiB",
+            "int8 ms a pose": "ms a pose",
+            "int8 ms a window or sample": "ms a window or sample",
+            "int8 cheaper": "times cheaper than `lstm_fc_large` in fp32",
+            "int8 against fp32, mm": "against fp32, mm",
+        }
+    )
+
+
+def angles(part: Callable[[str], bool], corner: str = "learner") -> Table:
+    """Some columns of the finger angles of a recorded person."""
+    table = tables(DATA / "jhu.md")[0]
+    kept = [name for name in table.header if name == "learner" or part(name)]
+    return table.columns({name: corner if name == "learner" else name for name in kept})
+
+
+def limits() -> str:
+    """What one call of the benchmark measured against every limit."""
+    document = json.loads((DATA / "bench.json").read_text())
+    rows = [
+        (
+            limit["name"],
+            f"{_number(limit['value'])} {limit['unit']}".strip(),
+            f"{limit['relation']} {_number(limit['limit'])}",
+            "met" if limit["ok"] else "**missed**",
+        )
+        for limit in document["limits"]
+    ]
+    return f"{_machine(document)}\n\n{Table(('measure', 'figure', 'limit', ''), tuple(rows)).text()}"
+
+
+def stages() -> str:
+    """Where the time of a pose goes, stage by stage."""
+    latency = json.loads((DATA / "bench.json").read_text())["latency"]
+    bare = {"bare run, back to back": latency["bare"], "bare run, at its pace": latency["bare_paced"]}
+    percentiles = ("p50", "p95", "p99", "max")
+    rows = [(name, *(f"{times[p]:.2f}" for p in percentiles)) for name, times in {**latency["stages"], **bare}.items()]
+    return Table(("stage, ms", *percentiles), tuple(rows)).text()
+
+
+def _machine(document: Mapping[str, Any]) -> str:
+    machine, model = document["machine"], document["latency"]["model"]
+    return (
+        f"`myocast bench --architecture {document['arguments']['architecture']} --all` on {machine['processor']}, "
+        f"{machine['cores']} cores, otherwise idle (load {machine['load_1min']:g} before), {machine['at'][:10]}, with "
+        f"the network of {model['parameters']:,} parameters, a pose every {model['hop']} samples:"
+    )
+
+
+def _number(value: float) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:.3g}"
+
+
+def first(path: Path, *headers: str) -> str:
+    """The first tables of a report whose first column is called so."""
+    return "\n\n".join(beginning(path, header).text() for header in headers)
+
+
+def beginning(path: Path, header: str) -> Table:
+    """The first table of a report whose first column is called so."""
+    return next(table for table in tables(path) if table.header[0] == header)
+
+
+def smoothed(path: Path) -> str:
+    """The table of filters behind the model, without the error of the fingertips."""
+    table = beginning(path, "min cutoff Hz")
+    return table.columns({name: name for name in table.header if name != "fingertips mm"}).text()
+
+
+FIGURES: Final[Mapping[str, Callable[[], str]]] = {
+    "models": models,
+    "raw200": lambda: first(WEIGHTS / "raw200" / "report.md", "figure", "finger", "baseline"),
+    "turned": lambda: first(WEIGHTS / "raw200" / "report.md", "band turned by ±deg"),
+    "smoothed": lambda: smoothed(WEIGHTS / "raw200" / "report.md"),
+    "demo": lambda: first(DATA / "demo" / "report.md", "figure", "finger", "baseline"),
+    "compare-command": lambda: command(DATA / "compare.md"),
+    "compare-accuracy": accuracy,
+    "compare-cost": cost,
+    "compare-int8": quantised,
+    "slow": lambda: first(DATA / "stream_mlp_slow" / "report.md", "figure", "finger", "baseline"),
+    "slow-turned": lambda: first(DATA / "stream_mlp_slow" / "report.md", "band turned by ±deg"),
+    "slow-smoothed": lambda: smoothed(DATA / "stream_mlp_slow" / "report.md"),
+    "slow-calibrated": lambda: first(DATA / "stream_mlp_slow" / "report.md", "labelled seconds"),
+    "people-command": lambda: command(DATA / "people.md"),
+    "people": lambda: tables(DATA / "people.md")[0].text(),
+    "people-sessions": lambda: tables(DATA / "people.md")[1].text(),
+    "jhu-command": lambda: command(DATA / "jhu.md"),
+    "jhu": lambda: angles(lambda name: not name.startswith("block")).text(),
+    "jhu-blocks": lambda: angles(lambda name: name.startswith("block")).transposed("block").text(),
+    "bench-limits": limits,
+    "bench-stages": stages,
+}
+"""What can stand between the marks of a page."""
+
+
+def fill(text: str) -> str:
+    """A page with its marked parts made anew."""
+
+    def made(match: re.Match[str]) -> str:
+        return f"{match[1]}\n{FIGURES[match[2]]()}\n{match[3]}"
+
+    return re.sub(r"(<!-- figures:([\w-]+) -->)\n.*?(<!-- /figures:\2 -->)", made, text, flags=re.DOTALL)
+
+
+def pages() -> Iterable[Path]:
+    """The pages that may hold figures."""
+    return (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Write the pages, or with --check only say which are not up to date."""
+    stale = 0
+    for page in pages():
+        before = page.read_text()
+        after = fill(before)
+        if before != after and "--check" in arguments:
+            sys.stderr.write(f"{page.relative_to(ROOT)}: figures are not up to date; run tools/figures.py\n")
+            stale = 1
+        elif before != after:
+            page.write_text(after)
+    return stale
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,85 @@
+"""Hooks of the documentation site (`mkdocs.yml`): pages that live outside of docs/, and links to them.
+
+Pages stay readable where the repository is read as files, so their links are paths in the repository. In the site a
+link to a page that is part of it leads there; a link to any other file of the repository becomes that file's path. A
+link to a file that does not exist is a warning, and so an error of `mkdocs build --strict`.
+"""
+
+from __future__ import annotations
+
+import logging
+import posixpath
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
+
+ROOT: Final = Path(__file__).parents[1]
+DOCS: Final = "docs"
+
+OUTSIDE: Final[Mapping[str, str]] = {
+    "CONTRIBUTING.md": "contributing.md",
+    "clients/js/README.md": "clients/javascript.md",
+    "clients/python/README.md": "clients/python.md",
+    "clients/unity/README.md": "clients/unity.md",
+    "clients/godot/README.md": "clients/godot.md",
+    "models/forward/README.md": "results/generator.md",
+    "service/weights/README.md": "results/weights/index.md",
+    "service/weights/raw200/report.md": "results/weights/raw200/report.md",
+    "service/weights/envelope50/report.md": "results/weights/envelope50/report.md",
+}
+"""Pages outside of docs/ that are part of the site: path in the repository -> path in the site."""
+
+IMAGES: Final = ("service/weights/*/*.png",)
+"""Pictures of those pages, found beside them in the site as in the repository."""
+
+_LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^()\s]+)\)")
+_ELSEWHERE = re.compile(r"[a-z][a-z0-9+.-]*:|#|/")
+
+log = logging.getLogger("mkdocs.hooks.site")
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add the pages of `OUTSIDE` and their pictures."""
+    for path, uri in OUTSIDE.items():
+        if (ROOT / path).is_file():
+            files.append(File.generated(config, uri, abs_src_path=str(ROOT / path)))
+    for pattern in IMAGES:
+        for picture in sorted(ROOT.glob(pattern)):
+            uri = posixpath.join("results/weights", picture.parent.name, picture.name)
+            files.append(File.generated(config, uri, abs_src_path=str(picture)))
+    return files
+
+
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Turn links between files of the repository into links between pages of the site."""
+    uri = page.file.src_uri
+    path = {site: repository for repository, site in OUTSIDE.items()}.get(uri, posixpath.join(DOCS, uri))
+    return _LINK.sub(lambda match: _link(match, path, uri), markdown)
+
+
+def _link(match: re.Match[str], path: str, uri: str) -> str:
+    picture, text, target = match.groups()
+    if _ELSEWHERE.match(target):
+        return match[0]
+    target, hash_, anchor = target.partition("#")
+    wanted = posixpath.normpath(posixpath.join(posixpath.dirname(path), target))
+    if not (ROOT / wanted).exists():
+        log.warning("%s links to %s, which is not in the repository", path, wanted)
+    site = _in_site(wanted)
+    if site is None:
+        return f"{text} (`{wanted}`)"
+    return f"{picture}[{text}]({posixpath.relpath(site, posixpath.dirname(uri) or '.')}{hash_}{anchor})"
+
+
+def _in_site(path: str) -> str | None:
+    """Where a file of the repository stands in the site, or None."""
+    if path.startswith(f"{DOCS}/"):
+        return path.removeprefix(f"{DOCS}/")
+    if any(Path(path).match(pattern) for pattern in IMAGES):
+        return posixpath.join("results/weights", *Path(path).parts[-2:])
+    return OUTSIDE.get(path)
