@@ -18,7 +18,7 @@ from models.errors import MyocastError
 from models.hand import FINGERS
 
 if TYPE_CHECKING:
-    from myocast_client import Client, ClockOffset, Floats, Pose, Status
+    from myocast_client import Client, Floats, Pose, Status
 
 Url = Annotated[str, typer.Argument(metavar="URL", help="What `myocast serve` prints, like http://127.0.0.1:8765/")]
 Text = Annotated[bool, typer.Option("--text", help="Show a live line here instead of opening a browser.")]
@@ -87,7 +87,7 @@ async def _until_stopped() -> AsyncIterator[None]:
 async def _show(client: Client) -> None:
     from myocast_client import Pose, Status
 
-    line = Line(client.offset)
+    line = Line(client.latency)
     with _screen() as show:
         async for message in client.messages():
             if isinstance(message, Status) and message.device == 0:
@@ -121,7 +121,7 @@ class _screen:
 class Line:
     """What the line says; it knows no screen."""
 
-    offset: ClockOffset
+    latency: Callable[[Pose], float | None]
     status: Status | None = None
     pose: Pose | None = None
     rate_hz: float = 0.0
@@ -148,10 +148,10 @@ class Line:
             state += f" ({self.status.error['message']})"
         if self.pose is None:
             return f"{state}: no poses yet"
-        pose, offset = self.pose, self.offset.seconds
+        pose, latency = self.pose, self.latency(self.pose)
         parts = [state, pose.hand, f"#{pose.seq}", f"{self.rate_hz:.1f} poses/s"]
-        if offset is not None:
-            parts.append(f"latency {(pose.received + offset - pose.t) * 1e3:.1f} ms")
+        if latency is not None:
+            parts.append(f"latency {latency * 1e3:.1f} ms")
         parts += [f"infer {pose.infer_ms:.1f} ms", f"skipped {pose.skipped}"]
         if pose.truth is not None:
             parts.append(f"error {_mean_distance(pose.joints, pose.truth):.1f} mm")

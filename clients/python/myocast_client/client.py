@@ -6,113 +6,25 @@ import asyncio
 import contextlib
 import json
 import random
-import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable
-from functools import partial
 from types import TracebackType
 from typing import Any, Final, Literal, TypeVar, cast
-from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
-from websockets.asyncio.client import ClientConnection
-from websockets.asyncio.client import connect as _dial
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
-from websockets.frames import Frame, Opcode
-from websockets.protocol import Event
-from websockets.typing import Subprotocol
+from websockets.exceptions import ConnectionClosed
 
+from myocast_client.address import stream_url
+from myocast_client.clock import ClockOffset, local_now
+from myocast_client.connection import Connection, Dialer, Encoding
+from myocast_client.deprecated import deprecated
+from myocast_client.errors import BadSubscription, ClientError, Refused, Unreachable, close_error
 from myocast_client.messages import Bye, DecodeError, Emg, Fault, Hello, Imu, Message, Pong, Pose, Status, decode
 
-Encoding = Literal["binary", "json"]
 Stream = Literal["pose", "emg", "imu", "status"]
-M = TypeVar("M", Pose, Emg, Imu, Status, Hello, Bye, Fault)
+M = TypeVar("M", Pose, Emg, Imu, Status, Hello, Bye, Pong, Fault)
 
-_FIRST_DELAY_S, _LONGEST_DELAY_S = 0.1, 1.0
-_POLICY: Final = 1008
-_ANCHOR: Final = time.time() - time.perf_counter()
-
-
-class ClientError(Exception):
-    """What keeps this client from the stream; the message is the server's own where it gave one."""
-
-    def __init__(self, message: str, *, status: int | None = None, code: str = "") -> None:
-        super().__init__(message)
-        self.status = status
-        self.code = code
-
-
-class Unreachable(ClientError):
-    """No Myocast server answers there (now)."""
-
-
-class Refused(ClientError):
-    """The server will not serve this client; trying again will not help."""
-
-
-class BadRequest(Refused):
-    """400: an unknown stream, encoding or `max_rate`."""
-
-
-class Unauthorized(Refused):
-    """401: the token is missing or wrong."""
-
-
-class Forbidden(Refused):
-    """403: the server does not answer to this host name or origin."""
-
-
-class BadSubscription(ClientError):
-    """The server refused a change of subscription; the old one goes on."""
-
-
-def now() -> float:
-    """Unix seconds from the monotonic clock, anchored once: the clock of `received`."""
-    return time.perf_counter() + _ANCHOR
-
-
-class ClockOffset:
-    """The server's clock minus ours: the answer with the shortest round trip among the last eight."""
-
-    def __init__(self) -> None:
-        self._answers: deque[tuple[float, float]] = deque(maxlen=8)
-
-    def add(self, sent: float, received: float, server: float) -> None:
-        """Take in one ping (times in seconds: ours when sent and answered, the server's when it read it)."""
-        self._answers.append((received - sent, server - (sent + received) / 2))
-
-    @property
-    def seconds(self) -> float | None:
-        """Add this to our time to get the server's; None before the first answer."""
-        return min(self._answers)[1] if self._answers else None
-
-    @property
-    def round_trip_s(self) -> float | None:
-        return min(self._answers)[0] if self._answers else None
-
-
-def stream_url(url: str, streams: Iterable[str], max_rate: float | None) -> tuple[str, str | None]:
-    """The WebSocket address that an address as people have it means, and the token it carries.
-
-    `http://HOST:PORT/#token=T` (what `myocast serve` prints), `ws://HOST:PORT` and full stream URLs
-    are all taken.
-
-    Raises:
-        ClientError: not an address.
-    """
-    try:
-        parts = urlsplit(url if "://" in url else f"ws://{url}")
-        scheme = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}[parts.scheme]
-        missing = not parts.hostname or parts.port == 0
-    except (KeyError, ValueError):
-        missing = True
-    if missing:
-        raise ClientError(f"{url!r} is no address of a stream: give one like http://127.0.0.1:8765/")
-    query = dict(parse_qsl(parts.query)) | {"streams": ",".join(streams)}
-    token = query.pop("token", None) or dict(parse_qsl(parts.fragment)).get("token")
-    if max_rate is not None:
-        query["max_rate"] = f"{max_rate:g}"
-    path = parts.path if parts.path not in ("", "/") else "/v1/stream"
-    return urlunsplit((scheme, parts.netloc, path, urlencode(query, safe=","), "")), token and unquote(token)
+_FIRST_DELAY_S: Final = 0.1
+_LONGEST_DELAY_S: Final = 1.0
 
 
 def connect(
@@ -127,7 +39,7 @@ def connect(
     open_timeout: float = 10.0,
     ping_interval: float = 1.0,
     silence: float = 5.0,
-    clock: Callable[[], float] = now,
+    clock: Callable[[], float] = local_now,
 ) -> Client:
     """A client of the stream at `url`; it connects when it is entered (`async with`) or iterated.
 
@@ -152,45 +64,6 @@ def connect(
     )  # fmt: skip
 
 
-class _Socket(ClientConnection):
-    """Hands whole messages over as they are read, without a task that first has to wake.
-
-    What is left to `recv` are messages in fragments, texts that are none, and the end.
-    """
-
-    def __init__(self, *args: Any, take: Callable[[bytes | str], None], **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.first: asyncio.Future[bytes | str] = self.loop.create_future()
-        self.failure: Exception | None = None
-        """What `take` raised; it ended the connection."""
-        self._take = take
-
-    def process_event(self, event: Event) -> None:
-        message = _whole(event)
-        if message is None:
-            super().process_event(event)
-        elif self.failure is None:
-            try:
-                self._take(message)
-            except Exception as error:
-                self.failure = error
-                self.transport.abort()
-            if not self.first.done():
-                self.first.set_result(message)
-
-
-def _whole(event: Event) -> bytes | str | None:
-    if not isinstance(event, Frame) or not event.fin:
-        return None
-    data = bytes(event.data)
-    if event.opcode is Opcode.BINARY:
-        return data
-    try:
-        return data.decode() if event.opcode is Opcode.TEXT else None
-    except UnicodeDecodeError:
-        return None
-
-
 class Client:
     """One connection that keeps itself up. Iterate it for poses, or `messages()` for everything."""
 
@@ -206,19 +79,22 @@ class Client:
         self.dropped = 0
         """Messages that this program was too slow to take."""
         self.malformed = 0
-        self.offset = ClockOffset()
+        self.connection_error: ClientError | None = None
+        """Why there is no connection; None while there is one and before the first attempt has failed."""
+        self._clock_offset = ClockOffset()
         self._url, self._streams, self._max_rate, self._token = url, streams, max_rate, token
-        self._encoding: Encoding = encoding
+        self._dialer = Dialer(encoding, open_timeout, self._take)
         self._reconnect, self._open_timeout = reconnect, open_timeout
         self._ping_interval, self._silence, self._clock = ping_interval, silence, clock
         self._waiting: deque[Message] = deque(maxlen=max(queue, 1))
         self._kinds: tuple[type[Message], ...] = (Pose, Emg, Imu, Status, Hello, Bye)
         self._callbacks: dict[type, list[Callable[[Any], None]]] = {}
         self._wake = asyncio.Event()
-        self._socket: _Socket | None = None
+        self._connection: Connection | None = None
         self._task: asyncio.Task[None] | None = None
         self._answer: tuple[set[str], asyncio.Future[None]] | None = None
-        self._heard = 0.0
+        self._last_received = 0.0
+        self._goodbye: str | None = None
 
     async def __aenter__(self) -> Client:
         await self.open()
@@ -230,13 +106,16 @@ class Client:
         await self.close()
 
     def __aiter__(self) -> AsyncIterator[Pose]:
-        self._kinds = (Pose,)
-        self._waiting = deque((m for m in self._waiting if isinstance(m, Pose)), self._waiting.maxlen)
+        self._keep_poses_only()
         return cast(AsyncIterator[Pose], self._each())
 
     def messages(self) -> AsyncIterator[Message]:
         """Everything that arrives, the hello first."""
         return self._each()
+
+    def _keep_poses_only(self) -> None:
+        self._kinds = (Pose,)
+        self._waiting = deque((m for m in self._waiting if isinstance(m, Pose)), self._waiting.maxlen)
 
     def on(self, kind: type[M], callback: Callable[[M], None]) -> None:
         """Call `callback` for each message of a kind as it arrives, on the event loop; it must return at once."""
@@ -244,11 +123,42 @@ class Client:
 
     @property
     def connected(self) -> bool:
-        return self._socket is not None
+        return self._connection is not None
+
+    @property
+    def clock_offset(self) -> float | None:
+        """Seconds to add to this machine's time to get the server's; None before the first pong."""
+        return self._clock_offset.offset
+
+    @property
+    def round_trip(self) -> float | None:
+        """Round trip of the ping that `clock_offset` comes from, seconds: it is off by half of that at most."""
+        return self._clock_offset.round_trip
+
+    def server_now(self) -> float | None:
+        """Unix seconds on the server's clock now; None before the first pong."""
+        offset = self.clock_offset
+        return None if offset is None else self._clock() + offset
+
+    def latency(self, message: Pose | Emg | Imu | Status) -> float | None:
+        """Seconds from the sample behind a message to now, here; None before the first pong.
+
+        Unlike the message's own `age_ms`, which ends when the server has encoded it, this counts the network and
+        whatever the message waited in this program.
+        """
+        now = self.server_now()
+        return None if now is None else now - message.t
+
+    @property
+    def offset(self) -> ClockOffset:
+        """Deprecated: use `clock_offset` and `round_trip`; goes with version 0.2."""
+        deprecated("client.offset", "client.clock_offset and client.round_trip")
+        return self._clock_offset
 
     def latency_s(self, pose: Pose) -> float | None:
-        """Seconds from the newest EMG sample of a pose to its arrival here; None before the first pong."""
-        offset = self.offset.seconds
+        """Deprecated: seconds from a pose's sample to its arrival here; use `latency`. Goes with version 0.2."""
+        deprecated("client.latency_s(pose)", "client.latency(pose), which counts until now")
+        offset = self.clock_offset
         return None if offset is None else pose.received + offset - pose.t
 
     async def open(self) -> None:
@@ -259,8 +169,8 @@ class Client:
             Unauthorized, Forbidden, BadRequest: the server refused, with its own words.
         """
         if self._task is None:
-            socket = await self._dial()
-            self._task = asyncio.create_task(self._run(socket), name="myocast-client")
+            connection = await self._dial()
+            self._task = asyncio.create_task(self._run(connection), name="myocast-client")
             self._task.add_done_callback(lambda _: self._wake.set())
 
     async def close(self) -> None:
@@ -270,9 +180,9 @@ class Client:
             task.cancel()
             await asyncio.wait([task])
             self._wake.set()
-        if self._socket is not None:  # cancelled before its first step, the task closed nothing
-            socket, self._socket = self._socket, None
-            await socket.close()
+        if self._connection is not None:  # cancelled before its first step, the task closed nothing
+            connection, self._connection = self._connection, None
+            await connection.close()
 
     async def wait_closed(self) -> None:
         """Until the stream is over for good; for programs that only use callbacks.
@@ -291,7 +201,7 @@ class Client:
             BadSubscription: the server's reason; nothing has changed.
             Unreachable: there is no connection now, or no answer came.
         """
-        if self._socket is None:
+        if self._connection is None:
             raise Unreachable("not connected now; subscribe again once the connection is back")
         streams = tuple(streams)
         request: dict[str, object] = {"type": "subscribe", "streams": streams}
@@ -300,7 +210,7 @@ class Client:
         answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._answer = (set(streams), answer)
         try:
-            await self._socket.send(json.dumps(request))
+            await self._connection.send(json.dumps(request))
             await asyncio.wait_for(answer, self._open_timeout)
         except (ConnectionClosed, TimeoutError):
             raise Unreachable("the connection was lost before the server answered the subscription") from None
@@ -329,40 +239,45 @@ class Client:
             await self._wake.wait()
         return self._waiting.popleft()
 
-    async def _run(self, socket: _Socket) -> None:
+    async def _run(self, connection: Connection) -> None:
         while True:
             try:
-                await self._pump(socket)
+                await self._read(connection)
             finally:
-                self._socket = None
+                self._connection = None
                 self._settle(Unreachable("the connection was lost before the server answered the subscription"))
             if not self._reconnect:
                 return
-            socket = await self._dial_again()
+            connection = await self._dial_again()
 
-    async def _pump(self, socket: _Socket) -> None:
-        heartbeat = asyncio.create_task(self._heartbeat(socket), name="myocast-heartbeat")
+    async def _read(self, connection: Connection) -> None:
+        heartbeat = asyncio.create_task(self._heartbeat(connection), name="myocast-heartbeat")
         try:
             with contextlib.suppress(ConnectionClosed):
                 while True:
-                    self._take(await socket.recv())
+                    self._take(await connection.recv())
         finally:
             heartbeat.cancel()
-            await socket.close()
-        if socket.failure is not None:
-            raise socket.failure
-        if socket.close_code == _POLICY:
-            raise Refused(f"the server closed the connection: {socket.close_reason or 'policy'}", code="policy")
+            await connection.close()
+        if connection.failure is not None:
+            raise connection.failure
+        if connection.silent:
+            self.connection_error = Unreachable("the server fell silent", code="silent")
+        else:
+            self.connection_error = close_error(connection.close_code, connection.close_reason, self._goodbye)
+        if isinstance(self.connection_error, Refused):
+            raise self.connection_error
 
-    async def _heartbeat(self, socket: _Socket) -> None:
+    async def _heartbeat(self, connection: Connection) -> None:
         with contextlib.suppress(ConnectionClosed):
-            while self._clock() - self._heard <= self._silence:
-                await socket.send(json.dumps({"type": "ping", "id": self._clock()}))
+            while self._clock() - self._last_received <= self._silence:
+                await connection.send(json.dumps({"type": "ping", "id": self._clock()}))
                 await asyncio.sleep(self._ping_interval)
-            socket.transport.abort()
+            connection.silent = True
+            connection.transport.abort()
 
     def _take(self, raw: bytes | str) -> None:
-        self._heard = received = self._clock()
+        self._last_received = received = self._clock()
         try:
             message = decode(raw, received)
         except DecodeError:
@@ -377,11 +292,13 @@ class Client:
             self.latest = message
         elif isinstance(message, Pong):
             if isinstance(message.id, float):
-                self.offset.add(message.id, message.received, message.t)
+                self._clock_offset.add(message.id, message.received, message.t)
         elif isinstance(message, Hello):
             self.hello = message
             if self._answer is not None and self._answer[0] == set(message.streams):
                 self._settle(None)
+        elif isinstance(message, Bye):
+            self._goodbye = message.reason
         elif isinstance(message, Fault) and message.code == "bad_subscription":
             self._settle(BadSubscription(message.message, code=message.code))
 
@@ -401,7 +318,7 @@ class Client:
         for callback in self._callbacks.get(type(message), ()):
             callback(message)
 
-    async def _dial_again(self) -> _Socket:
+    async def _dial_again(self) -> Connection:
         delay = _FIRST_DELAY_S
         while True:
             await asyncio.sleep(delay * random.uniform(0.5, 1.0))
@@ -410,53 +327,19 @@ class Client:
             except Unreachable:
                 delay = min(delay * 2, _LONGEST_DELAY_S)
 
-    async def _dial(self) -> _Socket:
+    async def _dial(self) -> Connection:
         url, token = stream_url(self._url, self._streams, self._max_rate)
-        token = self._token or token
+        self._goodbye = None
         try:
-            async with asyncio.timeout(self._open_timeout):
-                socket = await _dial(
-                    url,
-                    subprotocols=[Subprotocol(f"myocast.v1.{self._encoding}")],
-                    additional_headers={"Authorization": f"Bearer {token}"} if token else None,
-                    compression=None, proxy=None, ping_interval=None, close_timeout=1.0, open_timeout=None,
-                    create_connection=partial(_Socket, take=self._take),  # type: ignore[arg-type]
-                )  # fmt: skip
-                return await self._greet(cast(_Socket, socket))
-        except InvalidStatus as error:
-            raise _refusal(error.response.status_code, error.response.body) from None
-        except InvalidURI as error:
-            raise ClientError(str(error)) from None
-        except (OSError, TimeoutError, InvalidHandshake, ConnectionClosed) as error:
-            reason = str(error) or "no answer in time"
-            raise Unreachable(f"no Myocast stream at {url.partition('?')[0]}: {reason}") from None
-
-    async def _greet(self, socket: _Socket) -> _Socket:
-        closed = asyncio.ensure_future(socket.wait_closed())
-        try:
-            await asyncio.wait((socket.first, closed), return_when=asyncio.FIRST_COMPLETED)
-            first = socket.first.result() if socket.first.done() else await socket.recv()
-            if not isinstance(first, str) or '"hello"' not in first:
-                raise Unreachable("the server there does not begin with a hello: it is not Myocast")
-        except BaseException:
-            socket.transport.abort()
+            self._connection = await self._dialer.dial(url, self._token or token)
+        except ClientError as error:
+            self.connection_error = error
             raise
-        finally:
-            closed.cancel()
-        self._socket = socket
+        self.connection_error = None
         self.connections += 1
-        return socket
+        return self._connection
 
 
 def _result(task: asyncio.Task[None]) -> None:
     if not task.cancelled():
         task.result()
-
-
-def _refusal(status: int, body: bytes | bytearray) -> ClientError:
-    kind: type[ClientError] = {400: BadRequest, 401: Unauthorized, 403: Forbidden}.get(status, Unreachable)
-    code, message = "", f"the server answered {status}"
-    with contextlib.suppress(ValueError, KeyError, TypeError):
-        error = json.loads(body)["error"]
-        code, message = str(error["code"]), str(error["message"])
-    return kind(message, status=status, code=code)

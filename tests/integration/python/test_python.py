@@ -14,6 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import myocast_client as mc
+from myocast_client.connection import Encoding
+from myocast_client.errors import close_error
 from tests.fakes.small_session import write_session
 from tests.fakes.stream import FakeStream, pose_message, until
 from tests.support.console import Console
@@ -110,14 +112,15 @@ def test_no_garbage_raises_anything_else(message: bytes | str) -> None:
 
 def test_clock_offset_is_the_best_of_the_last_eight() -> None:
     offset = mc.ClockOffset()
-    assert offset.seconds is None
+    assert offset.offset is None
+    assert offset.round_trip is None
     offset.add(sent=10.0, received=10.002, server=110.001)
-    assert offset.seconds == pytest.approx(100.0)
+    assert offset.offset == pytest.approx(100.0)
     for _ in range(7):
         offset.add(sent=20.0, received=20.5, server=120.4)
-    assert offset.round_trip_s == pytest.approx(0.002)
+    assert offset.round_trip == pytest.approx(0.002)
     offset.add(sent=20.0, received=20.5, server=120.4)
-    assert offset.seconds == pytest.approx(100.15)
+    assert offset.offset == pytest.approx(100.15)
 
 
 @pytest.mark.parametrize(
@@ -141,7 +144,7 @@ def test_what_is_no_address(url: str) -> None:
 
 @pytest.mark.parametrize("encoding", ["binary", "json"])
 @pytest.mark.parametrize("hand", ["left", "right"])
-async def test_poses_come_in_order_in_both_encodings(encoding: mc.client.Encoding, hand: str) -> None:
+async def test_poses_come_in_order_in_both_encodings(encoding: Encoding, hand: str) -> None:
     async with FakeStream(hand=hand) as server, mc.connect(server.url, encoding=encoding, queue=300) as client:
         await server.tick(200, 10_000.0)
         poses = [pose async for _, pose in _zip(range(200), client)]
@@ -195,8 +198,11 @@ async def test_messages_and_callbacks_see_everything() -> None:
 
 
 async def test_a_callback_that_fails_is_not_hidden() -> None:
+    def fail(pose: mc.Pose) -> None:
+        raise ZeroDivisionError
+
     async with FakeStream() as server, mc.connect(server.url) as client:
-        client.on(mc.Pose, lambda pose: client.offset.add(0.0, 0.0, 1 / 0))
+        client.on(mc.Pose, fail)
         await server.send(pose_message(0))
         with pytest.raises(ZeroDivisionError):
             await client.wait_closed()
@@ -239,23 +245,110 @@ async def test_a_server_that_is_silent_is_given_up() -> None:
 async def test_a_paused_stream_is_not_given_up() -> None:
     time = 0.0
     async with FakeStream() as server, mc.connect(server.url, clock=lambda: time, silence=5.0, **QUICK) as client:
+        pongs: list[mc.Pong] = []
+        client.on(mc.Pong, pongs.append)
         for second in range(1, 60):
             time = float(second)
-            client.offset = mc.ClockOffset()
-            await until(lambda: client.offset.seconds is not None)
+            pongs.clear()
+            await until(lambda: bool(pongs))
         assert client.connections == server.accepted == 1
 
 
 async def test_the_clock_offset_comes_from_pings() -> None:
-    async with FakeStream() as server, mc.connect(server.url, **QUICK) as client:
-        await until(lambda: client.offset.seconds is not None)
-        assert client.offset.seconds == pytest.approx(100.0, abs=client.offset.round_trip_s)
+    time = 5000.0
+    async with FakeStream() as server, mc.connect(server.url, clock=lambda: time, **QUICK) as client:
+        await until(lambda: client.clock_offset is not None)
+        assert (client.clock_offset, client.round_trip) == (100.0, 0.0)
         await server.send(pose_message(0))
         pose = await anext(aiter(client))
-        latency = client.latency_s(pose)
-        assert latency is not None
-        assert client.offset.seconds is not None
-        assert latency == pose.received + client.offset.seconds - pose.t
+        time = 5000.5
+        assert client.server_now() == 5100.5
+        assert client.latency(pose) == 5100.5 - pose.t
+
+
+async def test_before_the_first_pong_the_servers_clock_is_unknown() -> None:
+    async with FakeStream() as server, mc.connect(server.url, ping_interval=100.0) as client:
+        server.mute = True
+        await server.send(pose_message(0))
+        pose = await anext(aiter(client))
+    fresh = mc.connect("http://127.0.0.1/")
+    assert (fresh.clock_offset, fresh.round_trip, fresh.server_now(), fresh.latency(pose)) == (None,) * 4
+
+
+async def test_the_names_of_the_first_version_still_work_and_warn() -> None:
+    async with FakeStream() as server, mc.connect(server.url, **QUICK) as client:
+        await until(lambda: client.clock_offset is not None)
+        await server.send(pose_message(0))
+        pose = await anext(aiter(client))
+        with pytest.warns(
+            DeprecationWarning, match=r"latency_s\(pose\) is deprecated .* use client\.latency"
+        ) as caught:
+            latency = client.latency_s(pose)
+        assert caught[0].filename == __file__
+        with pytest.warns(DeprecationWarning, match="use client.clock_offset and client.round_trip"):
+            offset = client.offset
+        with pytest.warns(DeprecationWarning, match="use ClockOffset.offset"):
+            seconds = offset.seconds
+        with pytest.warns(DeprecationWarning, match="use ClockOffset.round_trip"):
+            round_trip = offset.round_trip_s
+        assert seconds is not None
+        assert latency == pose.received + seconds - pose.t
+        assert round_trip == offset.round_trip
+    with pytest.warns(DeprecationWarning, match=r"use myocast_client\.local_now") as caught:
+        old_now = mc.now
+    assert caught[0].filename == __file__
+    assert old_now is mc.local_now
+    with pytest.raises(AttributeError, match="nothing"):
+        _ = mc.nothing
+
+
+def error_code(client: mc.Client) -> str | None:
+    return None if client.connection_error is None else client.connection_error.code
+
+
+async def test_why_there_is_no_connection() -> None:
+    async with FakeStream() as server, mc.connect(server.url, **QUICK) as client:
+        assert error_code(client) is None
+        await server.stop(rude=True)
+        await until(lambda: not client.connected)
+        assert error_code(client) in ("lost", "unreachable")
+        await until(lambda: error_code(client) == "unreachable")
+        await server.start()
+        await until(lambda: client.connected)
+        assert error_code(client) is None
+    refused = mc.connect(server.url)
+    with pytest.raises(mc.Unreachable) as caught:
+        await refused.open()
+    assert refused.connection_error is caught.value
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "goodbye", "expected"),
+    [
+        (1001, "", None, (mc.Unreachable, "stopping", "the server stopped")),
+        (1001, "soon back", "bye bye", (mc.Unreachable, "stopping", "bye bye")),
+        (1013, "full", None, (mc.Unreachable, "too_many_clients", "full")),
+        (1008, "ten bad", None, (mc.Refused, "policy", "the server closed the connection: ten bad")),
+        (None, None, None, (mc.Unreachable, "lost", "the connection was lost")),
+    ],
+)
+def test_what_the_end_of_a_connection_means(
+    code: int | None, reason: str | None, goodbye: str | None, expected: tuple[type, str, str]
+) -> None:
+    error = close_error(code, reason, goodbye)
+    assert (type(error), error.code, str(error)) == expected
+
+
+async def test_a_silent_server_and_one_that_says_goodbye_are_told_apart() -> None:
+    async with FakeStream() as server, mc.connect(server.url, silence=0.2, reconnect=False, **QUICK) as client:
+        server.mute = True
+        await client.wait_closed()
+        assert error_code(client) == "silent"
+    async with FakeStream() as server, mc.connect(server.url, reconnect=False) as client:
+        await server.send({"type": "bye", "reason": "the server stops"})
+        await server.stop()
+        await client.wait_closed()
+        assert (error_code(client), str(client.connection_error)) == ("stopping", "the server stops")
 
 
 async def test_a_refused_subscription_changes_nothing() -> None:
@@ -341,9 +434,9 @@ async def test_the_server_itself(console: Console, tiny_window: Path, tmp_path: 
         assert np.all(np.isfinite([pose.joints for pose in poses]))
         assert seen[mc.Status] >= 1
         assert rows > 350
-        await until(lambda: client.offset.seconds is not None)
-        assert client.offset.seconds is not None
-        assert abs(client.offset.seconds) < 1.0
+        await until(lambda: client.clock_offset is not None)
+        assert client.clock_offset is not None
+        assert abs(client.clock_offset) < 1.0
         with pytest.raises(mc.BadSubscription):
             await client.subscribe(cast(Any, ("pots",)))
         await client.subscribe(("pose",), max_rate=20)
