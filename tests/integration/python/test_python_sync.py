@@ -14,9 +14,9 @@ import pytest
 
 import myocast_client as mc
 from myocast_client.sync import Client, connect
-from tests.support.console import Console
-from tests.fakes.stream import FakeStream, pose_message
 from tests.fakes.small_session import write_session
+from tests.fakes.stream import FakeStream, pose_message
+from tests.support.console import Console
 
 CLIENT = Path(__file__).resolve().parents[3] / "clients" / "python"
 TIMEOUT_S = 30.0
