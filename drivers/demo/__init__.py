@@ -1,1 +1,8 @@
-"""The built-in demo session, `demo.mcap`, and how it was made: `python -m drivers.demo.make`."""
+"""The built-in session that `demo:` plays."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+SESSION: Final = Path(__file__).with_name("demo.mcap")

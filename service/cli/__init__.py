@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import signal
 import sys
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 from models.errors import MyocastError
@@ -13,35 +13,14 @@ from service.cli.signals import stopping_at_once
 if TYPE_CHECKING:
     from types import FrameType
 
-    import typer
-
-VERBS: Final = (
-    "serve", "record", "info", "convert", "synthesize", "scan", "doctor", "emulate", "view",
-    "models", "train", "evaluate", "compare", "export", "bench",
-)  # fmt: skip
-
 _INTERRUPTED: Final = 130
 """What typer makes of a KeyboardInterrupt, depending on the version."""
-
-
-def build(arguments: list[str]) -> typer.Typer:
-    """The application with the one verb that is asked for, or with all of them where none is.
-
-    A verb's module is imported only when it is needed, so that `serve` starts fast and without TensorFlow.
-    """
-    import typer
-
-    app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
-    app.callback()(_root)
-    asked = [word for word in arguments[:1] if word in VERBS] or VERBS
-    for verb in asked:
-        app.command(verb)(import_module(f"service.cli.{verb}").command)
-    return app
 
 
 def main() -> None:
     """The console script. A user's mistake is one line on stderr and exit code 2, without a traceback."""
     signal.signal(signal.SIGTERM, _as_interrupt)
+    _write_what_the_encoding_has()
     # Imports take a while, and until they are done nothing is open that would have to be closed.
     with stopping_at_once():
         import typer
@@ -50,20 +29,27 @@ def main() -> None:
     click_exception: Any = typer.BadParameter.__mro__[2]
     try:
         with stopping_at_once():
+            from service.cli.app import build
+
             app = build(sys.argv[1:])
         code = app(standalone_mode=False, prog_name="myocast")
     except MyocastError as error:
         code = _complain(str(error), error.exit_code)
     except usage_error as error:
         where = getattr(getattr(error, "ctx", None), "command_path", "myocast")
-        # Without a verb, the whole help was shown instead of a message.
-        message = error.format_message().rstrip(".")
-        code = _complain(f"{message}; see `{where} --help`", 2) if message else 2
+        code = _complain(f"{error.format_message().rstrip('.')}; see `{where} --help`", 2)
     except click_exception as error:
         code = _complain(error.format_message(), 2)
     except (typer.Abort, KeyboardInterrupt, BrokenPipeError):
         code = 0
     sys.exit(code if isinstance(code, int) and code != _INTERRUPTED else 0)
+
+
+def _write_what_the_encoding_has() -> None:
+    """Let a pipe or a terminal whose encoding lacks a character get `?` for it instead of ending the verb."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def _as_interrupt(number: int, frame: FrameType | None) -> None:
@@ -74,10 +60,6 @@ def _as_interrupt(number: int, frame: FrameType | None) -> None:
     """
     handler = signal.getsignal(signal.SIGINT)
     (handler if callable(handler) else signal.default_int_handler)(number, frame)
-
-
-def _root() -> None:
-    """A moving 3-D hand from the EMG of a forearm armband, in real time."""
 
 
 def _complain(message: str, code: int) -> int:

@@ -9,13 +9,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from service.cli.arguments import session_file
+
 if TYPE_CHECKING:
     from drivers.sessions.report import ReadReport
     from models.recording import Recording
 
 
 def command(
-    source: Annotated[Path, typer.Argument(metavar="IN", help="A session: .mcap, .csv or .txt, also .gz.")],
+    source: Annotated[
+        Path,
+        typer.Argument(metavar="IN", parser=session_file, help="A session: .mcap, .csv or .txt, also .gz; or demo:"),
+    ],
     target: Annotated[Path, typer.Argument(metavar="OUT", help="A new file: .mcap, .csv or .csv.gz.")],
 ) -> None:
     """Convert a session to MCAP, which keeps everything, or to CSV (times, EMG, hand poses).

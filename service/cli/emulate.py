@@ -7,13 +7,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from service.cli.arguments import session_file
+
 if TYPE_CHECKING:
     from drivers.emulation.dongle import EmulatedDongle
 
 
 def command(
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="A session of a Myo: 200 Hz raw, or its 50 Hz envelope.")
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            parser=session_file,
+            help="A session of a Myo, 200 Hz raw or its 50 Hz envelope; or demo:",
+        ),
     ],
     drop: Annotated[
         float, typer.Option(metavar="P", min=0.0, max=1.0, help="Lose a notification with this probability.")
@@ -30,7 +37,7 @@ def command(
     loop: Annotated[
         bool, typer.Option("--loop/--once", help="Play the session again at its end, or fall silent.")
     ] = True,
-    seed: Annotated[int, typer.Option(help="Of the faults.")] = 0,
+    seed: Annotated[int, typer.Option(metavar="N", help="Seed of the faults.")] = 0,
 ) -> None:
     """Play a session as a BLED112 dongle with a Myo does, on a pseudo-terminal, for any program that speaks to one.
 

@@ -7,12 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from service.cli.arguments import session_file
+
 if TYPE_CHECKING:
     from rich.table import Table
 
 
 def command(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A session: .mcap, .csv or .txt, also .gz.")],
+    file: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", parser=session_file, help="A session: .mcap, .csv or .txt, also .gz; or demo:"),
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
     """Show what a session holds: duration, rate, gaps, channels, labels, metadata, and what could not be read."""

@@ -85,7 +85,7 @@ def test_serving_imports_the_light_half_of_models_alone(serving_imports: dict[st
 @pytest.mark.parametrize("verb", ["serve", "record", "info", "convert"])
 def test_the_command_line_imports_nothing_heavy(verb: str) -> None:
     code = (
-        "import sys; from service.cli import build; build([sys.argv[1]]);"
+        "import sys; from service.cli.app import build; build([sys.argv[1]]);"
         "print([name for name in sys.argv[2].split(',') if name in sys.modules])"
     )
     done = python("-c", code, verb, ",".join(HEAVY))

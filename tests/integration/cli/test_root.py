@@ -12,8 +12,8 @@ from importlib.util import find_spec
 import pytest
 
 from models.errors import MyocastError
-from service import cli
-from service.cli import VERBS, main
+from service.cli import app, main
+from service.cli.verbs import VERBS
 from tests.support.console import TIMEOUT_S, Console
 
 CONTRACT = {
@@ -130,7 +130,7 @@ def test_errors_become_one_line_and_an_exit_code(
     def broken(arguments: list[str]) -> None:
         raise error
 
-    monkeypatch.setattr(cli, "build", broken)
+    monkeypatch.setattr(app, "build", broken)
     assert run(monkeypatch, capsys, "serve") == (code, "", line)
 
 
@@ -173,7 +173,7 @@ def test_sigterm_does_what_sigint_does_at_the_moment(
             signal.signal(signal.SIGINT, before)
         return 0
 
-    monkeypatch.setattr(cli, "build", lambda _: verb)
+    monkeypatch.setattr(app, "build", lambda _: verb)
     assert run(monkeypatch, capsys, "scan") == (0, "", "")
     assert heard == [signal.SIGTERM]
 

@@ -1,0 +1,103 @@
+"""The verbs of the command line: what each is for, in one line, and two examples of each."""
+
+from __future__ import annotations
+
+from typing import Final, Literal, NamedTuple
+
+Group = Literal["Use", "Record", "Train", "Measure"]
+
+
+class Verb(NamedTuple):
+    """What the help says of a verb; its options are in the module of its name."""
+
+    group: Group
+    summary: str
+    examples: tuple[str, ...]
+
+
+VERBS: Final = {
+    "serve": Verb(
+        "Use",
+        "Send poses from a source to browsers, Unity and other programs.",
+        ("myocast serve myo: --open", "myocast serve monday.mcap --model mine.onnx"),
+    ),
+    "view": Verb(
+        "Use",
+        "Watch a server, in a browser or in the terminal.",
+        ("myocast view http://127.0.0.1:8765/", "myocast view http://127.0.0.1:8765/ --text"),
+    ),
+    "scan": Verb(
+        "Use",
+        "List the armbands, dongles and serial ports within reach.",
+        ("myocast scan", "myocast scan --seconds 10 --battery"),
+    ),
+    "doctor": Verb(
+        "Use",
+        "Check what works on this machine, and how to mend the rest.",
+        ("myocast doctor", "myocast doctor --port 9000 --json"),
+    ),
+    "record": Verb(
+        "Record",
+        "Record a source into a session file.",
+        ("myocast record myo: monday.mcap", "myocast record synthetic: test.mcap --seconds 10"),
+    ),
+    "info": Verb(
+        "Record",
+        "Show what a session file holds.",
+        ("myocast info demo:", "myocast info monday.mcap --json"),
+    ),
+    "convert": Verb(
+        "Record",
+        "Convert a session file to MCAP or CSV.",
+        ("myocast convert monday.mcap monday.csv", "myocast convert demo: demo.csv"),
+    ),
+    "emulate": Verb(
+        "Record",
+        "Play a session as a Myo behind its USB dongle.",
+        ("myocast emulate demo:", "myocast emulate monday.mcap --drop 0.05 --disconnect-every 30"),
+    ),
+    "synthesize": Verb(
+        "Train",
+        "Write sessions of synthetic people.",
+        ("myocast synthesize sessions", "myocast synthesize sessions --users 20 --sessions 3 --seconds 60"),
+    ),
+    "models": Verb(
+        "Train",
+        "List the network architectures.",
+        ("myocast models", "myocast models --json"),
+    ),
+    "train": Verb(
+        "Train",
+        "Train a network.",
+        (
+            "myocast train --architecture stream_mlp --data sessions --out mine.keras",
+            "myocast train --architecture stream_mlp --data synthetic:users=40,seconds=60 --out synthetic.keras",
+        ),
+    ),
+    "export": Verb(
+        "Train",
+        "Convert a trained network to a model file (ONNX).",
+        ("myocast export mine.keras mine.onnx", "myocast export mine.keras small.onnx --quantize int8"),
+    ),
+    "evaluate": Verb(
+        "Measure",
+        "Measure how well a model follows the hand.",
+        (
+            "myocast evaluate mine.onnx --data other-sessions --report report",
+            "myocast evaluate mine.onnx --data other-sessions --calibrate 0,60",
+        ),
+    ),
+    "compare": Verb(
+        "Measure",
+        "Train and measure many networks on the same data.",
+        (
+            "myocast compare --data sessions --out results",
+            "myocast compare --data sessions --out results --architectures stream_mlp,lstm_fc",
+        ),
+    ),
+    "bench": Verb(
+        "Measure",
+        "Measure how fast Myocast is on this machine.",
+        ("myocast bench", "myocast bench --model mine.onnx --clients 4 --json bench.json"),
+    ),
+}
