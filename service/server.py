@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
 import signal
-import socket
 import sys
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from urllib.parse import quote
-
-import uvicorn
 
 from drivers.clock import Clock, now
 from drivers.events import Event
@@ -23,7 +19,6 @@ from drivers.source import Source
 from drivers.uri import source_from_uri
 from models.errors import MyocastError
 from service.broadcast.hub import Hub
-from service.broadcast.messages import MAX_CLIENT_MESSAGE
 from service.devices.device import Device
 from service.devices.status_publisher import StatusPublisher
 from service.devices.supervisor import Supervisor
@@ -31,9 +26,9 @@ from service.engine.model_selection import ModelSelector
 from service.recording.recorder import Recorder, Writer
 from service.web.access import AccessPolicy
 from service.web.app import Parts, create_app
-from service.web.connection import CHECK_S, StreamConnection, listen, raise_descriptor_limit
-from service.web.http_connection import HttpConnection
+from service.web.listener import listen, raise_descriptor_limit
 from service.web.stream import StreamEndpoint
+from service.web.uvicorn_adapter import HttpServer
 
 READY = "Myocast is ready: "
 _PLAIN = "!$'()*,/:;=?@~"
@@ -56,22 +51,6 @@ class Settings:
     udp: str | None = None
     """HOST:PORT that poses are sent to."""
     lsl: bool = False
-
-
-class HttpServer(uvicorn.Server):
-    """uvicorn without its own signal handling, which would end the process before its exit code is set."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.accepting = asyncio.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.accepting.set()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
 
 
 class Service:
@@ -150,7 +129,7 @@ async def run(
         stop_on_signals(service.stop)
         lines = await _open_outputs(service, settings, stack)
         await _start(service, settings, stack)
-        server = HttpServer(_uvicorn_config(service))
+        server = HttpServer(service.app)
         serving = asyncio.ensure_future(server.serve([sock]))
         stack.push_async_callback(_stop_http, server, serving, service.stream)
         if await _accepting(server, serving, service.stop):
@@ -263,25 +242,6 @@ async def _any(*things: Awaitable[object]) -> None:
         for waiter, thing in zip(waiters, things, strict=True):
             if waiter is not thing:
                 waiter.cancel()
-
-
-def _uvicorn_config(service: Service) -> uvicorn.Config:
-    return uvicorn.Config(
-        service.app,
-        http=HttpConnection,
-        ws=StreamConnection,
-        ws_per_message_deflate=False,
-        ws_max_size=MAX_CLIENT_MESSAGE,
-        ws_ping_interval=CHECK_S,
-        ws_ping_timeout=CHECK_S,
-        access_log=False,
-        log_config=None,
-        log_level="warning",
-        lifespan="off",
-        server_header=False,
-        proxy_headers=False,
-        timeout_graceful_shutdown=1,
-    )
 
 
 def stop_on_signals(stop: asyncio.Event) -> None:

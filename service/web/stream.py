@@ -15,7 +15,7 @@ from service.broadcast.hub import Client, Forward, Hub, Message, Write, pump
 from service.broadcast.messages import Encoding, InvalidMessage, Ping, Subscription, SubscriptionError
 from service.devices.status_publisher import StatusPublisher
 from service.web.access import AccessDenied, query_value, refuse
-from service.web.connection import WRITE
+from service.web.uvicorn_adapter import WRITE
 
 BAD_MESSAGES: Final = 10
 MAX_CLIENTS: Final = 4096

@@ -19,7 +19,7 @@ from service.bench.processes.worker_process import Line, usage
 from service.broadcast import messages
 from service.cli.serve import loop_factory
 from service.engine.pose import Pose
-from service.web.connection import raise_descriptor_limit
+from service.web.listener import raise_descriptor_limit
 
 SUBPROTOCOL: Final = "myocast.v1.binary"
 

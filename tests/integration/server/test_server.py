@@ -22,7 +22,7 @@ from service.engine.pose import Pose
 from service.recording.recorder import RecordingExists
 from service.server import READY, Service, Settings, address, run
 from service.web.access import AccessPolicy
-from service.web.connection import PortError
+from service.web.listener import PortError
 from tests.fakes.models_onnx import HOP, WINDOW, offline, offline_stream
 from tests.fakes.sources import INFO, Puppet, Script, frame, frames, ramp
 from tests.support.live_server import TIMEOUT_S, receive, recorded, serving
