@@ -10,30 +10,39 @@ TESTABLE := $(VENV)/.testable
 SYSTEM := $(VENV)/.system
 NODE := $(VENV)/.node
 SITE := $(VENV)/.site
+MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+SIZE := about 100 MB to download, a minute or two
 
 .PHONY: demo install check docs test format clean
 
 demo: install  ## Serve the built-in session and print the address to open
-	$(BIN)/myocast serve demo: --port $(PORT)
+	@echo "Starting the demo; Ctrl-C stops it"
+	@$(BIN)/myocast serve demo: --port $(PORT)
 
 install: $(INSTALLED)  ## .venv with the console script .venv/bin/myocast
 
 $(INSTALLED): pyproject.toml constraints.txt hatch_build.py $(VIEWER)
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	PIP_CONSTRAINT=constraints.txt $(PIP) --editable '.[ble,serial]'
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Myocast needs Python 3.11 or newer, found $$($(PYTHON) --version); name one that is: make demo PYTHON=python3.12"; exit 1; }
+	@test -x $(BIN)/pip || { echo "Making a virtual environment in $(VENV)"; $(PYTHON) -m venv $(VENV); }
+	@echo "Installing Myocast into it and building the viewer ($(SIZE); nothing to see meanwhile)"
+	@PIP_CONSTRAINT=constraints.txt $(PIP) --editable '.[ble,serial]'
 	@touch $@
 
-check: $(TESTABLE)  ## Format, lint, types, import rules
+check: $(TESTABLE)  ## Format, lint, types, import rules, documentation
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/lint-imports
 	$(BIN)/mypy
+	$(BIN)/python tools/check_docs.py
+	$(BIN)/python tools/figures.py --check
+	$(MKDOCS)
 
 test: check $(SYSTEM) $(NODE)  ## Everything; installs what it needs
 	$(BIN)/python -m pytest
 
 $(TESTABLE): $(INSTALLED)
-	PIP_CONSTRAINT=constraints.txt $(PIP) --editable '.[ble,serial,lsl,plot,train,dev]'
+	PIP_CONSTRAINT=constraints.txt $(PIP) --editable '.[ble,serial,lsl,plot,train,dev,docs]'
 	@touch $@
 
 $(NODE): tests/integration/js/node/package-lock.json $(SYSTEM)
@@ -45,7 +54,7 @@ $(SYSTEM): docker/test-packages.txt | $(INSTALLED)
 	@touch $@
 
 docs: $(SITE)  ## The documentation as a site: build/site/index.html
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	$(MKDOCS)
 
 $(SITE): $(INSTALLED)
 	PIP_CONSTRAINT=constraints.txt $(PIP) --editable '.[ble,serial,docs]'

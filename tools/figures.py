@@ -60,9 +60,10 @@ def tables(path: Path) -> list[Table]:
     return [Table(rows[0], tuple(rows[2:])) for rows in found]
 
 
-def command(path: Path) -> str:
-    """The command that wrote a file of `myocast compare`: its first line."""
-    return path.read_text().splitlines()[0]
+def command(path: Path, out: str) -> str:
+    """The command that wrote a file of `myocast compare`: its first line, with the folder that it wrote into."""
+    words = path.read_text().splitlines()[0].strip("`")
+    return f"```text\n{words if ' --out ' in words else f'{words} --out {out}'}\n```"
 
 
 def models() -> str:
@@ -192,7 +193,7 @@ FIGURES: Final[Mapping[str, Callable[[], str]]] = {
     "turned": lambda: first(WEIGHTS / "raw200" / "report.md", "band turned by ±deg"),
     "smoothed": lambda: smoothed(WEIGHTS / "raw200" / "report.md"),
     "demo": lambda: first(DATA / "demo" / "report.md", "figure", "finger", "baseline"),
-    "compare-command": lambda: command(DATA / "compare.md"),
+    "compare-command": lambda: command(DATA / "compare.md", "compare"),
     "compare-accuracy": accuracy,
     "compare-cost": cost,
     "compare-int8": quantised,
@@ -200,10 +201,10 @@ FIGURES: Final[Mapping[str, Callable[[], str]]] = {
     "slow-turned": lambda: first(DATA / "stream_mlp_slow" / "report.md", "band turned by ±deg"),
     "slow-smoothed": lambda: smoothed(DATA / "stream_mlp_slow" / "report.md"),
     "slow-calibrated": lambda: first(DATA / "stream_mlp_slow" / "report.md", "labelled seconds"),
-    "people-command": lambda: command(DATA / "people.md"),
+    "people-command": lambda: command(DATA / "people.md", "people"),
     "people": lambda: tables(DATA / "people.md")[0].text(),
     "people-sessions": lambda: tables(DATA / "people.md")[1].text(),
-    "jhu-command": lambda: command(DATA / "jhu.md"),
+    "jhu-command": lambda: command(DATA / "jhu.md", "jhu"),
     "jhu": lambda: angles(lambda name: not name.startswith("block")).text(),
     "jhu-blocks": lambda: angles(lambda name: name.startswith("block")).transposed("block").text(),
     "bench-limits": limits,

@@ -23,6 +23,7 @@ DOCS: Final = "docs"
 
 OUTSIDE: Final[Mapping[str, str]] = {
     "CONTRIBUTING.md": "contributing.md",
+    "clients/README.md": "clients/index.md",
     "clients/js/README.md": "clients/javascript.md",
     "clients/python/README.md": "clients/python.md",
     "clients/unity/README.md": "clients/unity.md",
@@ -82,4 +83,4 @@ def _in_site(path: str) -> str | None:
         return path.removeprefix(f"{DOCS}/")
     if any(Path(path).match(pattern) for pattern in IMAGES):
         return posixpath.join("results/weights", *Path(path).parts[-2:])
-    return OUTSIDE.get(path)
+    return OUTSIDE.get(path) or OUTSIDE.get(posixpath.join(path, "README.md"))
