@@ -1,4 +1,6 @@
-"""Builds the viewer while Myocast is packed, so that the wheel carries the finished page.
+"""Builds the viewer, and the client and examples that a server gives to pages, while Myocast is packed.
+
+The wheel carries the finished files.
 
 Runs for wheels, editable installs and source archives. Nothing happens when the page is as new as its
 sources. Node and npm come from PATH if they are recent enough, else from the package
@@ -25,8 +27,11 @@ SOURCES = (
     VIEWER / "package.json",
     VIEWER / "package-lock.json",
     VIEWER / "vite.config.ts",
+    VIEWER / "build-client.mjs",
     VIEWER / "src",
     Path("clients", "js", "src"),
+    Path("clients", "js", "browser"),
+    Path("clients", "js", "examples"),
 )
 STAMP = "sources.sha256"
 TAIL_LINES = 12
@@ -88,6 +93,7 @@ def build(root: Path, tell: Any = lambda message: None) -> bool:
     fresh = viewer / "node_modules" / ".dist"
     vite = viewer / "node_modules" / "vite" / "bin" / "vite.js"
     node.run([str(node.node), str(vite), "build", "--outDir", str(fresh), "--emptyOutDir"], viewer, "vite build")
+    node.run([str(node.node), "build-client.mjs", str(fresh)], viewer, "building the client")
     (fresh / STAMP).write_text(wanted, encoding="ascii")
     shutil.rmtree(dist, ignore_errors=True)
     fresh.rename(dist)

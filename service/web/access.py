@@ -22,6 +22,8 @@ log = logging.getLogger("myocast")
 LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 CORS_METHODS: Final = b"GET, POST, OPTIONS"
 _HOST: Final = re.compile(r"(?:\[([0-9a-f:.]+)\]|([^][@/?#\\:\s]+))(?::[0-9]*)?")
+OPEN_PATHS: Final = frozenset({"/", "/healthz", "/favicon.ico", "/client.js", "/client.mjs", "/examples"})
+OPEN_FOLDERS: Final = ("/assets/", "/examples/")
 ANY_LOOPBACK: Final = "localhost"
 """The entry among the listed origins that stands for every page of this machine, whatever its port."""
 MAX_ORIGINS_LOGGED: Final = 64
@@ -151,7 +153,7 @@ def _is_address(name: str) -> bool:
 
 
 class AccessMiddleware:
-    """ASGI middleware that lets in what the policy allows; the viewer's files and /healthz are open to all."""
+    """ASGI middleware that lets in what the policy allows; files without data and /healthz are open to all."""
 
     def __init__(self, app: ASGIApp, policy: AccessPolicy) -> None:
         self._app = app
@@ -235,7 +237,8 @@ def _asks_for_status(scope: Scope) -> bool:
 
 
 def _is_open(path: str) -> bool:
-    return path in ("/", "/healthz", "/favicon.ico") or path.startswith("/assets/")
+    """Whether a path holds no data: the viewer's files, the client and its examples, and the sign of life."""
+    return path in OPEN_PATHS or path.startswith(OPEN_FOLDERS)
 
 
 def _is_watched(scope: Scope) -> bool:

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import orjson
 from fastapi import FastAPI, Request
-from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -36,6 +36,8 @@ from service.web.stream import NoSuchStream, StreamEndpoint
 
 log = logging.getLogger("myocast")
 
+BUILT: Final = Path(str(files("service") / "viewer" / "dist"))
+"""What the installation built from service/viewer and clients/js."""
 FRESH_S: Final = 1.0
 MAX_BODY: Final = 65536
 DISCARDED: Final = 1 << 25
@@ -84,7 +86,7 @@ def create_app(parts: Parts) -> FastAPI:
     _add_health(app, parts)
     _add_api(app, parts)
     _add_docs(app)
-    _add_viewer(app)
+    _add_files(app)
     return app
 
 
@@ -173,20 +175,40 @@ def _takes(fields: Mapping[str, str | Sequence[str]]) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
 
 
-def _add_viewer(app: FastAPI) -> None:
-    folder = Path(str(files("service") / "viewer" / "dist"))
-    if (folder / "assets").is_dir():
-        app.mount("/assets", StaticFiles(directory=folder / "assets"))
+def _add_files(app: FastAPI) -> None:
+    """The viewer, the client for pages, and its examples: built files without data."""
+    if (BUILT / "assets").is_dir():
+        app.mount("/assets", StaticFiles(directory=BUILT / "assets"))
+    if (BUILT / "examples").is_dir():
+        app.mount("/examples/", StaticFiles(directory=BUILT / "examples", html=True))
 
     @app.get("/")
     async def viewer() -> Response:
         """The viewer."""
-        page = folder / "index.html"
-        if not page.is_file():
-            raise ApiError(
-                404, "the viewer is not built; run `make install`, or `npm ci && npm run build` in service/viewer"
-            )
-        return FileResponse(page, headers={"cache-control": "no-cache"})
+        return _built("index.html", "text/html")
+
+    @app.get("/client.js")
+    async def client_script() -> Response:
+        """The JavaScript client as a script: `<script src="…/client.js">` makes a global `myocast`."""
+        return _built("client.js", "text/javascript", {"access-control-allow-origin": "*"})
+
+    @app.get("/client.mjs")
+    async def client_module() -> Response:
+        """The JavaScript client as a module, which pages of other sites may import, too."""
+        return _built("client.mjs", "text/javascript", {"access-control-allow-origin": "*"})
+
+    @app.get("/examples", include_in_schema=False)
+    async def examples() -> Response:
+        return RedirectResponse("examples/")
+
+
+def _built(name: str, media_type: str, headers: Mapping[str, str] | None = None) -> Response:
+    path = BUILT / name
+    if not path.is_file():
+        raise ApiError(
+            404, "the viewer is not built; run `make install`, or `npm ci && npm run build` in service/viewer"
+        )
+    return FileResponse(path, media_type=media_type, headers={"cache-control": "no-cache", **(headers or {})})
 
 
 async def _recording(recorder: Recorder, body: dict[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 import pytest
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 REPOSITORY: Final = Path(__file__).resolve().parents[3]
 CLIENT: Final = REPOSITORY / "clients" / "js"
 MODULES: Final = REPOSITORY / "service" / "viewer" / "node_modules"
+BUILT: Final = REPOSITORY / "service" / "viewer" / "dist"
 TIMEOUT_S: Final = 60
 
 pytestmark = pytest.mark.peer
@@ -39,19 +40,28 @@ def node() -> hatch_build.Node:
 def built(node: hatch_build.Node) -> Path:
     """The client, compiled as `npm run build` does."""
     tsc = MODULES / "typescript" / "bin" / "tsc"
-    result = run(node, str(tsc), "-p", "tsconfig.json")
-    assert result.returncode == 0, result.stdout
+    for project in ("tsconfig.json", "tsconfig.browser.json"):
+        result = run(node, str(tsc), "-p", project)
+        assert result.returncode == 0, result.stdout
     return CLIENT / "dist"
 
 
 class ExampleFiles(SimpleHTTPRequestHandler):
-    """The examples, with the modules that `npm install` would put beside them."""
+    """A copy of what a server of Myocast gives, and pages that the tests write."""
+
+    pages: ClassVar[dict[str, str]] = {}
 
     def translate_path(self, path: str) -> str:
-        path = path.partition("?")[0].removeprefix("/")
-        places = {"node_modules/@myocast/client/": CLIENT, "node_modules/": MODULES, "": CLIENT / "examples"}
-        prefix = next(prefix for prefix in places if path.startswith(prefix))
-        return str(places[prefix] / path.removeprefix(prefix))
+        return str(BUILT / path.partition("?")[0].removeprefix("/"))
+
+    def do_GET(self) -> None:
+        page = self.pages.get(self.path.partition("?")[0])
+        if page is None:
+            return super().do_GET()
+        self.send_response(200)
+        self.send_header("content-type", "text/html")
+        self.end_headers()
+        self.wfile.write(page.encode())
 
     def log_message(self, format: str, *values: object) -> None:
         """Say nothing."""
@@ -60,6 +70,7 @@ class ExampleFiles(SimpleHTTPRequestHandler):
 @pytest.fixture(scope="module")
 def site() -> Iterator[str]:
     """Address of somebody else's web server."""
+    hatch_build.build(REPOSITORY)
     server = ThreadingHTTPServer(("127.0.0.1", 0), ExampleFiles)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
@@ -163,32 +174,79 @@ def link_package(folder: Path) -> None:
 @pytest.mark.browser
 @pytest.mark.parametrize("name", ["canvas", "three"])
 def test_example_page_of_another_site_draws_a_moving_hand(
-    browser: Browser, built: Path, server: Server, site: str, name: str
+    browser: Browser, server: Server, site: str, name: str
 ) -> None:
     page = browser.new_page(viewport={"width": 600, "height": 600})
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
-    page.goto(f"{site}/{name}.html?server={server.url}%23token=sesame")
+    page.goto(f"{site}/examples/{name}.html?server={server.url}%23token=sesame")
     page.wait_for_selector("canvas")
-    pictures = {drawn(page)}
-    attempts = iter(range(100))
-    while len(pictures) < 4 and next(attempts, None) is not None:
-        pictures.add(drawn(page))
-    assert len(pictures) == 4, "the picture moves"
+    assert_moving(page)
     assert errors == []
+    page.close()
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("name", ["canvas", "three"])
+def test_example_of_the_server_itself_needs_nothing_from_elsewhere(browser: Browser, server: Server, name: str) -> None:
+    page = browser.new_page(viewport={"width": 600, "height": 600})
+    addresses: list[str] = []
+    page.on("request", lambda request: addresses.append(request.url))
+    page.goto(f"{server.url}examples/#token={server.token}")
+    page.click(f"text={name}.html")
+    page.wait_for_selector("canvas")
+    assert_moving(page)
+    assert {address.split("/")[2] for address in addresses} == {f"127.0.0.1:{server.port}"}
+    page.close()
+
+
+SCRIPT_TAG: Final = """
+<p id="tip"></p>
+<script src="{server}client.js"></script>
+<script>
+  const client = myocast.connect();
+  client.on("pose", ({{ joints }}) => {{ document.getElementById("tip").textContent = joints[24]; }});
+</script>
+"""
+MODULE: Final = """
+<p id="tip"></p>
+<script type="module">
+  import {{ connect }} from "{server}client.mjs";
+  for await (const pose of connect()) document.getElementById("tip").textContent = pose.joints[24];
+</script>
+"""
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("page_text", [SCRIPT_TAG, MODULE], ids=["script", "module"])
+def test_a_page_elsewhere_needs_one_tag(browser: Browser, server: Server, site: str, page_text: str) -> None:
+    ExampleFiles.pages["/mine.html"] = page_text.format(server=server.url)
+    page = browser.new_page()
+    page.goto(f"{site}/mine.html#token={server.token}")
+    page.wait_for_function("() => Math.abs(Number(document.getElementById('tip').textContent)) > 0")
+    page.close()
+
+
+@pytest.mark.browser
+def test_the_page_that_the_examples_show_works_as_it_is(browser: Browser, server: Server, site: str) -> None:
+    page = browser.new_page()
+    page.goto(f"{server.url}examples/")
+    ExampleFiles.pages["/shown.html"] = page.inner_text("#page")
+    page.goto(f"{site}/shown.html#token={server.token}")
+    page.wait_for_function("() => /index fingertip: -?[0-9]+, -?[0-9]+, -?[0-9]+ mm/.test(document.body.innerText)")
     page.close()
 
 
 @pytest.mark.browser
 @pytest.mark.parametrize("token", ["", "%23token=sesame"])
 def test_a_page_whose_origin_is_refused_says_what_to_do(
-    browser: Browser, built: Path, site: str, tmp_path: Path, token: str
+    browser: Browser, site: str, tmp_path: Path, token: str
 ) -> None:
     console = Console(REPOSITORY, tmp_path)
     try:
         server = console.serve("synthetic:", "--token", "sesame", "--origin", "https://elsewhere.example")
         page = browser.new_page()
-        page.goto(f"{site}/canvas.html?server={server.url}{token}")
+        page.goto(f"{site}/examples/canvas.html?server={server.url}{token}")
         page.wait_for_function("() => document.body.innerText.includes('--origin')")
         assert f"start Myocast with --origin {site} to allow them" in page.inner_text("body")
         page.close()
@@ -201,21 +259,24 @@ def test_a_page_whose_origin_is_refused_says_what_to_do(
 
 
 @pytest.mark.browser
-def test_every_page_of_this_machine_can_be_let_in_at_once(
-    browser: Browser, built: Path, site: str, tmp_path: Path
-) -> None:
+def test_every_page_of_this_machine_can_be_let_in_at_once(browser: Browser, site: str, tmp_path: Path) -> None:
     console = Console(REPOSITORY, tmp_path)
     try:
         server = console.serve("synthetic:", "--origin", "localhost")
         page = browser.new_page()
-        page.goto(f"{site.replace('127.0.0.1', 'localhost')}/canvas.html?server={server.url}")
-        before = drawn(page)
-        attempts = iter(range(100))
-        while drawn(page) == before:
-            assert next(attempts, None) is not None, "the picture moves"
+        page.goto(f"{site.replace('127.0.0.1', 'localhost')}/examples/canvas.html?server={server.url}")
+        assert_moving(page)
         page.close()
     finally:
         console.close()
+
+
+def assert_moving(page: Page) -> None:
+    pictures = {drawn(page)}
+    attempts = iter(range(100))
+    while len(pictures) < 4 and next(attempts, None) is not None:
+        pictures.add(drawn(page))
+    assert len(pictures) == 4, "the picture moves"
 
 
 def drawn(page: Page) -> bytes:

@@ -154,8 +154,7 @@ def standing(response: httpx.Response) -> dict[str, str]:
 
 
 async def test_head_is_get_without_the_body(tiny_window: Path) -> None:
-    built = Path(app.__file__).parent / "viewer" / "dist" / "assets"
-    assets = [f"/assets/{path.name}" for path in built.glob("*")]
+    assets = [f"/assets/{path.name}" for path in (app.BUILT / "assets").glob("*")]
     async with stage(tiny_window) as (live, _):
         for path in (*assets, "/", "/healthz", "/readyz", "/api/v1/model", "/docs", "/asyncapi.json", "/nothing"):
             got, head = await live.http.get(path), await live.http.head(path)
@@ -401,13 +400,30 @@ async def test_a_browser_from_another_site_gets_nothing(tiny_window: Path, tmp_p
         assert recorded(tmp_path) == []
 
 
-async def test_the_viewers_page_needs_no_token(tiny_window: Path) -> None:
+@pytest.mark.parametrize(
+    ("path", "kind"), [("/", "text/html"), ("/client.js", "text/javascript"), ("/client.mjs", "text/javascript")]
+)
+async def test_the_viewers_page_and_the_client_need_no_token(tiny_window: Path, path: str, kind: str) -> None:
     async with stage(tiny_window, policy=AccessPolicy(token="secret")) as (live, _):
-        response = await live.http.get("/")
+        response = await live.http.get(path)
         if response.status_code == 404:
             assert "viewer is not built" in error_of(response, 404)["message"]
         else:
-            assert response.headers["content-type"].startswith("text/html")
+            assert response.headers["content-type"].startswith(kind)
+            assert response.headers["cache-control"] == "no-cache"
+
+
+async def test_examples_are_files_and_nothing_beside_them(tiny_window: Path) -> None:
+    async with stage(tiny_window, policy=AccessPolicy(token="secret")) as (live, _):
+        redirect = await live.http.get("/examples")
+        assert (redirect.status_code, redirect.headers["location"]) == (307, "examples/")
+        for path in (
+            "/examples/nothing",
+            "/examples/..%2findex.html",
+            "/examples/%2e%2e/client.js",
+            "/examples/../app",
+        ):
+            assert (await live.http.get(path)).status_code in (401, 404), path
 
 
 def test_the_server_opens_the_session_writer(tmp_path: Path) -> None:

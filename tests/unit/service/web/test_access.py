@@ -251,7 +251,11 @@ class Asked:
         return dict(self.sent[0]["headers"]).get(name)
 
 
-@pytest.mark.parametrize("path", ["/", "/healthz", "/favicon.ico", "/assets/index.js"])
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/healthz", "/favicon.ico", "/assets/index.js", "/client.js", "/client.mjs", "/examples", "/examples/",
+     "/examples/three.html"],
+)  # fmt: skip
 async def test_files_and_health_are_open(path: str) -> None:
     asked = Asked(ABROAD)
     assert await asked.ask(path, host="evil.example", origin="http://evil.example:1") == 200
@@ -260,7 +264,7 @@ async def test_files_and_health_are_open(path: str) -> None:
 @pytest.mark.parametrize(
     "path",
     ["/api/v1/status", "/api/v1/model", "/api/v1/recording", "/metrics", "/readyz", "/v1/stream", "/nothing",
-     "/healthz/", "//", "/assets", "/openapi.json"],
+     "/healthz/", "//", "/assets", "/openapi.json", "/client.js/", "/client.json", "/examples.html"],
 )  # fmt: skip
 async def test_everything_else_needs_the_token(path: str) -> None:
     asked = Asked(ABROAD)
