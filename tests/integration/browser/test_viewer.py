@@ -1,4 +1,4 @@
-"""The viewer in a real Chromium: against the real server, and against scripted states of the stream."""
+"""The viewer in Chromium: with a real server, and with a stream that the test writes."""
 
 from __future__ import annotations
 
@@ -27,26 +27,26 @@ GOLDEN: Final = REPOSITORY / "tests" / "golden"
 
 
 class Viewer:
-    """The page, and how a person's eyes and fingers use it."""
+    """A page with the viewer, and what tests do with it."""
 
     def __init__(self, page: Page) -> None:
         self.page = page
         self.errors: list[str] = []
-        self.addresses: list[str] = []
-        self.script: Script | None = None
+        self.requests: list[str] = []
+        self.script: ScriptedStream | None = None
         page.set_default_timeout(TIMEOUT_MS)
         page.on("pageerror", lambda error: self.errors.append(str(error)))
-        page.on("request", lambda request: self.addresses.append(request.url))
+        page.on("request", lambda request: self.requests.append(request.url))
 
     @classmethod
     def launch(cls, browser: Browser, **options: Any) -> Viewer:
         return cls(browser.new_context(**{"viewport": DESKTOP, "reduced_motion": "reduce", **options}).new_page())
 
     def close(self) -> None:
-        """Leave. The page must not have raised, nor asked anyone but its server for anything."""
+        """Close the page. It must not have raised, nor sent a request to another host."""
         self.page.context.close()
         assert self.errors == []
-        assert len({address.split("/")[2] for address in self.addresses}) == 1
+        assert len({address.split("/")[2] for address in self.requests}) == 1
 
     def open(self, url: str) -> Viewer:
         self.page.goto(url)
@@ -57,15 +57,15 @@ class Viewer:
         """Wait until a JavaScript expression holds."""
         self.page.wait_for_function(f"() => {condition}", timeout=TIMEOUT_MS)
 
-    def ask(self, expression: str) -> Any:
+    def evaluate(self, expression: str) -> Any:
         return self.page.evaluate(f"() => {expression}")
 
-    def until_text(self, place: str, text: str) -> None:
-        self.until(f"document.querySelector({place!r}).innerText.includes({text!r})")
+    def until_text(self, selector: str, text: str) -> None:
+        self.until(f"document.querySelector({selector!r}).innerText.includes({text!r})")
 
     def until_moving(self) -> None:
-        """Wait until other poses are drawn than now."""
-        before = self.ask("({ frames: myocast.frames, seq: myocast.pose?.seq ?? -1 })")
+        """Wait until a newer pose has been drawn."""
+        before = self.evaluate("({ frames: myocast.frames, seq: myocast.pose?.seq ?? -1 })")
         self.until(f"myocast.frames > {before['frames']} && (myocast.pose?.seq ?? -1) > {before['seq']}")
 
     def visible(self, selector: str) -> bool:
@@ -80,44 +80,44 @@ def page_is_built() -> None:
     hatch_build.build(REPOSITORY)
 
 
-class Screen:
-    """At most one page at a time, because every open page draws and software drawing is dear."""
+class PageHolder:
+    """Holds at most one open page, because every open page renders and software rendering is slow."""
 
     def __init__(self, browser: Browser) -> None:
         self._browser = browser
-        self._shown: tuple[str, Viewer] | None = None
+        self._open: tuple[str, Viewer] | None = None
 
     def show(self, name: str, make: Callable[[Browser], Viewer]) -> Viewer:
-        """The page of this name if it is the one that is open, else a new one in its place."""
-        if self._shown is None or self._shown[0] != name:
-            self.clear()
-            self._shown = name, make(self._browser)
-        return self._shown[1]
+        """Return the open page if it has this name, else close it and make a new one."""
+        if self._open is None or self._open[0] != name:
+            self.close()
+            self._open = name, make(self._browser)
+        return self._open[1]
 
-    def clear(self) -> None:
-        if self._shown is not None:
-            self._shown[1].close()
-        self._shown = None
+    def close(self) -> None:
+        if self._open is not None:
+            self._open[1].close()
+        self._open = None
 
 
 @pytest.fixture(scope="module")
-def screen() -> Iterator[Screen]:
+def holder() -> Iterator[PageHolder]:
     with chromium() as browser:
-        shown = Screen(browser)
-        yield shown
-        shown.clear()
+        holder = PageHolder(browser)
+        yield holder
+        holder.close()
 
 
 @pytest.fixture
-def viewer(screen: Screen) -> Iterator[OpenViewer]:
+def viewer(holder: PageHolder) -> Iterator[OpenViewer]:
     """Opens a page for one test."""
 
     def make(url: str, **options: Any) -> Viewer:
-        screen.clear()
-        return screen.show(url, lambda browser: Viewer.launch(browser, **options).open(url))
+        holder.close()
+        return holder.show(url, lambda browser: Viewer.launch(browser, **options).open(url))
 
     yield make
-    screen.clear()
+    holder.close()
 
 
 @pytest.fixture(scope="module")
@@ -139,21 +139,21 @@ def locked(console: Console) -> Server:
 
 
 @pytest.fixture
-def page(screen: Screen, demo: Server) -> Viewer:
-    """A page on the demo session, shared by the tests that leave it as they found it."""
-    page = screen.show("demo", lambda browser: Viewer.launch(browser).open(demo.url))
+def page(holder: PageHolder, demo: Server) -> Viewer:
+    """A page on the demo session, shared by the tests that restore its state."""
+    page = holder.show("demo", lambda browser: Viewer.launch(browser).open(demo.url))
     page.until_text("#pill", "Replay")
     page.until_moving()
     return page
 
 
-class Script:
-    """A page whose stream the test writes; the rest of the server is the real one."""
+class ScriptedStream:
+    """A page whose stream the test writes; everything else comes from the real server."""
 
     def __init__(self, browser: Browser, server: Server) -> None:
         self.viewer = Viewer.launch(browser)
         self._sockets: list[WebSocketRoute] = []
-        self.viewer.page.route_web_socket("**/v1/stream**", self._connected)
+        self.viewer.page.route_web_socket("**/v1/stream**", self._on_connect)
         self.viewer.open(server.url)
         self.viewer.until("myocast.phase === 'open'")
 
@@ -161,23 +161,23 @@ class Script:
         for message in messages:
             self._sockets[-1].send(json.dumps(message))
 
-    def _connected(self, socket: WebSocketRoute) -> None:
-        def heard(text: str | bytes) -> None:
+    def _on_connect(self, socket: WebSocketRoute) -> None:
+        def answer_ping(text: str | bytes) -> None:
             socket.send(json.dumps({"type": "pong", "id": json.loads(text)["id"], "t": 1763900000.0}))
 
-        socket.on_message(heard)
+        socket.on_message(answer_ping)
         self._sockets.append(socket)
 
 
 @pytest.fixture
-def script(screen: Screen, demo: Server) -> Script:
-    scripts: list[Script] = []
+def script(holder: PageHolder, demo: Server) -> ScriptedStream:
+    scripts: list[ScriptedStream] = []
 
     def make(browser: Browser) -> Viewer:
-        scripts.append(Script(browser, demo))
+        scripts.append(ScriptedStream(browser, demo))
         return scripts[-1].viewer
 
-    viewer = screen.show("script", make)
+    viewer = holder.show("script", make)
     if scripts:
         viewer.script = scripts[-1]
     assert viewer.script is not None
@@ -204,13 +204,13 @@ def pose(bend: float, hand: str = "right", **more: Any) -> dict[str, Any]:
 
 
 @pytest.mark.browser
-def test_hand_moves_with_the_demo_and_everything_is_in_sight(page: Viewer) -> None:
-    first = page.ask("({ seq: myocast.pose.seq, points: myocast.hand().points, strips: myocast.stripFrames })")
-    picture = page.page.locator("#room canvas").screenshot()
+def test_hand_moves_with_the_demo_and_everything_is_visible(page: Viewer) -> None:
+    first = page.evaluate("({ seq: myocast.pose.seq, points: myocast.hand().points, strips: myocast.stripFrames })")
+    picture = page.page.locator("#scene canvas").screenshot()
     page.until(f"myocast.pose.seq > {first['seq']} + 50 && myocast.stripFrames > {first['strips']} + 2")
     moves = f"myocast.hand().points.some((value, i) => Math.abs(value - {json.dumps(first['points'])}[i]) > 2)"
     page.until(moves)
-    assert page.page.locator("#room canvas").screenshot() != picture
+    assert page.page.locator("#scene canvas").screenshot() != picture
     assert page.page.inner_text("#device-name").startswith("Demo")
     assert page.page.inner_text("#model-name") not in ("", "–", "none")
     units = {"rate": "/s", "age": "ms", "latency": "ms", "error": "mm", "skipped": "", "dropped": ""}
@@ -219,19 +219,19 @@ def test_hand_moves_with_the_demo_and_everything_is_in_sight(page: Viewer) -> No
         assert float(page.page.inner_text(f"#{readout}").removesuffix(unit).replace(",", "")) >= 0
     assert page.page.inner_text("#battery") == "–"
     assert page.visible("#legend")
-    assert page.ask("myocast.samples") > 100
+    assert page.evaluate("myocast.samples") > 100
     assert "adc" in page.page.inner_text("#emg-scale")
 
 
 @pytest.mark.browser
 def test_skin_fits_the_points(page: Viewer) -> None:
-    hand = page.ask("myocast.hand()")
-    flesh, forearm = 24, (38, 32, 110)
+    hand = page.evaluate("myocast.hand()")
+    skin, forearm = 24, (38, 32, 110)
     for axis in range(3):
         points = hand["points"][axis::3]
         low, high = hand["min"][axis], hand["max"][axis]
-        assert min(*points, -forearm[axis] if axis < 2 else 0) - flesh < low < min(points)
-        assert max(points) < high < max(*points, forearm[axis]) + flesh
+        assert min(*points, -forearm[axis] if axis < 2 else 0) - skin < low < min(points)
+        assert max(points) < high < max(*points, forearm[axis]) + skin
 
 
 @pytest.mark.browser
@@ -246,7 +246,7 @@ def test_pause_seek_and_speed(page: Viewer) -> None:
     page.until_text("#position", "0:30")
     page.page.keyboard.press("j")
     page.until_text("#position", "0:25")
-    page.page.locator("#room").focus()
+    page.page.locator("#scene").focus()
     page.page.keyboard.press(" ")
     page.until_text("#pill", "Replay")
     page.until_moving()
@@ -254,7 +254,7 @@ def test_pause_seek_and_speed(page: Viewer) -> None:
     # A key steps from the speed that the server last told, so wait for the server and not only for the control.
     page.page.evaluate("() => { window.myocast.client.on('status', (s) => { window.told = s.replay?.speed; }); }")
     page.page.select_option("#speed", "2")
-    page.page.locator("#room").focus()
+    page.page.locator("#scene").focus()
     page.until("window.told === 2 && document.querySelector('#speed').value === '2'")
     for speed in ("1.5", "1"):
         page.page.keyboard.press("[")
@@ -280,19 +280,19 @@ def test_recording_from_the_page(page: Viewer, console: Console) -> None:
 
 @pytest.mark.browser
 def test_keys(page: Viewer) -> None:
-    page.page.locator("#room").focus()
+    page.page.locator("#scene").focus()
     page.page.keyboard.press("?")
     page.until("document.querySelector('#keys').open")
     assert page.page.locator("#keys kbd").count() > 15
     page.page.keyboard.press("Escape")
     page.until("!document.querySelector('#keys').open")
-    home = page.ask("myocast.camera")
+    home = page.evaluate("myocast.camera")
     for key in ("ArrowLeft", "ArrowUp", "+", "2"):
-        before = page.ask("myocast.camera")
+        before = page.evaluate("myocast.camera")
         page.page.keyboard.press(key)
-        assert page.ask("myocast.camera") != pytest.approx(before), key
+        assert page.evaluate("myocast.camera") != pytest.approx(before), key
     page.page.keyboard.press("0")
-    assert page.ask("myocast.camera") == pytest.approx(home)
+    assert page.evaluate("myocast.camera") == pytest.approx(home)
     for hidden in (False, True, False):
         page.page.keyboard.press("g")
         page.until(f"document.querySelector('#legend').hidden === {str(hidden).lower()}")
@@ -300,28 +300,28 @@ def test_keys(page: Viewer) -> None:
 
 @pytest.mark.browser
 def test_skin_bones_and_both_look_different(page: Viewer) -> None:
-    page.page.locator("#room").focus()
+    page.page.locator("#scene").focus()
     page.page.keyboard.press(" ")
     page.until_text("#pill", "Paused")
     pictures = set()
     for _ in range(3):
         page.page.keyboard.press("b")
-        pictures.add(page.ask("myocast.picture()"))
+        pictures.add(page.evaluate("myocast.picture()"))
     assert len(pictures) == 3
     page.page.keyboard.press(" ")
 
 
 @pytest.mark.browser
-def test_dragging_turns_the_hand_and_the_wheel_brings_it_nearer(page: Viewer) -> None:
-    before = page.ask("myocast.camera")
-    box = page.page.locator("#room canvas").bounding_box()
+def test_dragging_turns_the_hand_and_the_wheel_zooms(page: Viewer) -> None:
+    before = page.evaluate("myocast.camera")
+    box = page.page.locator("#scene canvas").bounding_box()
     assert box is not None
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     page.page.mouse.move(x, y)
     page.page.mouse.down()
     page.page.mouse.move(x + 120, y, steps=4)
     page.page.mouse.up()
-    turned = page.ask("myocast.camera")
+    turned = page.evaluate("myocast.camera")
     assert turned != pytest.approx(before)
     page.page.mouse.wheel(0, -400)
     page.until(f"Math.hypot(...myocast.camera) < {sum(v * v for v in turned) ** 0.5}")
@@ -331,7 +331,7 @@ def test_dragging_turns_the_hand_and_the_wheel_brings_it_nearer(page: Viewer) ->
 
 @pytest.mark.browser
 def test_controls_have_names_and_state_changes_are_announced(page: Viewer) -> None:
-    nameless = page.ask(
+    nameless = page.evaluate(
         "[...document.querySelectorAll('button, input, select, canvas[role], [role=img]')]"
         ".filter((e) => e.checkVisibility() && !(e.getAttribute('aria-label') || e.innerText || e.labels?.length))"
         ".map((e) => e.outerHTML)"
@@ -343,11 +343,11 @@ def test_controls_have_names_and_state_changes_are_announced(page: Viewer) -> No
 
 
 @pytest.mark.browser
-def test_page_comes_back_with_its_server(viewer: OpenViewer, console: Console) -> None:
+def test_page_reconnects_when_the_server_is_back(viewer: OpenViewer, console: Console) -> None:
     server = console.serve("synthetic:")
     page = viewer(server.url)
     page.until_moving()
-    received = page.ask("myocast.received")
+    received = page.evaluate("myocast.received")
     server.stop()
     page.until_text("#notice", "stopped")
     page.until_text("#pill", "Offline")
@@ -361,7 +361,7 @@ def test_page_comes_back_with_its_server(viewer: OpenViewer, console: Console) -
 
 
 @pytest.mark.browser
-def test_token_is_asked_for_and_kept(viewer: OpenViewer, locked: Server) -> None:
+def test_token_is_requested_and_kept(viewer: OpenViewer, locked: Server) -> None:
     page = viewer(locked.url)
     page.until_text("#notice", "asks for a token")
     for token, answer in (("open", "not accepted"), ("sesame", "")):
@@ -379,8 +379,8 @@ def test_token_does_not_stay_in_the_address(viewer: OpenViewer, locked: Server) 
     page = viewer(f"{locked.url}#token=sesame")
     page.until_moving()
     assert page.page.url == locked.url
-    assert page.ask("sessionStorage.getItem('myocast.token')") == "sesame"
-    assert not any("sesame" in address for address in page.addresses)
+    assert page.evaluate("sessionStorage.getItem('myocast.token')") == "sesame"
+    assert not any("sesame" in address for address in page.requests)
 
 
 @pytest.mark.browser
@@ -392,9 +392,9 @@ def test_two_armbands_two_hands(viewer: OpenViewer, console: Console) -> None:
     page.page.locator("#devices button").nth(1).click()
     page.until("myocast.pose?.device === 1")
     page.until_moving()
-    places = page.ask("[myocast.point(0, 0), myocast.point(0, 1)]")
+    places = page.evaluate("[myocast.point(0, 0), myocast.point(0, 1)]")
     assert abs(places[0][0] - places[1][0]) > 80
-    assert page.ask("myocast.hand(0).points.join() !== myocast.hand(1).points.join()")
+    assert page.evaluate("myocast.hand(0).points.join() !== myocast.hand(1).points.join()")
     server.stop()
 
 
@@ -404,7 +404,7 @@ def test_ended_recording_plays_again(viewer: OpenViewer, console: Console, tmp_p
     page = viewer(server.url)
     page.until_text("#pill", "Ended")
     page.until_text("#notice", "has ended")
-    played = page.ask("myocast.samples")
+    played = page.evaluate("myocast.samples")
     page.page.click("#notice-action")
     page.until(f"myocast.samples > {played}")
     page.until_text("#pill", "Ended")
@@ -419,9 +419,9 @@ def test_emg_without_poses(viewer: OpenViewer, console: Console, tmp_path: Path)
     page.until("myocast.samples > 200")
     page.until_text("#emg-scale", "µV")
     assert page.page.inner_text("#model-name") == "none"
-    assert page.ask("myocast.pose") is None
+    assert page.evaluate("myocast.pose") is None
     scale = float(page.page.inner_text("#emg-scale").split()[0].lstrip("±"))
-    assert scale < 1000, "the electrodes' offsets of up to 70 mV are taken out of the picture"
+    assert scale < 1000, "electrode offsets of up to 70 mV are subtracted"
     server.stop()
 
 
@@ -445,7 +445,7 @@ STATES: Final = {
 
 @pytest.mark.browser
 @pytest.mark.parametrize("state", STATES)
-def test_states_in_words(script: Script, state: str) -> None:
+def test_states_in_words(script: ScriptedStream, state: str) -> None:
     word, notice = STATES[state]
     error = {"code": "nan", "message": "the model gave NaN"} if state == "failed" else None
     script.send(hello(uri="myo:", name="Myo"), status(state, error=error, battery=9))
@@ -461,8 +461,8 @@ def test_states_in_words(script: Script, state: str) -> None:
 
 
 @pytest.mark.browser
-def test_pose_rate_is_that_of_their_making_however_they_arrive(script: Script) -> None:
-    """A backlog that comes at once, of poses made 25 a second, of which every other one was passed over."""
+def test_pose_rate_is_the_rate_at_which_poses_were_made(script: ScriptedStream) -> None:
+    """A backlog of poses that arrives at once: made at 25 per second, every other one missing."""
     made = [pose(0.3, seq=2 * n, t=1763900000.0 + 0.08 * n) for n in range(200)]
     page = script.viewer
     script.send(hello(), status("live"))
@@ -476,38 +476,38 @@ def test_pose_rate_is_that_of_their_making_however_they_arrive(script: Script) -
     page.until("rates.at(-1) === '0/s'")
     script.send(pose(0.3, seq=0, t=1763900100.0), pose(0.3, seq=1, t=1763900100.01))
     page.until("rates.length >= 4 && rates.at(-1) === '0/s'")
-    assert page.ask("rates") == ["25/s", "0/s", "100/s", "0/s"]
+    assert page.evaluate("rates") == ["25/s", "0/s", "100/s", "0/s"]
 
 
 @pytest.mark.browser
-def test_left_hand_is_drawn_as_one(script: Script) -> None:
+def test_left_hand_is_drawn_as_one(script: ScriptedStream) -> None:
     script.send(hello(hand="left"), status("live"), pose(0.3, "left"))
     page = script.viewer
     page.until(drawn(0.3, "left"))
-    hand = page.ask("myocast.hand()")
+    hand = page.evaluate("myocast.hand()")
     assert hand["points"] == pytest.approx(make_hand(0.3, "left").tolist(), abs=1e-3)
     assert hand["min"][0] < min(hand["points"][0::3]) < max(hand["points"][0::3]) < hand["max"][0]
-    thumb, pinky = page.ask("[myocast.point(4), myocast.point(20)]")
-    assert thumb[0] < pinky[0], "palm to the eye, a left hand has its thumb at the left"
+    thumb, pinky = page.evaluate("[myocast.point(4), myocast.point(20)]")
+    assert thumb[0] < pinky[0], "palm to the camera, a left hand has its thumb at the left"
 
 
 @pytest.mark.browser
-def test_a_fist_is_shorter_than_an_open_hand(script: Script) -> None:
+def test_a_fist_is_shorter_than_an_open_hand(script: ScriptedStream) -> None:
     page = script.viewer
     script.send(hello(), status("live"))
     lengths = []
     for bend in (0.0, 1.3):
         script.send(pose(bend))
         page.until(drawn(bend, "right"))
-        lengths.append(-page.ask("myocast.hand().min[2]"))
-        thumb, pinky = page.ask("[myocast.point(4), myocast.point(20)]")
-        assert thumb[0] > pinky[0], "palm to the eye, a right hand has its thumb at the right"
-        assert page.ask("myocast.point(9)")[1] < page.ask("myocast.point(0)")[1], "fingers point up"
+        lengths.append(-page.evaluate("myocast.hand().min[2]"))
+        thumb, pinky = page.evaluate("[myocast.point(4), myocast.point(20)]")
+        assert thumb[0] > pinky[0], "palm to the camera, a right hand has its thumb at the right"
+        assert page.evaluate("myocast.point(9)")[1] < page.evaluate("myocast.point(0)")[1], "fingers point up"
     assert lengths[0] > lengths[1] + 40
 
 
 def drawn(bend: float, hand: str) -> str:
-    """That the hand is drawn with this bend, as a JavaScript condition."""
+    """A JavaScript condition: the hand is drawn with this bend."""
     joints = make_hand(bend, "left" if hand == "left" else "right").tolist()
     return f"{json.dumps(joints)}.every((value, i) => Math.abs(value - myocast.hand().points[i]) < 0.01)"
 
@@ -519,7 +519,7 @@ def test_phone_width(viewer: OpenViewer, demo: Server) -> None:
     for width in (390, 360):
         page.page.set_viewport_size({"width": width, "height": 740})
         page.until(f"innerWidth === {width} && document.documentElement.scrollWidth <= {width}")
-        for selector in ("#pill", "#room canvas", "#rate", "#age", "#battery", "#device-name", "#play", "#strips"):
+        for selector in ("#pill", "#scene canvas", "#rate", "#age", "#battery", "#device-name", "#play", "#strips"):
             box = page.page.locator(selector).bounding_box()
             assert box is not None, selector
             assert box["width"] > 8, selector
@@ -528,25 +528,25 @@ def test_phone_width(viewer: OpenViewer, demo: Server) -> None:
 
 
 @pytest.mark.browser
-def test_dark_light_and_the_persons_own_choice(viewer: OpenViewer, demo: Server) -> None:
+def test_dark_and_light_follow_the_system_until_the_user_chooses(viewer: OpenViewer, demo: Server) -> None:
     page = viewer(demo.url, color_scheme="dark")
     background = "getComputedStyle(document.body).backgroundColor"
-    dark = page.ask(background)
+    dark = page.evaluate(background)
     page.page.emulate_media(color_scheme="light")
     page.until(f"{background} !== {dark!r}")
-    light = page.ask(background)
+    light = page.evaluate(background)
     page.page.emulate_media(color_scheme="dark")
     page.until(f"{background} === {dark!r}")
     page.page.click("#theme")
     page.until(f"{background} === {light!r}")
     page.page.reload()
     page.until("window.myocast !== undefined")
-    assert page.ask(background) == light
+    assert page.evaluate(background) == light
 
 
 @pytest.mark.browser
-def test_without_webgl_the_numbers_still_run(screen: Screen, demo: Server) -> None:
-    page = screen.show("no webgl", Viewer.launch)
+def test_values_update_without_webgl(holder: PageHolder, demo: Server) -> None:
+    page = holder.show("no webgl", Viewer.launch)
     page.page.add_init_script(
         "const get = HTMLCanvasElement.prototype.getContext;"
         "HTMLCanvasElement.prototype.getContext = function (kind, ...more) {"
@@ -606,7 +606,18 @@ def test_node_of_the_build_requirements_is_complete() -> None:
     assert int(said.split(".")[0]) >= 10
 
 
-def test_lock_names_no_registry() -> None:
+def test_types_of_the_page(page_is_built: None) -> None:
+    """Vite strips the types without checking them."""
+    folder = REPOSITORY / "service" / "viewer"
+    tsc = folder / "node_modules" / "typescript" / "bin" / "tsc"
+    node = hatch_build.find_node().node
+    result = subprocess.run(
+        [node, tsc, "--noEmit", "--project", folder], capture_output=True, text=True, check=False, timeout=120
+    )
+    assert result.returncode == 0, result.stdout
+
+
+def test_lock_file_names_no_registry() -> None:
     lock = json.loads((REPOSITORY / "service" / "viewer" / "package-lock.json").read_bytes())
     packages = {name: entry for name, entry in lock["packages"].items() if name}
     assert all("integrity" in entry for entry in packages.values())

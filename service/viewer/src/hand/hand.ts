@@ -1,23 +1,26 @@
-/** A hand on the stage: skin, bones, or both, posed by 63 numbers. */
+/** A hand in the scene: skin, bones, or both, posed by 63 values. */
 
 import {
-  Bone, Box3, DetachedBindMode, DynamicDrawUsage, Group, InstancedMesh, LatheGeometry, Matrix4,
-  Skeleton, SkinnedMesh, SphereGeometry, Vector2, Vector3, type BufferGeometry, type Material, type MeshLambertMaterial,
+  Bone, Box3, DetachedBindMode, Group, Matrix4, Skeleton, SkinnedMesh, Vector3,
+  type BufferGeometry, type Material, type MeshLambertMaterial,
 } from "three";
-import { BONES, POINTS, VALUES, type Side } from "@myocast/client";
+import { VALUES, type Side } from "@myocast/client";
 
-import { boneMaterial, shellMaterial, nailMaterial, skinMaterial } from "./materials";
-import { REST } from "./rest";
-import { BONE_COUNT, Rig } from "./rig";
+import { BONE_COUNT } from "./boneFrames";
+import { BoneMeshes } from "./boneMeshes";
+import { nailMaterial, shellMaterial, skinMaterial } from "./materials";
+import { REST_POSE } from "./restPose";
+import { Rig } from "./rig";
 import { makeSkin, type Skin } from "./skin";
 
-export type Look = "skin" | "both" | "bones";
+export type RenderMode = "skin" | "both" | "bones";
 
 const SKIN_COLOR = "#e2a98a";
 
-let shared: Skin | null = null;
+/** Made for the first hand and shared by all. */
+let sharedSkin: Skin | null = null;
 
-/** The posed bones of three's skinning, written by our rig instead of a tree of objects. */
+/** A skeleton whose matrices the rig writes directly, instead of three.js from a tree of bone objects. */
 class RigSkeleton extends Skeleton {
   readonly rig: Rig;
 
@@ -32,79 +35,85 @@ class RigSkeleton extends Skeleton {
   }
 }
 
-/** See the module. Local axes are those of frame `hand`, millimetres. */
+/** Local axes are those of frame `hand`, mm. The meshes are those of a right hand; a left one mirrors the group. */
 export class Hand {
   readonly object = new Group();
-  /** The points as they were last drawn, of the hand's own side. */
-  readonly points = Float32Array.from(REST);
+  /** The points as last drawn, 63 values, of the hand's own side. */
+  readonly points = Float32Array.from(REST_POSE);
 
-  private readonly mirrored = Float32Array.from(REST);
+  private readonly rightPoints = Float32Array.from(REST_POSE);
   private readonly skeleton = new RigSkeleton();
   private readonly skin: SkinnedMesh;
   private readonly nails: SkinnedMesh;
   private readonly shell: SkinnedMesh;
-  private readonly skeletonView: Bones | null;
-  private drawnSide: Side = "right";
+  private readonly bones: BoneMeshes | null;
+  private side: Side = "right";
 
-  constructor(kind: "solid" | "ghost", color = SKIN_COLOR) {
-    shared ??= makeSkin();
+  /** `translucent` = only a see-through shell of this colour, as ground truth is shown. */
+  constructor(kind: "solid" | "translucent", color = SKIN_COLOR) {
+    sharedSkin ??= makeSkin();
     const solid = kind === "solid";
-    this.skin = this.mesh(shared.skin, skinMaterial());
-    this.nails = this.mesh(shared.nails, nailMaterial());
-    this.shell = this.mesh(shared.skin, shellMaterial(color, !solid));
+    this.skin = this.addMesh(sharedSkin.skin, skinMaterial());
+    this.nails = this.addMesh(sharedSkin.nails, nailMaterial());
+    this.shell = this.addMesh(sharedSkin.skin, shellMaterial(color, !solid));
     this.shell.renderOrder = 2;
     for (const mesh of [this.skin, this.nails]) mesh.castShadow = mesh.receiveShadow = true;
-    this.skeletonView = solid ? new Bones() : null;
-    if (this.skeletonView) this.object.add(this.skeletonView.object);
-    this.look(solid ? "skin" : "both");
-    if (!solid) this.skin.visible = this.nails.visible = false;
+    this.bones = solid ? new BoneMeshes() : null;
+    if (this.bones) this.object.add(this.bones.object);
+    this.setRenderMode(solid ? "skin" : "both");
   }
 
   /**
-   * Take a pose.
+   * Show a pose.
    *
-   * @param joints - 63 values, millimetres, points of a hand of this side.
+   * @param joints - 63 values, mm, points of a hand of this side.
    */
-  pose(joints: ArrayLike<number>, side: Side): void {
-    this.drawnSide = side;
+  setPose(joints: ArrayLike<number>, side: Side): void {
+    this.side = side;
     const flip = side === "left" ? -1 : 1;
     for (let i = 0; i < VALUES; i++) {
       this.points[i] = joints[i];
-      this.mirrored[i] = i % 3 === 0 ? joints[i] * flip : joints[i];
+      this.rightPoints[i] = i % 3 === 0 ? joints[i] * flip : joints[i];
     }
     this.object.scale.x = Math.abs(this.object.scale.x) * flip;
-    this.skeleton.rig.pose(this.mirrored);
-    this.skeletonView?.pose(this.mirrored);
+    this.skeleton.rig.setPose(this.rightPoints);
+    this.bones?.setPose(this.rightPoints);
   }
 
-  look(look: Look): void {
-    this.skin.visible = this.nails.visible = look === "skin";
-    this.shell.visible = look === "both";
-    if (this.skeletonView) this.skeletonView.object.visible = look !== "skin";
+  setRenderMode(mode: RenderMode): void {
+    this.skin.visible = this.nails.visible = mode === "skin";
+    this.shell.visible = mode === "both";
+    if (this.bones) this.bones.object.visible = mode !== "skin";
   }
 
-  /** Which way round the hand is; the next pose says it too. */
-  side(side: Side): void {
-    if (side === this.drawnSide) return;
+  /** Mirror the shown pose to this side. */
+  setSide(side: Side): void {
+    if (side === this.side) return;
     for (let i = 0; i < VALUES; i += 3) this.points[i] *= -1;
-    this.pose(this.points, side);
+    this.setPose(this.points, side);
   }
 
-  /** Colour of a see-through hand. */
-  tint(color: string): void {
+  /** Set the colour of the see-through shell. */
+  setColor(color: string): void {
     (this.shell.material as MeshLambertMaterial).color.set(color);
   }
 
-  /** Box around the skin as it is posed now, in the axes of frame `hand`. */
+  /** Position of a point in the scene. Needs up-to-date world matrices. */
+  worldPosition(point: number, out: Vector3): Vector3 {
+    return out.fromArray(this.rightPoints, point * 3).applyMatrix4(this.object.matrixWorld);
+  }
+
+  /** Bounding box of the posed skin in frame `hand`. */
   bounds(): Box3 {
     const box = new Box3();
     const point = new Vector3();
-    for (let v = 0; v < this.skin.geometry.getAttribute("position").count; v++) box.expandByPoint(this.posed(v, point));
-    return this.drawnSide === "right" ? box : box.applyMatrix4(new Matrix4().makeScale(-1, 1, 1));
+    const vertices = this.skin.geometry.getAttribute("position").count;
+    for (let v = 0; v < vertices; v++) box.expandByPoint(this.posedVertex(v, point));
+    return this.side === "right" ? box : box.applyMatrix4(new Matrix4().makeScale(-1, 1, 1));
   }
 
-  /** Where the bones have carried a vertex of the skin, as the graphics card computes it. */
-  private posed(vertex: number, out: Vector3): Vector3 {
+  /** Position of a skin vertex after skinning, computed as the vertex shader does. */
+  private posedVertex(vertex: number, out: Vector3): Vector3 {
     const { position, skinIndex, skinWeight } = this.skin.geometry.attributes;
     const { matrices } = this.skeleton.rig;
     const rest = [position.getX(vertex), position.getY(vertex), position.getZ(vertex), 1];
@@ -121,7 +130,7 @@ export class Hand {
     return out;
   }
 
-  private mesh(geometry: BufferGeometry, material: Material): SkinnedMesh {
+  private addMesh(geometry: BufferGeometry, material: Material): SkinnedMesh {
     const mesh = new SkinnedMesh(geometry, material);
     mesh.bindMode = DetachedBindMode;
     mesh.bind(this.skeleton, new Matrix4());
@@ -129,64 +138,4 @@ export class Hand {
     this.object.add(mesh);
     return mesh;
   }
-}
-
-/** The 20 bones and 21 joints as solid shapes. */
-class Bones {
-  readonly object = new Group();
-  private readonly shafts: InstancedMesh;
-  private readonly joints: InstancedMesh;
-  private readonly matrix = new Matrix4();
-  private readonly from = new Vector3();
-  private readonly along = new Vector3();
-  private readonly side = new Vector3();
-  private readonly up = new Vector3();
-
-  constructor() {
-    const material = boneMaterial();
-    this.shafts = new InstancedMesh(shaft(), material, BONES.length);
-    this.joints = new InstancedMesh(new SphereGeometry(1, 20, 14), material, POINTS);
-    for (const mesh of [this.shafts, this.joints]) {
-      mesh.instanceMatrix.setUsage(DynamicDrawUsage);
-      mesh.frustumCulled = false;
-      mesh.castShadow = true;
-      this.object.add(mesh);
-    }
-  }
-
-  pose(points: ArrayLike<number>): void {
-    for (let i = 0; i < BONES.length; i++) this.bone(i, points);
-    for (let i = 0; i < POINTS; i++) {
-      const r = JOINT_RADII[i];
-      this.matrix.makeScale(r, r, r).setPosition(points[i * 3], points[i * 3 + 1], points[i * 3 + 2]);
-      this.joints.setMatrixAt(i, this.matrix);
-    }
-    this.shafts.instanceMatrix.needsUpdate = this.joints.instanceMatrix.needsUpdate = true;
-  }
-
-  private bone(i: number, points: ArrayLike<number>): void {
-    const from = BONES[i][0];
-    const to = BONES[i][1];
-    this.from.fromArray(points as number[], from * 3);
-    this.along.fromArray(points as number[], to * 3).sub(this.from);
-    const r = JOINT_RADII[to];
-    this.side.set(0, 1, 0).cross(this.along);
-    if (this.side.lengthSq() < 1e-6) this.side.set(1, 0, 0);
-    this.side.setLength(r);
-    this.up.copy(this.along).cross(this.side).setLength(r);
-    this.matrix.makeBasis(this.side, this.along, this.up).setPosition(this.from);
-    this.shafts.setMatrixAt(i, this.matrix);
-  }
-}
-
-const JOINT_RADII: readonly number[] = Array.from({ length: POINTS }, (_, i) =>
-  i === 0 ? 7.5 : [3.4, 5.4, 4.7, 4][i % 4] * (i < 5 ? 1.12 : i > 16 ? 0.88 : 1),
-);
-
-/** A bone of length 1 along +Y: thick ends, a waist. */
-function shaft(): LatheGeometry {
-  const profile = [
-    [0.02, 0], [0.75, 0.04], [0.78, 0.1], [0.55, 0.24], [0.44, 0.5], [0.5, 0.76], [0.7, 0.9], [0.68, 0.96], [0.02, 1],
-  ].map(([r, y]) => new Vector2(r, y));
-  return new LatheGeometry(profile, 18);
 }

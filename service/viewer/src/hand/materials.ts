@@ -1,20 +1,20 @@
-/** What skin, nails, bones and the ghost are made of. */
+/** Materials of skin, nails, bones and the translucent shell. */
 
 import { MeshLambertMaterial, MeshPhongMaterial } from "three";
 
-/** Light wraps around skin and comes out redder, because it travels inside before it leaves. */
+/** Skin with approximate subsurface scattering: light wraps around the surface and turns redder there. */
 export function skinMaterial(): MeshPhongMaterial {
   const material = new MeshPhongMaterial({ vertexColors: true, specular: 0x2e2824, shininess: 16 });
   material.onBeforeCompile = (shader) => {
     shader.fragmentShader = shader.fragmentShader
-      .replace("#include <lights_phong_pars_fragment>", `#include <lights_phong_pars_fragment>\n${WRAP}`)
-      .replace("#include <opaque_fragment>", `${RIM}\n#include <opaque_fragment>`);
+      .replace("#include <lights_phong_pars_fragment>", `#include <lights_phong_pars_fragment>\n${WRAPPED_LIGHT}`)
+      .replace("#include <opaque_fragment>", `${RIM_LIGHT}\n#include <opaque_fragment>`);
   };
   return material;
 }
 
-// Replaces three's direct light: the terminator is soft, and softest in red.
-const WRAP = `
+// Replaces the direct light of three.js by wrapped diffuse light, which reaches furthest in red.
+const WRAPPED_LIGHT = `
 #undef RE_Direct
 void RE_Direct_Skin(const in IncidentLight directLight, const in vec3 geometryPosition, const in vec3 geometryNormal,
     const in vec3 geometryViewDir, const in vec3 geometryClearcoatNormal, const in BlinnPhongMaterial material,
@@ -30,7 +30,7 @@ void RE_Direct_Skin(const in IncidentLight directLight, const in vec3 geometryPo
 #define RE_Direct RE_Direct_Skin
 `;
 
-const RIM = `
+const RIM_LIGHT = `
 float rim = pow(1.0 - saturate(dot(normalize(normal), normalize(vViewPosition))), 3.0);
 outgoingLight += diffuseColor.rgb * vec3(1.0, 0.86, 0.8) * rim * 0.22;
 `;
@@ -43,8 +43,12 @@ export function boneMaterial(): MeshPhongMaterial {
   return new MeshPhongMaterial({ color: 0xf4ecdc, specular: 0x222222, shininess: 24 });
 }
 
-/** A see-through shell, bright at its outline. A ghost's ends at the wrist, where the other hand's forearm is. */
-export function shellMaterial(color: string, ends: boolean): MeshLambertMaterial {
+/**
+ * A see-through shell, brightest at its outline.
+ *
+ * @param fadeForearm - fade out at the wrist, so that an overlaid hand leaves the other hand's forearm visible.
+ */
+export function shellMaterial(color: string, fadeForearm: boolean): MeshLambertMaterial {
   const material = new MeshLambertMaterial({ color, transparent: true, depthWrite: false });
   material.onBeforeCompile = (shader) => {
     shader.vertexShader = shader.vertexShader
@@ -52,7 +56,7 @@ export function shellMaterial(color: string, ends: boolean): MeshLambertMaterial
       .replace("#include <begin_vertex>", "#include <begin_vertex>\nrestZ = position.z;");
     shader.fragmentShader = shader.fragmentShader
       .replace("#include <common>", "#include <common>\nvarying float restZ;")
-      .replace("#include <opaque_fragment>", `${SHELL}${ends ? FADE : ""}\n#include <opaque_fragment>`);
+      .replace("#include <opaque_fragment>", `${SHELL}${fadeForearm ? FOREARM_FADE : ""}\n#include <opaque_fragment>`);
   };
   return material;
 }
@@ -63,4 +67,4 @@ outgoingLight = diffuseColor.rgb * (0.5 + 0.5 * facing);
 diffuseColor.a = opacity * (0.1 + 0.85 * pow(1.0 - facing, 2.0));
 `;
 
-const FADE = "diffuseColor.a *= 1.0 - smoothstep(-28.0, 0.0, restZ);";
+const FOREARM_FADE = "diffuseColor.a *= 1.0 - smoothstep(-28.0, 0.0, restZ);";

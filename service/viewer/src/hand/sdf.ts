@@ -1,9 +1,9 @@
-/** The shape of the hand at rest, as a signed distance: negative inside, millimetres. */
+/** Signed distance functions of the hand at rest: mm, negative inside. */
 
-import { FOREARM, RADII, REST } from "./rest";
+import { FOREARM, SKIN_RADII, REST_POSE } from "./restPose";
 
-/** Distance to a cone between two balls. After Inigo Quilez, "round cone", iquilezles.org/articles/distfunctions. */
-export class RoundCone {
+/** A cone with spherical ends of two radii. After Inigo Quilez, "round cone", iquilezles.org/articles/distfunctions. */
+class RoundCone {
   private readonly bx: number;
   private readonly by: number;
   private readonly bz: number;
@@ -50,19 +50,19 @@ export class RoundCone {
   }
 }
 
-/** A union whose seam is rounded over `k` millimetres. */
-export function blend(a: number, b: number, k: number): number {
+/** Union of two shapes whose seam is rounded over `k` mm. */
+function smoothUnion(a: number, b: number, k: number): number {
   const h = Math.max(k - Math.abs(a - b), 0) / k;
   return Math.min(a, b) - h * h * k * 0.25;
 }
 
-/** Away from `b`, rounded over `k`. */
-function carve(a: number, b: number, k: number): number {
-  return -blend(-a, b, k);
+/** Shape `a` without shape `b`, the edge rounded over `k` mm. */
+function smoothDifference(a: number, b: number, k: number): number {
+  return -smoothUnion(-a, b, k);
 }
 
 function cone(from: number, to: number, r1: number, r2: number, dy1 = 0, dy2 = 0): RoundCone {
-  const p = REST;
+  const p = REST_POSE;
   return new RoundCone(
     p[from * 3], p[from * 3 + 1] + dy1, p[from * 3 + 2],
     p[to * 3], p[to * 3 + 1] + dy2, p[to * 3 + 2],
@@ -70,7 +70,7 @@ function cone(from: number, to: number, r1: number, r2: number, dy1 = 0, dy2 = 0
   );
 }
 
-/** A finger from its first movable joint to the tip; the tip's ball ends a little beyond the tip point. */
+/** A finger from its first movable joint to the tip. Its surface ends slightly beyond the tip point. */
 class Finger {
   private readonly cones: RoundCone[];
   private readonly pad: RoundCone;
@@ -78,13 +78,13 @@ class Finger {
   constructor(first: number, thumb: boolean) {
     const [a, b, c, d] = [first, first + 1, first + 2, first + 3];
     this.cones = [
-      cone(a, b, RADII[a] * (thumb ? 1 : 0.86), RADII[b] * (thumb ? 0.96 : 1), thumb ? 0 : -1.5, 0),
-      cone(b, c, RADII[b] * 0.98, RADII[c]),
-      cone(c, d, RADII[c] * 0.97, RADII[d], 0, 0.6),
+      cone(a, b, SKIN_RADII[a] * (thumb ? 1 : 0.86), SKIN_RADII[b] * (thumb ? 0.96 : 1), thumb ? 0 : -1.5, 0),
+      cone(b, c, SKIN_RADII[b] * 0.98, SKIN_RADII[c]),
+      cone(c, d, SKIN_RADII[c] * 0.97, SKIN_RADII[d], 0, 0.6),
     ];
-    const p = REST;
+    const p = REST_POSE;
     const at = (t: number, i: number): number => p[c * 3 + i] * (1 - t) + p[d * 3 + i] * t;
-    const r = RADII[d] * 0.94;
+    const r = SKIN_RADII[d] * 0.94;
     this.pad = new RoundCone(
       at(0.4, 0), at(0.4, 1) - 1.8, at(0.4, 2),
       at(0.92, 0), at(0.92, 1) - 1.2, at(0.92, 2),
@@ -94,19 +94,19 @@ class Finger {
 
   distance(x: number, y: number, z: number): number {
     let d = this.cones[0].distance(x, y, z);
-    d = blend(d, this.cones[1].distance(x, y, z), 3);
-    d = blend(d, this.cones[2].distance(x, y, z), 3);
-    return blend(d, this.pad.distance(x, y, z), 3);
+    d = smoothUnion(d, this.cones[1].distance(x, y, z), 3);
+    d = smoothUnion(d, this.cones[2].distance(x, y, z), 3);
+    return smoothUnion(d, this.pad.distance(x, y, z), 3);
   }
 }
 
 const FINGERS: readonly Finger[] = [1, 5, 9, 13, 17].map((first) => new Finger(first, first === 1));
 
 const METACARPALS: readonly RoundCone[] = [
-  new RoundCone(-12, -4, -11, REST[15], REST[16] - 2, REST[17], 12.5, 12.6),
-  new RoundCone(-4, -3.5, -10, REST[27], REST[28] - 2, REST[29], 13, 12.8),
-  new RoundCone(5, -3.5, -10, REST[39], REST[40] - 2, REST[41], 13, 12.3),
-  new RoundCone(13, -4, -11, REST[51], REST[52] - 1, REST[53], 12.5, 11.2),
+  new RoundCone(-12, -4, -11, REST_POSE[15], REST_POSE[16] - 2, REST_POSE[17], 12.5, 12.6),
+  new RoundCone(-4, -3.5, -10, REST_POSE[27], REST_POSE[28] - 2, REST_POSE[29], 13, 12.8),
+  new RoundCone(5, -3.5, -10, REST_POSE[39], REST_POSE[40] - 2, REST_POSE[41], 13, 12.3),
+  new RoundCone(13, -4, -11, REST_POSE[51], REST_POSE[52] - 1, REST_POSE[53], 12.5, 11.2),
 ];
 const THENAR = new RoundCone(-15, -10, -20, -34, -17, -50, 15, 12.5);
 const HYPOTHENAR = new RoundCone(18, -9, -18, 33, -9, -56, 13, 11);
@@ -114,22 +114,22 @@ const PADS = new RoundCone(-22, -10, -82, 34, -9, -70, 7.5, 7);
 const HOLLOW = new RoundCone(3, -30, -38, 6, -29, -62, 12, 11);
 
 /** Signed distance to one finger (0 = thumb). */
-export function finger(index: number, x: number, y: number, z: number): number {
+export function fingerDistance(index: number, x: number, y: number, z: number): number {
   return FINGERS[index].distance(x, y, z);
 }
 
-/** Signed distance to the palm with its pads. */
-export function palm(x: number, y: number, z: number): number {
+/** Signed distance to the palm. */
+export function palmDistance(x: number, y: number, z: number): number {
   let d = METACARPALS[0].distance(x, y, z);
-  for (let i = 1; i < 4; i++) d = blend(d, METACARPALS[i].distance(x, y, z), 9);
-  d = blend(d, THENAR.distance(x, y, z), 12);
-  d = blend(d, HYPOTHENAR.distance(x, y, z), 12);
-  d = blend(d, PADS.distance(x, y, z), 8);
-  return carve(d, HOLLOW.distance(x, y, z), 14);
+  for (let i = 1; i < 4; i++) d = smoothUnion(d, METACARPALS[i].distance(x, y, z), 9);
+  d = smoothUnion(d, THENAR.distance(x, y, z), 12);
+  d = smoothUnion(d, HYPOTHENAR.distance(x, y, z), 12);
+  d = smoothUnion(d, PADS.distance(x, y, z), 8);
+  return smoothDifference(d, HOLLOW.distance(x, y, z), 14);
 }
 
-/** Signed distance (to first order) to the forearm's stump. */
-export function forearm(x: number, y: number, z: number): number {
+/** Signed distance (to first order) to the visible part of the forearm. */
+export function forearmDistance(x: number, y: number, z: number): number {
   const t = Math.min(Math.max((z - FOREARM.from) / (FOREARM.to - FOREARM.from), 0), 1);
   const s = t * t * (3 - 2 * t) * 0.6 + t * 0.4;
   const w = FOREARM.width[0] + (FOREARM.width[1] - FOREARM.width[0]) * s;
@@ -142,9 +142,9 @@ export function forearm(x: number, y: number, z: number): number {
 }
 
 /** Signed distance to the whole hand. */
-export function hand(x: number, y: number, z: number): number {
-  let d = blend(palm(x, y, z), forearm(x, y, z), 20);
-  d = blend(d, finger(0, x, y, z), 10);
-  for (let i = 1; i < 5; i++) d = blend(d, finger(i, x, y, z), 5.5);
+export function handDistance(x: number, y: number, z: number): number {
+  let d = smoothUnion(palmDistance(x, y, z), forearmDistance(x, y, z), 20);
+  d = smoothUnion(d, fingerDistance(0, x, y, z), 10);
+  for (let i = 1; i < 5; i++) d = smoothUnion(d, fingerDistance(i, x, y, z), 5.5);
   return d;
 }

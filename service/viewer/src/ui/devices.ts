@@ -1,6 +1,6 @@
-/** Names of armband and model, and the switch between several armbands. */
+/** The names of armband and model, and the tabs that select one of several armbands. */
 
-import type { Desk } from "../desk";
+import type { Store } from "../store";
 import { element, setHidden, setText } from "./dom";
 
 export class DevicesView {
@@ -9,12 +9,12 @@ export class DevicesView {
   private readonly tabs = element<HTMLElement>("devices");
 
   constructor(
-    private readonly desk: Desk,
+    private readonly store: Store,
     private readonly onSelect: (index: number) => void,
   ) {}
 
   show(): void {
-    const { entry } = this.desk.current;
+    const { entry } = this.store.current;
     const name = entry.device ? entry.device.name || entry.device.uri : "–";
     setText(this.device, name);
     this.device.title = entry.device ? `${entry.device.uri} · ${entry.device.hand} hand` : "";
@@ -27,7 +27,7 @@ export class DevicesView {
   }
 
   private showTabs(): void {
-    const { devices, selected } = this.desk;
+    const { devices, selected } = this.store;
     setHidden(this.tabs, devices.length < 2);
     while (this.tabs.children.length > devices.length) this.tabs.lastElementChild?.remove();
     while (this.tabs.children.length < devices.length) this.addTab(this.tabs.children.length);

@@ -1,6 +1,6 @@
-/** The page's elements by id, and small helpers that touch the document only when something changed. */
+/** Access to the page's elements; the setters write to the document only when a value changed. */
 
-/** @throws Error - the page and its script do not belong together. */
+/** @throws Error - index.html has no element of this id. */
 export function element<T extends Element>(id: string): T {
   const found = document.getElementById(id);
   if (!found) throw new Error(`the page has no element #${id}`);

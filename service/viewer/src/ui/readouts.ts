@@ -1,17 +1,22 @@
-/** The numbers that are always in sight. */
+/** The row of measured values. */
 
-import type { Desk, DeviceView } from "../desk";
+import type { Store, DeviceState } from "../store";
 import { element, setData, setHidden, setText } from "./dom";
 import { milliseconds } from "./format";
 
-const FRESH_MS = 3000;
+/** How long a counter is highlighted after it grew, ms. */
+const HIGHLIGHT_MS = 3000;
+/** Latencies above this are highlighted, ms. */
+const SLOW_MS = 150;
+const BATTERY_WARN_PERCENT = 20;
+const BATTERY_BAD_PERCENT = 10;
 
-/** A value with its unit in small print. */
-class Cell {
+/** One value with its unit. */
+class Readout {
   private readonly value = document.createTextNode("–");
   private readonly unit = document.createElement("small");
-  private counted = 0;
-  private grownAt = -Infinity;
+  private lastCount = 0;
+  private grownAtMs = -Infinity;
 
   constructor(private readonly target: HTMLElement) {
     target.replaceChildren(this.value, this.unit);
@@ -23,64 +28,64 @@ class Cell {
     setData(this.target, "tone", tone);
   }
 
-  /** A count that should not grow: it stands out for a while after it did. */
-  count(value: number): void {
+  /** Show a counter of losses, highlighted for a while after it grew. */
+  setCount(value: number): void {
     const now = performance.now();
-    if (value > this.counted && this.value.data !== "–") this.grownAt = now;
-    this.counted = value;
-    this.set(value.toLocaleString("en"), "", now - this.grownAt < FRESH_MS ? "warn" : "");
+    if (value > this.lastCount && this.value.data !== "–") this.grownAtMs = now;
+    this.lastCount = value;
+    this.set(value.toLocaleString("en"), "", now - this.grownAtMs < HIGHLIGHT_MS ? "warn" : "");
   }
 
-  none(): void {
+  clear(): void {
     this.set("–");
   }
 }
 
-/** See the module. Updated a few times a second, so that digits can be read. */
+/** Averages over each update interval, so that the digits stay readable. */
 export class Readouts {
-  private readonly rate = cell("rate");
-  private readonly age = cell("age");
-  private readonly latency = cell("latency");
-  private readonly skipped = cell("skipped");
-  private readonly dropped = cell("dropped");
-  private readonly battery = cell("battery");
-  private readonly error = cell("error");
+  private readonly rate = readout("rate");
+  private readonly age = readout("age");
+  private readonly latency = readout("latency");
+  private readonly skipped = readout("skipped");
+  private readonly dropped = readout("dropped");
+  private readonly battery = readout("battery");
+  private readonly error = readout("error");
   private readonly errorCell = element<HTMLElement>("error-cell");
 
-  show(desk: Desk): void {
-    const device = desk.current;
-    if (!desk.online) {
-      for (const cell of [this.rate, this.age, this.latency, this.battery, this.dropped]) cell.none();
+  show(store: Store): void {
+    const device = store.current;
+    if (!store.online) {
+      for (const readout of [this.rate, this.age, this.latency, this.battery, this.dropped]) readout.clear();
       return;
     }
-    const rate = device.pace.perSecond;
+    const rate = device.poseRate.perSecond;
     if (device.entry.model) this.rate.set(rate.toFixed(rate < 10 && rate > 0 ? 1 : 0), "/s");
-    else this.rate.none();
-    this.milliseconds(this.age, device.age.take());
-    this.milliseconds(this.latency, device.screen.take());
-    this.skipped.count(device.skipped);
-    this.dropped.count(device.status?.dropped ?? 0);
-    this.charge(device.status?.battery ?? null);
-    this.offTruth(device);
+    else this.rate.clear();
+    this.showLatency(this.age, device.ageMs.take());
+    this.showLatency(this.latency, device.latencyMs.take());
+    this.skipped.setCount(device.skippedWindows);
+    this.dropped.setCount(device.status?.dropped ?? 0);
+    this.showBattery(device.status?.battery ?? null);
+    this.showError(device);
   }
 
-  private milliseconds(cell: Cell, value: number | null): void {
-    if (value !== null) cell.set(milliseconds(value), "ms", value > 150 ? "warn" : "");
+  private showLatency(readout: Readout, value: number | null): void {
+    if (value !== null) readout.set(milliseconds(value), "ms", value > SLOW_MS ? "warn" : "");
   }
 
-  private charge(percent: number | null): void {
-    if (percent === null) this.battery.none();
-    else this.battery.set(String(percent), "%", percent <= 10 ? "bad" : percent <= 20 ? "warn" : "");
+  private showBattery(percent: number | null): void {
+    if (percent === null) this.battery.clear();
+    else this.battery.set(String(percent), "%", percent <= BATTERY_BAD_PERCENT ? "bad" : percent <= BATTERY_WARN_PERCENT ? "warn" : "");
   }
 
-  private offTruth(device: DeviceView): void {
-    const known = device.pose !== null && device.pose.truth !== null;
-    setHidden(this.errorCell, !known);
-    const error = device.error.take();
-    if (known && error !== null) this.error.set(error.toFixed(1), "mm");
+  private showError(device: DeviceState): void {
+    const hasTruth = device.pose !== null && device.pose.truth !== null;
+    setHidden(this.errorCell, !hasTruth);
+    const error = device.errorMm.take();
+    if (hasTruth && error !== null) this.error.set(error.toFixed(1), "mm");
   }
 }
 
-function cell(id: string): Cell {
-  return new Cell(element<HTMLElement>(id));
+function readout(id: string): Readout {
+  return new Readout(element<HTMLElement>(id));
 }

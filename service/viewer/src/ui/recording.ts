@@ -1,8 +1,8 @@
-/** The record button, with the recording's name, length and size. */
+/** The record button, and the name, length and size of the running recording. */
 
 import { ApiError, type RecordingAction } from "@myocast/client";
 
-import type { Desk } from "../desk";
+import type { Store } from "../store";
 import { element, setData, setHidden, setText } from "./dom";
 import { bytes, duration } from "./format";
 
@@ -18,7 +18,7 @@ export class RecordingView {
   private busy = false;
 
   constructor(
-    private readonly desk: Desk,
+    private readonly store: Store,
     private readonly send: (action: RecordingAction) => Promise<unknown>,
   ) {
     this.form.addEventListener("submit", (event) => {
@@ -27,9 +27,9 @@ export class RecordingView {
     });
   }
 
-  /** Start, or stop what runs. */
+  /** Start a recording, or stop the running one. */
   async toggle(): Promise<void> {
-    if (this.busy || !this.desk.online || !this.form.reportValidity()) return;
+    if (this.busy || !this.store.online || !this.form.reportValidity()) return;
     this.busy = true;
     const name = this.name.value.trim();
     const start: RecordingAction = name ? { action: "start", name } : { action: "start" };
@@ -38,7 +38,7 @@ export class RecordingView {
       this.name.value = "";
       setHidden(this.error, true);
     } catch (error) {
-      setText(this.error, error instanceof ApiError ? error.message : "The server did not answer.");
+      setText(this.error, error instanceof ApiError ? error.message : "The server did not respond.");
       setHidden(this.error, false);
     } finally {
       this.busy = false;
@@ -51,13 +51,13 @@ export class RecordingView {
     setHidden(this.idle, recording !== null);
     setHidden(this.running, recording === null);
     setText(this.button.querySelector("span") as HTMLElement, recording ? "Stop" : "Record");
-    this.button.disabled = !this.desk.online;
+    this.button.disabled = !this.store.online;
     if (!recording) return;
     setText(this.title, recording.name);
     setText(this.size, `${duration(recording.seconds)} · ${bytes(recording.bytes)}`);
   }
 
   private get recording() {
-    return this.desk.devices.find((device) => device.status?.recording)?.status?.recording ?? null;
+    return this.store.devices.find((device) => device.status?.recording)?.status?.recording ?? null;
   }
 }

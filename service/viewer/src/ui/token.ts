@@ -1,12 +1,12 @@
-/** The access token: from the address's fragment, kept for this tab, never left in the address bar. */
+/** The access token: taken from the URL's fragment, removed from the address bar, kept for this tab. */
 
-const KEY = "myocast.token";
+const STORAGE_KEY = "myocast.token";
 
-/** Take a token out of `#token=T` (and out of the address bar), or the one that this tab kept. */
+/** The token of `#token=T`, which is removed from the address bar and kept, or the one kept before. */
 export function takeToken(): string | null {
   const fragment = new URLSearchParams(location.hash.slice(1));
   const given = fragment.get("token");
-  if (given === null) return sessionStorage.getItem(KEY);
+  if (given === null) return sessionStorage.getItem(STORAGE_KEY);
   fragment.delete("token");
   const rest = fragment.toString();
   history.replaceState(history.state, "", `${location.pathname}${location.search}${rest ? `#${rest}` : ""}`);
@@ -15,5 +15,5 @@ export function takeToken(): string | null {
 }
 
 export function keepToken(token: string): void {
-  sessionStorage.setItem(KEY, token);
+  sessionStorage.setItem(STORAGE_KEY, token);
 }

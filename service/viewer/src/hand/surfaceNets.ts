@@ -1,4 +1,7 @@
-/** Surface nets: a smooth, even mesh of the zero level of a distance function. */
+/** Surface nets: meshes the zero level of a signed distance function.
+ *
+ * Our own, because the npm packages for it (isosurface, surface-nets) are no longer maintained, and marching cubes,
+ * which three.js has, makes thin triangles that show under smooth shading. */
 
 export type Field = (x: number, y: number, z: number) => number;
 
@@ -10,16 +13,17 @@ export interface Surface {
 
 type Bounds = readonly [min: readonly [number, number, number], max: readonly [number, number, number]];
 
+/** Cells per side of a block; blocks far from the surface are sampled once. */
 const BLOCK = 4;
 
 /**
  * Mesh the surface of `field` inside `bounds`.
  *
- * One vertex per cell that the surface crosses, then moved onto the surface along the gradient
+ * One vertex per cell that the surface crosses, moved onto the surface along the gradient
  * (Gibson, "Constrained elastic surface nets", 1998).
  *
- * @param field - a signed distance, negative inside; it may be wrong by a factor below 2.
- * @param step - edge of a cell, same unit as the bounds.
+ * @param field - a signed distance, negative inside; may deviate from the true distance by a factor below 2.
+ * @param step - edge of a cell, in the unit of the bounds.
  */
 export function surfaceNets(field: Field, bounds: Bounds, step: number): Surface {
   const grid = new Grid(field, bounds, step);
@@ -27,7 +31,7 @@ export function surfaceNets(field: Field, bounds: Bounds, step: number): Surface
   const cells = grid.vertices(vertices);
   const indices = grid.quads(cells);
   const positions = new Float32Array(vertices);
-  const normals = settle(field, positions, step);
+  const normals = projectVertices(field, positions, step);
   return { positions, normals, indices: new Uint32Array(indices) };
 }
 
@@ -54,7 +58,7 @@ class Grid {
     return i + this.nx * (j + this.ny * k);
   }
 
-  // Blocks that the surface cannot cross are filled with the value at their middle.
+  // A block that the surface cannot cross is filled with the value at its centre.
   private sample(field: Field): void {
     const [x0, y0, z0] = this.bounds[0];
     const h = this.step;
@@ -72,7 +76,7 @@ class Grid {
         }
   }
 
-  /** Adds one vertex per crossed cell to `out`; returns the vertex of each cell, -1 for none. */
+  /** Append one vertex per crossed cell to `out`; returns the vertex index of each cell, -1 for none. */
   vertices(out: number[]): Int32Array {
     const cells = new Int32Array(this.values.length).fill(-1);
     for (let k = 0; k < this.nz - 1; k++)
@@ -103,7 +107,7 @@ class Grid {
     return true;
   }
 
-  /** Two triangles for each grid edge that the surface crosses. */
+  /** Indices of two triangles for each grid edge that the surface crosses. */
   quads(cells: Int32Array): number[] {
     const out: number[] = [];
     const { nx, ny } = this;
@@ -126,15 +130,15 @@ class Grid {
   }
 }
 
-// Corners are numbered by their bits: 1 = x, 2 = y, 4 = z.
+// Pairs of cell corners; the bits of a corner's number are its offset: 1 = x, 2 = y, 4 = z.
 const EDGES: readonly (readonly [number, number])[] = [
   [0, 1], [2, 3], [4, 5], [6, 7],
   [0, 2], [1, 3], [4, 6], [5, 7],
   [0, 4], [1, 5], [2, 6], [3, 7],
 ];
 
-/** Move every vertex onto the surface; returns the outward normals. */
-function settle(field: Field, positions: Float32Array, step: number): Float32Array {
+/** Move every vertex onto the surface, in place; returns the outward normals. */
+function projectVertices(field: Field, positions: Float32Array, step: number): Float32Array {
   const normals = new Float32Array(positions.length);
   const e = step * 0.25;
   for (let v = 0; v < positions.length; v += 3) {
@@ -143,12 +147,12 @@ function settle(field: Field, positions: Float32Array, step: number): Float32Arr
       const gx = field(x + e, y, z) - field(x - e, y, z);
       const gy = field(x, y + e, z) - field(x, y - e, z);
       const gz = field(x, y, z + e) - field(x, y, z - e);
-      const steep = Math.hypot(gx, gy, gz) || 1;
-      normals[v] = gx / steep;
-      normals[v + 1] = gy / steep;
-      normals[v + 2] = gz / steep;
+      const slope = Math.hypot(gx, gy, gz) || 1;
+      normals[v] = gx / slope;
+      normals[v + 1] = gy / slope;
+      normals[v + 2] = gz / slope;
       if (round === 2) break;
-      const move = Math.max(Math.min((field(x, y, z) * 2 * e) / steep, step), -step);
+      const move = Math.max(Math.min((field(x, y, z) * 2 * e) / slope, step), -step);
       positions[v] -= normals[v] * move;
       positions[v + 1] -= normals[v + 1] * move;
       positions[v + 2] -= normals[v + 2] * move;

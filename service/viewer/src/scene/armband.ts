@@ -1,26 +1,27 @@
-/** The band on the forearm: eight pods that light up with the eight channels. */
+/** The armband on the forearm: eight pods whose lights show the activity of the eight channels. */
 
 import {
   BoxGeometry, BufferGeometry, Color, CylinderGeometry, ExtrudeGeometry, Group, Mesh, MeshPhongMaterial, Shape,
 } from "three";
 import { CHANNELS } from "@myocast/client";
 
-import { FOREARM } from "../hand/rest";
+import { FOREARM } from "../hand/restPose";
 
+/** Width along the arm, and z of its middle, mm. */
 const WIDTH = 34;
 const MIDDLE = FOREARM.to - 16;
-const DARK = new Color(0x2a303a);
+const SHELL_COLOR = new Color(0x2a303a);
 
-/** Local axes are those of frame `hand`, like the hand it belongs to. */
+/** Modelled in the axes of frame `hand`, like the hand it belongs to. */
 export class Armband {
   readonly object = new Group();
-  private readonly lamps: MeshPhongMaterial[] = [];
+  private readonly lights: MeshPhongMaterial[] = [];
 
   constructor(colors: readonly string[]) {
     const pod = podShape();
-    const shell = new MeshPhongMaterial({ color: DARK, specular: 0x30343a, shininess: 30 });
-    const lamp = new BoxGeometry(9, 1.4, 2.6);
-    for (let i = 0; i < CHANNELS; i++) this.add(i, pod, shell, lamp, colors[i]);
+    const shell = new MeshPhongMaterial({ color: SHELL_COLOR, specular: 0x30343a, shininess: 30 });
+    const lightShape = new BoxGeometry(9, 1.4, 2.6);
+    for (let i = 0; i < CHANNELS; i++) this.addPod(i, pod, shell, lightShape, colors[i]);
     const strap = new Mesh(new CylinderGeometry(1, 1, WIDTH * 0.56, 48, 1, true), shell);
     strap.rotation.x = Math.PI / 2;
     const [w, h] = section();
@@ -30,24 +31,24 @@ export class Armband {
     this.object.add(strap);
   }
 
-  /** How active each channel is, 0..1. */
-  glow(levels: ArrayLike<number>): void {
-    for (let i = 0; i < CHANNELS; i++) this.lamps[i].emissiveIntensity = 0.12 + 1.6 * levels[i];
+  /** Set the brightness of the lights; activity of each channel, 0..1. */
+  setLevels(levels: ArrayLike<number>): void {
+    for (let i = 0; i < CHANNELS; i++) this.lights[i].emissiveIntensity = 0.12 + 1.6 * levels[i];
   }
 
   // Channel 1 is on the back of the forearm; the ring runs towards the thumb on a right arm.
-  private add(
-    i: number, pod: BufferGeometry, shell: MeshPhongMaterial, lampShape: BufferGeometry, color: string,
+  private addPod(
+    i: number, pod: BufferGeometry, shell: MeshPhongMaterial, lightShape: BufferGeometry, color: string,
   ): void {
     const angle = Math.PI / 2 + (i / CHANNELS) * 2 * Math.PI;
     const [w, h] = section();
     const [x, y] = [Math.cos(angle) * (w + 1.5), Math.sin(angle) * (h + 1.5)];
-    const lamp = new MeshPhongMaterial({ color: 0x111318, emissive: color, emissiveIntensity: 0.12 });
-    this.lamps.push(lamp);
+    const lightMaterial = new MeshPhongMaterial({ color: 0x111318, emissive: color, emissiveIntensity: 0.12 });
+    this.lights.push(lightMaterial);
     const group = new Group();
     const body = new Mesh(pod, shell);
     body.castShadow = body.receiveShadow = true;
-    const light = new Mesh(lampShape, lamp);
+    const light = new Mesh(lightShape, lightMaterial);
     light.position.set(0, 7.1, 0);
     group.add(body, light);
     group.position.set(x, y - FOREARM.drop, MIDDLE);
@@ -56,11 +57,12 @@ export class Armband {
   }
 }
 
+/** Half width and half thickness of the arm under the band, mm. */
 function section(): [number, number] {
   return [FOREARM.width[1] - 2.5, FOREARM.thickness[1] - 2.5];
 }
 
-/** A rounded block, 21 mm around the arm, `WIDTH` along it, its foot at y = 0. */
+/** A rounded block, 21 mm around the arm, `WIDTH` along it, its base at y = 0. */
 function podShape(): BufferGeometry {
   const [w, l, r] = [9.6, WIDTH / 2 - 1, 4];
   const shape = new Shape();

@@ -1,0 +1,85 @@
+/** What the scene shows for one armband: the predicted hand, the ground-truth hand, and the band on the forearm. */
+
+import { Group, Matrix4, Vector3 } from "three";
+import type { Side } from "@myocast/client";
+
+import { Hand, type RenderMode } from "../hand/hand";
+import { FOREARM } from "../hand/restPose";
+import { Armband } from "./armband";
+
+/** How ground truth is shown, where the session has it. */
+export type TruthMode = "overlay" | "beside" | "off";
+
+/** Height of the wrist above the floor, mm. */
+const WRIST_HEIGHT = FOREARM.to + 22;
+// Fingers up, palm to the camera: frame `hand` has -Z along the hand and +Y out of its back.
+const UPRIGHT = new Matrix4().makeBasis(new Vector3(-1, 0, 0), new Vector3(0, 0, -1), new Vector3(0, -1, 0));
+
+export class HandSlot {
+  readonly object = new Group();
+  readonly hand = new Hand("solid");
+  private readonly truthHand: Hand;
+  private readonly band: Armband;
+  private readonly handRoot = new Group();
+  private readonly truthRoot = new Group();
+  private truthMode: TruthMode = "overlay";
+  private hasTruth = false;
+
+  constructor(channelColors: readonly string[], truthColor: string) {
+    this.truthHand = new Hand("translucent", truthColor);
+    this.band = new Armband(channelColors);
+    for (const root of [this.handRoot, this.truthRoot]) {
+      root.quaternion.setFromRotationMatrix(UPRIGHT);
+      root.position.y = WRIST_HEIGHT;
+      this.object.add(root);
+    }
+    this.handRoot.add(this.hand.object, this.band.object);
+    this.truthRoot.add(this.truthHand.object);
+    this.showTruth();
+  }
+
+  setRenderMode(mode: RenderMode): void {
+    this.hand.setRenderMode(mode);
+  }
+
+  setTruthMode(mode: TruthMode): void {
+    this.truthMode = mode;
+    this.showTruth();
+  }
+
+  setTruthColor(color: string): void {
+    this.truthHand.setColor(color);
+  }
+
+  /** Distance of the ground-truth hand from the predicted one, mm. */
+  setTruthOffset(mm: number): void {
+    this.truthRoot.position.x = mm;
+  }
+
+  /** Left or right, before the first pose (which has its own side). */
+  setSide(side: Side): void {
+    this.hand.setSide(side);
+    this.mirrorBand(side);
+  }
+
+  setPose(joints: Float32Array, truth: Float32Array | null, side: Side): void {
+    this.hand.setPose(joints, side);
+    this.mirrorBand(side);
+    if (truth) this.truthHand.setPose(truth, side);
+    this.hasTruth = truth !== null;
+    this.showTruth();
+  }
+
+  /** Activity of each channel, 0..1. */
+  setLevels(levels: ArrayLike<number>): void {
+    this.band.setLevels(levels);
+  }
+
+  private mirrorBand(side: Side): void {
+    this.band.object.scale.x = side === "left" ? -1 : 1;
+  }
+
+  private showTruth(): void {
+    this.truthHand.object.visible = this.hasTruth && this.truthMode !== "off";
+  }
+}
