@@ -1,4 +1,4 @@
-"""Tasks beside each other, of which the first to end ends the others."""
+"""Cancelling tasks and waiting for them: the one place that does it for drivers."""
 
 from __future__ import annotations
 
@@ -14,6 +14,11 @@ async def first_done(*tasks: asyncio.Future[Any], seconds: float | None = None) 
     try:
         await asyncio.wait(tasks, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await cancel_and_wait(*tasks)
+
+
+async def cancel_and_wait(*tasks: asyncio.Future[Any]) -> None:
+    """Cancel the tasks that still run and wait until all have ended; what they raise is not raised here."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

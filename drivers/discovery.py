@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from bleak.backends.device import BLEDevice
 
     from drivers.myo.bgapi import ScanResponse
-    from drivers.myo.bled112_transport import DongleLink
+    from drivers.myo.bled112_link import Bled112Link
     from drivers.transport.serial_port import Ports
 
 SCAN_S: Final = 5.0
@@ -127,10 +127,10 @@ def _list_ports(findings: Findings, ports: Ports | None) -> list[str]:
 
 
 async def _scan_bluetooth(findings: Findings, seconds: float, battery: bool) -> None:
-    from drivers.myo.bleak_transport import Scan, held_armbands, is_myo, name_of, radio_turn
+    from drivers.myo.bleak_radio import Scan, held_armbands, is_myo, name_of, radio_lock
 
     devices: dict[str, tuple[BLEDevice, str, int | None]] = {}
-    async with radio_turn():
+    async with radio_lock():
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds), Scan() as radio:
                 while True:
@@ -149,17 +149,16 @@ async def _scan_bluetooth(findings: Findings, seconds: float, battery: bool) -> 
 async def _battery_over_bluetooth(device: BLEDevice) -> int | None:
     from bleak import BleakClient
 
-    from drivers.myo.bleak_transport import Problem as RadioProblem
+    from drivers.myo.bleak_radio import BLEAK_ERRORS
 
-    with suppress(*RadioProblem):
+    with suppress(*BLEAK_ERRORS):
         async with asyncio.timeout(_CONNECT_S), BleakClient(device, timeout=_CONNECT_S) as client:
             return _percent(bytes(await client.read_gatt_char(Characteristic.BATTERY.uuid)))
     return None
 
 
 async def _scan_dongle(findings: Findings, path: str, seconds: float, battery: bool, clock: Clock) -> None:
-    from drivers.myo.bled112_transport import BAUD, DongleLink, is_myo, name_of
-    from drivers.transport.serial_port import SerialPort
+    from drivers.myo.bled112_link import Bled112Link, is_myo, name_of
 
     heard: dict[str, ScanResponse] = {}
 
@@ -167,9 +166,8 @@ async def _scan_dongle(findings: Findings, path: str, seconds: float, battery: b
         if is_myo(response):
             heard[response.address] = response
 
-    port = await SerialPort.open(path, BAUD, clock)
+    link = await Bled112Link.open(path, clock)
     try:
-        link = DongleLink(port, lambda *_: None)
         await link.greet()
         await link.scan(note, seconds)
         for address, response in heard.items():
@@ -179,10 +177,10 @@ async def _scan_dongle(findings: Findings, path: str, seconds: float, battery: b
                 FoundArmband(uri, name_of(response) or "Myo", address, response.rssi_dbm, path, percent)
             )
     finally:
-        await port.close()
+        await link.close()
 
 
-async def _battery_over_dongle(link: DongleLink, response: ScanResponse) -> int | None:
+async def _battery_over_dongle(link: Bled112Link, response: ScanResponse) -> int | None:
     try:
         await link.connect(response.address, response.address_type)
         return _percent(await link.read(Characteristic.BATTERY))

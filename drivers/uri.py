@@ -16,8 +16,8 @@ SCHEMES: Final = {
     "demo": "drivers.replay.source",
     "replay": "drivers.replay.source",
     "synthetic": "drivers.synthetic.source",
-    "myo": "drivers.myo.ble_source",
-    "dongle": "drivers.myo.dongle_source",
+    "myo": "drivers.myo.source",
+    "dongle": "drivers.myo.source",
     "cyton": "drivers.cyton.source",
     "serial": "drivers.text.source",
     "lsl": "drivers.lsl.source",
@@ -105,10 +105,9 @@ def source_from_uri(text: str) -> Source:
     """
     uri = parse(text)
     try:
-        module = import_module(SCHEMES[uri.scheme])
+        return cast(Source, import_module(SCHEMES[uri.scheme]).from_uri(uri))
     except ModuleNotFoundError as error:
         raise DriverError(_missing(uri.scheme, error)) from None
-    return cast(Source, module.from_uri(uri))
 
 
 def _missing(scheme: str, error: ModuleNotFoundError) -> str:

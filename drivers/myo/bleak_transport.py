@@ -1,250 +1,218 @@
-"""Bluetooth LE through bleak: whose turn it is, what is a Myo, and what an error means to a person."""
+"""A Myo's link over the computer's own Bluetooth LE, through bleak."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Final
-from weakref import WeakKeyDictionary
 
-import bleak
-from bleak import BleakScanner
-from bleak.args.bluez import BlueZScannerArgs
+from bleak import BleakClient
+from bleak.args.bluez import BlueZClientArgs
+from bleak.backends.characteristic import BleakGATTCharacteristic
 from bleak.backends.device import BLEDevice
 from bleak.backends.scanner import AdvertisementData
-from bleak.exc import (
-    BleakBluetoothNotAvailableError,
-    BleakBluetoothNotAvailableReason,
-    BleakDBusError,
-    BleakDeviceNotFoundError,
-    BleakError,
-)
 
-from drivers.asyncio_utils import first_done
+from drivers.asyncio_utils import cancel_and_wait, first_done
+from drivers.clock import Clock, now
 from drivers.errors import DeviceLost, DriverError
-from drivers.myo.protocol import SERVICE_UUID, clean_name
-
-Problem = (BleakError, OSError, EOFError)
-"""What bleak raises, TimeoutError included (it is an OSError)."""
-
-_NO_SERVICE: Final = (
-    "org.freedesktop.DBus.Error.ServiceUnknown",
-    "org.freedesktop.DBus.Error.NameHasNoOwner",
-    "org.freedesktop.DBus.Error.Spawn.ServiceNotFound",
+from drivers.myo.bleak_radio import (
+    BLEAK_ERRORS,
+    LEAVE_S,
+    RadioLock,
+    held_armbands,
+    is_myo,
+    listen,
+    name_of,
+    radio_lock,
+    translate_errors,
 )
-_DENIED: Final = ("org.freedesktop.DBus.Error.AccessDenied", "org.bluez.Error.NotAuthorized")
-_RADIO_OFF: Final = "org.bluez.Error.NotReady"
-_SCANNING: Final = "org.bluez.Error.InProgress"
-_SCANNING_WAIT_S: Final = 0.25
-_START_S: Final = 5.0
+from drivers.myo.gatt import SCAN_S, NothingToConnect, OnValue, Peripheral, not_found
+from drivers.myo.protocol import SERVICE_UUID, Characteristic
 
-SLICE_S: Final = 0.5
-"""A scan that others wait for gives way after so long."""
-LEAVE_S: Final = 0.4
-"""For each step of letting go of the radio: a stack that hangs must not hold up the end of the program."""
-
-_turns: WeakKeyDictionary[asyncio.AbstractEventLoop, RadioTurn] = WeakKeyDictionary()
+CONNECT_S: Final = 15.0
+"""Seconds that one connection attempt may take."""
+QUIET_S: Final = 0.6
+"""Seconds without a value (a streaming armband sends fifty a second and more) after which it is listened for."""
+WATCH_S: Final = 0.5
+"""Seconds between looks for an armband while there is no radio to scan with."""
 
 
-class RadioTurn:
-    """Whose turn it is at the radio of a loop, first come, first served; an async context manager."""
-
-    def __init__(self) -> None:
-        self._lock = asyncio.Lock()
-        self._waiting = 0
-        self._wanted = asyncio.Event()
-
-    async def __aenter__(self) -> RadioTurn:
-        self._waiting += 1
-        self._wanted.set()
-        try:
-            await self._lock.acquire()
-        finally:
-            self._waiting -= 1
-            if not self._waiting:
-                self._wanted.clear()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self._lock.release()
-
-    async def over(self) -> None:
-        """Wait until a scan should give way."""
-        await asyncio.sleep(SLICE_S)
-        await self._wanted.wait()
-
-
-def radio_turn() -> RadioTurn:
-    """The turn of this loop's radio: one scan and one connection attempt at a time.
-
-    bleak shares one D-Bus connection per loop, on which BlueZ allows one scan; and a band that is being
-    connected to must not be taken by the next one who looks for "any band".
-    """
-    return _turns.setdefault(asyncio.get_running_loop(), RadioTurn())
-
-
-class BluetoothUnavailable(DriverError):
-    """There is no Bluetooth to scan with: why, and what to do."""
-
-
-def name_of(device: BLEDevice, advertisement: AdvertisementData | None = None) -> str:
-    """The device's name, or ""."""
-    name = (advertisement.local_name if advertisement else None) or device.name or ""
-    return clean_name(name.encode())
-
-
-def is_myo(advertisement: AdvertisementData) -> bool:
-    return SERVICE_UUID in advertisement.service_uuids
-
-
-async def held_armbands() -> list[BLEDevice]:
-    """Armbands that this computer is connected to already: they do not advertise. Known to bleak since 3.1."""
-    adapter = getattr(bleak, "BleakAdapter", None)
-    if adapter is None:
-        return []
-    with suppress(*Problem):
-        async with asyncio.timeout(_START_S):
-            return list(await (await adapter.get()).get_connected_devices([SERVICE_UUID]))
-    return []
-
-
-class Scan:
-    """Who advertises, one after the other; an async iterator that never ends by itself.
+class BleakTransport:
+    """A `GattTransport` over bleak.
 
     Args:
-        adapter: of several, `hci1`; None: the first one that is powered.
+        wanted: address (on macOS the system's identifier) or name, or None for the first armband that advertises.
+        adapter: of several, `hci1` (Linux).
+        clock: Unix seconds.
+        scan_s: seconds for which the armband is listened for.
     """
 
-    def __init__(self, adapter: str | None = None) -> None:
-        bluez: BlueZScannerArgs = {"adapter": adapter} if adapter else {}
-        self._scanner = BleakScanner(bluez=bluez)
+    def __init__(
+        self, wanted: str | None = None, *, adapter: str | None = None, clock: Clock = now, scan_s: float = SCAN_S
+    ) -> None:
+        self._wanted = wanted
+        self._adapter = adapter
+        self._clock = clock
+        self._scan_s = scan_s
+        self._client: BleakClient | None = None
+        self._disconnected = asyncio.Event()
+        self._watch: asyncio.Task[None] | None = None
+        self._advertising: BLEDevice | None = None
+        """The armband as it was last seen to advertise; `find` connects to it without another scan."""
+        self._last_value_s = 0.0
+        """Time of the event loop when the last value came."""
 
-    async def __aenter__(self) -> Scan:
-        """Raises BluetoothUnavailable or DriverError where nothing can be scanned."""
-        try:
-            async with asyncio.timeout(_START_S):
-                await self._patiently()
-        except TimeoutError:
-            raise BluetoothUnavailable(
-                "bluetoothd does not answer; start it anew: sudo systemctl restart bluetooth"
-            ) from None
-        return self
+    async def find(self) -> Peripheral:
+        self._disconnected = asyncio.Event()
+        client = self._client = await self._find_and_connect(self._disconnected)
+        if client.services.get_service(SERVICE_UUID) is None:
+            raise DriverError(
+                f"{client.address} ({client.name}) is not a Myo armband; see which there are with `myocast scan`"
+            )
+        uuids = {characteristic.uuid for characteristic in client.services.characteristics.values()}
+        return Peripheral(client.name, client.address, frozenset(one for one in Characteristic if one.uuid in uuids))
 
-    async def __aexit__(self, *_: object) -> None:
-        # The scan may have ended with the adapter or the daemon.
-        with suppress(*Problem):
-            async with asyncio.timeout(LEAVE_S):
-                await self._scanner.stop()
+    async def read(self, characteristic: Characteristic) -> bytes:
+        client = self._connected()
+        with translate_errors(client.address):
+            return bytes(await client.read_gatt_char(characteristic.uuid))
 
-    async def _patiently(self) -> None:
+    async def write(self, characteristic: Characteristic, value: bytes) -> None:
+        client = self._connected()
+        with translate_errors(client.address):
+            await client.write_gatt_char(characteristic.uuid, value, response=True)
+
+    async def subscribe(self, characteristics: Sequence[Characteristic], on_value: OnValue) -> asyncio.Future[None]:
+        client = self._connected()
+        with translate_errors(client.address):
+            for characteristic in characteristics:
+                # AcquireNotify, bleak's other way, would reorder values across characteristics.
+                await client.start_notify(
+                    characteristic.uuid, self._listener(characteristic, on_value), bluez={"use_start_notify": True}
+                )
+        self._wanted = client.address
+        self._watch = asyncio.create_task(self._until_lost(client.address))
+        return self._watch
+
+    async def close(self) -> None:
+        if self._watch is not None:
+            await cancel_and_wait(self._watch)
+            self._watch = None
+        client, self._client = self._client, None
+        if client is not None:
+            with suppress(*BLEAK_ERRORS):
+                async with asyncio.timeout(LEAVE_S):
+                    await client.disconnect()
+
+    async def reachable(self) -> None:
+        """Wait until the armband advertises; a radio that is off, or without its daemon, is waited for too."""
         while True:
             try:
-                with explained():
-                    return await self._start()
-            except _Busy:
-                await asyncio.sleep(_SCANNING_WAIT_S)
+                async with radio_lock() as radio:
+                    advertising = await listen(radio, self._matches, self._adapter, None)
+            except DriverError:
+                await asyncio.sleep(WATCH_S)
+                continue
+            if advertising is not None:
+                # Without a name it may be another source's by the time of the next `find`.
+                self._advertising = advertising if self._wanted is not None else None
+                return
 
-    async def _start(self) -> None:
-        """Start; when cancelled, see to it that no scan is left running: BlueZ would refuse the next one."""
-        starting = asyncio.ensure_future(self._scanner.start())
-        try:
-            await asyncio.shield(starting)
-        except asyncio.CancelledError:
-            await asyncio.wait((starting,), timeout=LEAVE_S)
-            if starting.done() and not starting.cancelled() and starting.exception() is None:
-                await self.__aexit__()
-            starting.cancel()
-            raise
+    def _connected(self) -> BleakClient:
+        if self._client is None:
+            raise DeviceLost("the armband is not connected")
+        return self._client
 
-    async def next(self) -> tuple[BLEDevice, AdvertisementData]:
-        async for found in self._scanner.advertisement_data():
-            return found
-        raise DeviceLost("the scan has ended")
+    def _listener(
+        self, characteristic: Characteristic, on_value: OnValue
+    ) -> Callable[[BleakGATTCharacteristic, bytearray], None]:
+        loop_time = asyncio.get_running_loop().time
 
+        def take(_: BleakGATTCharacteristic, value: bytearray) -> None:
+            self._last_value_s = loop_time()
+            on_value(characteristic, bytes(value), self._clock())
 
-async def listen(
-    turn: RadioTurn, wanted: Callable[[BLEDevice, AdvertisementData], bool], adapter: str | None, seconds: float | None
-) -> BLEDevice | None:
-    """Who advertises and is wanted; None after `seconds`, or before where others wait for their turn.
+        return take
 
-    Raises:
-        BluetoothUnavailable: there is nothing to scan with.
-        DriverError: the scan fails.
-    """
+    async def _until_lost(self, address: str) -> None:
+        """Raises DeviceLost when the system reports the loss, or the armband advertises: it does so only unlinked."""
+        reported = asyncio.ensure_future(self._disconnected.wait())
+        advertises = asyncio.ensure_future(self._until_it_advertises())
+        await first_done(reported, advertises)
+        if not advertises.cancelled():
+            advertises.result()
+        raise DeviceLost(f"the link to {address} is lost")
 
-    async def hear(scan: Scan) -> BLEDevice:
+    async def _until_it_advertises(self) -> None:
+        loop_time = asyncio.get_running_loop().time
+        self._last_value_s = loop_time()
         while True:
-            device, advertisement = await scan.next()
-            if wanted(device, advertisement):
+            await asyncio.sleep(self._last_value_s + QUIET_S - loop_time())
+            if loop_time() - self._last_value_s < QUIET_S:
+                continue
+            async with radio_lock() as radio:
+                self._advertising = await listen(radio, self._matches, self._adapter, QUIET_S)
+            if self._advertising is not None:
+                return
+
+    async def _find_and_connect(self, disconnected: asyncio.Event) -> BleakClient:
+        """Find the armband and connect to it while no one else uses the radio."""
+        loop_time = asyncio.get_running_loop().time
+        others: set[str] = set()
+        left_s = self._scan_s
+        while True:
+            async with radio_lock() as radio:
+                start = loop_time()
+                device = await self._scan(radio, left_s, others)
+                left_s -= loop_time() - start
+                if device is None and left_s <= 0:
+                    device = await self._held_by_system(others)
+                if device is not None:
+                    return await self._connect(device, disconnected)
+
+    async def _scan(self, radio: RadioLock, seconds: float, others: set[str]) -> BLEDevice | None:
+        """The armband as it advertises, or None when the time is over or the radio is wanted by others."""
+        advertising, self._advertising = self._advertising, None
+        if advertising is not None:
+            return advertising
+
+        def matches(device: BLEDevice, advertisement: AdvertisementData) -> bool:
+            if self._matches(device, advertisement):
+                return True
+            if is_myo(advertisement):
+                others.add(f"{name_of(device, advertisement)} {device.address}".strip())
+            return False
+
+        return await listen(radio, matches, self._adapter, seconds)
+
+    async def _held_by_system(self, others: set[str]) -> BLEDevice:
+        """The armband that the system holds connected for an earlier program. Raises NothingToConnect without one."""
+        for device in await held_armbands():
+            if self._wanted is not None and _is(device, self._wanted):
                 return device
+            others.add(f"{name_of(device)} {device.address}, already connected to this computer")
+        raise NothingToConnect(not_found(self._wanted, sorted(others)))
 
-    async with Scan(adapter) as scan:
-        hearing, over = asyncio.ensure_future(hear(scan)), asyncio.ensure_future(turn.over())
-        await first_done(hearing, over, seconds=seconds)
-        return None if hearing.cancelled() else hearing.result()
+    async def _connect(self, device: BLEDevice, disconnected: asyncio.Event) -> BleakClient:
+        """Connect; when cancelled, give bleak a bounded time to undo it."""
+        bluez: BlueZClientArgs = {"adapter": self._adapter} if self._adapter else {}
+        client = BleakClient(device, lambda _: disconnected.set(), timeout=CONNECT_S, bluez=bluez)
+        with translate_errors(f"connecting to {device.address}"):
+            connecting = asyncio.ensure_future(client.connect())
+            try:
+                await asyncio.shield(connecting)
+            except asyncio.CancelledError:
+                connecting.cancel()
+                await asyncio.wait((connecting,), timeout=LEAVE_S)
+                raise
+        return client
 
-
-class _Busy(DriverError):
-    """Another scan of this process is running."""
-
-
-@contextmanager
-def explained(doing: str = "Bluetooth") -> Iterator[None]:
-    """Turn what bleak raises into one line for a person.
-
-    Raises:
-        BluetoothUnavailable: no adapter, adapter off, no permission, no bluetoothd, no D-Bus.
-        DeviceLost: anything else, which trying again may mend.
-    """
-    try:
-        yield
-    except BleakBluetoothNotAvailableError as error:
-        raise BluetoothUnavailable(_unavailable(error)) from None
-    except BleakDeviceNotFoundError:
-        raise DeviceLost(f"{doing}: the armband went away before it was connected; bring it nearer") from None
-    except BleakDBusError as error:
-        raise _explain_dbus(doing, error) from None
-    except TimeoutError:
-        raise DeviceLost(f"{doing}: no answer in time; bring the armband nearer, or wake it") from None
-    except (OSError, EOFError) as error:
-        raise BluetoothUnavailable(
-            f"the system's D-Bus cannot be reached ({error}); start it, and bluetoothd, or use a dongle: dongle:"
-        ) from None
-    except BleakError as error:
-        raise DeviceLost(f"{doing}: {_one_line(error)}") from None
+    def _matches(self, device: BLEDevice, advertisement: AdvertisementData) -> bool:
+        if self._wanted is None:
+            return is_myo(advertisement)
+        return _is(device, self._wanted, advertisement)
 
 
-def _unavailable(error: BleakBluetoothNotAvailableError) -> str:
-    reason = BleakBluetoothNotAvailableReason
-    match error.reason:
-        case reason.NO_BLUETOOTH:
-            return "there is no Bluetooth adapter; plug one in, or use the Myo's own dongle: dongle:"
-        case reason.NO_BLE_CENTRAL_ROLE:
-            return "the Bluetooth adapter has no Low Energy; plug in one that has, or use a dongle: dongle:"
-        case reason.POWERED_OFF:
-            return "Bluetooth is off; switch it on: bluetoothctl power on (if that fails: rfkill unblock bluetooth)"
-        case reason.DENIED_BY_USER | reason.DENIED_BY_SYSTEM | reason.DENIED_BY_UNKNOWN:
-            return "no permission to use Bluetooth; allow it for this program in the system's privacy settings"
-        case _:
-            return f"Bluetooth is not available ({_one_line(error)}); switch it on in the system's settings"
-
-
-def _explain_dbus(doing: str, error: BleakDBusError) -> DriverError:
-    name = error.dbus_error
-    if name in _NO_SERVICE:
-        return BluetoothUnavailable("bluetoothd does not run; start it: sudo systemctl start bluetooth")
-    if name in _DENIED:
-        return BluetoothUnavailable(
-            "no permission to use Bluetooth; add yourself to its group "
-            "(sudo usermod -aG bluetooth $USER), then log in again"
-        )
-    if name == _RADIO_OFF:
-        return BluetoothUnavailable("Bluetooth is off; switch it on: bluetoothctl power on")
-    if name == _SCANNING:
-        return _Busy("another scan is running")
-    return DeviceLost(f"{doing}: {_one_line(error)}")
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(" ".join(str(part) for part in error.args).split()) or type(error).__name__
+def _is(device: BLEDevice, wanted: str, advertisement: AdvertisementData | None = None) -> bool:
+    return wanted.casefold() in (device.address.casefold(), name_of(device, advertisement).casefold())

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final, cast
 
-from drivers.errors import DeviceLost, DriverError
+from drivers.errors import DriverError
 from drivers.events import Battery, EmgMode, Emit, Event, Frame, Imu, Notice, Raw, SourceInfo
 from drivers.myo.protocol import (
     OLDEST_FIRMWARE,
@@ -36,8 +36,8 @@ _MODES: Final = ("raw", "filtered", "envelope")
 
 
 @dataclass(frozen=True, slots=True)
-class MyoOptions:
-    """How a Myo is asked to stream."""
+class MyoConfig:
+    """What a Myo is set to stream."""
 
     mode: EmgMode = "raw"
     imu: bool = True
@@ -47,7 +47,7 @@ class MyoOptions:
     """Known better than the armband's own sync."""
 
     @classmethod
-    def from_uri(cls, uri: SourceUri) -> MyoOptions:
+    def from_uri(cls, uri: SourceUri) -> MyoConfig:
         """Raises DriverError if an option's value is not one of those it may have."""
         mode = cast(EmgMode, uri.choice("mode", "raw", _MODES))
         return cls(mode, uri.flag("imu", True), uri.flag("classifier", mode != "raw"), hand_option(uri))
@@ -74,15 +74,14 @@ class MyoStream:
 
     Args:
         uri: as the user gave it.
-        options: how it is asked to stream.
+        config: what the armband is set to stream.
     """
 
-    def __init__(self, uri: str, options: MyoOptions) -> None:
-        self.options = options
-        self.info = SourceInfo(uri, "Myo", RATE_HZ[options.mode], emg_mode=options.mode, hand=options.hand)
-        self.connected_before = False
+    def __init__(self, uri: str, config: MyoConfig) -> None:
+        self.config = config
+        self.info = SourceInfo(uri, "Myo", RATE_HZ[config.mode], emg_mode=config.mode, hand=config.hand)
         self._decoder = MyoDecoder()
-        self._clock = SampleClock(RATE_HZ[options.mode], quantum=QUANTUM[options.mode])
+        self._clock = SampleClock(RATE_HZ[config.mode], quantum=QUANTUM[config.mode])
         self._imu_clock = SampleClock(IMU_RATE_HZ, quantum=1)
 
     @property
@@ -95,15 +94,10 @@ class MyoStream:
 
     def connected(self, name: str, address: str, arrival: float) -> list[Event]:
         """The link is up and the stream will begin."""
-        self.connected_before = True
         self._clock.restart()
         self._imu_clock.restart()
         self.info = replace(self.info, name=name or "Myo", address=address)
         return [self.info, Notice(arrival, "connect", self.info.name)]
-
-    def problem(self, text: str) -> DriverError:
-        """What to raise: `DeviceLost`, and so another try, once the armband has been connected."""
-        return DeviceLost(text) if self.connected_before else DriverError(text)
 
     def feed(self, characteristic: int, data: bytes, arrival: float) -> list[Event]:
         """Events of one notification: the bytes as they came, then what they say."""
@@ -140,7 +134,7 @@ class MyoStream:
             return [Notice(arrival, "unsynced")]
         toward = f", toward the {packet.toward}" if packet.toward else ""
         synced = Notice(arrival, "synced", f"{packet.arm} arm{toward}")
-        if self.options.hand is not None or packet.arm == self.info.hand:
+        if self.config.hand is not None or packet.arm == self.info.hand:
             return [synced]
         self.info = replace(self.info, hand=packet.arm)
         return [synced, self.info]
@@ -167,17 +161,6 @@ def read_name(data: bytes) -> str:
     """The device's name as read from it, or ""."""
     packets = MyoDecoder().feed(Characteristic.NAME, data)
     return packets[0].name if packets and isinstance(packets[0], NamePacket) else ""
-
-
-def not_found(wanted: str | None, others: Sequence[str]) -> str:
-    """One line: which armband was looked for, which ones were seen instead, what to do."""
-    advice = "wake it (wear it, or plug in its USB cable for a moment), bring it near, and quit Myo Connect"
-    if wanted is None and not others:
-        return f"no Myo armband was found; {advice}"
-    if wanted is None:
-        return f"no free Myo armband was found, only {', '.join(others)}; close what uses it, or name it: myo:ADDRESS"
-    seen = f"found {', '.join(others)} instead" if others else "found no other either"
-    return f"the armband {wanted} was not found ({seen}); {advice}"
 
 
 def emit_all(events: Sequence[Event], emit: Emit) -> None:

@@ -121,7 +121,7 @@ def bluetooth() -> Check:
 async def _begin_scan() -> None:
     import asyncio
 
-    from drivers.myo.bleak_transport import Scan
+    from drivers.myo.bleak_radio import Scan
 
     async with asyncio.timeout(_SCAN_S), Scan():
         pass

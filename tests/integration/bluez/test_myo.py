@@ -19,10 +19,11 @@ from drivers import uri
 from drivers.clock import Clock, now
 from drivers.errors import DeviceLost, DriverError
 from drivers.events import Battery, Frame, Imu, Notice, Raw, SourceInfo
-from drivers.myo import bleak_transport
-from drivers.myo.ble_source import MyoBleSource
+from drivers.myo import bleak_radio
+from drivers.myo.bleak_transport import BleakTransport
 from drivers.myo.protocol import Characteristic
-from drivers.myo.stream import MyoOptions
+from drivers.myo.source import MyoSource
+from drivers.myo.stream import MyoConfig
 from drivers.source import SupportsPresence, SupportsVibration
 from tests.fakes.bluez import FakeBluez
 from tests.fakes.hardware import LIVE_S, PATIENCE_S, Ear, running, session
@@ -50,8 +51,9 @@ async def bus(private_bus: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     await close_bleak()
 
 
-def source(wanted: str | None = None, *, clock: Clock = now, scan_s: float = 5.0, **options: Any) -> MyoBleSource:
-    return MyoBleSource("myo:", wanted, MyoOptions(**options), clock=clock, scan_s=scan_s)
+def source(wanted: str | None = None, *, clock: Clock = now, scan_s: float = 5.0, **options: Any) -> MyoSource:
+    transport = BleakTransport(wanted, clock=clock, scan_s=scan_s)
+    return MyoSource("myo:", MyoConfig(**options), transport, clock=clock)
 
 
 async def test_recorded_emg_arrives_sample_for_sample(tmp_path: Path) -> None:
@@ -215,7 +217,7 @@ async def test_it_vibrates_and_lights_up_while_it_streams() -> None:
         ear = Ear()
         async with running(live, ear):
             await ear.until_samples(20)
-            await ear.until(lambda _: live._client is not None)
+            await ear.until(lambda _: live._streaming)
             await live.vibrate("medium")
             await live.light((1, 2, 3), (4, 5, 6))
             assert (await bluez.do("state"))["vibrations"] == [2]
@@ -332,7 +334,7 @@ async def test_a_radio_stack_that_hangs_does_not_keep_anyone() -> None:
 # What a person must mend: one line, exit code 2.
 
 
-async def refusal(live: MyoBleSource) -> DriverError:
+async def refusal(live: MyoSource) -> DriverError:
     with pytest.raises(DriverError) as caught:
         await live.run(Ear())
     assert not isinstance(caught.value, DeviceLost)
@@ -413,15 +415,16 @@ async def test_a_connection_that_fails_may_be_tried_again() -> None:
             await ear.until_samples(10)
 
 
-async def test_one_turn_at_the_radio_per_loop() -> None:
-    assert bleak_transport.radio_turn() is bleak_transport.radio_turn()
+async def test_one_lock_of_the_radio_per_loop() -> None:
+    assert bleak_radio.radio_lock() is bleak_radio.radio_lock()
 
 
 def test_the_uri_says_how() -> None:
     live = uri.source_from_uri("myo:C6:05:04:03:02:01?mode=envelope&hand=left&imu=0")
-    assert isinstance(live, MyoBleSource)
-    assert (live._wanted, live.info.rate_hz, live.info.hand) == ("C6:05:04:03:02:01", 50.0, "left")
-    assert isinstance(uri.source_from_uri("myo:"), MyoBleSource)
+    assert isinstance(live, MyoSource)
+    assert isinstance(live._transport, BleakTransport)
+    assert (live._transport._wanted, live.info.rate_hz, live.info.hand) == ("C6:05:04:03:02:01", 50.0, "left")
+    assert isinstance(uri.source_from_uri("myo:"), MyoSource)
 
 
 @pytest.mark.parametrize("text", ["myo:?mode=fast", "myo:?speed=2", "myo:?imu=maybe"])

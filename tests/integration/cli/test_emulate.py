@@ -14,8 +14,9 @@ import pytest
 
 from drivers.errors import DeviceLost
 from drivers.events import Battery, Frame
-from drivers.myo.dongle_source import DongleSource
-from drivers.myo.stream import MyoOptions
+from drivers.myo.bled112_transport import Bled112Transport
+from drivers.myo.source import MyoSource
+from drivers.myo.stream import MyoConfig
 from tests.fakes.hardware import Ear, running
 from tests.support.console import Console
 from tests.support.signals import made_up
@@ -39,7 +40,7 @@ def emulator(console: Console, *arguments: object) -> Iterator[tuple[str, subpro
 async def test_a_session_is_played_to_whoever_connects(console: Console, file: Path) -> None:
     with emulator(console, file, "--battery", 12, "--name", "Film") as (port, process):
         ear = Ear()
-        live = DongleSource("dongle:", port, None, MyoOptions())
+        live = MyoSource("dongle:", MyoConfig(), Bled112Transport(port))
         async with running(live, ear):
             await ear.until_samples(200)
         assert np.array_equal(ear.emg[:200], made_up(2000).emg[:200])
@@ -54,7 +55,7 @@ async def test_a_session_is_played_to_whoever_connects(console: Console, file: P
 async def test_faults_come_on_demand(console: Console, file: Path) -> None:
     with emulator(console, file, "--drop", 0.1, "--disconnect-every", 1.5, "--seed", 1) as (port, process):
         ear = Ear()
-        live = DongleSource("dongle:", port, None, MyoOptions())
+        live = MyoSource("dongle:", MyoConfig(), Bled112Transport(port))
         for _ in range(2):
             async with running(live, ear) as run:
                 assert isinstance(await run.ended(), DeviceLost)

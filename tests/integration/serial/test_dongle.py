@@ -20,10 +20,11 @@ from drivers.emulation.myo import ADDRESS, EmulatedMyo
 from drivers.emulation.pseudo_terminal import PseudoTerminal, open_pty
 from drivers.errors import DeviceLost, DriverError
 from drivers.events import Battery, Frame, Imu, Notice, Raw, SourceInfo
-from drivers.myo import bgapi, dongle_source
+from drivers.myo import bgapi, bled112_transport
 from drivers.myo.bgapi import USB_ID
-from drivers.myo.dongle_source import DongleSource
-from drivers.myo.stream import MyoOptions
+from drivers.myo.bled112_transport import Bled112Transport
+from drivers.myo.source import MyoSource
+from drivers.myo.stream import MyoConfig
 from drivers.source import SupportsPresence, SupportsVibration
 from drivers.transport.serial_port import PortInfo, SerialPort
 from models.recording import Recording
@@ -48,9 +49,10 @@ def source(
     ports: Callable[[], list[PortInfo]] = list,
     scan_s: float = 5.0,
     **options: Any,
-) -> DongleSource:
-    how = MyoOptions(**options)
-    return DongleSource("dongle:", path, address, how, ports=ports, clock=clock or fast_clock(PACE), scan_s=scan_s)
+) -> MyoSource:
+    clock = clock or fast_clock(PACE)
+    transport = Bled112Transport(path, address, ports=ports, clock=clock, scan_s=scan_s)
+    return MyoSource("dongle:", MyoConfig(**options), transport, clock=clock)
 
 
 async def test_recorded_emg_arrives_sample_for_sample() -> None:
@@ -320,7 +322,7 @@ async def test_a_dongle_that_hangs_does_not_keep_anyone() -> None:
 # What a person must mend: one line, exit code 2.
 
 
-async def refusal(live: DongleSource) -> DriverError:
+async def refusal(live: MyoSource) -> DriverError:
     with pytest.raises(DriverError) as caught:
         await live.run(Ear())
     assert type(caught.value) is DriverError
@@ -403,9 +405,10 @@ async def test_an_old_stream_is_ended_before_anything_else() -> None:
 
 def test_the_uri_says_how() -> None:
     live = uri.source_from_uri("dongle:/dev/ttyACM3?mode=envelope&address=aa:bb:cc:dd:ee:ff&hand=left")
-    assert isinstance(live, DongleSource)
+    assert isinstance(live, MyoSource)
+    assert isinstance(live._transport, Bled112Transport)
     assert (live.info.rate_hz, live.info.emg_mode, live.info.hand) == (50.0, "envelope", "left")
-    assert isinstance(uri.source_from_uri("dongle:"), DongleSource)
+    assert isinstance(uri.source_from_uri("dongle:"), MyoSource)
 
 
 @pytest.mark.parametrize("text", ["dongle:?mode=fast", "dongle:?speed=2", "dongle:?address=AA", "dongle:?hand=both"])
@@ -416,4 +419,4 @@ def test_a_wrong_option_is_refused(text: str) -> None:
 
 def test_dongles_are_known_by_their_usb_id() -> None:
     ports = [PortInfo("/dev/ttyUSB0", usb_id=(0x0403, 0x6015)), PortInfo("/dev/ttyACM1", usb_id=USB_ID)]
-    assert dongle_source.dongle_ports(lambda: ports) == ["/dev/ttyACM1"]
+    assert bled112_transport.dongle_ports(lambda: ports) == ["/dev/ttyACM1"]

@@ -28,9 +28,11 @@ from drivers.emulation.dongle import EmulatedDongle
 from drivers.emulation.myo import EmulatedMyo
 from drivers.emulation.pseudo_terminal import PseudoTerminal
 from drivers.events import SourceInfo
-from drivers.myo.ble_source import MyoBleSource
-from drivers.myo.dongle_source import DongleSource
-from drivers.myo.stream import MyoOptions
+from drivers.myo.bleak_transport import BleakTransport
+from drivers.myo.bled112_transport import Bled112Transport
+from drivers.myo.gatt import SCAN_S
+from drivers.myo.source import MyoSource
+from drivers.myo.stream import MyoConfig
 from drivers.sessions import read_session
 from drivers.source import Source
 from drivers.text.source import TextSource
@@ -84,8 +86,12 @@ async def bus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
         await close_bleak()
 
 
-def myo() -> MyoBleSource:
-    return MyoBleSource("myo:", None, MyoOptions(), scan_s=2.0)
+def myo() -> MyoSource:
+    return MyoSource("myo:", MyoConfig(), BleakTransport(scan_s=2.0))
+
+
+def over_dongle(path: str, scan_s: float = SCAN_S) -> MyoSource:
+    return MyoSource("dongle:", MyoConfig(), Bled112Transport(path, scan_s=scan_s))
 
 
 async def out_of_range(stack: AsyncExitStack, _: Path) -> Peer:
@@ -128,7 +134,7 @@ def dongle() -> PseudoTerminal:
 async def dongle_unplugged(stack: AsyncExitStack, folder: Path) -> Peer:
     socket = Socket(stack, folder, dongle)
     await socket.plug()
-    return Peer(DongleSource("dongle:", str(socket.path), None, MyoOptions()), socket.unplug, socket.plug)
+    return Peer(over_dongle(str(socket.path)), socket.unplug, socket.plug)
 
 
 async def dongle_out_of_range(stack: AsyncExitStack, _: Path) -> Peer:
@@ -142,7 +148,7 @@ async def dongle_out_of_range(stack: AsyncExitStack, _: Path) -> Peer:
     async def come() -> None:
         armband.address = MYO["address"]
 
-    return Peer(DongleSource("dongle:", terminal.path, None, MyoOptions(), scan_s=2.0), go, come)
+    return Peer(over_dongle(terminal.path, scan_s=2.0), go, come)
 
 
 async def dongle_hangs(stack: AsyncExitStack, _: Path) -> Peer:
@@ -158,7 +164,7 @@ async def dongle_hangs(stack: AsyncExitStack, _: Path) -> Peer:
         asyncio.get_running_loop().add_reader(terminal._master, terminal._read)
         terminal._tick()
 
-    return Peer(DongleSource("dongle:", terminal.path, None, MyoOptions()), go, come)
+    return Peer(over_dongle(terminal.path), go, come)
 
 
 def cyton() -> CytonBoard:
@@ -272,7 +278,9 @@ async def test_two_armbands_are_two_devices_and_one_does_not_wait_for_the_other(
     other = {"address": "D6:15:14:13:12:11"}
     async with AsyncExitStack() as stack:
         bluez = await stack.enter_async_context(FakeBluez(MYO, other))
-        sources = [MyoBleSource(f"myo:{each['address']}", each["address"], MyoOptions()) for each in (MYO, other)]
+        sources = [
+            MyoSource(f"myo:{each['address']}", MyoConfig(), BleakTransport(each["address"])) for each in (MYO, other)
+        ]
         live = await stack.enter_async_context(serving(sources, model=tiny_window))
         client = await stack.enter_async_context(live.connect("?streams=pose,emg,status"))
         hello = await receive(client)

@@ -1,0 +1,95 @@
+"""The Bluetooth LE link that a Myo is read over, whichever radio makes it.
+
+`drivers.myo.source` holds everything a Myo is told and asked; a `GattTransport` only moves values of
+characteristics. There are two: the computer's own Bluetooth (`bleak_transport`) and the Myo's USB dongle
+(`bled112_transport`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from drivers.errors import DeviceLost, DriverError
+from drivers.myo.protocol import Characteristic
+
+SCAN_S: Final = 10.0
+"""Seconds for which an armband is listened for before `find` gives up."""
+
+OnValue = Callable[[int, bytes, float], None]
+"""Called with the handle of a characteristic, its new value, and when the value arrived (Unix seconds)."""
+
+
+class NothingToConnect(DriverError):
+    """There is no radio, no dongle or no armband; of an armband that was connected before, this is a loss."""
+
+
+class AttributeRefused(DeviceLost):
+    """The armband refused to read or write an attribute."""
+
+
+@dataclass(frozen=True, slots=True)
+class Peripheral:
+    """The device at the other end of a link."""
+
+    name: str
+    """As it advertises; "" if it does not."""
+    address: str
+    characteristics: frozenset[Characteristic]
+    """Those it has, as far as the transport can tell."""
+
+
+class GattTransport(Protocol):
+    """One armband's link, made anew by every `find`.
+
+    All methods raise `DeviceLost` when the link is lost or does not answer in time.
+    """
+
+    async def find(self) -> Peripheral:
+        """Find the armband and connect to it.
+
+        Raises:
+            NothingToConnect: no radio, no dongle, or no such armband within `SCAN_S`.
+            DriverError: the device found is not a Myo.
+        """
+        ...
+
+    async def read(self, characteristic: Characteristic) -> bytes:
+        """Read a value. Raises AttributeRefused if the armband does not allow it."""
+        ...
+
+    async def write(self, characteristic: Characteristic, value: bytes) -> None:
+        """Write a value and wait until the armband has confirmed it. Raises AttributeRefused as `read` does."""
+        ...
+
+    async def subscribe(self, characteristics: Sequence[Characteristic], on_value: OnValue) -> asyncio.Future[None]:
+        """Have new values of these characteristics passed to `on_value` on the thread of the event loop.
+
+        Returns:
+            A future that fails with DeviceLost when the link is lost; `close` ends it.
+
+        Raises:
+            AttributeRefused: the armband lacks one of them.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Close the link within a second. It raises nothing, and does nothing where no link is open."""
+        ...
+
+    async def reachable(self) -> None:
+        """Wait, between two links, until `find` is worth a try; see `SupportsPresence`."""
+        ...
+
+
+def not_found(wanted: str | None, others: Sequence[str]) -> str:
+    """One line: which armband was looked for, which ones were seen instead, what to do."""
+    advice = "wake it (wear it, or plug in its USB cable for a moment), bring it near, and quit Myo Connect"
+    if wanted is None and not others:
+        return f"no Myo armband was found; {advice}"
+    if wanted is None:
+        return f"no free Myo armband was found, only {', '.join(others)}; close what uses it, or name it: myo:ADDRESS"
+    seen = f"found {', '.join(others)} instead" if others else "found no other either"
+    return f"the armband {wanted} was not found ({seen}); {advice}"
