@@ -9,7 +9,7 @@ import {
 import { decode, ProtocolError } from "./decode.js";
 import { deprecated } from "./deprecated.js";
 import { environment, type Environment, type WebSocketConstructor, type WebSocketLike } from "./environment.js";
-import type { Encoding, Hello, Message, MessageOf, MessageType, Pose, StreamName } from "./messages.js";
+import type { ClientMessage, Encoding, Hello, Message, MessageOf, MessageType, Pose, StreamName } from "./messages.js";
 import { Queue } from "./queue.js";
 import { askWhy } from "./refusal.js";
 
@@ -159,7 +159,7 @@ export class Client implements AsyncIterable<Pose> {
     if (this.#socket?.readyState !== OPEN) return;
     this.#send({
       type: "subscribe",
-      streams: this.#streams,
+      streams: [...this.#streams],
       ...(this.#maxRate === null ? {} : { max_rate: this.#maxRate }),
     });
   }
@@ -385,7 +385,7 @@ export class Client implements AsyncIterable<Pose> {
     this.#clock.add(sent, this.#lastReceived, t);
   }
 
-  #send(message: object): void {
+  #send(message: ClientMessage): void {
     if (this.#socket?.readyState === OPEN) this.#socket.send(JSON.stringify(message));
   }
 

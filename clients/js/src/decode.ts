@@ -1,7 +1,7 @@
 /** Bytes and text in, messages out. No socket, no clock, no state. */
 
 import { CHANNELS, VALUES } from "./hand.js";
-import type { Emg, Message, MessageType, Pose, State } from "./messages.js";
+import type { Emg, EmgText, Message, MessageType, Pose, PoseText } from "./messages.js";
 
 const POSE = 1;
 const EMG = 2;
@@ -49,8 +49,8 @@ export function decodeText(text: string): Message | null {
     throw new ProtocolError("text message is not an object with a type");
   }
   if (typeof value.type !== "string" || !KNOWN.has(value.type)) return null;
-  if (value.type === "pose") return textPose(value as unknown as TextPose);
-  if (value.type === "emg") return textEmg(value as unknown as TextEmg);
+  if (value.type === "pose") return textPose(value as PoseText);
+  if (value.type === "emg") return textEmg(value as EmgText);
   return value as Message;
 }
 
@@ -132,24 +132,7 @@ function floats(view: DataView, offset: number, count: number): Float32Array {
   return out;
 }
 
-interface TextPose {
-  device?: number;
-  seq: number;
-  sample: number;
-  t: number;
-  age_ms: number;
-  infer_ms: number;
-  skipped: number;
-  state?: State;
-  hand: "left" | "right";
-  gap?: boolean;
-  held?: boolean;
-  confidence?: number;
-  joints: number[];
-  truth?: number[];
-}
-
-function textPose(m: TextPose): Pose {
+function textPose(m: PoseText & { confidence?: number }): Pose {
   return {
     type: "pose",
     device: m.device ?? 0,
@@ -176,15 +159,7 @@ function values(list: unknown, name: string): Float32Array {
   return Float32Array.from(list as number[]);
 }
 
-interface TextEmg {
-  device?: number;
-  sample: number;
-  t: number;
-  rate_hz: number;
-  samples: number[][];
-}
-
-function textEmg(m: TextEmg): Emg {
+function textEmg(m: EmgText): Emg {
   if (!Array.isArray(m.samples) || m.samples.some((row) => !Array.isArray(row) || row.length !== CHANNELS)) {
     throw new ProtocolError(`emg needs rows of ${CHANNELS} values`);
   }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import threading
@@ -122,6 +123,31 @@ def test_declarations_serve_a_strict_program(node: hatch_build.Node, built: Path
     options = ["--strict", "--noEmit", "--target", "es2022", "--module", "esnext", "--moduleResolution", "bundler"]
     result = run(node, str(MODULES / "typescript" / "bin" / "tsc"), *options, str(program))
     assert result.returncode == 0, result.stdout
+
+
+def test_message_types_are_what_the_schemas_say(node: hatch_build.Node) -> None:
+    hatch_build.install(node, CLIENT)
+    result = run(node, "support/generate-messages.mjs", "--check")
+    assert result.returncode == 0, result.stderr
+
+
+def test_package_names_its_repository_and_carries_its_licence(node: hatch_build.Node, built: Path) -> None:
+    package = json.loads((CLIENT / "package.json").read_text(encoding="utf-8"))
+    assert (CLIENT / "LICENSE").read_text(encoding="utf-8") == (REPOSITORY / "LICENSE").read_text(encoding="utf-8")
+    assert {"repository", "homepage", "bugs", "license", "exports", "types"} <= package.keys()
+    packed = subprocess.run(
+        [*node.npm, "pack", "--dry-run", "--json", "--ignore-scripts"], cwd=CLIENT, capture_output=True, text=True,
+        timeout=TIMEOUT_S, check=True,
+    )  # fmt: skip
+    files = {entry["path"] for entry in json.loads(packed.stdout)[0]["files"]}
+    assert {"LICENSE", "README.md", "package.json", "dist/index.js", "dist/index.d.ts", "src/index.ts"} <= files
+    assert not any(name.startswith(("test/", "support/", "node_modules/", "browser/")) for name in files)
+
+
+def test_lock_names_no_registry() -> None:
+    lock = json.loads((CLIENT / "package-lock.json").read_bytes())
+    packages = [entry for name, entry in lock["packages"].items() if name]
+    assert all("integrity" in entry and "resolved" not in entry for entry in packages)
 
 
 def test_node_logger_prints_poses_of_the_server(

@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import subprocess
+import sys
+import zipfile
 from pathlib import Path
 from typing import Any, cast
 
@@ -483,3 +486,18 @@ async def _zip(counter: range, items: Any) -> Any:
     iterator = aiter(items)
     for k in counter:
         yield k, await anext(iterator)
+
+
+def test_the_package_names_its_repository_and_carries_its_licence(tmp_path: Path) -> None:
+    folder = Path(mc.__file__).parents[1]
+    assert (folder / "LICENSE").read_bytes() == (folder.parents[1] / "LICENSE").read_bytes()
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=60)
+    with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as wheel:
+        names = wheel.namelist()
+        metadata = wheel.read(next(name for name in names if name.endswith("METADATA"))).decode()
+    assert any(name.endswith("licenses/LICENSE") for name in names)
+    assert {"myocast_client/sync.py", "myocast_client/py.typed"} <= set(names)
+    for label in ("Repository", "Documentation", "Issues"):
+        assert f"Project-URL: {label}, https://" in metadata
+    assert f"Version: {mc.__version__}\n" in metadata

@@ -1,0 +1,357 @@
+/**
+ * The text messages of the stream as they are on the wire.
+ *
+ * Generated from service/schemas by `npm run generate`; do not edit.
+ */
+
+/**
+ * What the stream carries: always first, always text, and again whenever anything in it changes. device, model and pose are those of armband 0.
+ */
+export interface Hello {
+  type: "hello";
+  protocol: "myocast.v1";
+  /**
+   * Version of the server
+   */
+  server: string;
+  /**
+   * New at each start of the server; the same after a reconnect means that seq and sample go on
+   */
+  session: string;
+  /**
+   * The server's time now, Unix seconds on the server's monotonic clock
+   */
+  t: number;
+  device: null | DeviceInfo;
+  model: null | ModelInfo;
+  pose: null | PoseInfo;
+  /**
+   * One entry per armband
+   */
+  devices: {
+    device: null | DeviceInfo;
+    model: null | ModelInfo;
+    pose: null | PoseInfo;
+  }[];
+  streams: ("pose" | "emg" | "imu" | "status")[];
+  encoding: "json" | "binary";
+}
+export interface DeviceInfo {
+  /**
+   * The source as given
+   */
+  uri: string;
+  /**
+   * Its name
+   */
+  name: string;
+  channels: 8;
+  /**
+   * Nominal samples per second; 0 while not known
+   */
+  rate_hz: number;
+  unit: "adc" | "uV";
+  emg_mode: "raw" | "filtered" | "envelope";
+  /**
+   * The arm that wears the band
+   */
+  hand: "left" | "right";
+}
+export interface ModelInfo {
+  /**
+   * The model's name
+   */
+  name: string;
+  sha256: string;
+  kind: "window" | "stream";
+  /**
+   * Samples per window; 0 for a streaming model
+   */
+  window: number;
+  /**
+   * Samples between two poses
+   */
+  hop: number;
+  /**
+   * Samples per second it was made for
+   */
+  rate_hz: number;
+  /**
+   * Trainable numbers
+   */
+  parameters: number;
+}
+export interface PoseInfo {
+  points: 21;
+  order: "mediapipe21";
+  unit: "mm";
+  frame: "hand";
+  /**
+   * Poses per second as they fall due
+   */
+  rate_hz: number;
+}
+
+/**
+ * One pose of one hand.
+ */
+export interface PoseText {
+  type: "pose";
+  /**
+   * Index of the armband
+   */
+  device: number;
+  /**
+   * Number of the pose since the server started; a jump = poses that this client did not get
+   */
+  seq: number;
+  /**
+   * Index of the newest EMG sample used, counted as in emg
+   */
+  sample: number;
+  /**
+   * Time of exactly that sample, Unix seconds on the server's monotonic clock
+   */
+  t: number;
+  /**
+   * From that sample's arrival in the process to the encoding of this message
+   */
+  age_ms: number;
+  /**
+   * Time the model took
+   */
+  infer_ms: number;
+  /**
+   * Windows skipped just before this one because a newer one was due
+   */
+  skipped: number;
+  /**
+   * connecting: no sample yet; stalled: 0.5 s without one; reconnecting: the link was given up and is being made again; failed: see error
+   */
+  state: "connecting" | "live" | "stalled" | "reconnecting" | "replay" | "paused" | "ended" | "failed";
+  /**
+   * The arm that wears the band
+   */
+  hand: "left" | "right";
+  /**
+   * x0 y0 z0 x1 ... of 21 points in MediaPipe's order, mm, frame hand, rounded to 0.01 mm
+   */
+  joints: number[];
+  /**
+   * The hand's true pose, where the session has it
+   */
+  truth?: number[];
+  /**
+   * The first pose after a gap or seek; absent when false
+   */
+  gap?: true;
+  /**
+   * Repeated by a hold policy; absent when false
+   */
+  held?: true;
+}
+
+/**
+ * Consecutive EMG samples, one message per 10-50 ms.
+ */
+export interface EmgText {
+  type: "emg";
+  /**
+   * Index of the armband
+   */
+  device: number;
+  /**
+   * Index of the first row
+   */
+  sample: number;
+  /**
+   * Time of the first row, Unix seconds on the server's monotonic clock
+   */
+  t: number;
+  /**
+   * Samples per second
+   */
+  rate_hz: number;
+  samples: [number, number, number, number, number, number, number, number][];
+}
+
+/**
+ * One inertial sample.
+ */
+export interface Imu {
+  type: "imu";
+  /**
+   * Index of the armband
+   */
+  device: number;
+  /**
+   * Unix seconds on the server's monotonic clock
+   */
+  t: number;
+  /**
+   * w x y z
+   *
+   * @minItems 4
+   * @maxItems 4
+   */
+  quaternion: [number, number, number, number];
+  /**
+   * x y z in g
+   *
+   * @minItems 3
+   * @maxItems 3
+   */
+  acceleration_g: [number, number, number];
+  /**
+   * x y z in degrees per second
+   *
+   * @minItems 3
+   * @maxItems 3
+   */
+  gyro_dps: [number, number, number];
+}
+
+/**
+ * How an armband and this client's connection are doing: at once on subscribing, on every change and once a second.
+ */
+export interface Status {
+  type: "status";
+  /**
+   * Index of the armband
+   */
+  device: number;
+  /**
+   * Unix seconds on the server's monotonic clock
+   */
+  t: number;
+  /**
+   * connecting: no sample yet; stalled: 0.5 s without one; reconnecting: the link was given up and is being made again; failed: see error
+   */
+  state: "connecting" | "live" | "stalled" | "reconnecting" | "replay" | "paused" | "ended" | "failed";
+  /**
+   * Samples per real second
+   */
+  rate_hz: number;
+  /**
+   * Samples that never came
+   */
+  lost: number;
+  /**
+   * Percent, or null
+   */
+  battery: null | number;
+  /**
+   * Clients of the stream
+   */
+  clients: number;
+  /**
+   * Messages that this client was too slow for
+   */
+  dropped: number;
+  recording: null | {
+    /**
+     * Name of the recording
+     */
+    name: string;
+    /**
+     * Its length
+     */
+    seconds: number;
+    /**
+     * Its size
+     */
+    bytes: number;
+  };
+  replay: null | {
+    /**
+     * Where it stands
+     */
+    position_s: number;
+    /**
+     * Its length
+     */
+    duration_s: number;
+    /**
+     * 1 = as recorded
+     */
+    speed: number;
+    /**
+     * Begins again at its end
+     */
+    loop: boolean;
+  };
+  error: null | {
+    /**
+     * A word for programs
+     */
+    code: string;
+    /**
+     * One line for people
+     */
+    message: string;
+  };
+}
+
+/**
+ * Sent before a planned close.
+ */
+export interface Bye {
+  type: "bye";
+  /**
+   * Why
+   */
+  reason: string;
+}
+
+/**
+ * The answer to a ping.
+ */
+export interface Pong {
+  type: "pong";
+  /**
+   * The ping's id, any JSON value
+   */
+  id: unknown;
+  /**
+   * When the ping was read, Unix seconds on the server's monotonic clock
+   */
+  t: number;
+}
+
+/**
+ * A message of the client that the server could not use.
+ */
+export interface ErrorMessage {
+  type: "error";
+  code: "bad_message" | "bad_subscription";
+  /**
+   * One line for people
+   */
+  message: string;
+}
+
+/**
+ * Asks for the server's time. offset = t - (sent + received) / 2, best of the last 8.
+ */
+export interface Ping {
+  type: "ping";
+  /**
+   * Any JSON value; comes back
+   */
+  id?: unknown;
+}
+
+/**
+ * Replaces the subscription; answered by a hello, or by an error bad_subscription that changes nothing.
+ */
+export interface Subscribe {
+  type: "subscribe";
+  /**
+   * Absent: pose
+   */
+  streams?: ("pose" | "emg" | "imu" | "status")[];
+  /**
+   * Poses per second at most; absent: every pose
+   */
+  max_rate?: number;
+}
