@@ -6,7 +6,6 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +17,7 @@ from exporters.parity import LIMIT_MM, WINDOWS, parity, probe
 from models.architectures.base import Built
 from models.spec import METADATA_KEY, ModelSpec
 from models.training.network_file import Card
+from models.version import package_version
 
 STREAM_PROBE: Final = 400
 """Samples of each sequence that a streaming network is compared on."""
@@ -79,7 +79,7 @@ def describe(card: Card, *, name: str = "") -> ModelSpec:
         trained_on=card.trained_on,
         validation=card.validation,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        myocast_version=_version(),
+        myocast_version=package_version(),
     )
 
 
@@ -97,10 +97,3 @@ def write(model: onnx.ModelProto, spec: ModelSpec, path: Path) -> int:
         raise ExportError(f"{path}: cannot be written ({error.strerror})") from None
     os.replace(partial, path)
     return len(data)
-
-
-def _version() -> str:
-    try:
-        return version("myocast")
-    except PackageNotFoundError:
-        return "0+source"

@@ -34,7 +34,7 @@ def command(
 ) -> None:
     """Record a source into a session file: every sample, with the time it arrived."""
     from drivers.uri import source_from_uri
-    from service.cli.serve import loop_factory
+    from service.event_loop import loop_factory
     from service.logs import configure
 
     configure("text")
@@ -54,8 +54,9 @@ def check_place(file: Path) -> None:
 async def _record(source: Source, file: Path, seconds: float | None) -> None:
     from service.devices.status import DeviceStatus
     from service.devices.supervisor import Supervisor
+    from service.event_loop import stop_on_signals
     from service.recording.recorder import Recorder
-    from service.server import open_writer, stop_on_signals
+    from service.recording.writer import open_writer
 
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -74,16 +74,19 @@ def command(
     with stopping_at_once():
         from drivers.uri import source_from_uri
         from service.engine.model_selection import ModelSelector
+        from service.event_loop import loop_factory
         from service.logs import configure
-        from service.server import Settings, run
-        from service.web.access import AccessPolicy, is_loopback
+        from service.loopback import is_loopback
+        from service.run import run
+        from service.settings import ServiceConfig
+        from service.web.access import AccessPolicy
 
         configure(log_format)
         _check_origins(origin or ())
         secret = _token(token, token_file)
         if secret is None and not is_loopback(host):
             secret = secrets.token_urlsafe(16)
-        settings = Settings(
+        config = ServiceConfig(
             sources=tuple(sources or ["demo:"]),
             policy=AccessPolicy(host, tuple(origin or ()), secret),
             port=port,
@@ -95,9 +98,9 @@ def command(
             udp=udp,
             lsl=lsl,
         )
-        opened, shelf = [source_from_uri(text) for text in settings.sources], ModelSelector(model)
+        opened, model_selector = [source_from_uri(text) for text in config.sources], ModelSelector(model)
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
-        runner.run(run(settings, typer.echo, sources=opened, shelf=shelf))
+        runner.run(run(config, typer.echo, sources=opened, model_selector=model_selector))
 
 
 def _check_origins(origins: Iterable[str]) -> None:
@@ -107,15 +110,6 @@ def _check_origins(origins: Iterable[str]) -> None:
                 f"--origin {origin!r}: expected the beginning of an address, like https://example.org, or localhost "
                 "(this machine at any port), or null (pages opened from a file), or *"
             )
-
-
-def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """uvloop where it exists, else asyncio's own loop."""
-    try:
-        import uvloop
-    except ModuleNotFoundError:
-        return None
-    return uvloop.new_event_loop
 
 
 def _token(token: str | None, token_file: Path | None) -> str | None:

@@ -6,23 +6,16 @@ import asyncio
 import logging
 import uuid
 from collections.abc import Callable, Sequence
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from drivers.clock import Clock, now
 from models.spec import ModelError
+from models.version import package_version
 from service.broadcast import messages
 from service.broadcast.hub import Client, Hub
 from service.devices.device import Device
 
 log = logging.getLogger("myocast")
-
-
-def server_version() -> str:
-    try:
-        return version("myocast")
-    except PackageNotFoundError:
-        return "0+unknown"
 
 
 class StatusPublisher:
@@ -36,7 +29,7 @@ class StatusPublisher:
         clock: Clock = now,
     ) -> None:
         self.session = uuid.uuid4().hex
-        self.version = server_version()
+        self.version = package_version()
         self.devices: Sequence[Device] = ()
         self._hub, self._recording, self._on_fatal, self._clock = hub, recording, on_fatal, clock
         self._hello_due = False

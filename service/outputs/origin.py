@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from service.web.access import is_loopback_origin
+from service.loopback import is_loopback_origin
 
 
 def allowed(origin: str | None, listed: Collection[str] = ()) -> bool:

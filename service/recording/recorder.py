@@ -15,15 +15,15 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from drivers.clock import Clock, now
 from drivers.errors import DriverError
 from drivers.events import Event, Frame
 from drivers.sessions.report import SessionError, SessionExists, SessionWriteError
-from models.arrays import Float32Array
 from service.engine.pose import Pose
 from service.recording.deferred_recording import DeferredRecording
+from service.recording.writer import Writer
 
 BUFFER_S: Final = 60.0
 FLUSH_S: Final = 0.5
@@ -52,32 +52,6 @@ class DiskFull(RecordingError):
     """No room for a recording."""
 
     exit_code = 1
-
-
-class Writer(Protocol):
-    """What writes a session file: `drivers.sessions.SessionWriter`."""
-
-    samples_lost: int
-
-    @property
-    def bytes_written(self) -> int: ...
-
-    def write(self, event: Event, *, device: int = 0) -> None: ...
-
-    def write_pose(
-        self,
-        t: float,
-        sample: int,
-        joints: Float32Array,
-        *,
-        seq: int = 0,
-        arrival: float | None = None,
-        device: int = 0,
-    ) -> None: ...
-
-    def flush_if_due(self) -> bool: ...
-
-    def close(self) -> None: ...
 
 
 def new_name(name: str | None) -> str:

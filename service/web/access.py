@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hmac
-import ipaddress
 import logging
 import re
 import shlex
@@ -11,10 +10,11 @@ import socket
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.loopback import is_address, is_loopback, is_loopback_origin
 from service.web.errors import error_body
 
 log = logging.getLogger("myocast")
@@ -99,7 +99,7 @@ class AccessPolicy:
             return bool(name)
         if name == self.bind.lower():
             return True
-        return not is_loopback(self.bind) and (_is_address(name) or name in machine_names())
+        return not is_loopback(self.bind) and (is_address(name) or name in machine_names())
 
     def _token_fits(self, authorization: str, query: str) -> bool:
         if self.token is None:
@@ -125,31 +125,9 @@ def authority(origin: str) -> str:
     return found[1] if found else ""
 
 
-def is_loopback(bind: str) -> bool:
-    return bind.lower() == "localhost" or (_is_address(bind) and ipaddress.ip_address(bind).is_loopback)
-
-
-def is_loopback_origin(origin: str) -> bool:
-    """Whether a page was served by this machine to itself, on any port."""
-    try:
-        parts = urlsplit(origin)
-        beyond_origin = parts.path or parts.query or parts.fragment or parts.username is not None or parts.port == 0
-        return parts.scheme in ("http", "https") and not beyond_origin and is_loopback(parts.hostname or "")
-    except ValueError:
-        return False
-
-
 def machine_names() -> frozenset[str]:
     name = socket.gethostname().lower()
     return frozenset({name, f"{name}.local", name.split(".")[0]})
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True
 
 
 class AccessMiddleware:

@@ -27,7 +27,9 @@ HEAVY = (
 _SERVE = """
 import sys, threading, time
 from pathlib import Path
-import service.cli.serve, service.server as server
+import service.cli.serve
+from service.run import run
+from service.settings import ServiceConfig
 
 def stop_when_ready(line):
     found = [name for name in sys.argv[2].split(",") if name in sys.modules]
@@ -41,8 +43,8 @@ def keep(service):
     service_ = service
 
 import asyncio
-settings = server.Settings(("replay:" + sys.argv[3],), port=0, model=Path(sys.argv[1]))
-asyncio.run(server.run(settings, stop_when_ready, prepare=keep))
+config = ServiceConfig(("replay:" + sys.argv[3],), port=0, model=Path(sys.argv[1]))
+asyncio.run(run(config, stop_when_ready, prepare=keep))
 """
 
 

@@ -14,8 +14,10 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
 from drivers.source import Source
-from service.server import READY, Service, Settings, run
+from service.run import READY, run
+from service.settings import ServiceConfig
 from service.web.access import AccessPolicy
+from service.wiring import Service
 
 TIMEOUT_S: Final = 30.0
 JSON: Final = "myocast.v1.json"
@@ -57,7 +59,7 @@ async def serving(
     sources: Sequence[Source], policy: AccessPolicy | None = None, **settings: Any
 ) -> AsyncIterator[Live]:
     """Serve `sources` on a free port until the block ends; what `run` raises comes out of it."""
-    wanted = Settings(("scripted:",), policy or AccessPolicy(), port=0, **settings)
+    wanted = ServiceConfig(("scripted:",), policy or AccessPolicy(), port=0, **settings)
     ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     services: list[Service] = []
     running = asyncio.ensure_future(run(wanted, ready.set_result, sources=list(sources), prepare=services.append))

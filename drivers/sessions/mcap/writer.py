@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -19,6 +18,7 @@ from drivers.sessions.mcap import topics
 from drivers.sessions.report import SessionError, SessionExists, refused
 from models.arrays import Float32Array
 from models.hand import VALUES
+from models.version import package_version
 
 _DUMP: Final = orjson.OPT_SERIALIZE_NUMPY
 _CHUNK_BYTES: Final = 1 << 20
@@ -56,7 +56,7 @@ class SessionWriter:
         self._clock = clock
         self._flush_every_s = flush_every_s
         self._keep_address = keep_address
-        self._meta = {"version": _version(), **(meta or {})}
+        self._meta = {"version": package_version(), **(meta or {})}
         self._known: dict[int, dict[str, str]] = {}
         self._units: dict[int, str] = {}
         self._pending_samples = 0
@@ -184,7 +184,7 @@ class SessionWriter:
     def _start(self) -> None:
         self._mcap: Any = Writer(self._stream, chunk_size=_CHUNK_BYTES, compression=CompressionType.ZSTD)
         try:
-            self._mcap.start(profile=topics.PROFILE, library=f"myocast {_version()}")
+            self._mcap.start(profile=topics.PROFILE, library=f"myocast {package_version()}")
             self._mcap.add_metadata(topics.METADATA, self._meta)
             self._mcap.flush()
         except OSError as error:
@@ -320,10 +320,3 @@ def create(path: Path) -> BinaryIO:
         raise SessionError(f"{path.parent}: no such folder; make it first") from None
     except OSError as error:
         raise refused(path, error) from None
-
-
-def _version() -> str:
-    try:
-        return version("myocast")
-    except PackageNotFoundError:
-        return "0"

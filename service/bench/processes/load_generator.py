@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from service.bench.processes.worker_process import BenchError, Line, percent, usage
 from service.bench.report.statistics import Times
-from service.cli.serve import loop_factory
+from service.event_loop import loop_factory
 from service.web.listener import raise_descriptor_limit
 
 AT_ONCE: Final = 50

@@ -17,8 +17,8 @@ from fastapi import FastAPI, WebSocket, WebSocketDisconnect
 from service.bench.processes.synthetic_poses import metronome
 from service.bench.processes.worker_process import Line, usage
 from service.broadcast import messages
-from service.cli.serve import loop_factory
 from service.engine.pose import Pose
+from service.event_loop import loop_factory
 from service.web.listener import raise_descriptor_limit
 
 SUBPROTOCOL: Final = "myocast.v1.binary"

@@ -14,8 +14,10 @@ from models.spec import ModelError
 from service.bench.processes.synthetic_poses import FeedSource
 from service.bench.processes.trace import Played, Trace, counts
 from service.bench.processes.worker_process import BenchError, Line, call_in, usage
-from service.cli.serve import loop_factory
-from service.server import READY, Service, Settings, run
+from service.event_loop import loop_factory
+from service.run import READY, run
+from service.settings import ServiceConfig
+from service.wiring import Service
 
 SETTLE_S: Final = 2.0
 LOOK_S: Final = 0.0005
@@ -27,7 +29,7 @@ def serve(line: Line, request: dict[str, Any]) -> None:
     With `trace`, every pose is noted and the notes are written to that file at the end.
     """
     trace = Trace() if request.get("trace") else None
-    _serve(line, _settings(request), (lambda _: None) if trace is None else trace.attach)
+    _serve(line, _config(request), (lambda _: None) if trace is None else trace.attach)
     if trace is not None:
         trace.save(Path(request["trace"]))
     line.send(stopped=True)
@@ -41,7 +43,7 @@ def replay(line: Line, request: dict[str, Any]) -> None:
         played.attach(service)
         _replay_of(service).pause()
 
-    _serve(line, _settings(request), prepare, also=played.figures)
+    _serve(line, _config(request), prepare, also=played.figures)
     line.send(stopped=True)
 
 
@@ -52,13 +54,13 @@ def feed(line: Line, request: dict[str, Any]) -> None:
     def prepare(service: Service) -> None:
         source.publish = service.hub.publish_pose
 
-    _serve(line, Settings(sources=("feed",), port=0), prepare, [source])
+    _serve(line, ServiceConfig(sources=("feed",), port=0), prepare, [source])
     line.send(stopped=True)
 
 
-def _settings(request: dict[str, Any]) -> Settings:
+def _config(request: dict[str, Any]) -> ServiceConfig:
     model, record = request.get("model"), request.get("record")
-    return Settings(
+    return ServiceConfig(
         sources=(request["source"],),
         port=0,
         model=Path(model) if model else None,
@@ -69,7 +71,7 @@ def _settings(request: dict[str, Any]) -> Settings:
 
 def _serve(
     line: Line,
-    settings: Settings,
+    config: ServiceConfig,
     prepare: Callable[[Service], None],
     sources: list[Source] | None = None,
     also: Callable[[], dict[str, Any]] = dict,
@@ -83,7 +85,7 @@ def _serve(
         line.send(url=text.removeprefix(READY))
 
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
-        runner.run(run(settings, announce, sources=sources, prepare=started))
+        runner.run(run(config, announce, sources=sources, prepare=started))
 
 
 def _obey(line: Line, service: Service, loop: asyncio.AbstractEventLoop, also: Callable[[], dict[str, Any]]) -> None:

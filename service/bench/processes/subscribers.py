@@ -13,7 +13,7 @@ import numpy as np
 
 from myocast_client import ClientError, Pose, connect
 from service.bench.processes.worker_process import BenchError, Line, call_in, usage
-from service.cli.serve import loop_factory
+from service.event_loop import loop_factory
 
 ROW = tuple[int, int, int, int, int, float]
 

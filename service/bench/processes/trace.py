@@ -12,7 +12,7 @@ from drivers.events import Event, Frame
 from service.bench.processes.worker_process import clock_anchor
 from service.broadcast.hub import Client
 from service.engine.pose import Pose
-from service.server import Service
+from service.wiring import Service
 
 KEEP_SAMPLES: Final = 30_000
 """EMG that is kept, so that the bare model can be run on the same windows."""

@@ -18,7 +18,7 @@ import psutil
 from myocast_client import ClientError, Pose, connect
 from service.bench.processes.worker_process import GRACE_S, BenchError, environment, spawn
 from service.bench.report.statistics import Limit
-from service.server import READY
+from service.run import READY
 
 FIRST_POSE_S: Final = 2.0
 MEMORY_MB: Final = 200.0

@@ -18,7 +18,8 @@ from drivers.errors import DriverError
 from drivers.replay.source import ReplaySource
 from drivers.sessions import read_session
 from models.recording import Recording
-from service import server
+from service.recording.writer import open_writer
+from service.run import run
 from service.web import app
 from service.web.access import AccessPolicy
 from service.web.app import not_ready
@@ -427,7 +428,7 @@ async def test_examples_are_files_and_nothing_beside_them(tiny_window: Path) -> 
 
 
 def test_the_server_opens_the_session_writer(tmp_path: Path) -> None:
-    writer = server.open_writer(tmp_path / "a.mcap")
+    writer = open_writer(tmp_path / "a.mcap")
     writer.close()
     assert (tmp_path / "a.mcap").stat().st_size > 0
-    assert asyncio.iscoroutinefunction(server.run)
+    assert asyncio.iscoroutinefunction(run)

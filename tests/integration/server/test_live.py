@@ -36,7 +36,7 @@ from drivers.myo.stream import MyoConfig
 from drivers.sessions import read_session
 from drivers.source import Source
 from drivers.text.source import TextSource
-from service import server
+from service import wiring
 from service.devices.supervisor import Backoff, Supervisor
 from tests.fakes.bluez import FakeBluez
 from tests.fakes.boards import Board, CytonBoard, TextBoard, text_lines
@@ -230,7 +230,7 @@ async def test_a_device_that_went_away_gives_poses_again_as_soon_as_it_is_back(
     setting: Setting, bus: str, tmp_path: Path, tiny_window: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not OUTAGE_S:
-        monkeypatch.setattr(server, "Supervisor", partial(Supervisor, backoff=Hour()))
+        monkeypatch.setattr(wiring, "Supervisor", partial(Supervisor, backoff=Hour()))
     async with AsyncExitStack() as stack:
         peer = await setting(stack, tmp_path)
         model = tiny_window

@@ -20,9 +20,11 @@ from models.recording import Recording
 from models.spec import ModelError
 from service.engine.pose import Pose
 from service.recording.recorder import RecordingExists
-from service.server import READY, Service, Settings, address, run
+from service.run import READY, address, run
+from service.settings import ServiceConfig
 from service.web.access import AccessPolicy
 from service.web.listener import PortError
+from service.wiring import Service
 from tests.fakes.models_onnx import HOP, WINDOW, offline, offline_stream
 from tests.fakes.sources import INFO, Puppet, Script, frame, frames, ramp
 from tests.support.live_server import TIMEOUT_S, receive, recorded, serving
@@ -208,9 +210,9 @@ async def test_a_bug_in_a_driver_comes_out(tiny_window: Path) -> None:
 
 async def test_a_port_in_use(tiny_window: Path) -> None:
     async with serving([Puppet()], model=tiny_window) as live:
-        settings = Settings(("scripted:",), port=live.port, model=tiny_window)
+        config = ServiceConfig(("scripted:",), port=live.port, model=tiny_window)
         with pytest.raises(PortError, match=f"{live.port}"):
-            await run(settings, print, sources=[Puppet()])
+            await run(config, print, sources=[Puppet()])
 
 
 async def test_the_ready_line_comes_once_connections_are_accepted(tiny_window: Path) -> None:

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from service.loopback import is_loopback
 from service.web.access import (
     MAX_ORIGINS_LOGGED,
     AccessDenied,
     AccessMiddleware,
     AccessPolicy,
     host_name,
-    is_loopback,
     query_value,
 )
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from service.cli.serve import loop_factory
+from service.event_loop import loop_factory
 from service.web.listener import PortError, listen, raise_descriptor_limit
 
 

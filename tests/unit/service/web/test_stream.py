@@ -25,7 +25,7 @@ from service.broadcast.messages import SubscriptionError
 from service.devices.device import Device
 from service.devices.status_publisher import StatusPublisher
 from service.engine.model_selection import ModelSelector
-from service.server import Settings
+from service.settings import ServiceConfig
 from service.web.access import AccessPolicy
 from service.web.stream import StreamEndpoint, negotiate
 from tests.fakes.models_onnx import HOP, WINDOW, offline, window_model
@@ -647,4 +647,4 @@ def test_negotiation() -> None:
         {"query_string": b"streams=emg%2Cpose&max_rate=30", "subprotocols": ["x", BINARY, JSON]}
     )
     assert (wish.streams, wish.max_rate, encoding, subprotocol) == (("pose", "emg"), 30.0, "binary", BINARY)
-    assert Settings(("demo:",)).port == 8765
+    assert ServiceConfig(("demo:",)).port == 8765

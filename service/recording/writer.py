@@ -1,0 +1,42 @@
+"""What the recorder needs of a session file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+from drivers.events import Event
+from models.arrays import Float32Array
+
+
+class Writer(Protocol):
+    """A session file that is being written: `drivers.sessions.mcap.writer.SessionWriter`."""
+
+    samples_lost: int
+
+    @property
+    def bytes_written(self) -> int: ...
+
+    def write(self, event: Event, *, device: int = 0) -> None: ...
+
+    def write_pose(
+        self,
+        t: float,
+        sample: int,
+        joints: Float32Array,
+        *,
+        seq: int = 0,
+        arrival: float | None = None,
+        device: int = 0,
+    ) -> None: ...
+
+    def flush_if_due(self) -> bool: ...
+
+    def close(self) -> None: ...
+
+
+def open_writer(path: Path) -> Writer:
+    """Create a session file. The MCAP writer is imported with the first one, so that it costs no start time."""
+    from drivers.sessions.mcap.writer import SessionWriter
+
+    return SessionWriter(path)

@@ -1,0 +1,150 @@
+"""Start a server, serve until it is stopped, and stop its parts in order."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
+from functools import partial
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+from drivers.source import Source
+from drivers.uri import source_from_uri
+from service.engine.model_selection import ModelSelector
+from service.event_loop import stop_on_signals
+from service.settings import ServiceConfig
+from service.web.access import AccessPolicy
+from service.web.listener import listen, raise_descriptor_limit
+from service.web.stream import StreamEndpoint
+from service.web.uvicorn_adapter import HttpServer
+from service.wiring import Service, open_outputs
+
+READY: Final = "Myocast is ready: "
+"""Beginning of the line that `serve` prints once it accepts connections; the address follows."""
+_UNQUOTED: Final = "!$'()*,/:;=?@~"
+"""Characters that a value in an address's fragment may contain as they are (RFC 3986, section 3.5)."""
+
+
+async def run(
+    config: ServiceConfig,
+    announce: Callable[[str], None],
+    *,
+    sources: list[Source] | None = None,
+    model_selector: ModelSelector | None = None,
+    prepare: Callable[[Service], None] | None = None,
+) -> None:
+    """Serve until SIGINT or SIGTERM.
+
+    Args:
+        announce: gets the lines that say where the server is, once it accepts connections.
+        sources: opened sources, instead of those that the configuration names.
+        model_selector: opened models, instead of those that the configuration names.
+        prepare: gets the service before it starts.
+
+    Raises:
+        MyocastError: a source, the model or the port cannot be used.
+    """
+    sources = sources or [source_from_uri(text) for text in config.sources]
+    model_selector = model_selector or ModelSelector(config.model)
+    raise_descriptor_limit()
+    async with AsyncExitStack() as stack:
+        sock = listen(config.policy.bind, config.port)
+        stack.callback(sock.close)
+        service = Service(config, sources, model_selector)
+        if prepare is not None:
+            prepare(service)
+        stop_on_signals(service.stop)
+        outputs = await open_outputs(service, config, stack)
+        await _start(service, config, stack)
+        server = HttpServer(service.app)
+        serving = asyncio.ensure_future(server.serve([sock]))
+        stack.push_async_callback(_stop_http, server, serving, service.stream)
+        if await _accepting(server, serving, service.stop):
+            _spare_the_collector()
+            announce(READY + address(config.policy, sock.getsockname()[1]))
+            for output in outputs:
+                announce(f"{output.name} is ready: {output.address}")
+        await _any(service.stop.wait(), serving)
+    if service.failure is not None:
+        raise service.failure
+
+
+def address(policy: AccessPolicy, port: int) -> str:
+    """Return the address to open, with the token in the fragment, which browsers never send."""
+    host = f"[{policy.bind}]" if ":" in policy.bind else policy.bind
+    return f"http://{host}:{port}/" + (f"#token={quote(policy.token, _UNQUOTED)}" if policy.token else "")
+
+
+def _spare_the_collector() -> None:
+    """Keep cycle collection out of the stream's way.
+
+    What is loaded by now stays until the end, so no collection need look at it again. And with CPython's usual
+    thresholds the thousands of short-lived timers and messages of a busy server start full collections of tens of
+    milliseconds every second, in which samples wait.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
+
+
+async def _start(service: Service, config: ServiceConfig, stack: AsyncExitStack) -> None:
+    """Start everything but HTTP. `stack` stops it in the opposite order: sources first, then files."""
+    for device in service.devices:
+        stack.push_async_callback(device.close)
+        device.arm()
+    if service.failure is not None:
+        raise service.failure
+    if config.record is not None:
+        service.recorder.start_with_first_sample(config.record, service.fail)
+    stack.push_async_callback(_stop_recording, service, config.record)
+    tasks = [asyncio.ensure_future(service.supervise(device)) for device in service.devices]
+    tasks.append(asyncio.ensure_future(service.announcer.run()))
+    for task in tasks:
+        task.add_done_callback(partial(_on_task_end, service))
+    stack.push_async_callback(_cancel, tasks)
+
+
+def _on_task_end(service: Service, task: asyncio.Future[None]) -> None:
+    if not task.cancelled() and task.exception() is not None:
+        service.stop.set()
+
+
+async def _cancel(tasks: Sequence[asyncio.Future[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+    for result in results:
+        if isinstance(result, Exception):
+            raise result
+
+
+async def _stop_recording(service: Service, file: Path | None) -> None:
+    if service.recorder.waiting and service.failure is None:
+        service.announcer.note(f"{file} was not made: no sample came")
+    await asyncio.to_thread(service.recorder.stop)
+
+
+async def _stop_http(server: HttpServer, serving: asyncio.Future[None], stream: StreamEndpoint) -> None:
+    await stream.close_all("the server is stopping")
+    server.should_exit = True
+    await asyncio.wait([serving])
+
+
+async def _accepting(server: HttpServer, serving: asyncio.Future[None], stop: asyncio.Event) -> bool:
+    """Wait until connections are accepted; False if the server ended before."""
+    await _any(server.accepting.wait(), serving, stop.wait())
+    return server.started
+
+
+async def _any(*things: Awaitable[object]) -> None:
+    """Until the first of these is done; a task goes on, what was only waited for does not."""
+    waiters = [asyncio.ensure_future(thing) for thing in things]
+    try:
+        await asyncio.wait(waiters, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for waiter, thing in zip(waiters, things, strict=True):
+            if waiter is not thing:
+                waiter.cancel()

@@ -1,0 +1,37 @@
+"""What one server is started with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from service.web.access import AccessPolicy
+
+DEFAULT_PORT: Final = 8765
+DEFAULT_RECORDINGS: Final = Path("recordings")
+
+
+@dataclass(frozen=True)
+class ServiceConfig:
+    """The options of `serve`."""
+
+    sources: tuple[str, ...]
+    """Source addresses, one per armband."""
+    policy: AccessPolicy = field(default_factory=AccessPolicy)
+    port: int = DEFAULT_PORT
+    """Port to listen on; 0 takes a free one."""
+    model: Path | None = None
+    """Model file; None chooses the shipped model that fits each source."""
+    hop: int | None = None
+    """Samples between poses; None takes the model's own."""
+    record: Path | None = None
+    """Session file that everything is recorded into."""
+    recordings: Path = DEFAULT_RECORDINGS
+    """Folder of the recordings that clients start."""
+    leap: int | None = None
+    """Port of the Leap endpoint; 0 takes a free one."""
+    udp: str | None = None
+    """HOST:PORT that poses are sent to."""
+    lsl: bool = False
+    """Whether to open outlets of the Lab Streaming Layer."""

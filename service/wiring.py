@@ -1,0 +1,108 @@
+"""The parts of one server, wired together in one visible place."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+from drivers.clock import Clock, now
+from drivers.events import Event
+from drivers.source import Source
+from models.errors import MyocastError
+from service.broadcast.hub import Hub
+from service.devices.device import Device
+from service.devices.status_publisher import StatusPublisher
+from service.devices.supervisor import Supervisor
+from service.engine.model_selection import ModelSelector
+from service.recording.recorder import Recorder
+from service.recording.writer import open_writer
+from service.settings import ServiceConfig
+from service.web.app import Parts, create_app
+from service.web.stream import StreamEndpoint
+
+
+class Service:
+    """Devices, hub, recorder and application of one process, not yet running."""
+
+    def __init__(
+        self, config: ServiceConfig, sources: list[Source], model_selector: ModelSelector, clock: Clock = now
+    ) -> None:
+        self.stop = asyncio.Event()
+        self.failure: MyocastError | None = None
+        self.hub = Hub(clock)
+        self.recorder = Recorder(config.recordings, open_writer, self._recording_failed, self._known, clock)
+        self.announcer = StatusPublisher(self.hub, self.recorder.describe, self.fail, clock)
+        self.devices = [
+            Device(index, source, model_selector, self.hub, self.announcer, hop=config.hop, clock=clock)
+            for index, source in enumerate(sources)
+        ]
+        self.announcer.devices = self.devices
+        self.stream = StreamEndpoint(self.hub, self.announcer, clock=clock)
+        parts = Parts(self.devices, self.hub, self.announcer, self.recorder, self.stream, config.policy, clock)
+        self.app = create_app(parts)
+        self._loop = asyncio.get_running_loop()
+        for device in self.devices:
+            device.sinks.append(self.recorder.put)
+        self.hub.sinks.append(lambda pose: self.recorder.put(pose.device, pose))
+
+    def fail(self, error: MyocastError) -> None:
+        """Stop the server because of an error, which `run` raises at the end. The first error counts."""
+        self.failure = self.failure or error
+        self.stop.set()
+
+    async def supervise(self, device: Device) -> None:
+        """Run a device's source until the service stops; a replay that ended waits to be played again."""
+        supervisor = Supervisor(device.source, device.on_event, device.status)
+        try:
+            while True:
+                await supervisor.run()
+                await device.wanted_again()
+        except MyocastError as error:
+            self.fail(error)
+
+    def _known(self) -> list[tuple[int, Event]]:
+        return [(device.index, device.info) for device in self.devices if device.info is not None]
+
+    def _recording_failed(self, code: str, message: str) -> None:
+        for device in self.devices:
+            self._loop.call_soon_threadsafe(device.status.report, code, message)
+
+
+@dataclass(frozen=True)
+class OutputAddress:
+    """What an output is called on the command line, and where it sends or listens."""
+
+    name: str
+    address: str
+
+
+async def open_outputs(service: Service, config: ServiceConfig, stack: AsyncExitStack) -> list[OutputAddress]:
+    """Open the outputs that are configured and connect them to the service.
+
+    An output's module is imported only if it is configured. `stack` closes what was opened.
+
+    Raises:
+        MyocastError: an output cannot be opened.
+    """
+    opened = []
+    if config.leap is not None:
+        from service.outputs.leap import LeapOutput
+
+        leap = await stack.enter_async_context(LeapOutput(config.leap, config.policy.origins))
+        service.hub.sinks.append(leap.put)
+        opened.append(OutputAddress("Leap", leap.address))
+    if config.udp is not None:
+        from service.outputs.udp import UdpOutput
+
+        udp = await stack.enter_async_context(UdpOutput(config.udp))
+        service.hub.sinks.append(udp.put)
+        opened.append(OutputAddress("UDP", udp.address))
+    if config.lsl:
+        from service.outputs.lsl import LslOutput
+
+        lsl = await stack.enter_async_context(LslOutput())
+        service.hub.sinks.append(lsl.put)
+        for device in service.devices:
+            device.sinks.append(lsl.event)
+    return opened
