@@ -60,9 +60,14 @@ def tables(path: Path) -> list[Table]:
     return [Table(rows[0], tuple(rows[2:])) for rows in found]
 
 
+def command_line(path: Path) -> str:
+    """The command that wrote a file: its first line."""
+    return path.read_text().splitlines()[0].strip("`")
+
+
 def command(path: Path, out: str) -> str:
-    """The command that wrote a file of `myocast compare`: its first line, with the folder that it wrote into."""
-    words = path.read_text().splitlines()[0].strip("`")
+    """The command that wrote a file of `myocast compare`, with the folder that it wrote into."""
+    words = command_line(path)
     return f"```text\n{words if ' --out ' in words else f'{words} --out {out}'}\n```"
 
 
@@ -201,6 +206,8 @@ FIGURES: Final[Mapping[str, Callable[[], str]]] = {
     "slow-turned": lambda: first(DATA / "stream_mlp_slow" / "report.md", "band turned by ±deg"),
     "slow-smoothed": lambda: smoothed(DATA / "stream_mlp_slow" / "report.md"),
     "slow-calibrated": lambda: first(DATA / "stream_mlp_slow" / "report.md", "labelled seconds"),
+    "strangers-command": lambda: f"```text\n{command_line(DATA / 'finger_angles.md')}\n```",
+    "strangers": lambda: tables(DATA / "finger_angles.md")[0].text(),
     "people-command": lambda: command(DATA / "people.md", "people"),
     "people": lambda: tables(DATA / "people.md")[0].text(),
     "people-sessions": lambda: tables(DATA / "people.md")[1].text(),
