@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from drivers.clock import Clock, now
 from drivers.errors import DriverError
 from drivers.myo.protocol import Characteristic
+from models.installation import install_command
 
 if TYPE_CHECKING:
     from bleak.backends.device import BLEDevice
@@ -106,7 +107,7 @@ async def _try(findings: Findings, where: str, scan: Callable[[], Awaitable[None
     except DriverError as error:
         findings.problems.append(Problem(where, str(error)))
     except ModuleNotFoundError as error:
-        findings.problems.append(Problem(where, f"needs the package `{error.name}`; run: pip install 'myocast[ble]'"))
+        findings.problems.append(Problem(where, f"needs the package `{error.name}`; run: {install_command('ble')}"))
 
 
 def _list_ports(findings: Findings, ports: Ports | None) -> list[str]:
@@ -115,7 +116,7 @@ def _list_ports(findings: Findings, ports: Ports | None) -> list[str]:
         from drivers.myo.bgapi import USB_ID
         from drivers.transport.serial_port import list_ports
     except ModuleNotFoundError as error:
-        problem = f"needs the package `{error.name}`; run: pip install 'myocast[serial]'"
+        problem = f"needs the package `{error.name}`; run: {install_command('serial')}"
         findings.problems.append(Problem("serial ports", problem))
         return []
     for port in (ports or list_ports)():

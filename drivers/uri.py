@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, unquote
 from drivers.errors import DriverError
 from drivers.source import Source
 from models.hand import Side
+from models.installation import install_command
 
 SCHEMES: Final = {
     "demo": "drivers.replay.source",
@@ -112,4 +113,4 @@ def source_from_uri(text: str) -> Source:
 
 def _missing(scheme: str, error: ModuleNotFoundError) -> str:
     extra = {"myo": "ble", "lsl": "lsl"}.get(scheme, "serial")
-    return f"`{scheme}:` needs the package `{error.name}`, which is not installed; run: pip install 'myocast[{extra}]'"
+    return f"`{scheme}:` needs the package `{error.name}`, which is not installed; run: {install_command(extra)}"

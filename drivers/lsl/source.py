@@ -18,6 +18,7 @@ from drivers.transport.thread_queue import ThreadQueue
 from drivers.uri import SourceUri, hand_option
 from models.arrays import Float32Array, Float64Array
 from models.hand import CHANNELS
+from models.installation import install_command
 
 RESOLVE_S: Final = 5.0
 GAP_S: Final = 0.1
@@ -43,7 +44,7 @@ def from_uri(uri: SourceUri) -> LslSource:
         import pylsl
     except (ImportError, RuntimeError) as error:  # RuntimeError: pylsl without its shared library
         reason = str(error).splitlines()[0]
-        raise DriverError(f"`lsl:` needs the Lab Streaming Layer ({reason}); run: pip install 'myocast[lsl]'") from None
+        raise DriverError(f"`lsl:` needs the Lab Streaming Layer ({reason}); run: {install_command('lsl')}") from None
     info = SourceInfo(
         uri.text,
         uri.target or "LSL stream",

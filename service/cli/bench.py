@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from models.errors import MyocastError
+from models.installation import install_command
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -122,9 +123,9 @@ def _look_ahead(
     if model is not None and architecture is not None:
         raise UsageError("--model and --architecture were both given; give one of them")
     if (compare or architecture) and find_spec("tensorflow") is None:
-        raise UsageError("TensorFlow is not installed, which this comparison needs; run: pip install 'myocast[train]'")
+        raise UsageError(f"this comparison needs TensorFlow, which is not installed; run: {install_command('train')}")
     if plot is not None and find_spec("matplotlib") is None:
-        raise UsageError("--plot needs matplotlib, which is not installed; run: pip install 'myocast[plot]'")
+        raise UsageError(f"--plot needs matplotlib, which is not installed; run: {install_command('plot')}")
     for path in (json_file, plot):
         if path is not None and not path.absolute().parent.is_dir():
             raise UsageError(f"{path.parent}: no such folder; make it first")

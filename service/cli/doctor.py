@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 import typer
 
 from models.errors import MyocastError
+from models.installation import install_command
 
 if TYPE_CHECKING:
     from drivers.transport.serial_port import PortInfo
@@ -112,7 +113,7 @@ def bluetooth() -> Check:
     try:
         asyncio.run(_begin_scan())
     except ModuleNotFoundError as error:
-        return Check("Bluetooth", "warn", f"needs the package `{error.name}`; run: pip install 'myocast[ble]'")
+        return Check("Bluetooth", "warn", f"needs the package `{error.name}`; run: {install_command('ble')}")
     except (DriverError, TimeoutError) as error:
         return Check("Bluetooth", "warn", str(error) or "the radio does not answer; restart bluetoothd")
     return Check("Bluetooth", "ok", "the adapter is on and scans")
@@ -133,7 +134,7 @@ def serial_ports(list_ports: Callable[[], list[PortInfo]] | None = None) -> Iter
         from drivers.myo.bgapi import USB_ID
         from drivers.transport.serial_port import list_ports as all_ports
     except ModuleNotFoundError as error:
-        yield Check("serial", "warn", f"needs the package `{error.name}`; run: pip install 'myocast[serial]'")
+        yield Check("serial", "warn", f"needs the package `{error.name}`; run: {install_command('serial')}")
         return
     ports = list((list_ports or all_ports)())
     if not any(port.usb_id == USB_ID for port in ports):

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 
 from models.errors import MyocastError
+from models.installation import install_command
 
 
 class ExtraMissing(MyocastError):
@@ -29,9 +30,7 @@ def prepare_keras(threads: int | None = None, *, keras: bool = True) -> None:
     needed = ("tensorflow", "keras", "tf2onnx", "onnx", "scipy") if keras else ("onnx", "scipy")
     missing = [name for name in needed if find_spec(name) is None]
     if missing:
-        raise ExtraMissing(
-            f"{', '.join(missing)} not installed; training needs the extra: pip install 'myocast[train]'"
-        )
+        raise ExtraMissing(f"{', '.join(missing)} not installed, which training needs; run: {install_command('train')}")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     os.environ["KERAS_BACKEND"] = "tensorflow"

@@ -17,6 +17,7 @@ from drivers.clock import Clock, now
 from drivers.events import Event, Frame, Marker, Playback, SourceInfo
 from models.errors import MyocastError
 from models.hand import CHANNELS, JOINTS
+from models.installation import install_command
 from service.outputs.record import PoseRecord
 
 EMG, HAND, MARKERS = "Myocast-EMG", "Myocast-Hand", "Myocast-Markers"
@@ -51,7 +52,7 @@ class LslOutput:
             import pylsl
         except (ImportError, RuntimeError) as error:  # RuntimeError: pylsl without its shared library
             reason = str(error).splitlines()[0]
-            raise LslError(f"--lsl needs the Lab Streaming Layer: {reason}; pip install 'myocast[lsl]'") from None
+            raise LslError(f"--lsl needs the Lab Streaming Layer: {reason}; run: {install_command('lsl')}") from None
         self._lsl = pylsl
         self._offset = _clock_offset(pylsl.local_clock, self._clock)
         return self

@@ -115,4 +115,4 @@ def test_a_missing_package_is_named_with_its_extra(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(uri, "import_module", absent)
     message = refusal(source_from_uri, f"{scheme}:")
     assert "`thing`" in message
-    assert f"myocast[{extra}]" in message
+    assert f"[{extra}]" in message
