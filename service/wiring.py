@@ -18,7 +18,8 @@ from service.engine.model_selection import ModelSelector
 from service.recording.recorder import Recorder
 from service.recording.writer import open_writer
 from service.settings import ServiceConfig
-from service.web.app import Parts, create_app
+from service.web.app import create_app
+from service.web.context import AppContext
 from service.web.stream import StreamEndpoint
 
 
@@ -39,8 +40,8 @@ class Service:
         ]
         self.announcer.devices = self.devices
         self.stream = StreamEndpoint(self.hub, self.announcer, clock=clock)
-        parts = Parts(self.devices, self.hub, self.announcer, self.recorder, self.stream, config.policy, clock)
-        self.app = create_app(parts)
+        context = AppContext(self.devices, self.hub, self.announcer, self.recorder, self.stream, config.policy, clock)
+        self.app = create_app(context)
         self._loop = asyncio.get_running_loop()
         for device in self.devices:
             device.sinks.append(self.recorder.put)

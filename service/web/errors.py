@@ -1,18 +1,111 @@
-"""The body of every answer that is an error (contract: section 3, "HTTP")."""
+"""Errors of the HTTP side: the body of every one, and how exceptions become one.
+
+The contract is docs/protocol.md, section 3, "HTTP".
+"""
 
 from __future__ import annotations
 
-from typing import Final
+import logging
+import reprlib
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any, Final, cast
 
 import orjson
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from starlette.exceptions import HTTPException
+
+log = logging.getLogger("myocast")
 
 CODES: Final = {
-    400: "bad_request", 401: "unauthorized", 403: "forbidden", 404: "not_found", 405: "method_not_allowed",
-    409: "conflict", 413: "too_large", 414: "too_large", 426: "upgrade_required", 431: "too_large",
-    500: "internal_error", 503: "not_ready", 507: "disk_full",
-}  # fmt: skip
+    400: "bad_request",
+    401: "unauthorized",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    409: "conflict",
+    413: "too_large",
+    414: "too_large",
+    426: "upgrade_required",
+    431: "too_large",
+    500: "internal_error",
+    503: "not_ready",
+    507: "disk_full",
+}
 
 
 def error_body(status: int, message: str, code: str | None = None) -> bytes:
     """`{"error":{"code","message"}}`; the code follows from the status where none is given, the message is one line."""
     return orjson.dumps({"error": {"code": code or CODES.get(status, "error"), "message": message}})
+
+
+def add_error_handlers(app: FastAPI) -> None:
+    """Answer every exception with the body of the contract, the framework's own exceptions too."""
+    app.add_exception_handler(HTTPException, _on_http_error)
+    app.add_exception_handler(RequestValidationError, _on_invalid_request)
+    app.add_exception_handler(Exception, _on_crash)
+
+
+async def _on_http_error(request: Request, error: Exception) -> Response:
+    error = cast(HTTPException, error)
+    phrase = HTTPStatus(error.status_code).phrase
+    message = error.detail
+    if message == phrase:
+        # The framework's own. A HEAD is answered with the length of the GET's body.
+        method = "GET" if request.method == "HEAD" else request.method
+        message = f"{method} {request.url.path}: {phrase.lower()}"
+    headers = dict(error.headers or {})
+    if "Allow" in headers:
+        headers["Allow"] = _with_head(headers["Allow"])
+    return _response(error.status_code, message, headers)
+
+
+async def _on_invalid_request(request: Request, error: Exception) -> Response:
+    first = cast(RequestValidationError, error).errors()[0]
+    return _response(400, describe(first))
+
+
+async def _on_crash(request: Request, error: Exception) -> Response:
+    log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return _response(500, "an error inside Myocast; its log says more")
+
+
+def _response(status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
+    return Response(error_body(status, message), status, headers, media_type="application/json")
+
+
+def _with_head(allowed: str) -> str:
+    """The value of `Allow`; HEAD is allowed wherever GET is, though by a route of its own."""
+    methods = set(allowed.split(", "))
+    return ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
+
+
+def describe(error: Mapping[str, Any]) -> str:
+    """One line about an error that pydantic found in a body."""
+    kind, place, context = error["type"], error["loc"], error.get("ctx", {})
+    if kind == "json_invalid":
+        return f"the body is not JSON ({context['error']} at character {place[-1]})"
+    if kind in ("union_tag_invalid", "union_tag_not_found", "literal_error"):
+        return _describe_choice(error)
+    if len(place) < 2:
+        return "expected a JSON object as the body"
+    if kind == "missing":
+        return f"`{place[-1]}` is missing"
+    expected = error["msg"].replace("Input should be", "expected")
+    return f"`{place[-1]}`: {expected}, got {reprlib.repr(error['input'])}"
+
+
+def _describe_choice(error: Mapping[str, Any]) -> str:
+    """One line about a field that is none of the texts that are allowed."""
+    place: Sequence[str | int] = error["loc"]
+    context, given = error.get("ctx", {}), error["input"]
+    name = context["discriminator"].strip("'") if "discriminator" in context else str(place[-1])
+    if error["type"] == "union_tag_not_found":
+        return f"`{name}` is missing"
+    if "expected_tags" in context:
+        given = given[name]
+    expected = context.get("expected_tags") or context["expected"]
+    choices = " or ".join(expected.replace("'", "").replace(" or ", ", ").split(", "))
+    return f"`{name}`: expected {choices}, got {reprlib.repr(given)}"

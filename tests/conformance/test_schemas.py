@@ -19,10 +19,10 @@ from service.schemas import (
     BINARY_MESSAGES,
     CLIENT_MESSAGES,
     SERVER_MESSAGES,
-    asyncapi,
     binary_layouts,
     schema,
 )
+from service.schemas.asyncapi import asyncapi
 from service.schemas.page import docs_page
 from tests.fakes.small_session import write_session
 from tests.support.console import Console

@@ -20,9 +20,9 @@ from drivers.sessions import read_session
 from models.recording import Recording
 from service.recording.writer import open_writer
 from service.run import run
-from service.web import app
 from service.web.access import AccessPolicy
-from service.web.app import not_ready
+from service.web.routes import pages
+from service.web.routes.health import not_ready
 from tests.fakes.models_onnx import WINDOW
 from tests.fakes.sources import INFO, Puppet, frame, frames, ramp
 from tests.support.live_server import Live, receive, receive_until, recorded, serving
@@ -155,9 +155,20 @@ def standing(response: httpx.Response) -> dict[str, str]:
 
 
 async def test_head_is_get_without_the_body(tiny_window: Path) -> None:
-    assets = [f"/assets/{path.name}" for path in (app.BUILT / "assets").glob("*")]
+    assets = [f"/assets/{path.name}" for path in (pages.BUILT / "assets").glob("*")]
     async with stage(tiny_window) as (live, _):
-        for path in (*assets, "/", "/healthz", "/readyz", "/api/v1/model", "/docs", "/asyncapi.json", "/nothing"):
+        for path in (
+            *assets,
+            "/",
+            "/client.js",
+            "/client.mjs",
+            "/healthz",
+            "/readyz",
+            "/api/v1/model",
+            "/docs",
+            "/asyncapi.json",
+            "/nothing",
+        ):
             got, head = await live.http.get(path), await live.http.head(path)
             assert (head.status_code, standing(head), head.content) == (got.status_code, standing(got), b""), path
             assert len(got.content) == int(head.headers["content-length"]) > 0

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from service.web import app
+from service.web import body_limit
 from tests.fakes.sources import Puppet
 from tests.support.live_server import TIMEOUT_S, Live, receive, serving
 
@@ -114,7 +114,7 @@ async def test_a_body_has_a_limit(tiny_window: Path) -> None:
 
 
 async def test_a_body_without_an_end_is_cut_off(tiny_window: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(app, "DISCARDED", 1_000_000)
+    monkeypatch.setattr(body_limit, "DISCARDED", 1_000_000)
     async with serving([Puppet()], model=tiny_window) as live:
         _, writer = await asyncio.open_connection("127.0.0.1", live.port)
         writer.write(POST.encode() + b"Transfer-Encoding: chunked\r\n\r\n")

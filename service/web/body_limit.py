@@ -1,0 +1,52 @@
+"""A limit to the length of request bodies that lets clients read why theirs was refused.
+
+Starlette's own limit answers before the body has been read. Many clients look at an answer only when they have sent
+the whole body, and find the connection closed instead.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from fastapi import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+MAX_BODY: Final = 65536
+"""Bytes of a body; a longer one is refused."""
+DISCARDED: Final = 1 << 25
+"""Bytes of a longer body that are read and thrown away; after them the connection is closed."""
+
+
+class BodyLimitMiddleware:
+    """ASGI middleware that answers a longer body with 413, and keeps no more of it than `MAX_BODY`."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._app(scope, _limited(receive) if scope["type"] == "http" else receive, send)
+
+
+def _limited(receive: Receive) -> Receive:
+    size = 0
+
+    async def limited() -> Message:
+        nonlocal size
+        message = await receive()
+        size += _length(message)
+        if size > MAX_BODY:
+            await _refuse(message, size)
+        return message
+
+    async def _refuse(message: Message, size: int) -> None:
+        while message.get("more_body") and size <= DISCARDED:
+            message = await receive()
+            size += _length(message)
+        headers = {"Connection": "close"} if size > DISCARDED else None
+        raise HTTPException(413, f"the body is longer than {MAX_BODY} bytes; expected a small JSON object", headers)
+
+    return limited
+
+
+def _length(message: Message) -> int:
+    return len(message.get("body", b""))
