@@ -13,6 +13,7 @@ var _balls = []
 var _rods = []
 var _wanted = 0
 var _shown = 0
+var _said = ""
 
 
 func _ready():
@@ -27,6 +28,13 @@ func _ready():
 		_balls.append(_part(_ball(), skin))
 		_rods.append(_part(_rod(), skin) if PARENTS[i] >= 0 else null)
 	$Client.connect("pose_changed", self, "_show")
+	$Client.connect("connection_failed", self, "_say")
+
+
+func _say(error):
+	if error.message != _said:
+		print("Myocast: ", error.message)
+	_said = error.message
 
 
 func _show(points, pose):
@@ -46,6 +54,7 @@ func _report(pose):
 	print(JSON.print({
 		"poses": $Client.poses, "missed": $Client.missed, "shown": _shown, "seq": pose.seq, "sample": pose.sample,
 		"t": pose.t, "left": pose.left, "truth": pose.truth != null, "points": ends,
+		"clock_offset": $Client.clock_offset, "round_trip": $Client.round_trip, "latency": $Client.latency(pose),
 	}))
 	get_tree().quit()
 

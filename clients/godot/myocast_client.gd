@@ -7,6 +7,8 @@ signal pose_changed(points, pose)
 signal hello_received(hello)
 signal connected
 signal disconnected
+# An attempt failed or the connection was lost; `error` is connection_error.
+signal connection_failed(error)
 
 const POINTS = 21
 const METRES_PER_MM = 0.001
@@ -16,6 +18,7 @@ const HELD = 2
 const GAP = 4
 const TRUTH = 8
 const PING_S = 1.0
+const KEPT_PINGS = 8
 const SILENCE_S = 5.0
 const FIRST_DELAY_S = 0.1
 const LONGEST_DELAY_S = 1.0
@@ -25,17 +28,55 @@ export var token = ""
 export var device = 0
 export var max_rate = 0.0  # poses per second at most; 0 = every pose
 
+var hello = null  # the last hello, a dictionary
+var latest = null  # the newest pose of `device`, a dictionary as decode_pose makes it
+var connection_error = null  # why there is no connection: a dictionary with code and message; null while there is one
+var clock_offset = null  # seconds to add to this machine's time to get the server's; null before the first answer
+var round_trip = null  # of the ping that clock_offset comes from, seconds: it is off by half of that at most
 var poses = 0
 var missed = 0  # poses of the server that did not come here
 
 var _socket = null
+var _retired = null  # the socket before, kept because it may be emitting the signal that ended it
 var _open = false
 var _delay = FIRST_DELAY_S
 var _wait = 0.0
 var _since_ping = 0.0
+var _ping_id = 0
+var _ping_sent = 0.0
+var _pings = []  # [round trip, offset] of the last answers
+var _goodbye = ""
+var _anchor = OS.get_system_time_msecs() / 1000.0 - OS.get_ticks_usec() / 1000000.0
+var _status_request = HTTPRequest.new()
 var _silence = 0.0
 var _last_seq = -1
 var _newest = null
+
+
+func _ready():
+	_status_request.timeout = int(SILENCE_S)
+	_status_request.connect("request_completed", self, "_on_status")
+	add_child(_status_request)
+
+
+func is_connected_to_server():
+	return _open
+
+
+func local_now():
+	# Unix seconds of this machine that never step back.
+	return _anchor + OS.get_ticks_usec() / 1000000.0
+
+
+func server_now():
+	# Unix seconds on the server's clock now; null before the first answer to a ping.
+	return null if clock_offset == null else local_now() + clock_offset
+
+
+func latency(pose):
+	# Seconds from the newest EMG sample behind a pose to now, here; null before the first answer to a ping.
+	# pose.age_ms ends when the server has encoded the message.
+	return null if clock_offset == null else server_now() - pose.t
 
 
 func _process(delta):
@@ -54,7 +95,7 @@ func _process(delta):
 	if _open:
 		_ping(delta)
 	if _socket != null and _silence > SILENCE_S:
-		_lose()
+		_lose("silent", "the server fell silent")
 
 
 func stream_url():
@@ -74,6 +115,11 @@ func stream_url():
 	return base + wanted
 
 
+func _status_url():
+	var base = stream_url().split("?")[0].trim_suffix("v1/stream")
+	return base.replace("ws://", "http://").replace("wss://", "https://") + "api/v1/status"
+
+
 func _token():
 	if token != "" or not "#token=" in address:
 		return token
@@ -87,38 +133,81 @@ func _connect():
 	_socket.connect("connection_error", self, "_on_closed", [false])
 	_socket.connect("data_received", self, "_on_data")
 	_silence = 0.0
+	_goodbye = ""
+	if _socket.connect_to_url(stream_url(), PoolStringArray([PROTOCOL]), false, _headers()) != OK:
+		_lose("unreachable", "no address of a server: " + address)
+
+
+func _headers():
 	var headers = PoolStringArray()
 	if _token() != "":
 		headers.append("Authorization: Bearer " + _token())
-	if _socket.connect_to_url(stream_url(), PoolStringArray([PROTOCOL]), false, headers) != OK:
-		_lose()
+	return headers
 
 
 func _on_established(_protocol):
 	_open = true
 	_delay = FIRST_DELAY_S
+	_status_request.cancel_request()
+	connection_error = null
+	clock_offset = null
+	round_trip = null
+	_pings = []
+	_since_ping = PING_S
 	emit_signal("connected")
 
 
 func _on_closed(_clean):
-	_lose()
+	if _goodbye != "":
+		_lose("stopping", _goodbye)
+	elif _open:
+		_lose("lost", "the connection was lost")
+	else:
+		_lose("", "")
+		# A refused handshake does not say why; the API does.
+		if _status_request.get_http_client_status() == HTTPClient.STATUS_DISCONNECTED:
+			_status_request.request(_status_url(), _headers())
 
 
-func _lose():
-	if _open:
-		emit_signal("disconnected")
+func _on_status(result, status, _response_headers, body):
+	if result != HTTPRequest.RESULT_SUCCESS:
+		return _fail("unreachable", "no server answers at " + address.split("#")[0])
+	var parsed = JSON.parse(body.get_string_from_utf8())
+	var has_error = parsed.error == OK and parsed.result is Dictionary and parsed.result.get("error") is Dictionary
+	if status >= 400 and has_error:
+		_fail(parsed.result.error.get("code", ""), parsed.result.error.get("message", ""))
+	else:
+		_fail("lost", "the server answers, but not its stream")
+
+
+func _fail(code, message):
+	if not _open:
+		connection_error = {"code": code, "message": message}
+		emit_signal("connection_failed", connection_error)
+
+
+func _lose(code, message):
+	# Without a code the reason is still to be asked for.
+	var was_open = _open
 	_open = false
+	_retired = _socket
 	_socket = null
 	_wait = _delay
 	_delay = min(2.0 * _delay, LONGEST_DELAY_S)
+	if code != "":
+		_fail(code, message)
+	if was_open:
+		emit_signal("disconnected")
 
 
 func _ping(delta):
 	_since_ping += delta
 	if _since_ping >= PING_S:
 		_since_ping = 0.0
+		_ping_id += 1
+		_ping_sent = local_now()
 		_socket.get_peer(1).set_write_mode(WebSocketPeer.WRITE_MODE_TEXT)
-		_socket.get_peer(1).put_packet('{"type":"ping"}'.to_utf8())
+		_socket.get_peer(1).put_packet(('{"type":"ping","id":%d}' % _ping_id).to_utf8())
 
 
 func _on_data():
@@ -135,12 +224,35 @@ func _on_data():
 		_last_seq = pose.seq
 		poses += 1
 		_newest = pose
+		latest = pose
 
 
 func _on_text(text):
 	var parsed = JSON.parse(text)
-	if parsed.error == OK and parsed.result is Dictionary and parsed.result.get("type") == "hello":
-		emit_signal("hello_received", parsed.result)
+	if parsed.error != OK or not parsed.result is Dictionary:
+		return
+	var message = parsed.result
+	match message.get("type"):
+		"hello":
+			hello = message
+			emit_signal("hello_received", message)
+		"pong":
+			if message.get("id") == _ping_id:
+				_add_ping(_ping_sent, local_now(), message.t)
+		"bye":
+			_goodbye = message.reason
+
+
+func _add_ping(sent, received, server):
+	_pings.append([received - sent, server - (sent + received) / 2.0])
+	if _pings.size() > KEPT_PINGS:
+		_pings.pop_front()
+	var best = _pings[0]
+	for ping in _pings:
+		if ping[0] < best[0]:
+			best = ping
+	round_trip = best[0]
+	clock_offset = best[1]
 
 
 static func decode_pose(packet):

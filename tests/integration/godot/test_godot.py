@@ -6,6 +6,7 @@ import asyncio
 import json
 import shutil
 import signal
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -87,3 +88,27 @@ async def test_the_server_itself(console: Console, tiny_window: Path, tmp_path: 
     assert (seen["poses"], seen["left"]) == (200, True)
     assert seen["missed"] < 20  # a busy machine may cost some
     assert seen["shown"] > 10
+    assert abs(seen["clock_offset"]) < 0.1  # one machine, one clock
+    assert 0 < seen["round_trip"] < 1
+    assert 0 < seen["latency"] < 2
+
+
+async def test_it_says_why_there_is_no_connection(console: Console, tmp_path: Path) -> None:
+    server = console.serve("synthetic:", "--token", "T")
+    for address, words in (
+        (f"{server.url}#token=wrong", "Myocast: a token is needed"),
+        (f"http://127.0.0.1:{unused_port()}/", "Myocast: no server answers at http://127.0.0.1:"),
+    ):
+        async with godot(tmp_path, f"--address={address}") as process:
+            assert process.stdout is not None
+            async with asyncio.timeout(30):
+                while words not in (line := (await process.stdout.readline()).decode()):
+                    assert line, "it has ended"
+                    assert "SCRIPT ERROR" not in line, line
+
+
+def unused_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
