@@ -6,7 +6,7 @@ from fastapi import FastAPI
 from starlette.middleware import Middleware
 from starlette.routing import WebSocketRoute
 
-from service.web.access import AccessMiddleware
+from service.web.access_middleware import AccessMiddleware
 from service.web.body_limit import BodyLimitMiddleware
 from service.web.context import AppContext, JsonResponse
 from service.web.errors import add_error_handlers

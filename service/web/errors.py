@@ -36,9 +36,14 @@ CODES: Final = {
 }
 
 
-def error_body(status: int, message: str, code: str | None = None) -> bytes:
-    """`{"error":{"code","message"}}`; the code follows from the status where none is given, the message is one line."""
-    return orjson.dumps({"error": {"code": code or CODES.get(status, "error"), "message": message}})
+def error_body(status: int, message: str) -> bytes:
+    """`{"error":{"code","message"}}`; the code follows from the status, and the message is one line."""
+    return orjson.dumps({"error": {"code": CODES.get(status, "error"), "message": message}})
+
+
+def error_response(status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
+    """An answer with the error body, to a request or to a WebSocket's handshake."""
+    return Response(error_body(status, message), status, headers, media_type="application/json")
 
 
 def add_error_handlers(app: FastAPI) -> None:
@@ -59,21 +64,17 @@ async def _on_http_error(request: Request, error: Exception) -> Response:
     headers = dict(error.headers or {})
     if "Allow" in headers:
         headers["Allow"] = _with_head(headers["Allow"])
-    return _response(error.status_code, message, headers)
+    return error_response(error.status_code, message, headers)
 
 
 async def _on_invalid_request(request: Request, error: Exception) -> Response:
     first = cast(RequestValidationError, error).errors()[0]
-    return _response(400, describe(first))
+    return error_response(400, describe(first))
 
 
 async def _on_crash(request: Request, error: Exception) -> Response:
     log.error("%s %s failed", request.method, request.url.path, exc_info=error)
-    return _response(500, "an error inside Myocast; its log says more")
-
-
-def _response(status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
-    return Response(error_body(status, message), status, headers, media_type="application/json")
+    return error_response(500, "an error inside Myocast; its log says more")
 
 
 def _with_head(allowed: str) -> str:

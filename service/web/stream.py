@@ -1,11 +1,11 @@
-"""`WS /v1/stream`: one client's conversation, from its handshake to its goodbye."""
+"""`WS /v1/stream`: one client from its handshake to its close (contract: docs/protocol.md, section 2, "The stream")."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
 from typing import Any, Final
+from urllib.parse import parse_qs
 
 from starlette.types import Receive, Scope, Send
 
@@ -14,107 +14,120 @@ from service.broadcast import messages
 from service.broadcast.hub import Client, Forward, Hub, Message, Write, pump
 from service.broadcast.messages import Encoding, InvalidMessage, Ping, Subscription, SubscriptionError
 from service.devices.status_publisher import StatusPublisher
-from service.web.access import AccessDenied, query_value, refuse
+from service.web.errors import error_response
 from service.web.uvicorn_adapter import WRITE
 
-BAD_MESSAGES: Final = 10
+MAX_INVALID: Final = 10
+"""Invalid messages in a row after which a client is closed."""
 MAX_CLIENTS: Final = 4096
+"""Clients at a time; further ones are closed with code 1013."""
+LAST_MESSAGES_S: Final = 0.3
+"""Seconds that a client gets to take what still waits for it before it is closed."""
+CLOSE_ALL_S: Final = 0.5
+"""Seconds that all clients together get when the server stops."""
+TRY_AGAIN_LATER: Final = 1013
+GOING_AWAY: Final = 1001
+POLICY_VIOLATION: Final = 1008
+
+Ending = tuple[int, str]
+"""Close code and reason; code 0: the client has left, so that nothing need be sent."""
 
 
 class StreamEndpoint:
-    """An ASGI application. The gate has checked Host, Origin and token already."""
+    """An ASGI application for WebSockets. Host, Origin and token have been checked before."""
 
     def __init__(
-        self, hub: Hub, announcer: StatusPublisher, *, max_clients: int = MAX_CLIENTS, clock: Clock = now
+        self, hub: Hub, status_publisher: StatusPublisher, *, max_clients: int = MAX_CLIENTS, clock: Clock = now
     ) -> None:
-        self._hub, self._announcer, self._max_clients, self._clock = hub, announcer, max_clients, clock
-        self._goodbye: str | None = None
-        self._conversations: dict[asyncio.Future[tuple[int, str]], asyncio.Future[None]] = {}
-        """Each conversation, and when its client has been told why it ended."""
+        self._hub, self._status_publisher, self._max_clients, self._clock = hub, status_publisher, max_clients, clock
+        self._stop_reason: str | None = None
+        self._running: dict[asyncio.Future[Ending], asyncio.Future[None]] = {}
+        """The task that serves each client, and a future that is done when its connection has been closed."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            wish, encoding, subprotocol = negotiate(scope)
+            subscription, encoding, subprotocol = negotiate(scope)
         except SubscriptionError as error:
-            await refuse(AccessDenied(400, "bad_request", str(error)), scope, send)
+            await error_response(400, str(error))(scope, receive, send)
             return
         await receive()
         await send({"type": "websocket.accept", "subprotocol": subprotocol})
-        if self._goodbye is not None or len(self._hub.clients) >= self._max_clients:
-            full = self._goodbye is None
-            await _close(send, 1013 if full else 1001, "too many clients" if full else str(self._goodbye))
-            return
-        with self._hub.connected(wish, encoding) as client:
-            await self._converse(client, receive, send, scope["extensions"].get(WRITE))
+        if self._stop_reason is not None:
+            await _close(send, GOING_AWAY, self._stop_reason)
+        elif len(self._hub.clients) >= self._max_clients:
+            await _close(send, TRY_AGAIN_LATER, "too many clients")
+        else:
+            with self._hub.connected(subscription, encoding) as client:
+                await self._serve(client, receive, send, scope["extensions"].get(WRITE))
 
     async def close_all(self, reason: str) -> None:
-        """Say goodbye to everyone; new clients are turned away. Bounded in time whatever clients do."""
-        self._goodbye = reason
-        for conversation in list(self._conversations):
-            conversation.cancel(reason)
-        if self._conversations:
-            await asyncio.wait(list(self._conversations.values()), timeout=0.5)
+        """Close every client and refuse new ones. It takes at most `CLOSE_ALL_S`, whatever clients do."""
+        self._stop_reason = reason
+        for task in list(self._running):
+            task.cancel(reason)
+        if self._running:
+            await asyncio.wait(list(self._running.values()), timeout=CLOSE_ALL_S)
 
-    async def _converse(self, client: Client, receive: Receive, send: Send, write: Write | None) -> None:
+    async def _serve(self, client: Client, receive: Receive, send: Send, write: Write | None) -> None:
         async def forward(message: Message) -> None:
             await send({"type": "websocket.send", "text" if isinstance(message, str) else "bytes": message})
 
-        # A fresh client's slots are empty until here, so hello is always first.
-        await forward(self._announcer.hello(client))
+        # Nothing can be in the new client's slots yet, so `hello` is always first.
+        await forward(self._status_publisher.hello(client))
         client.write = write
-        self._greet(client)
-        pumping = asyncio.ensure_future(pump(client, forward))
-        listening = asyncio.ensure_future(self._listen(client, receive))
-        conversation = asyncio.ensure_future(_first(pumping, listening))
-        told = self._conversations[conversation] = asyncio.get_running_loop().create_future()
+        self._put_statuses(client)
+        sending = asyncio.ensure_future(pump(client, forward))
+        receiving = asyncio.ensure_future(self._receive_all(client, receive))
+        task = asyncio.ensure_future(_first_result(sending, receiving))
+        closed = self._running[task] = asyncio.get_running_loop().create_future()
         try:
             try:
-                code, reason = await self._ending(conversation)
+                code, reason = await self._ending(task)
             finally:
-                await _end(pumping, listening)
+                await _cancel_and_wait(sending, receiving)
             if code:
                 with contextlib.suppress(OSError, TimeoutError):
-                    await asyncio.wait_for(_leave(client, forward, send, code, reason), 0.3)
+                    await asyncio.wait_for(_flush_and_close(client, forward, send, code, reason), LAST_MESSAGES_S)
         finally:
-            del self._conversations[conversation]
-            told.set_result(None)
+            del self._running[task]
+            closed.set_result(None)
 
-    async def _ending(self, conversation: asyncio.Future[tuple[int, str]]) -> tuple[int, str]:
-        """How a conversation ended: by itself, or because the server stops."""
+    async def _ending(self, task: asyncio.Future[Ending]) -> Ending:
+        """How a connection ends: by itself, or because the server stops."""
         try:
-            return await conversation
+            return await task
         except asyncio.CancelledError:
-            if self._goodbye is None:
+            if self._stop_reason is None:
                 raise
-            return 1001, self._goodbye
+            return GOING_AWAY, self._stop_reason
 
-    async def _listen(self, client: Client, receive: Receive) -> tuple[int, str]:
-        """Answer the client until it leaves (code 0) or must go."""
-        bad_in_a_row = 0
+    async def _receive_all(self, client: Client, receive: Receive) -> Ending:
+        """Answer the client's messages until it leaves or must be closed."""
+        invalid_in_a_row = 0
         while True:
-            message = await receive()
-            if message["type"] != "websocket.receive":
+            event = await receive()
+            if event["type"] != "websocket.receive":
                 return 0, ""
-            text = message.get("text")
-            asked = messages.parse_client(text if text is not None else message.get("bytes") or b"")
-            bad_in_a_row = bad_in_a_row + 1 if isinstance(asked, InvalidMessage) else 0
-            self._answer(client, asked)
-            if bad_in_a_row >= BAD_MESSAGES:
-                return 1008, f"{BAD_MESSAGES} bad messages in a row"
+            text = event.get("text")
+            message = messages.parse_client(text if text is not None else event.get("bytes") or b"")
+            invalid_in_a_row = invalid_in_a_row + 1 if isinstance(message, InvalidMessage) else 0
+            self._answer(client, message)
+            if invalid_in_a_row >= MAX_INVALID:
+                return POLICY_VIOLATION, f"{MAX_INVALID} bad messages in a row"
 
-    def _answer(self, client: Client, asked: Ping | Subscription | InvalidMessage) -> None:
-        if isinstance(asked, Ping):
-            client.put(messages.pong(asked.id, self._clock()).decode())
-        elif isinstance(asked, InvalidMessage):
-            client.put(messages.error_message(asked).decode())
+    def _answer(self, client: Client, message: Ping | Subscription | InvalidMessage) -> None:
+        if isinstance(message, Ping):
+            client.put(messages.pong(message.id, self._clock()).decode())
+        elif isinstance(message, InvalidMessage):
+            client.put(messages.error_message(message).decode())
         else:
-            self._hub.resubscribe(client, asked)
-            client.put(self._announcer.hello(client))
-            self._greet(client)
+            self._hub.resubscribe(client, message)
+            client.put(self._status_publisher.hello(client))
+            self._put_statuses(client)
 
-    def _greet(self, client: Client) -> None:
+    def _put_statuses(self, client: Client) -> None:
         if client.wants("status"):
-            for status in self._announcer.statuses(client):
+            for status in self._status_publisher.statuses(client):
                 client.put(status)
 
 
@@ -122,11 +135,11 @@ class NoSuchStream:
     """An ASGI application that refuses WebSockets at any other address."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        refusal = AccessDenied(404, "not_found", f"no stream at {scope['path']}; it is at /v1/stream")
-        await refuse(refusal, scope, send)
+        response = error_response(404, f"no stream at {scope['path']}; it is at /v1/stream")
+        await response(scope, receive, send)
 
 
-def negotiate(scope: Mapping[str, Any]) -> tuple[Subscription, Encoding, str | None]:
+def negotiate(scope: Scope) -> tuple[Subscription, Encoding, str | None]:
     """What a handshake asks for: subscription, encoding, and the subprotocol to answer with.
 
     Raises:
@@ -139,10 +152,16 @@ def negotiate(scope: Mapping[str, Any]) -> tuple[Subscription, Encoding, str | N
             f"unknown subprotocol {', '.join(offered)}; expected {' or '.join(messages.SUBPROTOCOLS)}"
         )
     streams, max_rate = query_value(scope, "streams"), query_value(scope, "max_rate")
-    wish = messages.subscription(
+    subscription = messages.subscription(
         None if streams is None else streams.split(","), None if max_rate is None else _number(max_rate)
     )
-    return wish, messages.SUBPROTOCOLS[subprotocol] if subprotocol else "json", subprotocol
+    return subscription, messages.SUBPROTOCOLS[subprotocol] if subprotocol else "json", subprotocol
+
+
+def query_value(scope: Scope, name: str) -> str | None:
+    """The last value of a query parameter, or None."""
+    values = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True).get(name)
+    return values[-1] if values else None
 
 
 def _number(text: str) -> float | str:
@@ -152,44 +171,44 @@ def _number(text: str) -> float | str:
         return text
 
 
-async def _first(*tasks: asyncio.Future[Any]) -> tuple[int, str]:
-    """The result of the task that ends first. A failed send is a client that left."""
+async def _first_result(*tasks: asyncio.Future[Any]) -> Ending:
+    """The result of the task that is done first. A send that failed is a client that has left."""
     done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task in done:
         error = task.exception()
         if error is None:
-            result: tuple[int, str] = task.result()
-            return result
+            ending: Ending = task.result()
+            return ending
         if not isinstance(error, OSError):
             raise error
     return 0, ""
 
 
-async def _end(*tasks: asyncio.Future[Any]) -> None:
+async def _cancel_and_wait(*tasks: asyncio.Future[Any]) -> None:
     """Cancel tasks and wait for them.
 
-    Not in `_first`: a server that stops may cancel that before its first step, or a second time while it waits.
+    `_first_result` cannot do it: a server that stops may cancel it before its first step, or again while it waits.
     """
     for task in tasks:
-        task.add_done_callback(_look)
+        task.add_done_callback(_retrieve_exception)
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _look(task: asyncio.Future[Any]) -> None:
-    """Take notice of how a task ended, so that asyncio does not complain that nobody has."""
+def _retrieve_exception(task: asyncio.Future[Any]) -> None:
+    """Mark a task's exception as retrieved, for asyncio logs those that nobody has looked at."""
     if not task.cancelled():
         task.exception()
 
 
-async def _leave(client: Client, forward: Forward, send: Send, code: int, reason: str) -> None:
-    """What is still waiting (the answers to bad messages), then the close."""
+async def _flush_and_close(client: Client, forward: Forward, send: Send, code: int, reason: str) -> None:
+    """Send what still waits, such as the answers to invalid messages, and close the connection."""
     while (item := client.take()) is not None:
         await forward(item[0])
     await _close(send, code, reason)
 
 
 async def _close(send: Send, code: int, reason: str) -> None:
-    if code == 1001 or code == 1013:
+    if code in (GOING_AWAY, TRY_AGAIN_LATER):
         await send({"type": "websocket.send", "text": messages.bye(reason).decode()})
     await send({"type": "websocket.close", "code": code, "reason": reason})

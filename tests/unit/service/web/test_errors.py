@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import AsyncIterator
 
@@ -10,7 +11,7 @@ import pytest
 from fastapi import Depends, FastAPI, HTTPException
 
 from service.web.context import require_json
-from service.web.errors import add_error_handlers
+from service.web.errors import add_error_handlers, error_body
 from service.web.requests import RecordingRequest, ReplayRequest, Vibrate
 
 
@@ -136,3 +137,9 @@ async def test_errors_of_routes_and_of_the_framework(http: httpx.AsyncClient, ca
     with caplog.at_level(logging.ERROR):
         assert error(await http.get("/crash")) == (500, "internal_error", "an error inside Myocast; its log says more")
     assert "ZeroDivisionError" in caplog.text
+
+
+def test_a_message_may_hold_quotes() -> None:
+    assert json.loads(error_body(400, 'a "quoted" thing')) == {
+        "error": {"code": "bad_request", "message": 'a "quoted" thing'}
+    }

@@ -27,7 +27,7 @@ from service.devices.status_publisher import StatusPublisher
 from service.engine.model_selection import ModelSelector
 from service.settings import ServiceConfig
 from service.web.access import AccessPolicy
-from service.web.stream import StreamEndpoint, negotiate
+from service.web.stream import StreamEndpoint, negotiate, query_value
 from tests.fakes.models_onnx import HOP, WINDOW, offline, window_model
 from tests.fakes.sources import INFO, Puppet, frame, frames, ramp
 from tests.support.live_server import BINARY, JSON, Live, receive, receive_until, serving
@@ -642,9 +642,19 @@ def test_negotiation_refuses(query: bytes, offered: list[str]) -> None:
         negotiate({"query_string": query, "subprotocols": offered})
 
 
+def test_query_value_takes_the_last_one() -> None:
+    scope = {"query_string": b"streams=pose&streams=emg&x=&y=%20"}
+    assert [query_value(scope, name) for name in ("streams", "x", "y", "z")] == ["emg", "", " ", None]
+
+
 def test_negotiation() -> None:
-    wish, encoding, subprotocol = negotiate(
+    subscription, encoding, subprotocol = negotiate(
         {"query_string": b"streams=emg%2Cpose&max_rate=30", "subprotocols": ["x", BINARY, JSON]}
     )
-    assert (wish.streams, wish.max_rate, encoding, subprotocol) == (("pose", "emg"), 30.0, "binary", BINARY)
+    assert (subscription.streams, subscription.max_rate, encoding, subprotocol) == (
+        ("pose", "emg"),
+        30.0,
+        "binary",
+        BINARY,
+    )
     assert ServiceConfig(("demo:",)).port == 8765
