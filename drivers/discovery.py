@@ -7,9 +7,8 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from drivers.clock import Clock, now
 from drivers.errors import DriverError
 from drivers.myo.protocol import Characteristic
 from models.installation import install_command
@@ -73,28 +72,25 @@ class Findings:
     scanned: int = 0
     """Radios that could be scanned with."""
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         found = asdict(self)
         del found["scanned"]
         return found
 
 
-async def scan(
-    seconds: float = SCAN_S, *, battery: bool = False, ports: Ports | None = None, clock: Clock = now
-) -> Findings:
+async def scan(seconds: float = SCAN_S, *, battery: bool = False, ports: Ports | None = None) -> Findings:
     """Listen with everything this machine has. It raises nothing that a person can mend: see `problems`.
 
     Args:
         seconds: how long to listen.
         battery: connect to each armband for a moment and read its battery.
         ports: what serial ports there are; None: as pyserial finds them.
-        clock: Unix seconds.
     """
     findings = Findings()
     dongles = _list_ports(findings, ports)
     await asyncio.gather(
         _try(findings, BLUETOOTH, partial(_scan_bluetooth, findings, seconds, battery)),
-        *(_try(findings, path, partial(_scan_dongle, findings, path, seconds, battery, clock)) for path in dongles),
+        *(_try(findings, path, partial(_scan_dongle, findings, path, seconds, battery)) for path in dongles),
     )
     findings.armbands.sort(key=lambda armband: (-(armband.rssi_dbm or -999), armband.uri))
     return findings
@@ -158,7 +154,7 @@ async def _battery_over_bluetooth(device: BLEDevice) -> int | None:
     return None
 
 
-async def _scan_dongle(findings: Findings, path: str, seconds: float, battery: bool, clock: Clock) -> None:
+async def _scan_dongle(findings: Findings, path: str, seconds: float, battery: bool) -> None:
     from drivers.myo.bled112_link import Bled112Link, is_myo, name_of
 
     heard: dict[str, ScanResponse] = {}
@@ -167,7 +163,7 @@ async def _scan_dongle(findings: Findings, path: str, seconds: float, battery: b
         if is_myo(response):
             heard[response.address] = response
 
-    link = await Bled112Link.open(path, clock)
+    link = await Bled112Link.open(path)
     try:
         await link.greet()
         await link.scan(note, seconds)

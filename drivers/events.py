@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal, get_args
 
 from models.arrays import Float32Array
 from models.hand import CHANNELS, Side
+from models.recording import Marker as Marker
 
 EmgMode = Literal["raw", "filtered", "envelope"]
-
-
 Unit = Literal["adc", "uV"]
-
-
 Nature = Literal["live", "replay", "synthetic"]
+
+EMG_MODES: Final[tuple[EmgMode, ...]] = get_args(EmgMode)
+UNITS: Final[tuple[Unit, ...]] = get_args(Unit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +70,6 @@ class Battery:
 
 
 @dataclass(frozen=True, slots=True)
-class Marker:
-    """A class label or a note that belongs to a moment of the stream."""
-
-    t: float
-    label: str
-
-
-@dataclass(frozen=True, slots=True)
 class Notice:
     """Something that happened to the device and belongs in a recording (`/event`): a gesture, a sync, a fault."""
 
@@ -107,6 +99,5 @@ class Playback:
 
 
 Event = SourceInfo | Frame | Imu | Battery | Marker | Notice | Raw | Playback
-
 
 Emit = Callable[[Event], None]

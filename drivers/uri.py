@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
-from typing import Final, cast
+from typing import Final, TypeVar, cast, get_args
 from urllib.parse import parse_qsl, unquote
 
 from drivers.errors import DriverError
@@ -13,6 +13,9 @@ from drivers.source import Source
 from models.hand import Side
 from models.installation import install_command
 
+S = TypeVar("S", bound=str)
+
+SIDES: Final[tuple[Side, ...]] = get_args(Side)
 SCHEMES: Final = {
     "demo": "drivers.replay.source",
     "replay": "drivers.replay.source",
@@ -53,16 +56,40 @@ class SourceUri:
         except ValueError:
             value = float("nan")
         if not low <= value <= high:
-            raise DriverError(f"`{name}={text}` in {self.text!r}: expected a number from {low:g} to {high:g}")
+            raise self.problem(name, f"expected a number from {low:g} to {high:g}")
         return value
 
-    def choice(self, name: str, default: str, choices: Iterable[str]) -> str:
-        """One of `choices`."""
-        value = self.options.get(name, default)
-        allowed = tuple(choices)
-        if value not in allowed:
-            raise DriverError(f"`{name}={value}` in {self.text!r}: expected one of {', '.join(allowed)}")
-        return value
+    def choice(self, name: str, default: S, choices: Sequence[S]) -> S:
+        """One of `choices`, or `default` where the option is not given."""
+        given = self.given_choice(name, choices)
+        return default if given is None else given
+
+    def given_choice(self, name: str, choices: Sequence[S]) -> S | None:
+        """One of `choices`, or None where the option is not given."""
+        text = self.options.get(name)
+        for choice in choices:
+            if choice == text:
+                return choice
+        if text is None:
+            return None
+        raise self.problem(name, f"expected one of {', '.join(choices)}")
+
+    def required_target(self, kind: str, expected: str) -> str:
+        """The target. Raises DriverError if there is none; it names the `kind` of target and what is expected."""
+        if not self.target:
+            raise DriverError(f"{self.text!r} names no {kind}; expected {expected}")
+        return self.target
+
+    def no_target(self, expected: str, *, kind: str = "target") -> None:
+        """Raises DriverError if there is a target; `kind` says what it would be."""
+        if self.target:
+            raise DriverError(
+                f"`{self.scheme}:` takes no {kind}, found {self.target!r} in {self.text!r}; expected {expected}"
+            )
+
+    def problem(self, name: str, text: str) -> DriverError:
+        """The error to raise for the value of an option."""
+        return DriverError(f"`{name}={self.options.get(name, '')}` in {self.text!r}: {text}")
 
     def flag(self, name: str, default: bool) -> bool:
         """1 or 0 (also true/false, yes/no, on/off)."""
@@ -71,12 +98,12 @@ class SourceUri:
             return True
         if text in ("0", "false", "no", "off"):
             return False
-        raise DriverError(f"`{name}={text}` in {self.text!r}: expected 1 or 0")
+        raise self.problem(name, "expected 1 or 0")
 
 
 def hand_option(uri: SourceUri) -> Side | None:
     """`?hand=left` or `right`; None where it is not given."""
-    return cast(Side, uri.choice("hand", "right", ("left", "right"))) if "hand" in uri.options else None
+    return uri.given_choice("hand", SIDES)
 
 
 def parse(text: str) -> SourceUri:

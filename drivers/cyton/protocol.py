@@ -21,7 +21,6 @@ PACKET: Final = 33
 START: Final = 0xA0
 FOOTERS: Final = range(0xC0, 0xC7)
 COUNTS: Final = 256
-GAINS: Final = (1, 2, 4, 6, 8, 12, 24)
 DEFAULT_GAIN: Final = 24
 
 SOFT_RESET: Final = b"v"

@@ -28,9 +28,8 @@ _NAME: Final = "OpenBCI Cyton"
 def from_uri(uri: SourceUri) -> CytonSource:
     """Raises DriverError if the port is missing or an option is unknown."""
     uri.allow(("hand",))
-    if not uri.target:
-        raise DriverError(f"{uri.text!r} names no port; expected cyton:PORT, see which there are with `myocast scan`")
-    return CytonSource(uri.text, uri.target, hand_option(uri))
+    port = uri.required_target("port", "cyton:PORT, see which there are with `myocast scan`")
+    return CytonSource(uri.text, port, hand_option(uri))
 
 
 class CytonSource:

@@ -236,7 +236,7 @@ class EmulatedMyo:
 
 def check_playable(recording: Recording) -> None:
     """Raises DriverError if no Myo could have made this recording."""
-    rate = 50.0 if recording.emg_mode == "envelope" else 200.0
+    rate = protocol.RATE_HZ["envelope" if recording.emg_mode == "envelope" else "raw"]
     name = recording.name or "this session"
     if recording.unit != "adc" or abs(recording.rate_hz - rate) > 0.05 * rate or recording.emg.shape[1:] != (CHANNELS,):
         raise DriverError(

@@ -7,13 +7,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import numpy as np
 
 from drivers.clock import Clock, now
 from drivers.errors import DeviceLost, DriverError
-from drivers.events import EmgMode, Emit, Frame, Notice, SourceInfo, Unit
+from drivers.events import EMG_MODES, UNITS, Emit, Frame, Notice, SourceInfo, Unit
 from drivers.transport.thread_queue import ThreadQueue
 from drivers.uri import SourceUri, hand_option
 from models.arrays import Float32Array, Float64Array
@@ -49,8 +49,8 @@ def from_uri(uri: SourceUri) -> LslSource:
         uri.text,
         uri.target or "LSL stream",
         uri.number("rate", 0.0, 1.0, 100_000.0),
-        unit=cast(Unit, uri.choice("unit", "adc", ("adc", "uV"))),
-        emg_mode=cast(EmgMode, uri.choice("mode", "raw", ("raw", "filtered", "envelope"))),
+        unit=uri.choice("unit", "adc", UNITS),
+        emg_mode=uri.choice("mode", "raw", EMG_MODES),
         hand=hand_option(uri),
     )
     channels = parse_channels(uri.options.get("channels", f"1-{CHANNELS}"), uri.text)

@@ -232,14 +232,6 @@ def _command(kind: Kind, payload: bytes = b"") -> bytes:
     return bytes(Message(kind, payload))
 
 
-def system_reset() -> bytes:
-    return _command(SYSTEM_RESET, b"\x00")
-
-
-def get_connections() -> bytes:
-    return _command(GET_CONNECTIONS)
-
-
 def disconnect(connection: int) -> bytes:
     return _command(DISCONNECT, bytes((connection,)))
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, Final, Generic, TypeVar
 
 from drivers.asyncio_utils import cancel_and_wait
-from drivers.clock import Clock
+from drivers.clock import Clock, now
 from drivers.errors import DeviceLost
 from drivers.myo import bgapi
 from drivers.myo.bgapi import BgapiParser, Kind, Message, ScanResponse
@@ -99,7 +99,7 @@ class Bled112Link:
         self._reader: asyncio.Task[None] | None = None
 
     @classmethod
-    async def open(cls, path: str, clock: Clock, on_value: OnValue = lambda *_: None) -> Bled112Link:
+    async def open(cls, path: str, *, clock: Clock = now, on_value: OnValue = lambda *_: None) -> Bled112Link:
         """Open the dongle's port. Raises DriverError as `SerialPort.open` does."""
         return cls(await SerialPort.open(path, BAUD, clock), on_value)
 

@@ -113,7 +113,7 @@ class Bled112Transport:
         problem: DriverError | None = None
         for path in self._paths():
             try:
-                return await Bled112Link.open(path, self._clock, self._take)
+                return await Bled112Link.open(path, clock=self._clock, on_value=self._take)
             except DriverError as error:
                 problem = problem or error
         raise NothingToConnect(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final, cast
+from typing import Final
 
 from drivers.errors import DriverError
-from drivers.events import Battery, EmgMode, Emit, Event, Frame, Imu, Notice, Raw, SourceInfo
+from drivers.events import EMG_MODES, Battery, EmgMode, Emit, Event, Frame, Imu, Notice, Raw, SourceInfo
 from drivers.myo.protocol import (
     OLDEST_FIRMWARE,
     QUANTUM,
@@ -32,7 +32,6 @@ from models.hand import Side
 
 IMU_RATE_HZ: Final = 50.0
 OPTIONS: Final = ("mode", "imu", "classifier", "hand")
-_MODES: Final = ("raw", "filtered", "envelope")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +48,7 @@ class MyoConfig:
     @classmethod
     def from_uri(cls, uri: SourceUri) -> MyoConfig:
         """Raises DriverError if an option's value is not one of those it may have."""
-        mode = cast(EmgMode, uri.choice("mode", "raw", _MODES))
+        mode = uri.choice("mode", "raw", EMG_MODES)
         return cls(mode, uri.flag("imu", True), uri.flag("classifier", mode != "raw"), hand_option(uri))
 
     @property

@@ -63,8 +63,7 @@ class Extras:
     @classmethod
     def of(cls, recording: Recording) -> Extras:
         imu = recording.imu if recording.imu is not None else np.empty((0, 11))
-        markers = tuple(Marker(marker.t, marker.label) for marker in recording.markers)
-        others = (*markers, *recording.meta.get("events", ()))
+        others = (*recording.markers, *recording.meta.get("events", ()))
         t = np.concatenate((imu[:, 0], [event.t for event in others])) - recording.t[0]
         order = np.argsort(t, kind="stable")
         # What came before the first sample belongs to the beginning.

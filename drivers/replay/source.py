@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from importlib.resources import as_file, files
-from typing import Final, cast, get_args
+from typing import Final, cast
 
 import numpy as np
 
 from drivers.clock import Clock, now
-from drivers.errors import DriverError
-from drivers.events import EmgMode, Emit, Frame, Playback, SourceInfo, Unit
+from drivers.demo import SESSION
+from drivers.events import EMG_MODES, UNITS, EmgMode, Emit, Frame, Playback, SourceInfo, Unit
 from drivers.replay.playback_schedule import Extras, Frames, Truth
-from drivers.sessions import read_session
-from drivers.uri import SourceUri
-from models.hand import Side
+from drivers.sessions import SessionError, read_session
+from drivers.uri import SourceUri, hand_option
 from models.recording import Recording
 
 OPTIONS: Final = ("speed", "loop", "start", "rate", "mode", "unit", "hand", "device")
@@ -273,42 +271,34 @@ def from_uri(uri: SourceUri) -> ReplaySource:
     """
     demo = uri.scheme == "demo"
     uri.allow(OPTIONS[:3] if demo else OPTIONS)
-    if demo and uri.target:
-        raise DriverError(f"{uri.text!r}: the demo takes no file; expected `demo:`, or `replay:{uri.target}`")
+    if demo:
+        uri.no_target(f"`demo:`, or `replay:{uri.target}`", kind="file")
     speed = uri.number("speed", 1.0, 0.0, _FASTEST)
     if speed == 0.0:
-        raise DriverError(f"`speed=0` in {uri.text!r}: expected a number above 0, up to {_FASTEST:g}")
+        raise uri.problem("speed", f"expected a number above 0, up to {_FASTEST:g}")
     start = uri.number("start", 0.0, 0.0)
     recording = _demo() if demo else _recording(uri)
     duration = round(recording.duration_s, 6)
     if start > duration:
-        raise DriverError(f"`start={start:g}` in {uri.text!r}: the session lasts {duration:g} s")
+        raise uri.problem("start", f"the session lasts {duration:g} s")
     return ReplaySource(recording, uri=uri.text, speed=speed, loop=uri.flag("loop", demo), start=start)
 
 
 def _recording(uri: SourceUri) -> Recording:
-    if not uri.target:
-        raise DriverError(f"{uri.text!r} names no file; expected `replay:FILE`")
     return read_session(
-        uri.target,
+        uri.required_target("file", "`replay:FILE`"),
         device=round(uri.number("device", 0.0, 0.0)),
         rate=uri.number("rate", 0.0, 1.0, 100_000.0) if "rate" in uri.options else None,
-        mode=cast(EmgMode | None, _choice(uri, "mode", get_args(EmgMode))),
-        unit=cast(Unit | None, _choice(uri, "unit", get_args(Unit))),
-        hand=cast(Side | None, _choice(uri, "hand", get_args(Side))),
+        mode=uri.given_choice("mode", EMG_MODES),
+        unit=uri.given_choice("unit", UNITS),
+        hand=hand_option(uri),
     )
 
 
-def _choice(uri: SourceUri, name: str, choices: tuple[str, ...]) -> str | None:
-    return uri.choice(name, choices[0], choices) if name in uri.options else None
-
-
 def _demo() -> Recording:
-    packaged = files("drivers").joinpath("demo", "demo.mcap")
-    if not packaged.is_file():
-        raise DriverError("the demo session is not part of this installation; install Myocast again")
-    with as_file(packaged) as path:
-        return read_session(path)
+    if not SESSION.is_file():
+        raise SessionError("the demo session is not part of this installation; install Myocast again")
+    return read_session(SESSION)
 
 
 def _speed(speed: float) -> float:

@@ -1,6 +1,5 @@
 """Session files: what was recorded, and how to read and write it (contract: section 5)."""
 
-from drivers.sessions.folders import sessions_in
 from drivers.sessions.mcap.writer import SessionWriter
 from drivers.sessions.reader import read_session
 from drivers.sessions.report import SessionError, SessionExists, SessionWriteError
@@ -12,6 +11,5 @@ __all__ = [
     "SessionWriteError",
     "SessionWriter",
     "read_session",
-    "sessions_in",
     "write_session",
 ]

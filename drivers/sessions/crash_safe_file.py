@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import IO, BinaryIO, Final, cast
 
 from mcap.data_stream import RecordBuilder
 from mcap.records import DataEnd, Footer
@@ -25,6 +25,11 @@ def _end_marks() -> bytes:
 
 
 END: Final = _end_marks()
+
+
+def as_file(stream: CrashSafeFile) -> IO[bytes]:
+    """The stream as an MCAP writer takes it, which calls `write`, `tell` and `flush` of a file and nothing else."""
+    return cast(IO[bytes], stream)
 
 
 class CrashSafeFile:

@@ -12,11 +12,11 @@ from typing import BinaryIO, Final, cast
 from drivers.events import EmgMode, Unit
 from drivers.sessions.mcap.reader import read_mcap
 from drivers.sessions.mcap.records import MAGIC
-from drivers.sessions.options import Options
+from drivers.sessions.read_config import ReadConfig
 from drivers.sessions.report import ReadReport, SessionError
 from drivers.sessions.source_bytes import blocks, open_file
+from drivers.sessions.table import lines_of
 from drivers.sessions.text.reader import read_text
-from drivers.sessions.text.table import lines_of
 from models.hand import Side
 from models.recording import Recording
 
@@ -53,29 +53,29 @@ def read_session(
     """
     path = Path(path)
     report = ReadReport()
-    options = Options(rate, mode, unit, hand)
+    config = ReadConfig(rate, mode, unit, hand)
     with open_file(path) as file:
-        recording = _read(path, file, options, report, device)
+        recording = _read(path, file, config, report, device)
     placed = _from_folder(path)
     side = recording.hand or _hand_of_folder(path)
     meta = {**placed, **recording.meta, **report.as_meta(), "path": str(path)}
     return dataclasses.replace(recording, hand=side, meta=meta)
 
 
-def _read(path: Path, file: BinaryIO, options: Options, report: ReadReport, device: int) -> Recording:
+def _read(path: Path, file: BinaryIO, config: ReadConfig, report: ReadReport, device: int) -> Recording:
     if _starts_with_magic(file):
-        return read_mcap(path, file, options, report, device)
+        return read_mcap(path, file, config, report, device)
     content = blocks(file, report)
     first = next(content, b"")
     if first.startswith(MAGIC):
-        return read_mcap(path, BytesIO(b"".join((first, *content))), options, report, device)
+        return read_mcap(path, BytesIO(b"".join((first, *content))), config, report, device)
     if not first:
         raise SessionError(f"{path}: holds nothing that can be unpacked; expected a session")
     if b"\0" in first[:4096]:
         raise SessionError(f"{path}: is neither MCAP nor text; expected a session (.mcap, .csv, .txt, also .gz)")
     if device:
         raise SessionError(f"{path}: is a text file of one device; expected device 0, not {device}")
-    return read_text(path, lines_of(chain([first], content)), options, report)
+    return read_text(path, lines_of(chain([first], content)), config, report)
 
 
 def _starts_with_magic(file: BinaryIO) -> bool:

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, Final, cast
 import numpy as np
 import orjson
 
-from drivers.events import Event, Frame, Imu, Marker
+from drivers.events import Event, Frame, Imu
 from drivers.sessions.mcap.reader import ARRIVAL
 from drivers.sessions.mcap.writer import SessionWriter, create
 from drivers.sessions.report import DERIVED, SessionError, SessionExists, refused
@@ -174,8 +174,7 @@ def _labels(recording: Recording) -> Iterator[tuple[float, Float32Array]]:
 
 
 def _others(recording: Recording) -> Iterator[tuple[float, Event]]:
-    markers = [Marker(marker.t, marker.label) for marker in recording.markers]
-    events: list[Event] = [*markers, *recording.meta.get("events", ())]
+    events: list[Event] = [*recording.markers, *recording.meta.get("events", ())]
     for t, w, x, y, z, ax, ay, az, gx, gy, gz in recording.imu if recording.imu is not None else ():
         events.append(Imu(t, (w, x, y, z), (ax, ay, az), (gx, gy, gz)))
     yield from sorted(((cast(Any, event).t, event) for event in events), key=lambda pair: pair[0])

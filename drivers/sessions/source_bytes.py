@@ -63,7 +63,7 @@ def blocks(file: BinaryIO, report: ReadReport) -> Iterator[bytes]:
 
 
 def _inflate(file: BinaryIO, report: ReadReport) -> Iterator[bytes]:
-    # In small pieces, because what a piece holds before a damage in it is lost.
+    # In small columns, because what a piece holds before a damage in it is lost.
     inflate = None
     while packed := file.read(_PIECE):
         while packed:

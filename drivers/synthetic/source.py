@@ -14,13 +14,11 @@ from typing import Final, cast
 import numpy as np
 
 from drivers.clock import Clock, now
-from drivers.errors import DriverError
-from drivers.events import Battery, EmgMode, Emit, Frame, Imu, Marker, SourceInfo
-from drivers.uri import SourceUri
+from drivers.events import EMG_MODES, Battery, EmgMode, Emit, Frame, Imu, Marker, SourceInfo
+from drivers.uri import SIDES, SourceUri
 from models.arrays import Float32Array
-from models.forward.generator import FIRST_UNSEEN_USER, HIGHEST_RATE_HZ, LOWEST_RATE_HZ, MODES, Block, Stream
+from models.forward.generator import FIRST_UNSEEN_USER, HIGHEST_RATE_HZ, LOWEST_RATE_HZ, Block, Stream
 from models.forward.signal import ENVELOPE_RATE_HZ, SPECTRUM_RATE_HZ
-from models.hand import Side
 
 OPTIONS: Final = ("seed", "user", "session", "rate", "mode", "hand", "rotation", "losses")
 DEFAULT_SEED: Final = 1
@@ -46,17 +44,12 @@ def from_uri(uri: SourceUri) -> SyntheticSource:
         DriverError: an unknown option, or a value outside of what the generator makes.
     """
     uri.allow(OPTIONS)
-    if uri.target:
-        raise DriverError(
-            f"`synthetic:` takes no target, found {uri.target!r} in {uri.text!r}; expected `synthetic:?seed=1`"
-        )
-    mode = uri.choice("mode", "raw", MODES)
+    uri.no_target("`synthetic:?seed=1`")
+    mode = uri.choice("mode", "raw", EMG_MODES)
     usual = ENVELOPE_RATE_HZ if mode == "envelope" else SPECTRUM_RATE_HZ
     rate_hz = uri.number("rate", usual, LOWEST_RATE_HZ, HIGHEST_RATE_HZ)
     if mode == "envelope" and rate_hz != ENVELOPE_RATE_HZ:
-        raise DriverError(
-            f"`rate={rate_hz:g}` in {uri.text!r}: mode envelope always has {ENVELOPE_RATE_HZ:g} Hz; leave `rate` out"
-        )
+        raise uri.problem("rate", f"mode envelope always has {ENVELOPE_RATE_HZ:g} Hz; leave `rate` out")
     return SyntheticSource(
         Stream(
             int(uri.number("user", DEFAULT_USER, 0, 1e6)),
@@ -65,7 +58,7 @@ def from_uri(uri: SourceUri) -> SyntheticSource:
             rate_hz=rate_hz,
             emg_mode=mode,
             rotation_channels=uri.number("rotation", 0.0, -8.0, 8.0),
-            hand=cast(Side, uri.choice("hand", "right", ("left", "right"))),
+            hand=uri.choice("hand", "right", SIDES),
             losses=uri.flag("losses", False),
         ),
         uri=uri.text,

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Final, cast
+from typing import Final
 
 from drivers.clock import Clock, now
 from drivers.errors import DeviceLost, DriverError
-from drivers.events import EmgMode, Emit, Frame, Notice, Raw, SourceInfo, Unit
+from drivers.events import EMG_MODES, UNITS, Emit, Frame, Notice, Raw, SourceInfo
 from drivers.sample_clock import SampleClock
 from drivers.text.parser import TextLines, TextRun
 from drivers.transport.serial_port import Chunk, SerialPort, port_returns, usable
@@ -32,19 +32,18 @@ Arrived = tuple[TextRun, float]
 def from_uri(uri: SourceUri) -> TextSource:
     """Raises DriverError if the port is missing, or an option is unknown or has no such value."""
     uri.allow(_OPTIONS)
-    if not uri.target:
-        raise DriverError(f"{uri.text!r} names no port; expected serial:PORT, see which there are with `myocast scan`")
+    port = uri.required_target("port", "serial:PORT, see which there are with `myocast scan`")
     info = SourceInfo(
         uri.text,
-        f"serial board at {uri.target}",
+        f"serial board at {port}",
         uri.number("rate", 0.0, 1.0, FASTEST_HZ),
-        unit=cast(Unit, uri.choice("unit", "adc", ("adc", "uV"))),
-        emg_mode=cast(EmgMode, uri.choice("mode", "raw", ("raw", "filtered", "envelope"))),
+        unit=uri.choice("unit", "adc", UNITS),
+        emg_mode=uri.choice("mode", "raw", EMG_MODES),
         hand=hand_option(uri),
-        address=uri.target,
+        address=port,
     )
     first = int(uri.number("first", 1, 1, 100)) if "first" in uri.options else None
-    return TextSource(info, uri.target, int(uri.number("baud", DEFAULT_BAUD, 50, 4_000_000)), first)
+    return TextSource(info, port, int(uri.number("baud", DEFAULT_BAUD, 50, 4_000_000)), first)
 
 
 class TextSource:

@@ -17,7 +17,7 @@ import numpy as np
 
 from drivers.sessions.report import ReadReport, SessionError
 from drivers.sessions.source_bytes import blocks, open_file
-from drivers.sessions.text.table import lines_of
+from drivers.sessions.table import lines_of
 from models.arrays import Float32Array, Float64Array
 from models.hand import CHANNELS, FINGERS
 

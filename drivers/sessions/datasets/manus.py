@@ -15,7 +15,7 @@ from typing import Final
 
 import numpy as np
 
-from drivers.sessions.options import Options
+from drivers.sessions.read_config import ReadConfig
 from models.arrays import Float32Array, Float64Array, Int64Array
 from models.hand import CHANNELS, FINGERS
 from models.recording import Recording
@@ -40,16 +40,16 @@ _RATE: Final = 200.0
 _PLACE: Final = re.compile(r"u_(?P<user>\d+)/s_(?P<session>\d+)/g_(?P<gesture>[^/]+)/recording_(?P<speed>[a-z]+)_")
 
 
-def recording(path: Path, values: Float32Array, ordinal: Int64Array, options: Options) -> Recording:
+def recording(path: Path, values: Float32Array, ordinal: Int64Array, config: ReadConfig) -> Recording:
     """A session from the rows of a file.
 
     Args:
         path: tells participant, session, gesture and speed.
         values: (n, 42) as in `COLUMNS`.
         ordinal: (n,) index of each row among all.
-        options: what the user says.
+        config: what the user says.
     """
-    rate = options.rate or _RATE
+    rate = config.rate or _RATE
     t = ordinal / rate
     place = _PLACE.search(path.as_posix())
     return Recording(
@@ -57,9 +57,9 @@ def recording(path: Path, values: Float32Array, ordinal: Int64Array, options: Op
         t=t,
         sample=ordinal,
         rate_hz=rate,
-        unit=options.unit or "adc",
-        emg_mode=options.mode or "raw",
-        hand=options.hand or "right",
+        unit=config.unit or "adc",
+        emg_mode=config.mode or "raw",
+        hand=config.hand or "right",
         name=path.name,
         imu=_imu(t, values[:, _IMU]),
         meta={

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from drivers.events import Battery, Notice
 from drivers.sessions.mcap import topics
+from drivers.sessions.mcap.topics import JsonObject
 from drivers.sessions.report import ReadReport
 from models.arrays import Float32Array, Float64Array, Int64Array
 from models.hand import CHANNELS, VALUES
@@ -33,7 +33,7 @@ class SessionColumns:
     events: list[Battery | Notice] = field(default_factory=list)
     gaps: list[int] = field(default_factory=list)
 
-    def take(self, topic: str, rows: list[dict[str, Any]], log_times: list[int], report: ReadReport) -> None:
+    def take(self, topic: str, rows: list[JsonObject], log_times: list[int], report: ReadReport) -> None:
         """Take the messages of one topic, as parsed, with the `log_time` of each in nanoseconds.
 
         What does not fit its schema is dropped and reported.
@@ -43,26 +43,27 @@ class SessionColumns:
         except (KeyError, TypeError, ValueError, OverflowError):
             self._take_one_by_one(topic, rows, log_times, report)
 
-    def _take(self, topic: str, rows: list[dict[str, Any]], log_times: list[int]) -> None:
-        if topic == topics.EMG:
-            self._take_emg(rows, log_times)
-        elif topic == topics.LABEL:
-            self._take_labels(rows)
-        elif topic == topics.IMU:
-            self._take_imu(rows)
-        elif topic == topics.MARKER:
-            self._take_markers(rows)
-        elif topic == topics.EVENT:
-            self._take_events(rows)
+    def _take(self, topic: str, rows: list[JsonObject], log_times: list[int]) -> None:
+        match topic:
+            case topics.EMG:
+                self._take_emg(rows, log_times)
+            case topics.LABEL:
+                self._take_labels(rows)
+            case topics.IMU:
+                self._take_imu(rows)
+            case topics.MARKER:
+                self._take_markers(rows)
+            case topics.EVENT:
+                self._take_events(rows)
 
-    def _take_one_by_one(self, topic: str, rows: list[Any], log_times: list[int], report: ReadReport) -> None:
+    def _take_one_by_one(self, topic: str, rows: list[JsonObject], log_times: list[int], report: ReadReport) -> None:
         if len(rows) == 1:
             report.drop(f"{topic} message that does not fit its schema")
             return
         for row, log_time in zip(rows, log_times, strict=True):
             self.take(topic, [row], [log_time], report)
 
-    def _take_emg(self, rows: list[dict[str, Any]], log_times: list[int]) -> None:
+    def _take_emg(self, rows: list[JsonObject], log_times: list[int]) -> None:
         full = [k for k, row in enumerate(rows) if len(row["samples"])]
         if len(full) < len(rows):
             rows, log_times = [rows[k] for k in full], [log_times[k] for k in full]
@@ -79,23 +80,23 @@ class SessionColumns:
         self.t.append(t)
         self.arrival.append(_seconds(np.array(log_times, dtype=np.int64)))
 
-    def _take_labels(self, rows: list[dict[str, Any]]) -> None:
+    def _take_labels(self, rows: list[JsonObject]) -> None:
         joints = np.array([row["joints"] for row in rows], dtype=np.float32).reshape(len(rows), VALUES)
         self.label_t.append(np.array([row["t"] for row in rows], dtype=np.float64))
         self.joints.append(joints)
 
-    def _take_imu(self, rows: list[dict[str, Any]]) -> None:
+    def _take_imu(self, rows: list[JsonObject]) -> None:
         values = [[row["t"], *row["quaternion"], *row["acceleration_g"], *row["gyro_dps"]] for row in rows]
         self.imu.append(np.array(values, dtype=np.float64).reshape(len(rows), 11))
 
-    def _take_markers(self, rows: list[dict[str, Any]]) -> None:
+    def _take_markers(self, rows: list[JsonObject]) -> None:
         for row in rows:
             if row.get("kind") == topics.CLASS:
                 self.classes.append((float(row["t"]), int(row["label"])))
             else:
                 self.markers.append(Marker(float(row["t"]), str(row["label"])))
 
-    def _take_events(self, rows: list[dict[str, Any]]) -> None:
+    def _take_events(self, rows: list[JsonObject]) -> None:
         for row in rows:
             kind, t = str(row["kind"]), float(row["t"])
             if kind == "gap":

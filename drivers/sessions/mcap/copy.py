@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from mcap.writer import CompressionType, Writer
 
-from drivers.sessions.crash_safe_file import CrashSafeFile
+from drivers.sessions.crash_safe_file import CrashSafeFile, as_file
 from drivers.sessions.mcap.records import MAGIC, RecordReader
 from drivers.sessions.mcap.topics import PROFILE
 from drivers.sessions.mcap.writer import create
@@ -50,40 +49,38 @@ def copy_mcap(source: Path, target: Path) -> tuple[ReadReport, int]:
     return report, messages
 
 
-def _copy(walk: RecordReader, stream: CrashSafeFile) -> int:
-    writer: Any = Writer(stream, compression=CompressionType.ZSTD)
+def _copy(records: RecordReader, stream: CrashSafeFile) -> int:
+    writer = Writer(as_file(stream), compression=CompressionType.ZSTD)
     writer.start(profile=PROFILE)
     schemas: dict[int, int] = {0: 0}
     channels: dict[int, int] = {}
     copied = messages = 0
-    for batch in walk.batches():
-        for name, values in walk.metadata[copied:]:
+    for batch in records.batches():
+        for name, values in records.metadata[copied:]:
             writer.add_metadata(name, values)
-        copied = len(walk.metadata)
+        copied = len(records.metadata)
         for message in batch:
-            if message.channel not in channels:
-                channels[message.channel] = _register(writer, walk, message.channel, schemas)
+            if message.channel_id not in channels:
+                channels[message.channel_id] = _register(writer, records, message.channel_id, schemas)
             writer.add_message(
-                channels[message.channel], message.log_time, message.data, message.publish_time, message.sequence
+                channels[message.channel_id], message.log_time, message.data, message.publish_time, message.sequence
             )
         messages += len(batch)
         # What is done goes to the disk: an hour must not wait in memory.
         stream.flush()
-    for name, values in walk.metadata[copied:]:
+    for name, values in records.metadata[copied:]:
         writer.add_metadata(name, values)
     writer.finish()
     return messages
 
 
-def _register(writer: Any, walk: RecordReader, number: int, schemas: dict[int, int]) -> int:
-    channel = walk.channels.get(number)
+def _register(writer: Writer, records: RecordReader, number: int, schemas: dict[int, int]) -> int:
+    channel = records.channels.get(number)
     if channel is None:
-        return int(writer.register_channel(f"/unknown/{number}", "", 0))
-    schema = walk.schemas.get(channel.schema_id)
+        return writer.register_channel(f"/unknown/{number}", "", 0)
+    schema = records.schemas.get(channel.schema_id)
     if schema is not None and channel.schema_id not in schemas:
         schemas[channel.schema_id] = writer.register_schema(schema.name, schema.encoding, schema.data)
-    return int(
-        writer.register_channel(
-            channel.topic, channel.message_encoding, schemas.get(channel.schema_id, 0), dict(channel.metadata)
-        )
+    return writer.register_channel(
+        channel.topic, channel.message_encoding, schemas.get(channel.schema_id, 0), dict(channel.metadata)
     )

@@ -11,15 +11,17 @@ from typing import Any, BinaryIO, Final, cast
 import numpy as np
 import numpy.typing as npt
 import orjson
+from mcap.records import Channel, Message
 
 from drivers.sessions.mcap import topics
 from drivers.sessions.mcap.columns import SessionColumns
-from drivers.sessions.mcap.records import Message, RecordReader
-from drivers.sessions.options import Options
+from drivers.sessions.mcap.records import RecordReader
+from drivers.sessions.mcap.topics import JsonObject
+from drivers.sessions.read_config import ReadConfig
 from drivers.sessions.report import ReadReport, SessionError
 from drivers.sessions.timeline import ascending
 from models.arrays import Float32Array, Float64Array, Int64Array
-from models.hand import VALUES, Side
+from models.hand import Side
 from models.recording import Recording
 
 ARRIVAL: Final = "arrival"
@@ -29,66 +31,49 @@ _LATEST_S: Final = 5.0
 _OWN_KEYS: Final = frozenset({"index", "rate", "unit", "emg_mode", "hand", "channels", ARRIVAL})
 
 
-def read_mcap(path: Path, file: BinaryIO, options: Options, report: ReadReport, device: int = 0) -> Recording:
+def read_mcap(path: Path, file: BinaryIO, config: ReadConfig, report: ReadReport, device: int = 0) -> Recording:
     """One device's session.
 
     Raises:
         SessionError: there is no EMG of that device in the file.
     """
-    walk = RecordReader(file, report)
+    records = RecordReader(file, report)
     gathered: dict[int, SessionColumns] = {}
-    for batch in walk.batches():
-        for topic, messages in _by_topic(batch, walk.channels).items():
+    for batch in records.batches():
+        for topic, messages in _by_topic(batch, records.channels).items():
             _gather(topic, messages, gathered, report)
     found = gathered.get(device)
     if found is None or not found.counts:
         have = ", ".join(str(index) for index, one in sorted(gathered.items()) if one.counts)
         others = f"; it has EMG of device {have}" if have else "; record again, or give another file"
         raise SessionError(f"{path}: holds no EMG of device {device}{others}")
-    meta = _metadata(walk.metadata, device)
+    meta = _metadata(records.metadata, device)
     devices = sorted(index for index, one in gathered.items() if one.counts)
     says = {key: value for key, value in meta.items() if key not in _OWN_KEYS}
     about = {**says, "format": "mcap", "index": device, "devices": devices}
-    return _recording(path, found, _Facts.of(path, meta, options, found), about, report)
+    return _recording(path, found, _Facts.of(path, meta, config, found), about, report)
 
 
-def read_poses(path: Path, device: int = 0) -> tuple[Int64Array, Float64Array, Float32Array]:
-    """What a model said live: sample (k,), t (k,), joints (k, 63) in mm.
-
-    Raises:
-        OSError: the file cannot be read.
-    """
-    rows: list[dict[str, Any]] = []
-    with path.open("rb") as file:
-        walk = RecordReader(file, ReadReport())
-        for batch in walk.batches():
-            messages = _by_topic(batch, walk.channels).get(topics.POSE, [])
-            rows += [row for row in _parse(messages, ReadReport()) if row.get("device", 0) == device]
-    sample = np.array([row["sample"] for row in rows], dtype=np.int64)
-    t = np.array([row["t"] for row in rows], dtype=np.float64)
-    return sample, t, np.array([row["joints"] for row in rows], dtype=np.float32).reshape(-1, VALUES)
-
-
-def _by_topic(batch: list[Message], channels: Mapping[int, Any]) -> dict[str, list[Message]]:
+def _by_topic(batch: list[Message], channels: Mapping[int, Channel]) -> dict[str, list[Message]]:
     sorted_out: dict[str, list[Message]] = {}
     topic_of = {number: str(channel.topic) for number, channel in channels.items()}
     for message in batch:
-        sorted_out.setdefault(topic_of.get(message.channel, ""), []).append(message)
+        sorted_out.setdefault(topic_of.get(message.channel_id, ""), []).append(message)
     return sorted_out
 
 
-def _parse(messages: list[Message], report: ReadReport) -> list[dict[str, Any]]:
+def _parse(messages: list[Message], report: ReadReport) -> list[JsonObject]:
     # One call for all is several times faster than one per message.
     try:
         rows = orjson.loads(b"[" + b",".join([message.data for message in messages]) + b"]")
     except orjson.JSONDecodeError:
         rows = []
     if len(rows) == len(messages) and all(type(row) is dict for row in rows):
-        return cast(list[dict[str, Any]], rows)
+        return cast(list[JsonObject], rows)
     return [row for message in messages if (row := _parse_one(message, report)) is not None]
 
 
-def _parse_one(message: Message, report: ReadReport) -> dict[str, Any] | None:
+def _parse_one(message: Message, report: ReadReport) -> JsonObject | None:
     try:
         row = orjson.loads(message.data)
     except orjson.JSONDecodeError:
@@ -126,26 +111,26 @@ class _Facts:
     bursts: bool
 
     @classmethod
-    def of(cls, path: Path, meta: Mapping[str, str], options: Options, pieces: SessionColumns) -> _Facts:
+    def of(cls, path: Path, meta: Mapping[str, str], config: ReadConfig, columns: SessionColumns) -> _Facts:
         return cls(
-            rate_hz=options.rate or _positive(meta.get("rate")) or _rate(path, pieces),
-            unit=options.unit or meta.get("unit", "adc"),
-            emg_mode=options.mode or meta.get("emg_mode", "raw"),
-            hand=options.hand or _side(meta.get("hand")),
+            rate_hz=config.rate or _positive(meta.get("rate")) or _rate(path, columns),
+            unit=config.unit or meta.get("unit", "adc"),
+            emg_mode=config.mode or meta.get("emg_mode", "raw"),
+            hand=config.hand or _side(meta.get("hand")),
             name=meta.get("device") or path.name,
             bursts=meta.get(ARRIVAL) != "unknown",
         )
 
 
 def _recording(
-    path: Path, pieces: SessionColumns, facts: _Facts, about: Mapping[str, Any], report: ReadReport
+    path: Path, columns: SessionColumns, facts: _Facts, about: Mapping[str, Any], report: ReadReport
 ) -> Recording:
-    rows = _Rows.of(pieces, facts.rate_hz, report)
+    rows = _Rows.of(columns, facts.rate_hz, report)
     if not len(rows.emg):
         raise SessionError(f"{path}: holds no EMG that is a number; record again, or give another file")
     bursts = facts.bursts and abs(float(np.median(rows.arrival - rows.t[rows.start]))) < _LATEST_S
-    label_t, joints = _in_order(pieces.label_t, pieces.joints)
-    imu = np.concatenate(pieces.imu) if pieces.imu else None
+    label_t, joints = _in_order(columns.label_t, columns.joints)
+    imu = np.concatenate(columns.imu) if columns.imu else None
     return Recording(
         emg=rows.emg,
         t=rows.t,
@@ -157,13 +142,13 @@ def _recording(
         name=facts.name,
         label_t=label_t,
         joints=joints,
-        classes=_classes(pieces.classes, rows.t, facts.rate_hz),
-        markers=tuple(sorted(pieces.markers, key=lambda marker: marker.t)),
+        classes=_classes(columns.classes, rows.t, facts.rate_hz),
+        markers=tuple(sorted(columns.markers, key=lambda marker: marker.t)),
         frame_start=rows.start if bursts else None,
         arrival=rows.arrival if bursts else None,
         imu=imu[np.argsort(imu[:, 0], kind="stable")] if imu is not None else None,
         breaks=rows.breaks if len(rows.breaks) else None,
-        meta={**about, "events": tuple(sorted(pieces.events, key=lambda event: event.t))},
+        meta={**about, "events": tuple(sorted(columns.events, key=lambda event: event.t))},
     )
 
 
@@ -179,14 +164,14 @@ class _Rows:
     breaks: Int64Array
 
     @classmethod
-    def of(cls, pieces: SessionColumns, rate: float, report: ReadReport) -> _Rows:
-        counts = _join(pieces.counts)
+    def of(cls, columns: SessionColumns, rate: float, report: ReadReport) -> _Rows:
+        counts = _join(columns.counts)
         start = np.concatenate(([0], np.cumsum(counts)[:-1]))
         within = np.arange(int(counts.sum())) - np.repeat(start, counts)
-        sample, restarts = _counting(np.repeat(_join(pieces.sample), counts) + within)
-        t, joins = ascending(np.repeat(_join(pieces.t), counts) + within / rate, 1.0 / rate, restarts)
-        gaps = np.searchsorted(sample, np.array(sorted(pieces.gaps), dtype=np.int64))
-        rows = cls(_join(pieces.emg), t, sample, start, _join(pieces.arrival), _merge(joins, restarts, gaps))
+        sample, restarts = _counting(np.repeat(_join(columns.sample), counts) + within)
+        t, joins = ascending(np.repeat(_join(columns.t), counts) + within / rate, 1.0 / rate, restarts)
+        gaps = np.searchsorted(sample, np.array(sorted(columns.gaps), dtype=np.int64))
+        rows = cls(_join(columns.emg), t, sample, start, _join(columns.arrival), _merge(joins, restarts, gaps))
         rows._keep_finite(report)
         return rows
 
@@ -218,9 +203,9 @@ def _positive(text: str | None) -> float | None:
     return value if 0 < value < math.inf else None
 
 
-def _rate(path: Path, pieces: SessionColumns) -> float:
-    first, last = pieces.t[0][0], pieces.t[-1][-1]
-    samples = int(pieces.sample[-1][-1] - pieces.sample[0][0])
+def _rate(path: Path, columns: SessionColumns) -> float:
+    first, last = columns.t[0][0], columns.t[-1][-1]
+    samples = int(columns.sample[-1][-1] - columns.sample[0][0])
     if last > first and samples > 0:
         return samples / float(last - first)
     raise SessionError(f"{path}: does not say its rate, and it is too short to tell; give it, as in `?rate=200`")

@@ -1,40 +1,33 @@
-"""Read the records of an MCAP file, whole or cut off (https://mcap.dev/spec).
+"""Read the records of an MCAP file, whole, cut off or damaged (https://mcap.dev/spec).
 
-The library's own reader needs the end of the file; a recorder that was killed may not have written it.
+`mcap.stream_reader` reads every record. What it does not do is go on after a record that is damaged, or read a
+file whose end a killed recorder never wrote: so records are separated here, and each is read as a file of its own.
 """
 
 from __future__ import annotations
 
 import struct
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from io import BytesIO
-from typing import Any, BinaryIO, Final
+from typing import BinaryIO, Final
 
 import zstandard
-from mcap.data_stream import ReadDataStream
-from mcap.exceptions import EndOfFile
+from mcap.exceptions import McapError
 from mcap.opcode import Opcode
-from mcap.records import Channel, Metadata, Schema
+from mcap.records import Channel, Chunk, McapRecord, Message, Metadata, Schema
+from mcap.stream_reader import StreamReader, breakup_chunk
 
+from drivers.sessions.crash_safe_file import END
 from drivers.sessions.report import ReadReport
 
 MAGIC: Final = b"\x89MCAP0\r\n"
-_HEAD: Final = struct.Struct("<BQ")
-_CHUNK: Final = struct.Struct("<QQQII")
-_LENGTH: Final = struct.Struct("<Q")
-_MESSAGE: Final = struct.Struct("<HIQQ")
-_LARGEST: Final = 1 << 30
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    channel: int
-    log_time: int
-    publish_time: int
-    sequence: int
-    data: bytes
+_HEADER: Final = struct.Struct("<BQ")
+"""Of a record: opcode, bytes in its body."""
+_LARGEST_CHUNK: Final = 1 << 30
+"""Bytes; a chunk that says that it is larger is damaged, and would fill the memory."""
+_DAMAGE: Final = (McapError, ValueError, OverflowError, struct.error, zstandard.ZstdError, RuntimeError)
+"""What the library raises on a damaged record (RuntimeError: lz4)."""
 
 
 @dataclass(slots=True)
@@ -48,90 +41,66 @@ class RecordReader:
 
     file: BinaryIO
     report: ReadReport
-    channels: dict[int, Any] = field(default_factory=dict)
-    """`mcap.records.Channel` by id."""
-    schemas: dict[int, Any] = field(default_factory=dict)
-    """`mcap.records.Schema` by id."""
+    channels: dict[int, Channel] = field(default_factory=dict)
+    """By id."""
+    schemas: dict[int, Schema] = field(default_factory=dict)
+    """By id."""
     metadata: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     """Name and values of each metadata record, in order."""
 
     def batches(self) -> Iterator[list[Message]]:
         """The messages, chunk by chunk."""
-        for opcode, body, offset in self._records():
+        for record, offset in self._records():
             try:
-                if opcode == Opcode.CHUNK:
-                    yield list(self._inside(_unpack(body)))
-                elif opcode == Opcode.MESSAGE:
-                    yield [_message(body)]
-                else:
-                    self._keep(opcode, body)
-            except (ValueError, struct.error, zstandard.ZstdError, EndOfFile):
+                contents = _contents(record)
+            except _DAMAGE:
                 self.report.drop("damaged record", offset, place="byte")
+                continue
+            messages = [one for one in contents if isinstance(one, Message)]
+            self._keep(contents)
+            if messages:
+                yield messages
 
-    def _records(self) -> Iterator[tuple[int, bytes, int]]:
+    def _records(self) -> Iterator[tuple[bytes, int]]:
+        """Each record with its header, and where it begins."""
         end = self.file.seek(0, 2)
         offset = self.file.seek(len(MAGIC))
         ended = False
-        while offset + _HEAD.size <= end:
-            opcode, length = _HEAD.unpack(self.file.read(_HEAD.size))
-            if length > end - offset - _HEAD.size:
+        while offset + _HEADER.size <= end:
+            header = self.file.read(_HEADER.size)
+            opcode, length = _HEADER.unpack(header)
+            if length > end - offset - _HEADER.size:
                 break
             if opcode in (Opcode.FOOTER, 0):
                 ended = opcode == Opcode.FOOTER
                 break
-            yield opcode, self.file.read(length), offset
-            offset += _HEAD.size + length
+            yield header + self.file.read(length), offset
+            offset += _HEADER.size + length
         if not ended:
             left = f", {end - offset} bytes of an incomplete record were left out" if end > offset else ""
             self.report.note(f"the file was cut off: it has no end mark{left}")
 
-    def _inside(self, data: bytes) -> Iterator[Message]:
-        at, end = 0, len(data)
-        while at + _HEAD.size <= end:
-            opcode, length = _HEAD.unpack_from(data, at)
-            at += _HEAD.size
-            if opcode == Opcode.MESSAGE:
-                channel, sequence, log_time, publish_time = _MESSAGE.unpack_from(data, at)
-                yield Message(channel, log_time, publish_time, sequence, data[at + _MESSAGE.size : at + length])
-            else:
-                self._keep(opcode, data[at : at + length])
-            at += length
-
-    def _keep(self, opcode: int, body: bytes) -> None:
-        stream = ReadDataStream(BytesIO(body))
-        if opcode == Opcode.CHANNEL:
-            channel = Channel.read(stream)
-            self.channels[channel.id] = channel
-        elif opcode == Opcode.SCHEMA:
-            schema = Schema.read(stream)
-            self.schemas[schema.id] = schema
-        elif opcode == Opcode.METADATA:
-            record = Metadata.read(stream)
-            self.metadata.append((record.name, dict(record.metadata)))
+    def _keep(self, contents: list[McapRecord]) -> None:
+        for record in contents:
+            match record:
+                case Message():
+                    continue
+                case Channel():
+                    self.channels[record.id] = record
+                case Schema():
+                    self.schemas[record.id] = record
+                case Metadata():
+                    self.metadata.append((record.name, dict(record.metadata)))
 
 
-def _message(body: bytes) -> Message:
-    channel, sequence, log_time, publish_time = _MESSAGE.unpack_from(body)
-    return Message(channel, log_time, publish_time, sequence, body[_MESSAGE.size :])
-
-
-def _unpack(chunk: bytes) -> bytes:
-    _, _, size, crc, width = _CHUNK.unpack_from(chunk)
-    at = _CHUNK.size + width
-    compression = chunk[_CHUNK.size : at].decode()
-    (length,) = _LENGTH.unpack_from(chunk, at)
-    at += _LENGTH.size
-    data = _decompress(chunk[at : at + length], compression, size)
-    if crc and zlib.crc32(data) != crc:
-        raise ValueError("checksum")
-    return data
-
-
-def _decompress(packed: bytes, compression: str, size: int) -> bytes:
-    if size > _LARGEST:
-        raise ValueError(f"a chunk of {size} bytes")
-    if compression == "":
-        return packed
-    if compression == "zstd":
-        return zstandard.ZstdDecompressor().decompress(packed, max_output_size=size)
-    raise ValueError(f"compression {compression!r}")
+def _contents(record: bytes) -> list[McapRecord]:
+    """A record, or what is in it if it is a chunk. Raises one of `_DAMAGE`."""
+    found: list[McapRecord] = []
+    for one in StreamReader(BytesIO(record + END), skip_magic=True, emit_chunks=True).records:
+        if not isinstance(one, Chunk):
+            found.append(one)
+        elif one.uncompressed_size <= _LARGEST_CHUNK:
+            found += breakup_chunk(one, validate_crc=True)
+        else:
+            raise ValueError(f"a chunk of {one.uncompressed_size} bytes")
+    return found

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+JsonObject = dict[str, Any]
+"""A JSON object as it is parsed or will be written."""
+
 METADATA: Final = "myocast"
 PROFILE: Final = "myocast"
 
@@ -31,17 +34,17 @@ _JOINTS: Final = {
 }
 
 
-def _numbers(count: int, text: str) -> dict[str, Any]:
+def _numbers(count: int, text: str) -> JsonObject:
     items = {"type": ["number", "null"]} if count == 8 else {"type": "number"}
     return {"type": "array", "items": items, "minItems": count, "maxItems": count, "description": text}
 
 
-def _schema(title: str, required: list[str], **properties: dict[str, Any]) -> dict[str, Any]:
+def _schema(title: str, required: list[str], **properties: JsonObject) -> JsonObject:
     fields = {"device": _DEVICE, **properties}
     return {"$schema": _DRAFT, "title": title, "type": "object", "properties": fields, "required": required}
 
 
-SCHEMAS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
+SCHEMAS: Final[dict[str, tuple[str, JsonObject]]] = {
     EMG: ("myocast.Emg", _schema(
         "Consecutive EMG samples that arrived together", ["sample", "t", "samples"],
         sample=_SAMPLE | {"description": "index of the first row, from 0; it jumps over lost samples"},

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from time import monotonic
+from typing import BinaryIO, Final
 
 import numpy as np
+import numpy.typing as npt
 import orjson
 from mcap.writer import CompressionType, Writer
 
-from drivers.clock import Clock, now
 from drivers.events import Battery, Event, Frame, Imu, Marker, Notice, Playback, Raw, SourceInfo
-from drivers.sessions.crash_safe_file import CrashSafeFile
+from drivers.sessions.crash_safe_file import CrashSafeFile, as_file
 from drivers.sessions.mcap import topics
+from drivers.sessions.mcap.topics import JsonObject
 from drivers.sessions.report import SessionError, SessionExists, refused
 from models.arrays import Float32Array
 from models.hand import VALUES
@@ -36,7 +38,7 @@ class SessionWriter:
     Args:
         file: a path, which must not exist; or a binary file open for writing, seekable and unbuffered.
         meta: what else the metadata record says (orientation, subject, user, session …), as text.
-        clock: decides when a flush is due, seconds.
+        clock: seconds; a flush is due by it.
         keep_address: write the device's address; otherwise it stays out, also of the source's URI.
 
     Raises:
@@ -49,7 +51,7 @@ class SessionWriter:
         file: str | Path | BinaryIO,
         meta: Mapping[str, str] | None = None,
         *,
-        clock: Clock = now,
+        clock: Callable[[], float] = monotonic,
         flush_every_s: float = 0.5,
         keep_address: bool = False,
     ) -> None:
@@ -88,16 +90,24 @@ class SessionWriter:
         Raises:
             OSError: the disk refused (see the class).
         """
-        if isinstance(event, Frame):
-            self._frame(event, device)
-        elif isinstance(event, Imu):
-            self._imu(event, device)
-        elif isinstance(event, Raw):
-            self._raw(event, device)
-        elif isinstance(event, SourceInfo):
-            self._info(event, device)
-        elif not isinstance(event, Playback):
-            self._happening(event, device)
+        match event:
+            case Frame():
+                self._frame(event, device)
+            case Imu():
+                self._imu(event, device)
+            case Raw():
+                self._raw(event, device)
+            case SourceInfo():
+                self._info(event, device)
+            case Marker():
+                payload = {"device": device, "t": float(event.t), "label": event.label}
+                self._message(topics.MARKER, payload, event.t, event.t)
+            case Battery():
+                self._event(event.t, {"kind": "battery", "percent": int(event.percent)}, device)
+            case Notice():
+                self._event(event.t, {"kind": event.kind, "detail": event.detail}, device)
+            case Playback():
+                pass
         self.flush_if_due()
 
     def write_pose(
@@ -182,7 +192,7 @@ class SessionWriter:
         self.close()
 
     def _start(self) -> None:
-        self._mcap: Any = Writer(self._stream, chunk_size=_CHUNK_BYTES, compression=CompressionType.ZSTD)
+        self._mcap = Writer(as_file(self._stream), chunk_size=_CHUNK_BYTES, compression=CompressionType.ZSTD)
         try:
             self._mcap.start(profile=topics.PROFILE, library=f"myocast {package_version()}")
             self._mcap.add_metadata(topics.METADATA, self._meta)
@@ -197,7 +207,7 @@ class SessionWriter:
     def _register(self, topic: str) -> int:
         name, schema = topics.SCHEMAS[topic]
         schema_id = self._mcap.register_schema(name, "jsonschema", orjson.dumps(schema))
-        return int(self._mcap.register_channel(topic, "json", schema_id))
+        return self._mcap.register_channel(topic, "json", schema_id)
 
     def _finish(self) -> None:
         # The index only serves to seek faster: where there is no room for it, the file does without.
@@ -208,7 +218,7 @@ class SessionWriter:
             self._broken = True
         self._stream.sync()
 
-    def _message(self, topic: str, payload: dict[str, Any], arrival: float, t: float) -> None:
+    def _message(self, topic: str, payload: JsonObject, arrival: float, t: float) -> None:
         if self._broken or self._closed:
             raise ValueError("the session is closed")
         data = orjson.dumps(payload, option=_DUMP)
@@ -237,7 +247,7 @@ class SessionWriter:
         rate = float(self._known.get(device, {}).get("rate", 0))
         return 1.0 / rate if rate > 0 else 0.0
 
-    def _numbers(self, samples: Float32Array, device: int) -> np.ndarray[Any, Any]:
+    def _numbers(self, samples: Float32Array, device: int) -> Float32Array | npt.NDArray[np.int32]:
         if self._units.get(device, "adc") == "adc":
             with np.errstate(invalid="ignore"):
                 whole = samples.astype(np.int32)
@@ -260,16 +270,8 @@ class SessionWriter:
         payload = {"device": device, "t": raw.arrival, "port": raw.port, "data": data}
         self._message(topics.RAW, payload, raw.arrival, raw.arrival)
 
-    def _happening(self, event: Battery | Marker | Notice, device: int) -> None:
-        topic = topics.EVENT
-        payload: dict[str, Any] = {"device": device, "t": float(event.t)}
-        if isinstance(event, Battery):
-            payload |= {"kind": "battery", "percent": int(event.percent)}
-        elif isinstance(event, Notice):
-            payload |= {"kind": event.kind, "detail": event.detail}
-        else:
-            topic, payload = topics.MARKER, payload | {"label": event.label}
-        self._message(topic, payload, event.t, event.t)
+    def _event(self, t: float, values: JsonObject, device: int) -> None:
+        self._message(topics.EVENT, {"device": device, "t": float(t), **values}, t, t)
 
     def _info(self, info: SourceInfo, device: int) -> None:
         shown = self._keep_address or info.nature == "synthetic"

@@ -15,9 +15,9 @@ from typing import Final
 import numpy as np
 
 from drivers.sessions.datasets import manus
-from drivers.sessions.options import Options
+from drivers.sessions.read_config import ReadConfig
 from drivers.sessions.report import ReadReport, SessionError
-from drivers.sessions.text.table import Lines, Table, delimiter_of, number, peek, split
+from drivers.sessions.table import Lines, Table, delimiter_of, number, peek, split
 from drivers.sessions.timeline import from_times
 from models.arrays import Float32Array, Float64Array, Int64Array
 from models.hand import CHANNELS, POINTS, VALUES, to_hand_frame
@@ -44,11 +44,11 @@ class _Text:
     batches: Iterator[Lines]
     line: int
     delimiter: str | None
-    options: Options
+    config: ReadConfig
     report: ReadReport
 
 
-def read_text(path: Path, batches: Iterator[Lines], options: Options, report: ReadReport) -> Recording:
+def read_text(path: Path, batches: Iterator[Lines], config: ReadConfig, report: ReadReport) -> Recording:
     """Read whichever of the layouts it is.
 
     Raises:
@@ -60,16 +60,16 @@ def read_text(path: Path, batches: Iterator[Lines], options: Options, report: Re
     delimiter = delimiter_of(line)
     names = tuple(token.strip("\"'# ").lower() for token in split(line, delimiter))
     if any(number(token) is not None for token in names):
-        return _read_bare(_Text(path, batches, place, delimiter, options, report))
+        return _read_bare(_Text(path, batches, place, delimiter, config, report))
     first = next(batches)[1:]
-    text = _Text(path, chain([first] if first else [], batches), place + 1, delimiter, options, report)
+    text = _Text(path, chain([first] if first else [], batches), place + 1, delimiter, config, report)
     if names in (HEADER, HEADER + JOINT_NAMES):
         return _read_csv(text, len(names))
     if "emg timestamp" in names:
         return _read_joined(text, names)
     if names == manus.COLUMNS:
         columns = _columns(text, len(names))
-        return manus.recording(path, columns.values, columns.ordinal, options)
+        return manus.recording(path, columns.values, columns.ordinal, config)
     raise SessionError(f"{path.name}:{place}: the header `{line.strip()[:60]}` is not known; {_EXPECTED}")
 
 
@@ -106,11 +106,11 @@ def _narrow(values: Float64Array, optional: int | None) -> Float32Array:
 def _read_bare(text: _Text) -> Recording:
     first = next(text.batches)
     delimiter, width = _layout(text, first)
-    body = _Text(text.path, chain([first], text.batches), text.line, delimiter, text.options, text.report)
+    body = _Text(text.path, chain([first], text.batches), text.line, delimiter, text.config, text.report)
     columns = _columns(body, width)
-    rate = text.options.rate or _BARE_RATE
+    rate = text.config.rate or _BARE_RATE
     emg = np.ascontiguousarray(columns.values[:, :CHANNELS])
-    if text.options.mode is None and text.options.unit is None and float(np.abs(emg).max()) > 128:
+    if text.config.mode is None and text.config.unit is None and float(np.abs(emg).max()) > 128:
         text.report.note(
             "values beyond -128..127 are no raw Myo EMG; say what they are, as in `?rate=50&mode=envelope`"
         )
@@ -120,9 +120,9 @@ def _read_bare(text: _Text) -> Recording:
         t=columns.ordinal / rate,
         sample=columns.ordinal,
         rate_hz=rate,
-        unit=text.options.unit or "adc",
-        emg_mode=text.options.mode or "raw",
-        hand=text.options.hand,
+        unit=text.config.unit or "adc",
+        emg_mode=text.config.mode or "raw",
+        hand=text.config.hand,
         name=text.path.name,
         classes=_labels(text, columns) if width > CHANNELS else None,
         meta={"format": "text"},
@@ -172,7 +172,7 @@ def _read_joined(text: _Text, names: tuple[str, ...]) -> Recording:
     keep = ~empty
     if not keep.any():
         raise SessionError(f"{text.path.name}: holds only rows of zeros; expected EMG and joints")
-    side = text.options.hand or "right"
+    side = text.config.hand or "right"
     turned = to_hand_frame(joints[keep].reshape(-1, POINTS, 3), side).reshape(-1, VALUES)
     # Joints that are all zero are no hand: the tracker had lost it.
     turned[(joints[keep] == 0).all(axis=1)] = np.nan
@@ -202,9 +202,9 @@ def _timed(
     outage_s: float,
     rate: float | None,
 ) -> Recording:
-    options, report = text.options, text.report
+    config, report = text.config, text.report
     try:
-        timeline = from_times(t, options.rate or rate, outage_s)
+        timeline = from_times(t, config.rate or rate, outage_s)
     except ValueError as error:
         raise SessionError(
             f"{text.path.name}: {error}; `t` must be in seconds, or say the rate, as in `?rate=200`"
@@ -225,9 +225,9 @@ def _timed(
         t=timeline.t,
         sample=timeline.sample,
         rate_hz=timeline.rate_hz,
-        unit=options.unit or "adc",
-        emg_mode=options.mode or ("envelope" if layout == "joined" else "raw"),
-        hand=options.hand or ("right" if layout == "joined" else None),
+        unit=config.unit or "adc",
+        emg_mode=config.mode or ("envelope" if layout == "joined" else "raw"),
+        hand=config.hand or ("right" if layout == "joined" else None),
         name=text.path.name,
         label_t=timeline.t[seen] if seen is not None and seen.any() else None,
         joints=np.ascontiguousarray(joints[seen]) if joints is not None and seen is not None and seen.any() else None,

@@ -207,7 +207,7 @@ def test_reset_get_info_and_the_rest_of_what_clients_send() -> None:
         assert answer.kind == kind
     assert host.say(Message(bgapi.WRITE_COMMAND, b"\0\x19\0\x03\x03\x01\x01").__bytes__()) == ["00 03 04 06 00 00 00"]
     assert host.armband.vibrations == [1]
-    assert host.say(bgapi.system_reset())[0].startswith("80 0C 00 00")
+    assert host.say("00 01 00 00 00")[0].startswith("80 0C 00 00")
     assert not host.dongle.connected
 
 

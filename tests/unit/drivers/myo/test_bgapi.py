@@ -133,10 +133,8 @@ def message_of(shapes: Mapping[Kind, bgapi.Shape], kind: Kind) -> st.SearchStrat
     ("built", "wire"),
     [
         (bgapi.end_procedure(), "00 00 06 04"),
-        (bgapi.get_connections(), "00 00 00 06"),
         (bgapi.disconnect(0), "00 01 03 00 00"),
         (bgapi.discover(), "00 01 06 02 01"),
-        (bgapi.system_reset(), "00 01 00 00 00"),
         (bgapi.connect_direct("C6:05:04:03:02:01"), "00 0F 06 03 01 02 03 04 05 C6 00 06 00 06 00 40 00 00 00"),
         (bgapi.read_by_handle(0, 0x17), "00 03 04 04 00 17 00"),
         (bgapi.attribute_write(0, 0x2C, b"\x01\x00"), "00 06 04 05 00 2C 00 02 01 00"),

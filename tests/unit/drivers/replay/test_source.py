@@ -12,7 +12,6 @@ import pytest
 
 from drivers.errors import DriverError
 from drivers.events import Battery, Event, Frame, Imu, Notice, Playback, SourceInfo
-from drivers.events import Marker as MarkerEvent
 from drivers.replay.source import ReplaySource
 from drivers.sessions import write_session
 from drivers.source import SupportsReplay
@@ -355,10 +354,10 @@ def test_everything_else_comes_at_its_time() -> None:
     assert len(got) == 250
     assert [*got[3].quaternion, *got[3].acceleration_g, *got[3].gyro_dps] == list(range(3, 13))
     assert [event.t for event in got] == pytest.approx([EPOCH + n * 0.01 for n in range(250)], abs=1e-5)
-    others = [e for e in played.events if isinstance(e, Battery | Notice | MarkerEvent)]
+    others = [e for e in played.events if isinstance(e, Battery | Notice | Marker)]
     assert [dataclasses.replace(event, t=0.0) for event in others] == [
         Battery(0.0, 90),
-        MarkerEvent(0.0, "rest"),
+        Marker(0.0, "rest"),
         Notice(0.0, "pose", "fist"),
         Battery(0.0, 89),
     ]

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from drivers.sessions import SessionError, read_session, sessions_in
+from drivers.sessions import SessionError, read_session
 from drivers.sessions.datasets.jhu import read_jhu
 from drivers.sessions.datasets.manus import ANGLES, COLUMNS
 
@@ -14,33 +14,11 @@ SHARED = Path(__file__).parents[5] / "shared" / "data"
 ROW = b"1,2,3,4,5,6,7,8\n"
 
 
-def test_folders_are_searched_and_nothing_is_read_before_it_is_asked_for(tmp_path: Path) -> None:
-    for name in ("b/2.txt", "b/1.csv", "a/deep/x.csv.gz", "a/LICENSE", "a/notes.md", "manifest.csv", "a/.hidden.csv"):
-        path = tmp_path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(gzip.compress(ROW * 10) if name.endswith(".gz") else ROW * 10)
-    (tmp_path / "b" / "broken.csv").write_text("nothing of use")
-    listed = list(sessions_in([tmp_path, tmp_path / "b" / "2.txt"]))
-    names = [path.relative_to(tmp_path).as_posix() for path, _ in listed]
-    assert names == ["a/deep/x.csv.gz", "b/1.csv", "b/2.txt", "b/broken.csv", "b/2.txt"]
-    assert [len(load()) for path, load in listed if path.name != "broken.csv"] == [10, 10, 10, 10]
-    with pytest.raises(SessionError):
-        dict(listed)[tmp_path / "b" / "broken.csv"]()
-
-
-def test_nothing_to_find_is_said(tmp_path: Path) -> None:
-    with pytest.raises(SessionError, match="no such file or folder"):
-        list(sessions_in([tmp_path / "nowhere"]))
-    with pytest.raises(SessionError, match="holds no sessions"):
-        list(sessions_in([tmp_path]))
-
-
 def test_user_and_session_come_from_the_folder(tmp_path: Path) -> None:
     path = tmp_path / "_readings_left_hand" / "12345-3" / "7.txt.gz"
     path.parent.mkdir(parents=True)
     path.write_bytes(gzip.compress(ROW * 10))
-    ((_, load),) = sessions_in([tmp_path])
-    rec = load()
+    rec = read_session(path)
     assert {key: rec.meta[key] for key in ("user", "session", "gesture")} == {
         "user": "12345",
         "session": "3",
@@ -54,7 +32,7 @@ def test_every_real_session_of_one_person_loads() -> None:
     folder = SHARED / "myo-readings-dataset" / "_readings_right_hand" / "21547-1"
     if not folder.exists():
         pytest.skip("real recordings are not here: myo-readings-dataset")
-    found = {path.name: load() for path, load in sessions_in([folder])}
+    found = {path.name: read_session(path) for path in folder.glob("*.txt.gz")}
     assert sorted(found) == [f"{k}.txt.gz" for k in range(8)]
     for name, rec in found.items():
         assert rec.meta["user"] == "21547"
@@ -108,8 +86,7 @@ def test_semg_manus(tmp_path: Path) -> None:
         lines.append([*range(n - 50, n - 42), *imu, *np.arange(20) + n / 10, 0, 0, 0, 1])
     text = "\n".join(",".join(map(str, line)) for line in lines)
     path.write_text(f"# {','.join(COLUMNS)}\n{text}\n")
-    ((_, load),) = sessions_in([tmp_path])
-    rec = load()
+    rec = read_session(path)
     assert (rec.rate_hz, rec.unit, rec.emg_mode, rec.hand) == (200.0, "adc", "raw", "right")
     assert rec.emg[60].tolist() == list(range(10, 18))
     assert {key: rec.meta[key] for key in ("user", "session", "gesture", "speed")} == {

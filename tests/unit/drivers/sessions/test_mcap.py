@@ -15,11 +15,11 @@ import jsonschema
 import numpy as np
 import pytest
 from mcap.reader import make_reader
+from mcap.writer import CompressionType, Writer
 
 from drivers.events import Battery, Event, Frame, Imu, Marker, Notice, Playback, Raw, SourceInfo
 from drivers.sessions import SessionError, SessionExists, SessionWriteError, SessionWriter, read_session
 from drivers.sessions.mcap.copy import copy_mcap
-from drivers.sessions.mcap.reader import read_poses
 from drivers.sessions.mcap.records import MAGIC
 from models.arrays import Float32Array
 from models.hand import VALUES
@@ -162,10 +162,11 @@ def test_poses_can_be_read_back(tmp_path: Path) -> None:
     with SessionWriter(tmp_path / "a.mcap") as writer:
         writer.write_pose(T0, 31, joints)
         writer.write_pose(T0 + 0.02, 35, joints.reshape(21, 3) + 1)
-    sample, t, poses = read_poses(tmp_path / "a.mcap")
-    assert sample.tolist() == [31, 35]
-    assert t.tolist() == [T0, T0 + 0.02]
-    np.testing.assert_allclose(poses, [joints, joints + 1], atol=0.006)
+    with (tmp_path / "a.mcap").open("rb") as file:
+        poses = [json.loads(message.data) for _, _, message in make_reader(file).iter_messages("/pose")]
+    assert [pose["sample"] for pose in poses] == [31, 35]
+    assert [pose["t"] for pose in poses] == [T0, T0 + 0.02]
+    np.testing.assert_allclose([pose["joints"] for pose in poses], [joints, joints + 1], atol=0.006)
 
 
 def test_the_address_stays_out_unless_it_is_asked_for(tmp_path: Path) -> None:
@@ -297,6 +298,27 @@ def test_random_damage_never_raises_anything_else(tmp_path: Path) -> None:
         except SessionError:
             continue
     assert read > 0
+
+
+def test_what_another_program_compressed_is_read(tmp_path: Path) -> None:
+    rec = read_session(write(tmp_path / "ours.mcap", INFO, *(frame(n) for n in range(0, 100, 2))))
+    for compression in (CompressionType.NONE, CompressionType.LZ4, CompressionType.ZSTD):
+        path = tmp_path / f"{compression.name}.mcap"
+        with (tmp_path / "ours.mcap").open("rb") as source, path.open("wb") as target:
+            writer = Writer(target, compression=compression)
+            writer.start()
+            reader = make_reader(source)
+            for record in reader.iter_metadata():
+                writer.add_metadata(record.name, dict(record.metadata))
+            channels: dict[str, int] = {}
+            for _, channel, message in reader.iter_messages():
+                if channel.topic not in channels:
+                    channels[channel.topic] = writer.register_channel(channel.topic, "json", 0)
+                writer.add_message(channels[channel.topic], message.log_time, message.data, message.publish_time)
+            writer.finish()
+        again = read_session(path)
+        np.testing.assert_array_equal(again.emg, rec.emg)
+        assert (again.name, again.meta["dropped"], again.meta["notes"]) == (rec.name, [], [])
 
 
 def test_a_message_that_does_not_fit_its_schema_is_dropped(tmp_path: Path) -> None:

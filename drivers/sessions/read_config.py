@@ -1,4 +1,4 @@
-"""What a user says of a file that does not say it itself; what is said here wins."""
+"""What a user says of a session file, where the file does not say it or is wrong."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ from models.hand import Side
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class ReadConfig:
+    """Each value that is not None overrides what the file says."""
+
     rate: float | None = None
+    """Nominal samples per second."""
     mode: EmgMode | None = None
     unit: Unit | None = None
     hand: Side | None = None
