@@ -94,7 +94,7 @@ async def _start(service: Service, config: ServiceConfig, stack: AsyncExitStack)
     """Start everything but HTTP. `stack` stops it in the opposite order: sources first, then files."""
     for device in service.devices:
         stack.push_async_callback(device.close)
-        device.arm()
+        device.preload()
     if service.failure is not None:
         raise service.failure
     if config.record is not None:
@@ -123,7 +123,7 @@ async def _cancel(tasks: Sequence[asyncio.Future[None]]) -> None:
 
 async def _stop_recording(service: Service, file: Path | None) -> None:
     if service.recorder.waiting and service.failure is None:
-        service.announcer.note(f"{file} was not made: no sample came")
+        service.announcer.warn(f"{file} was not made: no sample came")
     await asyncio.to_thread(service.recorder.stop)
 
 

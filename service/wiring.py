@@ -10,11 +10,13 @@ from drivers.clock import Clock, now
 from drivers.events import Event
 from drivers.source import Source
 from models.errors import MyocastError
+from service.broadcast.client import Observer
 from service.broadcast.hub import Hub
 from service.devices.device import Device
 from service.devices.status_publisher import StatusPublisher
 from service.devices.supervisor import Supervisor
 from service.engine.model_selection import ModelSelector
+from service.events import Output
 from service.recording.recorder import Recorder
 from service.recording.writer import open_writer
 from service.settings import ServiceConfig
@@ -43,9 +45,21 @@ class Service:
         context = AppContext(self.devices, self.hub, self.announcer, self.recorder, self.stream, config.policy, clock)
         self.app = create_app(context)
         self._loop = asyncio.get_running_loop()
+        self.add_output(self.recorder)
+
+    def add_output(self, output: Output) -> None:
+        """Give an output every event of every device, after the outputs that were added before it."""
         for device in self.devices:
-            device.sinks.append(self.recorder.put)
-        self.hub.sinks.append(lambda pose: self.recorder.put(pose.device, pose))
+            device.outputs.append(output)
+
+    def observe(self, observer: Observer) -> None:
+        """Let an observer watch every event before any output gets it, and the poses on their way to clients.
+
+        Call this before the service starts.
+        """
+        self.hub.observer = observer
+        for device in self.devices:
+            device.outputs.insert(0, observer)
 
     def fail(self, error: MyocastError) -> None:
         """Stop the server because of an error, which `run` raises at the end. The first error counts."""
@@ -58,7 +72,7 @@ class Service:
         try:
             while True:
                 await supervisor.run()
-                await device.wanted_again()
+                await device.wait_to_play_again()
         except MyocastError as error:
             self.fail(error)
 
@@ -91,19 +105,16 @@ async def open_outputs(service: Service, config: ServiceConfig, stack: AsyncExit
         from service.outputs.leap import LeapOutput
 
         leap = await stack.enter_async_context(LeapOutput(config.leap, config.policy.origins))
-        service.hub.sinks.append(leap.put)
+        service.add_output(leap)
         opened.append(OutputAddress("Leap", leap.address))
     if config.udp is not None:
         from service.outputs.udp import UdpOutput
 
         udp = await stack.enter_async_context(UdpOutput(config.udp))
-        service.hub.sinks.append(udp.put)
+        service.add_output(udp)
         opened.append(OutputAddress("UDP", udp.address))
     if config.lsl:
         from service.outputs.lsl import LslOutput
 
-        lsl = await stack.enter_async_context(LslOutput())
-        service.hub.sinks.append(lsl.put)
-        for device in service.devices:
-            device.sinks.append(lsl.event)
+        service.add_output(await stack.enter_async_context(LslOutput()))
     return opened

@@ -1,9 +1,9 @@
-"""Fan-out: every message is encoded once and laid into each client's slots; nobody waits for anybody.
+"""Fan-out: every message is encoded once and put into each client's slots, so no client waits for another.
 
 A message goes straight into the transport of a client that keeps up. Where it cannot, the client has one
 slot per device for the newest pose and a short backlog for the rest, and its own sender task empties them
 as fast as the client reads. So a slow client costs only itself: a pose that was not sent in time is
-replaced, and counted as dropped. Clients with the same `max_rate` share a grid that holds poses back.
+replaced, and counted as dropped. Clients with the same `max_rate` share a grid of send times.
 
 Everything here runs on the event loop's thread.
 """
@@ -11,89 +11,23 @@ Everything here runs on the event loop's thread.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Final
 
 from drivers.clock import Clock, now
-from drivers.events import Frame, Imu
+from drivers.events import Frame, Imu, Playback, SourceInfo
 from service.broadcast import messages
+from service.broadcast.client import Client, Observer
+from service.broadcast.emg_batch import EmgBatch
 from service.broadcast.messages import Encoding, Subscription
 from service.broadcast.rate_limiter import RateLimiter
 from service.engine.pose import Pose
+from service.events import DeviceEvent
 
-BACKLOG: Final = 64
 JOIN_S: Final = 0.02
-"""A client with a `max_rate` joins others of the same rate if their next pose is due so soon."""
-Message = bytes | str
-"""bytes go out as a binary message, str as text."""
-Write = Callable[[Message], bool]
-"""Hands a message to the transport if it takes it at once; False, and nothing done, where one must wait."""
-
-
-class Client:
-    """One subscriber's slots. `take` and `wait` are for its sender, the rest for the hub."""
-
-    def __init__(self, wish: Subscription, encoding: Encoding) -> None:
-        self.wish = wish
-        self.encoding = encoding
-        self.dropped = 0
-        self.sent: Callable[[int], None] | None = None
-        """Called with a pose's number once it was handed to the transport; only the benchmark asks."""
-        self.write: Write | None = None
-        """Set once the client has been greeted, where its connection can be written to straight away."""
-        self._backlog: deque[Message] = deque()
-        self._poses: dict[int, tuple[Message, int]] = {}
-        self._wake = asyncio.Event()
-
-    def wants(self, stream: str) -> bool:
-        return stream in self.wish.streams
-
-    def put(self, message: Message) -> None:
-        """Send or queue anything but a pose; the oldest goes when too many wait."""
-        if self._straight(message, -1):
-            return
-        if len(self._backlog) >= BACKLOG:
-            self._backlog.popleft()
-            self.dropped += 1
-        self._backlog.append(message)
-        self._wake.set()
-
-    def put_pose(self, device: int, message: Message, seq: int) -> None:
-        """Send the newest pose of a device, or lay it into its slot."""
-        if self._straight(message, seq):
-            return
-        self.dropped += device in self._poses
-        self._poses[device] = (message, seq)
-        self._wake.set()
-
-    def subscribe(self, wish: Subscription) -> None:
-        """Replace the subscription; poses no longer wanted are forgotten."""
-        self.wish = wish
-        if not self.wants("pose"):
-            self._poses.clear()
-
-    async def wait(self) -> None:
-        """Until there is something to take."""
-        await self._wake.wait()
-
-    def take(self) -> tuple[Message, int] | None:
-        """The next message and its pose's number (-1 for others), or None: then wait."""
-        if self._backlog:
-            return self._backlog.popleft(), -1
-        if self._poses:
-            return self._poses.pop(next(iter(self._poses)))
-        self._wake.clear()
-        return None
-
-    def _straight(self, message: Message, seq: int) -> bool:
-        """Send past the slots, if nothing lies in them and the sender task has nothing in its hands."""
-        if self.write is None or self._wake.is_set() or not self.write(message):
-            return False
-        if self.sent is not None and seq >= 0:
-            self.sent(seq)
-        return True
+"""Seconds to the next pose of a group at most for a new client of the same `max_rate` to join it."""
 
 
 class _Group:
@@ -103,23 +37,25 @@ class _Group:
         self.max_rate = max_rate
         self.clients: set[Client] = set()
         self._send = send
-        self._pacers: dict[int, RateLimiter[Pose]] = {}
+        self._limiters: dict[int, RateLimiter[Pose]] = {}
         self._loop = asyncio.get_running_loop()
 
     def open_to(self, max_rate: float) -> bool:
-        """Whether a client that comes now would get its first pose without a wait that anybody notices."""
+        """Tell whether a client that joins now would get its first pose without a noticeable wait."""
         time = self._loop.time()
-        return max_rate == self.max_rate and all(pacer.due <= time + JOIN_S for pacer in self._pacers.values())
+        return max_rate == self.max_rate and all(limiter.due <= time + JOIN_S for limiter in self._limiters.values())
 
     def put(self, pose: Pose) -> None:
-        pacer = self._pacers.get(pose.device)
-        if pacer is None:
-            pacer = self._pacers[pose.device] = RateLimiter(self.max_rate, self._release, self._loop)
-        pacer.put(pose)
+        """Send a pose to the group, or hold it until the grid's next time."""
+        limiter = self._limiters.get(pose.device)
+        if limiter is None:
+            limiter = self._limiters[pose.device] = RateLimiter(self.max_rate, self._release, self._loop)
+        limiter.put(pose)
 
     def close(self) -> None:
-        for pacer in self._pacers.values():
-            pacer.close()
+        """Discard what is held."""
+        for limiter in self._limiters.values():
+            limiter.close()
 
     def _release(self, pose: Pose) -> None:
         self._send(pose, self.clients)
@@ -130,66 +66,97 @@ class Hub:
 
     def __init__(self, clock: Clock = now) -> None:
         self.clients: set[Client] = set()
-        self.sinks: list[Callable[[Pose], None]] = []
-        """Other outputs that take every pose as a value (the recorder, Leap, UDP, LSL)."""
-        self.encoded: list[Callable[[Pose], None]] = []
-        """Called when a pose has become a message, before it goes to anybody; only the benchmark asks."""
-        self.joined: list[Callable[[Client], None]] = []
-        """Called with every new client; only the benchmark asks."""
-        self.dropped_before = 0
-        """Dropped messages of clients that have left."""
+        self.observer: Observer | None = None
+        """Watches the poses on their way; set it before the first client connects."""
+        self._connections = 0
+        self._dropped_before = 0
         self._clock = clock
-        self._wants: dict[str, tuple[Client, ...]] = {}
-        self._prompt: tuple[Client, ...] = ()
+        self._subscribers: dict[str, tuple[Client, ...]] = {}
+        self._unlimited: tuple[Client, ...] = ()
         self._groups: list[_Group] = []
+        self._batches: dict[int, EmgBatch] = {}
         self._regroup()
 
-    def connect(self, wish: Subscription, encoding: Encoding) -> Client:
-        client = Client(wish, encoding)
+    def on_event(self, device: int, event: DeviceEvent) -> None:
+        """Send what clients have subscribed to: frames as EMG messages, poses, and inertial samples."""
+        match event:
+            case Frame():
+                self._on_frame(device, event)
+            case Pose():
+                self._on_pose(event)
+            case Imu():
+                self._on_imu(device, event)
+            case SourceInfo():
+                self._batch(device).nominal_hz = event.rate_hz
+            case Playback():
+                self._batch(device).speed = event.speed
+
+    def flush_emg(self, device: int) -> None:
+        """Send the samples that wait to fill an EMG message: no more come for now."""
+        self._batch(device).flush()
+
+    def connect(self, subscription: Subscription, encoding: Encoding) -> Client:
+        """Add a client."""
+        client = Client(subscription, encoding, self._connections, self.observer)
+        self._connections += 1
         self.clients.add(client)
         self._join(client)
         self._regroup()
-        for greet in self.joined:
-            greet(client)
         return client
 
     def disconnect(self, client: Client) -> None:
+        """Remove a client; removing it again does nothing."""
         if client in self.clients:
             self.clients.remove(client)
-            self.dropped_before += client.dropped
+            self._dropped_before += client.dropped
             self._part(client)
             self._regroup()
 
     @contextmanager
-    def connected(self, wish: Subscription, encoding: Encoding) -> Iterator[Client]:
-        client = self.connect(wish, encoding)
+    def connected(self, subscription: Subscription, encoding: Encoding) -> Iterator[Client]:
+        """Connect a client for the time of a block."""
+        client = self.connect(subscription, encoding)
         try:
             yield client
         finally:
             self.disconnect(client)
 
-    def resubscribe(self, client: Client, wish: Subscription) -> None:
+    def resubscribe(self, client: Client, subscription: Subscription) -> None:
+        """Replace a client's subscription."""
         self._part(client)
-        client.subscribe(wish)
+        client.subscribe(subscription)
         self._join(client)
         self._regroup()
 
     @property
     def dropped(self) -> int:
-        return self.dropped_before + sum(client.dropped for client in self.clients)
+        """Messages dropped for all clients, those that have left included."""
+        return self._dropped_before + sum(client.dropped for client in self.clients)
 
-    def publish_pose(self, pose: Pose) -> None:
-        """To everyone who wants poses: at once, or when its `max_rate` allows."""
-        for sink in self.sinks:
-            sink(pose)
-        if not self._wants["pose"]:
+    def has_subscribers(self, stream: str) -> bool:
+        """Tell whether any client has subscribed to a stream, so that nothing is encoded in vain."""
+        return bool(self._subscribers[stream])
+
+    def publish_status(self, message: Callable[[Client], str]) -> None:
+        """Send a status, which is made for each client because it names the client's own drops."""
+        for client in self._subscribers["status"]:
+            client.put(message(client))
+
+    def broadcast(self, message: Callable[[Client], str]) -> None:
+        """Send a message to every client, whatever it has subscribed to."""
+        for client in self.clients:
+            client.put(message(client))
+
+    def _on_pose(self, pose: Pose) -> None:
+        """Send a pose at once to those without a `max_rate`, to the others when their grid allows."""
+        if not self._subscribers["pose"]:
             return
-        self._send(pose, self._prompt)
+        self._send_pose(pose, self._unlimited)
         for group in self._groups:
             group.put(pose)
 
-    def _send(self, pose: Pose, clients: Iterable[Client]) -> None:
-        """Encode once per encoding in use."""
+    def _send_pose(self, pose: Pose, clients: Iterable[Client]) -> None:
+        """Encode a pose once per encoding in use."""
         age_ms = (self._clock() - pose.arrival) * 1e3
         text: str | None = None
         binary: bytes | None = None
@@ -197,26 +164,35 @@ class Hub:
             if client.encoding == "binary":
                 if binary is None:
                     binary = messages.pose_binary(pose, age_ms)
-                    self._note_encoded(pose)
+                    self._tell_encoded(pose)
                 client.put_pose(pose.device, binary, pose.seq)
             else:
                 if text is None:
                     text = messages.pose_json(pose, age_ms).decode()
-                    self._note_encoded(pose)
+                    self._tell_encoded(pose)
                 client.put_pose(pose.device, text, pose.seq)
 
-    def _note_encoded(self, pose: Pose) -> None:
-        for note in self.encoded:
-            note(pose)
+    def _tell_encoded(self, pose: Pose) -> None:
+        if self.observer is not None:
+            self.observer.on_encoded(pose)
 
-    def wanted(self, stream: str) -> bool:
-        """Whether anybody listens, so that nothing is encoded for nobody."""
-        return bool(self._wants[stream])
+    def _on_frame(self, device: int, frame: Frame) -> None:
+        batch = self._batch(device)
+        if self._subscribers["emg"]:
+            batch.push(frame)
+        else:
+            batch.clear()
 
-    def publish_emg(self, device: int, frame: Frame, rate_hz: float) -> None:
+    def _batch(self, device: int) -> EmgBatch:
+        batch = self._batches.get(device)
+        if batch is None:
+            batch = self._batches[device] = EmgBatch(partial(self._send_emg, device))
+        return batch
+
+    def _send_emg(self, device: int, frame: Frame, rate_hz: float) -> None:
         text: str | None = None
         binary: bytes | None = None
-        for client in self._wants["emg"]:
+        for client in self._subscribers["emg"]:
             if client.encoding == "binary":
                 binary = binary or messages.emg_binary(device, frame, rate_hz)
                 client.put(binary)
@@ -224,33 +200,23 @@ class Hub:
                 text = text or messages.emg_json(device, frame, rate_hz).decode()
                 client.put(text)
 
-    def publish_imu(self, device: int, imu: Imu) -> None:
-        if clients := self._wants["imu"]:
+    def _on_imu(self, device: int, imu: Imu) -> None:
+        if clients := self._subscribers["imu"]:
             text = messages.imu_json(device, imu).decode()
             for client in clients:
                 client.put(text)
 
-    def publish_status(self, message: Callable[[Client], str]) -> None:
-        """A status names the client's own drops, so it is made for each."""
-        for client in self._wants["status"]:
-            client.put(message(client))
-
-    def broadcast(self, message: Callable[[Client], str]) -> None:
-        """To every client (hello, bye)."""
-        for client in self.clients:
-            client.put(message(client))
-
     def _regroup(self) -> None:
-        self._wants = {stream: tuple(c for c in self.clients if c.wants(stream)) for stream in messages.STREAMS}
-        self._prompt = tuple(client for client in self._wants["pose"] if client.wish.max_rate is None)
+        self._subscribers = {stream: tuple(c for c in self.clients if c.wants(stream)) for stream in messages.STREAMS}
+        self._unlimited = tuple(c for c in self._subscribers["pose"] if c.subscription.max_rate is None)
 
     def _join(self, client: Client) -> None:
-        max_rate = client.wish.max_rate
+        max_rate = client.subscription.max_rate
         if max_rate is None or not client.wants("pose"):
             return
         group = next((group for group in self._groups if group.open_to(max_rate)), None)
         if group is None:
-            group = _Group(max_rate, self._send)
+            group = _Group(max_rate, self._send_pose)
             self._groups.append(group)
         group.clients.add(client)
 
@@ -260,17 +226,3 @@ class Hub:
             if not group.clients:
                 group.close()
                 self._groups.remove(group)
-
-
-Forward = Callable[[Message], Awaitable[None]]
-
-
-async def pump(client: Client, send: Forward) -> None:
-    """Send a client's messages as they come, until cancelled or `send` fails."""
-    while True:
-        await client.wait()
-        while (item := client.take()) is not None:
-            message, seq = item
-            await send(message)
-            if client.sent is not None and seq >= 0:
-                client.sent(seq)

@@ -103,7 +103,7 @@ class _Taker:
         self._recorder, self._file, self._status = recorder, file, status
         self._seconds, self._stop = seconds, stop
         self._end: float | None = None
-        self._held = DeferredRecording(self._begin, recorder.put)
+        self._held = DeferredRecording(self._begin, recorder)
 
     @property
     def began(self) -> bool:
@@ -120,7 +120,7 @@ class _Taker:
             self._status.on_frame(event)
         elif isinstance(event, self._info):
             self._status.on_info(event)
-        self._held.put(0, event)
+        self._held.on_event(0, event)
 
     def _begin(self) -> None:
         try:

@@ -1,15 +1,12 @@
-"""One armband in the service: its events go to the ring, the engine, the clients and the recording."""
+"""One armband in the service: its source's events go to its engine and to the outputs, and so do its poses."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import Any, Final, Protocol
-
-import numpy as np
+from typing import Any, Protocol
 
 from drivers.clock import Clock, now
-from drivers.events import Battery, Event, Frame, Imu, Playback, SourceInfo
+from drivers.events import Battery, Event, Frame, Playback, SourceInfo
 from drivers.source import Source, SupportsReplay
 from models.spec import ModelError
 from service.broadcast import messages
@@ -18,33 +15,37 @@ from service.devices.status import STALLED_AFTER_S, DeviceStatus
 from service.engine.engine import Engine
 from service.engine.model_selection import ModelSelector, no_fit
 from service.engine.pose import Pose
-
-EMG_MESSAGE_S: Final = 0.02
-"""EMG goes out in messages of at least so much signal (the contract allows 10 to 50 ms)."""
-
-Sink = Callable[[int, Event], None]
+from service.events import DeviceEvent, Output
 
 
 class Listener(Protocol):
-    """Whom a device tells of its changes."""
+    """What a device reports its changes to."""
 
-    def hello_changed(self) -> None: ...
+    def hello_changed(self) -> None:
+        """Something in `hello` is different now."""
+        ...
 
-    def status_changed(self, device: Device) -> None: ...
+    def status_changed(self, device: Device) -> None:
+        """Something in the device's status is different now."""
+        ...
 
-    def failed(self, device: Device, error: ModelError) -> None: ...
+    def failed(self, device: Device, error: ModelError) -> None:
+        """The model that the user gave does not fit the device."""
+        ...
 
-    def note(self, message: str) -> None: ...
+    def warn(self, message: str) -> None:
+        """Log a line that the user should read."""
+        ...
 
 
 class Device:
-    """Wires one source's events to whoever needs them. `on_event` is what the source emits into."""
+    """One source with its engine and its state. `on_event` is what the source emits into."""
 
     def __init__(
         self,
         index: int,
         source: Source,
-        shelf: ModelSelector,
+        model_selector: ModelSelector,
         hub: Hub,
         listener: Listener,
         *,
@@ -56,24 +57,20 @@ class Device:
         self.info: SourceInfo | None = None
         self.engine: Engine | None = None
         self.status = DeviceStatus(index, lambda: listener.status_changed(self), clock)
-        self.sinks: list[Sink] = []
-        """Who else takes every event (the recorder)."""
+        self.outputs: list[Output] = [hub]
+        """What takes every event and pose, in this order."""
         self.newest_pose_at = 0.0
+        """When the newest pose was finished."""
         self.frames = 0
-        self._shelf, self._hub, self._listener, self._clock, self._hop = shelf, hub, listener, clock, hop
-        self._emg = EmgBatch(lambda frame: hub.publish_emg(index, frame, self.real_rate_hz))
-        self._stall: asyncio.TimerHandle | None = None
-        self._again = asyncio.Event()
-        self._handlers: dict[type, Callable[[Any], None]] = {
-            Frame: self._on_frame,
-            SourceInfo: self._on_info,
-            Imu: lambda imu: hub.publish_imu(index, imu),
-            Battery: self.status.on_battery,
-            Playback: self._on_playback,
-        }
+        """Frames that have come since the start."""
+        self._model_selector, self._hub, self._listener = model_selector, hub, listener
+        self._clock, self._hop = clock, hop
+        self._stall_timer: asyncio.TimerHandle | None = None
+        self._steered = asyncio.Event()
 
     @property
     def speed(self) -> float:
+        """How many times faster than recorded a replay runs; 1 for other sources."""
         playback = self.status.playback
         return playback.speed if playback else 1.0
 
@@ -84,18 +81,24 @@ class Device:
 
     @property
     def playback(self) -> Playback | None:
+        """Where a replay stands; None for other sources."""
         return self.source.playback if isinstance(self.source, SupportsReplay) else None
 
     def on_event(self, event: Event) -> None:
-        """Take what the source emits; called on the loop's thread."""
-        handler = self._handlers.get(type(event))
-        if handler is not None:
-            handler(event)
-        for sink in self.sinks:
-            sink(self.index, event)
+        """Take what the source emits; called on the event loop's thread."""
+        match event:
+            case Frame():
+                self._on_frame(event)
+            case SourceInfo():
+                self._on_info(event)
+            case Battery():
+                self.status.on_battery(event)
+            case Playback():
+                self._on_playback(event)
+        self._publish(event)
 
     def describe(self) -> dict[str, Any]:
-        """This device's part of `hello`."""
+        """Return this device's part of `hello`."""
         engine = self.engine
         if engine is None:
             return {"device": messages.device_object(self.info), "model": None, "pose": None}
@@ -106,42 +109,43 @@ class Device:
             "pose": messages.pose_object(round(self.real_rate_hz / engine.hop, 6)),
         }
 
-    def arm(self) -> None:
-        """Open the model beforehand where the source already says what it is, so that the first pose is not late."""
+    def preload(self) -> None:
+        """Open the model before the source runs, if its rate is known by then, so that the first pose is not late."""
         info = self.source.info
         if info.rate_hz > 0:
             self._on_info(info)
 
     def play_again(self) -> None:
-        """A replay that had ended was steered: run it again."""
-        self._again.set()
+        """Run a replay again that had ended: it was steered."""
+        self._steered.set()
 
-    async def wanted_again(self) -> None:
-        """After a source has ended: until it is steered back into life."""
+    async def wait_to_play_again(self) -> None:
+        """Wait after a source has ended until it is steered to a place from which it can go on."""
         playback = self.playback
         if playback is not None and playback.position_s < playback.duration_s:
             return
-        self._again.clear()
-        await self._again.wait()
+        self._steered.clear()
+        await self._steered.wait()
 
     async def close(self) -> None:
-        if self._stall is not None:
-            self._stall.cancel()
+        """Stop the engine and wait for its thread."""
+        if self._stall_timer is not None:
+            self._stall_timer.cancel()
         if self.engine is not None:
             await self.engine.close()
 
+    def _publish(self, event: DeviceEvent) -> None:
+        for output in self.outputs:
+            output.on_event(self.index, event)
+
     def _on_frame(self, frame: Frame) -> None:
-        # First of all: the worker wakes while the rest is done here.
+        # The engine comes first: its worker thread wakes while the rest is done here.
         if self.engine is not None:
             self.engine.push(frame)
         self.frames += 1
         self.status.on_frame(frame)
-        if self._hub.wanted("emg"):
-            self._emg.push(frame, self.real_rate_hz)
-        else:
-            self._emg.clear()
-        if self._stall is None:
-            self._watch(STALLED_AFTER_S)
+        if self._stall_timer is None:
+            self._watch_for_stall(STALLED_AFTER_S)
 
     def _on_info(self, info: SourceInfo) -> None:
         before, self.info = self.info, info
@@ -166,7 +170,7 @@ class Device:
         if info.rate_hz <= 0:
             return
         try:
-            predictor = self._shelf.fit(info)
+            predictor = self._model_selector.fit(info)
         except ModelError as error:
             self._listener.failed(self, error)
             return
@@ -174,7 +178,7 @@ class Device:
         if old is not None:
             old.stop()
         if predictor is None:
-            self._listener.note(no_fit(info))
+            self._listener.warn(no_fit(info))
             return
         self.engine = Engine(
             predictor,
@@ -183,60 +187,28 @@ class Device:
             self._on_failure,
             device=self.index,
             hop=self._hop,
+            state=self.status.on_pose,
             clock=self._clock,
         )
 
     def _on_pose(self, pose: Pose) -> None:
-        self.status.on_pose()
-        pose.state = self.status.state
         self.newest_pose_at = pose.finished
-        self._hub.publish_pose(pose)
+        self._publish(pose)
 
-    def _on_failure(self, why: str) -> None:
-        self.status.set("failed", ("inference_failed", f"no pose from the newest samples: {why}"))
+    def _on_failure(self, reason: str) -> None:
+        self.status.set("failed", ("inference_failed", f"no pose from the newest samples: {reason}"))
 
-    def _watch(self, delay: float) -> None:
-        self._stall = asyncio.get_running_loop().call_later(delay, self._check_stall)
+    def _watch_for_stall(self, delay_s: float) -> None:
+        self._stall_timer = asyncio.get_running_loop().call_later(delay_s, self._check_for_stall)
 
-    def _check_stall(self) -> None:
-        """One timer, re-armed for what is left: nothing is done per frame."""
-        self._stall = None
+    def _check_for_stall(self) -> None:
+        """Report a stall, or look again when one would be due: one timer, and no work per frame."""
+        self._stall_timer = None
         if self.status.state != "live":
             return
-        left = self.status.newest_arrival + STALLED_AFTER_S - self._clock()
-        if left > 0.001:
-            self._watch(left)
+        left_s = self.status.newest_arrival + STALLED_AFTER_S - self._clock()
+        if left_s > 0.001:
+            self._watch_for_stall(left_s)
         else:
-            self._emg.flush()
+            self._hub.flush_emg(self.index)
             self.status.set("stalled")
-
-
-class EmgBatch:
-    """Joins frames into EMG messages of at least 20 ms."""
-
-    def __init__(self, publish: Callable[[Frame], None]) -> None:
-        self._publish = publish
-        self._frames: list[Frame] = []
-        self._rows = 0
-
-    def push(self, frame: Frame, rate_hz: float) -> None:
-        last = self._frames[-1] if self._frames else None
-        if last is not None and (frame.gap or frame.first_sample != last.first_sample + len(last.samples)):
-            self.flush()
-        self._frames.append(frame)
-        self._rows += len(frame.samples)
-        if self._rows >= EMG_MESSAGE_S * rate_hz - 0.5:
-            self.flush()
-
-    def clear(self) -> None:
-        """Nobody listens: what waits must not reach who comes later."""
-        if self._frames:
-            self._frames, self._rows = [], 0
-
-    def flush(self) -> None:
-        if not self._frames:
-            return
-        first = self._frames[0]
-        rows = first.samples if len(self._frames) == 1 else np.concatenate([f.samples for f in self._frames])
-        self._frames, self._rows = [], 0
-        self._publish(Frame(first.first_sample, first.t, rows, first.arrival, first.gap))

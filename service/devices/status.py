@@ -87,10 +87,11 @@ class DeviceStatus:
         if not self.flowing and self.state not in ("paused", "failed"):
             self._flow()
 
-    def on_pose(self) -> None:
-        """The model answers: what had failed has not any more."""
+    def on_pose(self) -> State:
+        """Leave `failed`, for the model answers again; return the state that the new pose carries."""
         if self.state == "failed":
             self._flow()
+        return self.state
 
     def on_battery(self, battery: Battery) -> None:
         if battery.percent != self.battery:

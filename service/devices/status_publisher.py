@@ -12,7 +12,8 @@ from drivers.clock import Clock, now
 from models.spec import ModelError
 from models.version import package_version
 from service.broadcast import messages
-from service.broadcast.hub import Client, Hub
+from service.broadcast.client import Client
+from service.broadcast.hub import Hub
 from service.devices.device import Device
 
 log = logging.getLogger("myocast")
@@ -40,7 +41,7 @@ class StatusPublisher:
             self.session,
             self._clock(),
             [d.describe() for d in self.devices],
-            client.wish,
+            client.subscription,
             client.encoding,
         ).decode()
 
@@ -65,14 +66,15 @@ class StatusPublisher:
             asyncio.get_running_loop().call_soon(self._say_hello)
 
     def status_changed(self, device: Device) -> None:
-        if self._hub.wanted("status"):
+        if self._hub.has_subscribers("status"):
             self._hub.publish_status(self._status(device))
 
     def failed(self, device: Device, error: ModelError) -> None:
         device.status.set("failed", ("model_does_not_fit", str(error)))
         self._on_fatal(error)
 
-    def note(self, message: str) -> None:
+    def warn(self, message: str) -> None:
+        """Log a line that the user should read."""
         log.warning("%s", message)
 
     async def run(self) -> None:

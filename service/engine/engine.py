@@ -49,6 +49,7 @@ class Engine:
         *,
         device: int = 0,
         hop: int | None = None,
+        state: Callable[[], str] = str,
         clock: Clock = now,
     ) -> None:
         spec = predictor.spec
@@ -60,7 +61,8 @@ class Engine:
         self.invalid = 0
         """Windows whose result was no pose (NaN, or the runtime failed)."""
         self._ring = Ring(max(4 * spec.window, int(BACKLOG_S * rate_hz)) + self.hop)
-        self._device, self._on_pose, self._on_failure, self._clock = device, on_pose, on_failure, clock
+        self._device, self._on_pose, self._on_failure = device, on_pose, on_failure
+        self._state, self._clock = state, clock
         self._hand: Side = spec.hand
         self._busy = False
         self._stopped = False
@@ -158,7 +160,7 @@ class Engine:
         skipped, self._untold = self._untold + job.skipped, 0
         pose = Pose(
             device=self._device, seq=self.poses, sample=window.sample, t=window.t, joints=joints, hand=job.hand,
-            state="", skipped=skipped, gap=job.gap, truth=window.truth, arrival=window.arrival, due=job.due,
+            state=self._state(), skipped=skipped, gap=job.gap, truth=window.truth, arrival=window.arrival, due=job.due,
             started=started, finished=finished,
         )  # fmt: skip
         self.poses += 1

@@ -1,4 +1,4 @@
-"""One pose on its way from the engine to everybody who listens."""
+"""The pose: what a model made of the newest samples of one armband."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from models.arrays import Float32Array
 from models.hand import Side
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Pose:
-    """21 points and what is known of how they came about. All times are process-clock seconds."""
+    """21 points of a hand and how they came about. All times are seconds on the process clock."""
 
     device: int
     seq: int
-    """Counts the poses made; they are numbered without holes."""
+    """Number of the pose; consecutive poses of a device have consecutive numbers."""
     sample: int
     """Index of the newest EMG sample used."""
     t: float
@@ -23,17 +23,23 @@ class Pose:
     """(63,) mm, frame `hand`, real points of `hand`."""
     hand: Side
     state: str
+    """State of the device when the pose was published."""
     skipped: int
     """Windows skipped just before this one because a newer one was due."""
     gap: bool
+    """Whether samples are missing between the previous pose and this one."""
     truth: Float32Array | None
+    """(63,) mm, the hand's true pose at `sample`, where the source knows it."""
     arrival: float
     """When the newest sample arrived in the process."""
     due: float
     """When the window was complete and handed to the engine."""
     started: float
+    """When inference began."""
     finished: float
+    """When inference ended."""
 
     @property
     def infer_ms(self) -> float:
+        """Duration of the inference, ms."""
         return (self.finished - self.started) * 1e3

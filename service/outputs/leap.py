@@ -16,9 +16,10 @@ from websockets.exceptions import ConnectionClosed, ConnectionClosedError
 from websockets.http11 import Request, Response
 
 from models.errors import MyocastError
+from service.engine.pose import Pose
+from service.events import DeviceEvent
 from service.outputs.leap_frame import LeapEncoder
 from service.outputs.origin import allowed
-from service.outputs.record import PoseRecord
 from service.sockets import listen
 
 HOST: Final = "127.0.0.1"
@@ -72,10 +73,10 @@ class LeapOutput:
             await self._server.wait_closed()
             self._server = None
 
-    def put(self, pose: PoseRecord) -> None:
-        """Take a pose; with nobody listening nothing is encoded."""
-        if self._slots:
-            frame = self.encoder.encode(pose)
+    def on_event(self, device: int, event: DeviceEvent) -> None:
+        """Send a pose to every client; without clients it is not encoded."""
+        if self._slots and isinstance(event, Pose):
+            frame = self.encoder.encode(event)
             for slot in self._slots:
                 slot.put(frame)
 

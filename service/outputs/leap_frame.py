@@ -18,7 +18,7 @@ import orjson
 
 from models.arrays import Float64Array
 from models.hand import TIPS
-from service.outputs.record import PoseRecord
+from service.engine.pose import Pose
 
 Point = list[float]
 
@@ -100,7 +100,7 @@ class LeapEncoder:
         state = {"attached": True, "id": name, "streaming": True, "type": "peripheral"}
         return orjson.dumps({"event": {"type": "deviceEvent", "state": state}})
 
-    def encode(self, pose: PoseRecord) -> bytes:
+    def encode(self, pose: Pose) -> bytes:
         """A frame with the newest hand of every device, after `pose` came."""
         if self._start is None:
             self._start = pose.t
@@ -128,7 +128,7 @@ class LeapEncoder:
         for device in [d for d, seen in self._seen.items() if abs(t - seen.t) > LOST_AFTER_S]:
             del self._seen[device]
 
-    def _see(self, pose: PoseRecord) -> _Seen:
+    def _see(self, pose: Pose) -> _Seen:
         before = self._seen.get(pose.device)
         if before is not None and not 0.0 < pose.t - before.t <= LOST_AFTER_S:
             before = None
@@ -142,7 +142,7 @@ class LeapEncoder:
         return _Seen(pose.t, since, moving, hand, _fingers(pose, points, rows, velocity[1:], age))
 
 
-def _place(pose: PoseRecord, several: bool) -> Float64Array:
+def _place(pose: Pose, several: bool) -> Float64Array:
     """(26, 3): the 21 points, four carpal ends and the palm, in Leap's world."""
     x, y, z = WRIST_MM
     points = _SYNTHESIS @ pose.joints.reshape(21, 3)
@@ -150,7 +150,7 @@ def _place(pose: PoseRecord, several: bool) -> Float64Array:
     return points
 
 
-def _hand(pose: PoseRecord, rows: list[Point], velocity: Point, age: float) -> dict[str, Any]:
+def _hand(pose: Pose, rows: list[Point], velocity: Point, age: float) -> dict[str, Any]:
     palm = rows[_PALM]
     bends = [_bend(rows[pip], rows[pip + 1]) for pip in (6, 10, 14, 18)]
     angle = sum(bends) / len(bends)
@@ -173,7 +173,7 @@ def _hand(pose: PoseRecord, rows: list[Point], velocity: Point, age: float) -> d
 
 
 def _fingers(
-    pose: PoseRecord, points: Float64Array, rows: list[Point], velocity: list[Point], age: float
+    pose: Pose, points: Float64Array, rows: list[Point], velocity: list[Point], age: float
 ) -> list[dict[str, Any]]:
     ends = points.T[:, _ENDS_INDEX]
     bones = ends[..., 1:] - ends[..., :-1]

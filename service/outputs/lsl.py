@@ -14,11 +14,12 @@ from typing import Any, Final
 import numpy as np
 
 from drivers.clock import Clock, now
-from drivers.events import Event, Frame, Marker, Playback, SourceInfo
+from drivers.events import Frame, Marker, Playback, SourceInfo
 from models.errors import MyocastError
 from models.hand import CHANNELS, JOINTS
 from models.installation import install_command
-from service.outputs.record import PoseRecord
+from service.engine.pose import Pose
+from service.events import DeviceEvent
 
 EMG, HAND, MARKERS = "Myocast-EMG", "Myocast-Hand", "Myocast-Markers"
 HAND_LABELS: Final = tuple(f"{joint}_{axis}" for joint in JOINTS for axis in "xyz")
@@ -67,20 +68,19 @@ class LslOutput:
         """The streams that are open."""
         return [_name(name, device) for name, device in self._outlets]
 
-    def event(self, device: int, event: Event) -> None:
-        """Take what a source emits: EMG, markers, and what the source is."""
-        if isinstance(event, Frame):
-            self._on_frame(device, event)
-        elif isinstance(event, Marker):
-            self._outlet(MARKERS, device).push_sample([event.label], event.t + self._offset)
-        elif isinstance(event, SourceInfo):
-            self._on_info(device, event)
-        elif isinstance(event, Playback):
-            self._speeds[device] = event.speed
-
-    def put(self, pose: PoseRecord) -> None:
-        """Take a pose."""
-        self._outlet(HAND, pose.device).push_chunk(pose.joints.reshape(1, -1), pose.t + self._offset)
+    def on_event(self, device: int, event: DeviceEvent) -> None:
+        """Send EMG, poses and markers; follow what the source is and how fast a replay runs."""
+        match event:
+            case Frame():
+                self._on_frame(device, event)
+            case Pose():
+                self._outlet(HAND, device).push_chunk(event.joints.reshape(1, -1), event.t + self._offset)
+            case Marker():
+                self._outlet(MARKERS, device).push_sample([event.label], event.t + self._offset)
+            case SourceInfo():
+                self._on_info(device, event)
+            case Playback():
+                self._speeds[device] = event.speed
 
     def _on_info(self, device: int, source: SourceInfo) -> None:
         before = self._infos.get(device)

@@ -19,7 +19,8 @@ from models.arrays import Float32Array
 from models.errors import MyocastError
 from models.hand import FINGERS
 from service.broadcast.rate_limiter import RateLimiter
-from service.outputs.record import PoseRecord
+from service.engine.pose import Pose
+from service.events import DeviceEvent
 
 MAX_RATE_HZ: Final = 60.0
 """A scene takes one datagram per drawn frame; what comes faster only makes it lag."""
@@ -59,7 +60,7 @@ class UdpOutput:
         self._host, self._port = parse_address(address)
         self._target: tuple[str, int] = (self._host, self._port)
         self._transport: asyncio.DatagramTransport | None = None
-        self._pacers: dict[int, RateLimiter[PoseRecord]] = {}
+        self._limiters: dict[int, RateLimiter[Pose]] = {}
         self.sent = 0
 
     @property
@@ -86,20 +87,24 @@ class UdpOutput:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for pacer in self._pacers.values():
-            pacer.close()
+        for limiter in self._limiters.values():
+            limiter.close()
         if self._transport is not None:
             self._transport.close()
             self._transport = None
 
-    def put(self, pose: PoseRecord) -> None:
-        """Take a pose."""
-        pacer = self._pacers.get(pose.device)
-        if pacer is None:
-            pacer = self._pacers[pose.device] = RateLimiter(MAX_RATE_HZ, self._send, asyncio.get_running_loop())
-        pacer.put(pose)
+    def on_event(self, device: int, event: DeviceEvent) -> None:
+        """Send a pose at its turn on the 60 Hz grid."""
+        if isinstance(event, Pose):
+            self._limit(device, event)
 
-    def _send(self, pose: PoseRecord) -> None:
+    def _limit(self, device: int, pose: Pose) -> None:
+        limiter = self._limiters.get(device)
+        if limiter is None:
+            limiter = self._limiters[device] = RateLimiter(MAX_RATE_HZ, self._send, asyncio.get_running_loop())
+        limiter.put(pose)
+
+    def _send(self, pose: Pose) -> None:
         port = self._port + 2 * pose.device
         self._datagram(pose.joints, port)
         if pose.truth is not None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from drivers.events import Event, Frame
-from service.engine.pose import Pose
+from drivers.events import Frame
+from service.events import DeviceEvent, Output
 
 HELD_EVENTS: Final = 1000
 """What a source says before its first sample waits for it, but no more than so much."""
@@ -17,25 +17,25 @@ class DeferredRecording:
 
     Args:
         begin: makes the file, or sees to it that this is told; called once.
-        put: takes events once it has been called.
+        output: takes the events, from the first one on, once `begin` was called.
     """
 
-    def __init__(self, begin: Callable[[], object], put: Callable[[int, Event | Pose], None]) -> None:
-        self._begin, self._put = begin, put
-        self._held: list[tuple[int, Event | Pose]] | None = []
+    def __init__(self, begin: Callable[[], object], output: Output) -> None:
+        self._begin, self._output = begin, output
+        self._held: list[tuple[int, DeviceEvent]] | None = []
 
     @property
     def began(self) -> bool:
         return self._held is None
 
-    def put(self, device: int, event: Event | Pose) -> None:
+    def on_event(self, device: int, event: DeviceEvent) -> None:
         """Take what a source says, a pose included."""
         if self._held is None:
-            self._put(device, event)
+            self._output.on_event(device, event)
             return
         self._held.append((device, event))
         if isinstance(event, Frame) or len(self._held) > HELD_EVENTS:
             held, self._held = self._held, None
             self._begin()
             for one in held:
-                self._put(*one)
+                self._output.on_event(*one)

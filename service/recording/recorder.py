@@ -22,6 +22,7 @@ from drivers.errors import DriverError
 from drivers.events import Event, Frame
 from drivers.sessions.report import SessionError, SessionExists, SessionWriteError
 from service.engine.pose import Pose
+from service.events import DeviceEvent
 from service.recording.deferred_recording import DeferredRecording
 from service.recording.writer import Writer
 
@@ -33,7 +34,7 @@ NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 FAILURES: Final = frozenset({"disk_full", "recording_too_slow", "recording_failed"})
 """Codes of `status.error` that tell of a recording; a new one takes them back."""
 
-Item = tuple[int, Event | Pose]
+Item = tuple[int, DeviceEvent]
 
 
 class RecordingError(DriverError):
@@ -118,7 +119,7 @@ class Recording:
         self._thread = threading.Thread(target=self._work, name="myocast-recorder", daemon=True)
         self._thread.start()
 
-    def put(self, device: int, event: Event | Pose) -> None:
+    def on_event(self, device: int, event: DeviceEvent) -> None:
         time_ = self._clock()
         with self._ready:
             if self._failed or self._closing:
@@ -180,7 +181,7 @@ class Recording:
                 raise
         self._writer.flush_if_due()
 
-    def _write_one(self, device: int, event: Event | Pose) -> None:
+    def _write_one(self, device: int, event: DeviceEvent) -> None:
         if isinstance(event, Pose):
             self._writer.write_pose(
                 event.t, event.sample, event.joints, seq=event.seq, arrival=event.finished, device=device
@@ -213,7 +214,7 @@ class Recording:
             code, f"recording {self.name} was closed: {why}; what was written is readable in {self.path.name}"
         )
 
-    def _count(self, event: Event | Pose) -> None:
+    def _count(self, event: DeviceEvent) -> None:
         if isinstance(event, Frame):
             self._refused += len(event.samples)
 
@@ -247,9 +248,11 @@ class Recorder:
         """Whether it waits for its first sample."""
         return self._awaited is not None
 
-    def put(self, device: int, event: Event | Pose) -> None:
-        awaited = self._awaited
-        (awaited.put if awaited is not None else self._put)(device, event)
+    def on_event(self, device: int, event: DeviceEvent) -> None:
+        """Record an event, if there is a recording."""
+        target = self._awaited or self._recording
+        if target is not None:
+            target.on_event(device, event)
 
     def describe(self) -> dict[str, Any] | None:
         """`status.recording`; None where there is none."""
@@ -289,7 +292,7 @@ class Recorder:
             raise _refused(path, error) from None
         self._recording = Recording(path, writer, self._on_failure, self._clock)
         for device, event in self._known():
-            self._recording.put(device, event)
+            self._recording.on_event(device, event)
         return self._recording.describe()
 
     def start_with_first_sample(self, path: Path, on_refusal: Callable[[RecordingError], None]) -> None:
@@ -308,7 +311,7 @@ class Recorder:
             raise RecordingExists("a recording is running; stop it first")
         check_place(path)
         self._awaited_name = _name_of(path)
-        self._awaited = DeferredRecording(partial(self._begin, path, on_refusal), self._put)
+        self._awaited = DeferredRecording(partial(self._begin, path, on_refusal), self)
 
     def stop(self) -> dict[str, Any] | None:
         """Close the file (this waits for the disk) and tell what it became; None if nothing is recorded."""
@@ -329,10 +332,6 @@ class Recorder:
                 self.start_file(path)
             except RecordingError as error:
                 on_refusal(error)
-
-    def _put(self, device: int, event: Event | Pose) -> None:
-        if self._recording is not None:
-            self._recording.put(device, event)
 
     def _describe_awaited(self) -> dict[str, Any]:
         return {"name": self._awaited_name, "seconds": 0.0, "bytes": 0}

@@ -11,7 +11,8 @@ from starlette.types import Receive, Scope, Send
 
 from drivers.clock import Clock, now
 from service.broadcast import messages
-from service.broadcast.hub import Client, Forward, Hub, Message, Write, pump
+from service.broadcast.client import Client, Forward, Message, Write, pump
+from service.broadcast.hub import Hub
 from service.broadcast.messages import Encoding, InvalidMessage, Ping, Subscription, SubscriptionError
 from service.devices.status_publisher import StatusPublisher
 from service.web.errors import error_response

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 
 from models.arrays import Float32Array
 from models.hand import Side, mirror
+from service.engine.pose import Pose
 
 KNUCKLES = ((-25.0, 0.0, -85.0), (0.0, 0.0, -90.0), (20.0, 0.0, -84.0), (38.0, 0.0, -74.0))
 PHALANGES = ((40.0, 25.0, 20.0), (45.0, 28.0, 21.0), (41.0, 26.0, 20.0), (32.0, 19.0, 18.0))
@@ -32,15 +32,11 @@ def make_hand(bend: float = 0.0, side: Side = "right", *, pinch: bool = False) -
     return flat if side == "right" else mirror(flat)
 
 
-@dataclass(frozen=True)
-class Record:
-    """A pose as the outputs take it."""
-
-    t: float
-    joints: Float32Array
-    hand: Side = "right"
-    device: int = 0
-    seq: int = 0
-    sample: int = 0
-    truth: Float32Array | None = None
-    state: str = "live"
+def make_pose(
+    t: float, joints: Float32Array, hand: Side = "right", *, device: int = 0, truth: Float32Array | None = None
+) -> Pose:
+    """A pose as the outputs take it; `joints` and `truth` are (63,) mm."""
+    return Pose(
+        device=device, seq=0, sample=0, t=t, joints=joints, hand=hand, state="live", skipped=0, gap=False, truth=truth,
+        arrival=t, due=t, started=t, finished=t,
+    )  # fmt: skip

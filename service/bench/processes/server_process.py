@@ -29,7 +29,7 @@ def serve(line: Line, request: dict[str, Any]) -> None:
     With `trace`, every pose is noted and the notes are written to that file at the end.
     """
     trace = Trace() if request.get("trace") else None
-    _serve(line, _config(request), (lambda _: None) if trace is None else trace.attach)
+    _serve(line, _config(request), (lambda _: None) if trace is None else lambda service: service.observe(trace))
     if trace is not None:
         trace.save(Path(request["trace"]))
     line.send(stopped=True)
@@ -52,7 +52,7 @@ def feed(line: Line, request: dict[str, Any]) -> None:
     source = FeedSource(request["rate"])
 
     def prepare(service: Service) -> None:
-        source.publish = service.hub.publish_pose
+        source.publish = lambda pose: service.hub.on_event(pose.device, pose)
 
     _serve(line, ServiceConfig(sources=("feed",), port=0), prepare, [source])
     line.send(stopped=True)

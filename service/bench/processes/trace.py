@@ -8,10 +8,11 @@ from typing import Any, Final
 import numpy as np
 
 from drivers.clock import Clock, now
-from drivers.events import Event, Frame
+from drivers.events import Frame
 from service.bench.processes.worker_process import clock_anchor
-from service.broadcast.hub import Client
+from service.broadcast.client import Client
 from service.engine.pose import Pose
+from service.events import DeviceEvent
 from service.wiring import Service
 
 KEEP_SAMPLES: Final = 30_000
@@ -20,7 +21,7 @@ POSE_COLUMNS: Final = ("seq", "sample", "skipped", "gap", "arrival", "due", "sta
 
 
 class Trace:
-    """Notes of device 0's poses. Everything happens on the loop's thread; a note is one tuple."""
+    """Times of device 0's poses on their way to the clients. Everything happens on the event loop's thread."""
 
     def __init__(self, clock: Clock = now) -> None:
         self._clock = clock
@@ -29,14 +30,6 @@ class Trace:
         self._frames: list[Frame] = []
         self._rows = 0
         self._handed = 0.0
-        self._clients = 0
-
-    def attach(self, service: Service) -> None:
-        """Put the probes in, before the service starts."""
-        service.hub.sinks.insert(0, self._on_handed)
-        service.hub.encoded.append(self._on_encoded)
-        service.hub.joined.append(self._on_client)
-        service.devices[0].sinks.append(self._on_event)
 
     def save(self, path: Path) -> None:
         """Write everything; times are on the system-wide monotonic clock.
@@ -53,10 +46,18 @@ class Trace:
         sample = [frame.first_sample + row for frame in self._frames for row in range(len(frame.samples))]
         np.savez(path, poses=poses, sent=sent, emg=emg, sample=np.array(sample, dtype=np.int64))
 
-    def _on_handed(self, pose: Pose) -> None:
-        self._handed = self._clock()
+    def on_event(self, device: int, event: DeviceEvent) -> None:
+        """Keep the EMG; note when a pose came from the engine."""
+        if device:
+            return
+        if isinstance(event, Pose):
+            self._handed = self._clock()
+        elif isinstance(event, Frame) and self._rows < KEEP_SAMPLES:
+            self._frames.append(event)
+            self._rows += len(event.samples)
 
-    def _on_encoded(self, pose: Pose) -> None:
+    def on_encoded(self, pose: Pose) -> None:
+        """Note a pose with the times of its stages so far."""
         if pose.device == 0 and (not self._poses or self._poses[-1][0] != pose.seq):
             self._poses.append(
                 (
@@ -65,14 +66,9 @@ class Trace:
                 )
             )  # fmt: skip
 
-    def _on_client(self, client: Client) -> None:
-        number, self._clients = self._clients, self._clients + 1
-        client.sent = lambda seq: self._sent.append((number, seq, self._clock()))
-
-    def _on_event(self, device: int, event: Event) -> None:
-        if isinstance(event, Frame) and self._rows < KEEP_SAMPLES:
-            self._frames.append(event)
-            self._rows += len(event.samples)
+    def on_sent(self, client: Client, seq: int) -> None:
+        """Note when a client's transport took a pose."""
+        self._sent.append((client.number, seq, self._clock()))
 
 
 class Played:
@@ -86,15 +82,16 @@ class Played:
 
     def attach(self, service: Service) -> None:
         self._service = service
-        service.devices[0].sinks.append(self._on_event)
+        service.add_output(self)
 
     def figures(self) -> dict[str, Any]:
         """`played` samples, `passed_s` from the first sample's own time to the newest frame's arrival, `state`."""
         state = self._service.devices[0].status.state if self._service else ""
         return {"played": self._samples, "passed_s": self._newest_arrival - self._begun, "state": state}
 
-    def _on_event(self, device: int, event: Event) -> None:
-        if isinstance(event, Frame):
+    def on_event(self, device: int, event: DeviceEvent) -> None:
+        """Count a frame's samples."""
+        if device == 0 and isinstance(event, Frame):
             self._begun = self._begun or event.t
             self._samples += len(event.samples)
             self._newest_arrival = event.arrival

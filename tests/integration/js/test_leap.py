@@ -24,11 +24,12 @@ from websockets.exceptions import InvalidStatus
 from websockets.typing import Origin
 
 from models.hand import Side
+from service.engine.pose import Pose
 from service.outputs.leap import LeapError, LeapOutput
 from service.outputs.leap_cost import frame_cost_us
 from service.outputs.leap_frame import LeapEncoder
 from service.outputs.origin import allowed
-from tests.fakes.simple_hand import Record, make_hand
+from tests.fakes.simple_hand import make_hand, make_pose
 from tests.fakes.small_session import write_session
 from tests.fakes.stream import until
 from tests.support.console import Console
@@ -48,16 +49,16 @@ POINTABLE = {"id", "handId", "type", "length", "width", "extended", "direction",
              "tipVelocity", "touchZone", "touchDistance", "timeVisible"}  # fmt: skip
 
 
-def frame_of(*records: Record) -> dict[str, Any]:
+def frame_of(*poses: Pose) -> dict[str, Any]:
     encoder = LeapEncoder()
-    frames = [encoder.encode(record) for record in records]
+    frames = [encoder.encode(pose) for pose in poses]
     frame: dict[str, Any] = json.loads(frames[-1])
     return frame
 
 
 @pytest.mark.parametrize("side", ["left", "right"])
 def test_a_frame_has_every_field(side: Side) -> None:
-    frame = frame_of(Record(100.0, make_hand(0.3, side), side))
+    frame = frame_of(make_pose(100.0, make_hand(0.3, side), side))
     assert frame.keys() == FRAME
     (hand,) = frame["hands"]
     assert hand.keys() == HAND
@@ -70,7 +71,7 @@ def test_a_frame_has_every_field(side: Side) -> None:
 
 def test_points_are_the_joints_in_leaps_world() -> None:
     joints = make_hand(0.4)
-    frame = frame_of(Record(1.0, joints))
+    frame = frame_of(make_pose(1.0, joints))
     shift = np.array([0.0, 200.0, 70.0])
     assert frame["hands"][0]["wrist"] == shift.tolist()
     names = ("mcpPosition", "pipPosition", "dipPosition", "tipPosition")
@@ -89,7 +90,7 @@ def test_points_are_the_joints_in_leaps_world() -> None:
 @settings(max_examples=50, deadline=None)
 @given(bend=st.floats(-0.2, 1.7))
 def test_bases_are_orthonormal_and_follow_the_bones(side: Side, bend: float) -> None:
-    frame = frame_of(Record(1.0, make_hand(bend, side), side))
+    frame = frame_of(make_pose(1.0, make_hand(bend, side), side))
     for pointable in frame["pointables"]:
         ends = [pointable[f"{name}Position"] for name in ("carp", "mcp", "pip", "dip", "btip")]
         for bone, basis in enumerate(np.asarray(pointable["bases"])):
@@ -103,7 +104,7 @@ def test_bases_are_orthonormal_and_follow_the_bones(side: Side, bend: float) -> 
 
 @pytest.mark.parametrize(("side", "away"), [("right", 1.0), ("left", -1.0)])
 def test_fingers_bend_about_an_axis_that_points_away_from_the_thumb(side: Side, away: float) -> None:
-    frame = frame_of(Record(1.0, make_hand(0.5, side), side))
+    frame = frame_of(make_pose(1.0, make_hand(0.5, side), side))
     for pointable in frame["pointables"][1:]:
         assert pointable["bases"][2][0][0] * away > 0.99
         assert pointable["bases"][0][1][1] > 0.9  # the back of the hand looks up
@@ -113,7 +114,7 @@ def test_fingers_bend_about_an_axis_that_points_away_from_the_thumb(side: Side, 
 
 def test_grab_and_pinch() -> None:
     def strengths(joints: Any) -> tuple[float, float]:
-        hand = frame_of(Record(1.0, joints))["hands"][0]
+        hand = frame_of(make_pose(1.0, joints))["hands"][0]
         return hand["grabStrength"], hand["pinchStrength"]
 
     assert strengths(make_hand(0.0)) == (0.0, 0.0)
@@ -121,15 +122,15 @@ def test_grab_and_pinch() -> None:
     assert strengths(make_hand(0.3, pinch=True))[1] == 1.0
     grabs = [strengths(make_hand(bend))[0] for bend in np.linspace(0.0, 1.5, 30)]
     assert grabs == sorted(grabs)
-    extended = [p["extended"] for p in frame_of(Record(1.0, make_hand(0.05)))["pointables"]]
+    extended = [p["extended"] for p in frame_of(make_pose(1.0, make_hand(0.05)))["pointables"]]
     assert extended == [True] * 5
-    curled = [p["extended"] for p in frame_of(Record(1.0, make_hand(1.2)))["pointables"]]
+    curled = [p["extended"] for p in frame_of(make_pose(1.0, make_hand(1.2)))["pointables"]]
     assert curled == [True] + [False] * 4
 
 
 def test_time_and_velocity_are_the_poses_own() -> None:
     still, moved = make_hand(0.1), make_hand(0.1) + np.float32(1.0)
-    frame = frame_of(Record(50.0, still), Record(50.01, moved))
+    frame = frame_of(make_pose(50.0, still), make_pose(50.01, moved))
     assert frame["timestamp"] == 10_000
     assert frame["id"] == 2
     assert frame["currentFrameRate"] == pytest.approx(100.0)
@@ -137,21 +138,21 @@ def test_time_and_velocity_are_the_poses_own() -> None:
     np.testing.assert_allclose(hand["palmVelocity"], [100.0] * 3, atol=0.1)
     np.testing.assert_allclose([p["tipVelocity"] for p in frame["pointables"]], np.full((5, 3), 100.0), atol=0.1)
     assert hand["timeVisible"] == 0.01
-    later = frame_of(Record(50.0, still), Record(55.0, moved))["hands"][0]
+    later = frame_of(make_pose(50.0, still), make_pose(55.0, moved))["hands"][0]
     assert (later["palmVelocity"], later["timeVisible"]) == ([0.0] * 3, 0.0)
 
 
 def test_two_armbands_are_two_hands_apart_and_one_that_ends_leaves() -> None:
     encoder = LeapEncoder()
-    left = Record(1.0, make_hand(0.2, "left"), "left", device=1)
+    left = make_pose(1.0, make_hand(0.2, "left"), "left", device=1)
     encoder.encode(left)
-    encoder.encode(Record(1.01, make_hand(0.2)))
-    encoder.encode(Record(1.02, make_hand(0.2, "left"), "left", device=1))
-    frame = json.loads(encoder.encode(Record(1.03, make_hand(0.2))))
+    encoder.encode(make_pose(1.01, make_hand(0.2)))
+    encoder.encode(make_pose(1.02, make_hand(0.2, "left"), "left", device=1))
+    frame = json.loads(encoder.encode(make_pose(1.03, make_hand(0.2))))
     hands = {hand["type"]: hand for hand in frame["hands"]}
     assert hands["left"]["palmPosition"][0] < -50 < 50 < hands["right"]["palmPosition"][0]
     assert sorted(p["handId"] for p in frame["pointables"]) == [1] * 5 + [2] * 5
-    alone = json.loads(encoder.encode(Record(3.0, make_hand(0.2))))
+    alone = json.loads(encoder.encode(make_pose(3.0, make_hand(0.2))))
     assert [hand["type"] for hand in alone["hands"]] == ["right"]
 
 
@@ -184,8 +185,8 @@ async def moving(output: LeapOutput, side: Side = "right", **options: Any) -> As
         k = 0
         while True:
             bend = 0.75 - 0.75 * math.cos(k / 15)
-            output.put(
-                Record(100 + k / 100, make_hand(options.get("bend", bend), side, pinch="pinch" in options), side)
+            output.on_event(
+                0, make_pose(100 + k / 100, make_hand(options.get("bend", bend), side, pinch="pinch" in options), side)
             )
             k += 1
             await asyncio.sleep(0.01)
@@ -233,7 +234,7 @@ async def test_a_slow_client_gets_the_newest_and_delays_nobody() -> None:
         quick = await connect(output.address, proxy=None)
         await until(lambda: output.clients == 2)
         for k in range(3000):
-            output.put(Record(1.0 + k / 100, make_hand(0.1)))
+            output.on_event(0, make_pose(1.0 + k / 100, make_hand(0.1)))
             if k % 10 == 0:
                 await asyncio.sleep(0)
         received = [json.loads(message) async for message in _until_id(quick, 3000)]
@@ -243,7 +244,7 @@ async def test_a_slow_client_gets_the_newest_and_delays_nobody() -> None:
         slow.transport.abort()
         await slow.wait_closed()
         await until(lambda: output.clients == 0)
-        output.put(Record(99.0, make_hand(0.1)))
+        output.on_event(0, make_pose(99.0, make_hand(0.1)))
         assert output.encoder.frames == 3000
 
 

@@ -19,7 +19,7 @@ from drivers.events import Frame, Marker, Playback, SourceInfo
 from models.hand import JOINTS
 from myocast_client import connect
 from service.outputs.lsl import EMG, HAND, HAND_LABELS, MARKERS, LslError, LslOutput
-from tests.fakes.simple_hand import Record, make_hand
+from tests.fakes.simple_hand import make_hand, make_pose
 from tests.fakes.small_session import write_session
 from tests.support.console import Console
 
@@ -90,13 +90,13 @@ async def test_emg_arrives_with_the_samples_own_times() -> None:
     address = uri()
     rows = np.arange(48, dtype=np.float32).reshape(6, 8)
     async with LslOutput() as output:
-        output.event(0, source(address))
+        output.on_event(0, source(address))
         assert output.names == [EMG, HAND, MARKERS]
         async with inlet(EMG, address, 6) as peer:
             about = await peer.line()
-            output.event(0, Frame(first_sample=0, t=now() - 3.0, samples=rows[:4], arrival=now()))
+            output.on_event(0, Frame(first_sample=0, t=now() - 3.0, samples=rows[:4], arrival=now()))
             second = now() - 2.5
-            output.event(0, Frame(first_sample=4, t=second, samples=rows[4:], arrival=now()))
+            output.on_event(0, Frame(first_sample=4, t=second, samples=rows[4:], arrival=now()))
             got = await peer.line()
             expected = await lsl_time(second)
     assert (about["name"], about["type"], about["rate"], about["channels"]) == ("Myocast-EMG", "EMG", 200.0, 8)
@@ -112,12 +112,12 @@ async def test_the_hand_is_63_labelled_channels_in_mm() -> None:
     address = uri()
     joints = make_hand(0.3, "left")
     async with LslOutput() as output:
-        output.event(0, source(address))
+        output.on_event(0, source(address))
         async with inlet(HAND, address, 2) as peer:
             about = await peer.line()
             times = (now() - 0.5, now() - 0.25)
             for t in times:
-                output.put(Record(t, joints, "left"))
+                output.on_event(0, make_pose(t, joints, "left"))
             got = await peer.line()
             expected = [await lsl_time(t) for t in times]
     assert (about["name"], about["type"], about["channels"]) == ("Myocast-Hand", "MoCap", 63)
@@ -131,11 +131,11 @@ async def test_the_hand_is_63_labelled_channels_in_mm() -> None:
 async def test_markers() -> None:
     address = uri()
     async with LslOutput() as output:
-        output.event(0, source(address))
+        output.on_event(0, source(address))
         async with inlet(MARKERS, address, 1) as peer:
             await peer.line()
             t = now() - 0.1
-            output.event(0, Marker(t, "fist é"))
+            output.on_event(0, Marker(t, "fist é"))
             got = await peer.line()
             expected = await lsl_time(t)
     assert got["samples"] == [["fist é"]]
@@ -145,17 +145,17 @@ async def test_markers() -> None:
 async def test_an_inlet_recovers_when_the_server_starts_anew() -> None:
     address = uri()
     async with LslOutput() as output:
-        output.event(0, source(address))
+        output.on_event(0, source(address))
         async with inlet(HAND, address, 2) as peer:
             await peer.line()
-            output.put(Record(now(), make_hand(0.0)))
+            output.on_event(0, make_pose(now(), make_hand(0.0)))
             await output.__aexit__(None, None, None)
             assert output.names == []
             async with LslOutput() as next_output:
-                next_output.event(0, source(address))
+                next_output.on_event(0, source(address))
                 line = asyncio.ensure_future(peer.line())
                 while not line.done():
-                    next_output.put(Record(now(), make_hand(0.5)))
+                    next_output.on_event(0, make_pose(now(), make_hand(0.5)))
                     await asyncio.wait([line], timeout=0.05)
                 got = line.result()
     np.testing.assert_array_equal(got["samples"][0], make_hand(0.0))
@@ -165,18 +165,18 @@ async def test_an_inlet_recovers_when_the_server_starts_anew() -> None:
 async def test_a_second_armband_has_streams_of_its_own_and_a_changed_rate_a_new_stream() -> None:
     address = uri()
     async with LslOutput() as output:
-        output.event(0, source(address, rate_hz=0.0))
-        output.event(0, Frame(first_sample=0, t=now(), samples=np.zeros((1, 8), np.float32), arrival=now()))
+        output.on_event(0, source(address, rate_hz=0.0))
+        output.on_event(0, Frame(first_sample=0, t=now(), samples=np.zeros((1, 8), np.float32), arrival=now()))
         assert output.names == []
-        output.event(0, source(address))
+        output.on_event(0, source(address))
         before = dict(output._outlets)
-        output.event(0, source(address))
-        output.event(0, Playback(0.0, 10.0, 2.0, False))
+        output.on_event(0, source(address))
+        output.on_event(0, Playback(0.0, 10.0, 2.0, False))
         assert output._outlets == before
-        output.event(0, source(address, rate_hz=250.0))
+        output.on_event(0, source(address, rate_hz=250.0))
         assert output._outlets[HAND, 0] is before[HAND, 0]
         assert output._outlets[EMG, 0] is not before[EMG, 0]
-        output.event(1, source(address))
+        output.on_event(1, source(address))
         assert sorted(output.names) == sorted([EMG, HAND, MARKERS, f"{EMG}-2", f"{HAND}-2", f"{MARKERS}-2"])
 
 

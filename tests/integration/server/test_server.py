@@ -26,6 +26,7 @@ from service.web.access import AccessPolicy
 from service.web.listener import PortError
 from service.wiring import Service
 from tests.fakes.models_onnx import HOP, WINDOW, offline, offline_stream
+from tests.fakes.outputs import CollectingOutput
 from tests.fakes.sources import INFO, Puppet, Script, frame, frames, ramp
 from tests.support.live_server import TIMEOUT_S, receive, recorded, serving
 
@@ -47,15 +48,15 @@ def session(path: Path, seconds: float = 12.0) -> Recording:
 
 async def poses_of(source: Any, model: Path) -> tuple[list[Pose], Service]:
     """Every pose that a server makes of a replay."""
-    poses: list[Pose] = []
+    taken = CollectingOutput()
     async with serving([source], model=model) as live:
-        live.service.hub.sinks.append(poses.append)
+        live.service.add_output(taken)
         device = live.service.devices[0]
         await live.until(lambda: device.status.state == "ended")
         engine = device.engine
         assert engine is not None
         await live.until(lambda: engine.poses + engine.skipped + engine.invalid == engine.due)
-        return poses, live.service
+        return taken.poses, live.service
 
 
 async def test_a_replay_gives_bit_for_bit_what_the_model_gives_on_the_same_windows(

@@ -12,9 +12,11 @@ import pytest
 
 from drivers.events import Frame, Imu
 from service.broadcast import messages
-from service.broadcast.hub import BACKLOG, Client, Hub, Message, pump
+from service.broadcast.client import BACKLOG, Client, Message, pump
+from service.broadcast.hub import Hub
 from service.broadcast.messages import Encoding, Subscription
 from service.engine.pose import Pose
+from service.events import DeviceEvent
 from tests.fakes.virtual_time import VirtualLoop
 
 
@@ -27,6 +29,29 @@ def pose(seq: int, device: int = 0, arrival: float = 0.0) -> Pose:
 
 def frame(sample: int) -> Frame:
     return Frame(sample, 0.0, np.zeros((4, 8), dtype=np.float32), 0.0)
+
+
+def publish(hub: Hub, made: Pose) -> None:
+    hub.on_event(made.device, made)
+
+
+class Watching:
+    """An observer that remembers."""
+
+    def __init__(self, hub: Hub) -> None:
+        self.encoded: list[int] = []
+        self.sent: list[tuple[int, int]] = []
+        hub.observer = self
+
+    def on_event(self, device: int, event: DeviceEvent) -> None:
+        """The hub passes no events on."""
+        raise AssertionError
+
+    def on_encoded(self, pose: Pose) -> None:
+        self.encoded.append(pose.seq)
+
+    def on_sent(self, client: Client, seq: int) -> None:
+        self.sent.append((client.number, seq))
 
 
 def waiting(client: Client) -> list[Any]:
@@ -46,10 +71,10 @@ async def test_a_client_gets_the_newest_pose_and_what_it_missed_is_counted() -> 
     hub = Hub()
     client = hub.connect(Subscription(), "json")
     for seq in range(5):
-        hub.publish_pose(pose(seq))
+        publish(hub, pose(seq))
     assert seqs(client) == [4]
     assert (client.dropped, hub.dropped) == (4, 4)
-    hub.publish_pose(pose(5))
+    publish(hub, pose(5))
     assert seqs(client) == [5]
     assert client.dropped == 4
 
@@ -58,8 +83,8 @@ async def test_every_device_has_a_slot_of_its_own() -> None:
     hub = Hub()
     client = hub.connect(Subscription(), "json")
     for seq in range(3):
-        hub.publish_pose(pose(seq, device=0))
-        hub.publish_pose(pose(10 + seq, device=1))
+        publish(hub, pose(seq, device=0))
+        publish(hub, pose(10 + seq, device=1))
     assert sorted(seqs(client)) == [2, 12]
 
 
@@ -67,8 +92,8 @@ async def test_at_most_64_of_the_rest_wait_and_the_oldest_go_first() -> None:
     hub = Hub()
     client = hub.connect(Subscription(("emg", "pose")), "json")
     for number in range(BACKLOG + 10):
-        hub.publish_emg(0, frame(4 * number), 200.0)
-    hub.publish_pose(pose(1))
+        hub.on_event(0, frame(4 * number))
+    publish(hub, pose(1))
     messages = waiting(client)
     assert BACKLOG == 64
     assert [m["sample"] for m in messages if m["type"] == "emg"] == [4 * n for n in range(10, BACKLOG + 10)]
@@ -81,9 +106,9 @@ async def test_everybody_gets_what_it_asked_for_and_nothing_else() -> None:
     poses = hub.connect(Subscription(), "json")
     emg = hub.connect(Subscription(("emg", "imu")), "json")
     status = hub.connect(Subscription(("status",)), "json")
-    hub.publish_pose(pose(0))
-    hub.publish_emg(0, frame(0), 200.0)
-    hub.publish_imu(0, Imu(0.0, (1, 0, 0, 0), (0, 0, 1), (0, 0, 0)))
+    publish(hub, pose(0))
+    hub.on_event(0, frame(0))
+    hub.on_event(0, Imu(0.0, (1, 0, 0, 0), (0, 0, 1), (0, 0, 0)))
     hub.publish_status(lambda client: messages.status_json({"dropped": client.dropped}).decode())
     assert [m["type"] for m in waiting(poses)] == ["pose"]
     assert [m["type"] for m in waiting(emg)] == ["emg", "imu"]
@@ -94,8 +119,8 @@ async def test_encodings_are_mixed_and_each_message_is_encoded_once() -> None:
     hub = Hub(clock=lambda: 10.0)
     encodings: tuple[Encoding, ...] = ("json", "binary", "json", "binary")
     clients = [hub.connect(Subscription(("pose", "emg")), encoding) for encoding in encodings]
-    hub.publish_pose(pose(7, arrival=9.99))
-    hub.publish_emg(1, frame(0), 200.0)
+    publish(hub, pose(7, arrival=9.99))
+    hub.on_event(1, frame(0))
     taken: list[list[Message]] = [[item[0] for _ in range(2) if (item := c.take())] for c in clients]
     for one, other in ((0, 2), (1, 3)):
         assert all(a is b for a, b in zip(taken[one], taken[other], strict=True))
@@ -111,29 +136,20 @@ async def test_nothing_is_encoded_for_nobody(monkeypatch: pytest.MonkeyPatch) ->
     hub.connect(Subscription(("status",)), "json")
     for name in ("pose_json", "pose_binary", "emg_json", "emg_binary", "imu_json"):
         monkeypatch.setattr(messages, name, never)
-    hub.publish_pose(pose(0))
-    hub.publish_emg(0, frame(0), 200.0)
-    hub.publish_imu(0, Imu(0.0, (1, 0, 0, 0), (0, 0, 1), (0, 0, 0)))
-    assert not hub.wanted("emg")
-
-
-async def test_other_outputs_get_every_pose_as_a_value() -> None:
-    hub = Hub()
-    taken: list[int] = []
-    hub.sinks.append(lambda p: taken.append(p.seq))
-    for seq in range(3):
-        hub.publish_pose(pose(seq))
-    assert taken == [0, 1, 2]
+    publish(hub, pose(0))
+    hub.on_event(0, frame(0))
+    hub.on_event(0, Imu(0.0, (1, 0, 0, 0), (0, 0, 1), (0, 0, 0)))
+    assert not hub.has_subscribers("emg")
 
 
 async def test_a_new_subscription_replaces_the_old_one() -> None:
     hub = Hub()
     client = hub.connect(Subscription(), "json")
-    hub.publish_pose(pose(0))
+    publish(hub, pose(0))
     hub.resubscribe(client, Subscription(("emg",)))
     assert waiting(client) == []
-    hub.publish_pose(pose(1))
-    hub.publish_emg(0, frame(0), 200.0)
+    publish(hub, pose(1))
+    hub.on_event(0, frame(0))
     assert [m["type"] for m in waiting(client)] == ["emg"]
 
 
@@ -141,10 +157,10 @@ async def test_what_a_client_dropped_is_counted_after_it_left() -> None:
     hub = Hub()
     client = hub.connect(Subscription(), "json")
     for seq in range(4):
-        hub.publish_pose(pose(seq))
+        publish(hub, pose(seq))
     hub.disconnect(client)
     hub.disconnect(client)
-    hub.publish_pose(pose(4))
+    publish(hub, pose(4))
     assert (hub.dropped, len(hub.clients)) == (3, 0)
 
 
@@ -164,7 +180,7 @@ async def test_a_client_that_does_not_read_delays_nobody() -> None:
 
     pumps = [asyncio.ensure_future(pump(stuck, never)), asyncio.ensure_future(pump(quick, take))]
     for seq in range(500):
-        hub.publish_pose(pose(seq))
+        publish(hub, pose(seq))
         arrived.clear()
         await asyncio.wait_for(arrived.wait(), 30)
     for task in pumps:
@@ -197,7 +213,7 @@ def rate_of(
             due = (seq + 1 + jitter * rng.uniform(-0.5, 0.5)) / pose_rate
             await asyncio.sleep(max(0.0, due - loop.time()))
             newest = seq
-            hub.publish_pose(pose(seq))
+            publish(hub, pose(seq))
         await asyncio.sleep(1.0 / (max_rate or pose_rate))
         hub.disconnect(client)
         return client
@@ -236,7 +252,7 @@ def test_what_slowness_costs_at_max_rate_are_the_poses_of_the_grid() -> None:
         client = hub.connect(Subscription(max_rate=10.0), "json")
         for seq in range(100):
             await asyncio.sleep(0.02)
-            hub.publish_pose(pose(seq))
+            publish(hub, pose(seq))
         dropped.append(client.dropped)
         hub.disconnect(client)
 
@@ -248,9 +264,9 @@ def test_what_slowness_costs_at_max_rate_are_the_poses_of_the_grid() -> None:
 async def test_who_keeps_up_gets_messages_at_once_and_in_order() -> None:
     """A transport that is full sends what follows through the slots, and nothing overtakes what waits there."""
     hub = Hub()
+    watching = Watching(hub)
     client = hub.connect(Subscription(("pose", "emg")), "json")
     written: list[int] = []
-    sent: list[int] = []
     open_ = True
 
     def write(message: Message) -> bool:
@@ -258,18 +274,18 @@ async def test_who_keeps_up_gets_messages_at_once_and_in_order() -> None:
             written.append(json.loads(message).get("seq", -1))
         return open_
 
-    client.write, client.sent = write, sent.append
-    hub.publish_pose(pose(0))
-    hub.publish_emg(0, frame(0), 200.0)
-    assert (written, sent) == ([0, -1], [0])
+    client.write = write
+    publish(hub, pose(0))
+    hub.on_event(0, frame(0))
+    assert (written, watching.sent) == ([0, -1], [(0, 0)])
     open_ = False
-    hub.publish_pose(pose(1))
+    publish(hub, pose(1))
     open_ = True
-    hub.publish_pose(pose(2))
+    publish(hub, pose(2))
     assert written == [0, -1]
     assert seqs(client) == [2]
     assert client.dropped == 1
-    hub.publish_pose(pose(3))
+    publish(hub, pose(3))
     assert written == [0, -1, 3]
 
 
@@ -284,11 +300,11 @@ async def test_clients_of_one_rate_share_a_grid_but_nobody_waits_for_one(monkeyp
     monkeypatch.setattr(messages, "pose_json", pose_json)
     hub = Hub()
     early = [hub.connect(Subscription(max_rate=0.5), "json") for _ in range(3)]
-    hub.publish_pose(pose(0))
+    publish(hub, pose(0))
     assert encoded == [0]
     assert [seqs(client) for client in early] == [[0]] * 3
     late = hub.connect(Subscription(max_rate=0.5), "json")
-    hub.publish_pose(pose(1))
+    publish(hub, pose(1))
     assert [seqs(client) for client in early] == [[]] * 3
     assert seqs(late) == [1]
     for client in (*early, late):
@@ -299,7 +315,7 @@ async def test_held_back_by_max_rate_is_not_dropped() -> None:
     hub = Hub()
     client = hub.connect(Subscription(max_rate=1.0), "json")
     for seq in range(20):
-        hub.publish_pose(pose(seq))
+        publish(hub, pose(seq))
         client.take()
     assert client.dropped == 0
     hub.disconnect(client)
@@ -310,7 +326,7 @@ async def test_a_tiny_max_rate_harms_nothing(max_rate: float) -> None:
     hub = Hub()
     client = hub.connect(Subscription(max_rate=max_rate), "json")
     for seq in range(3):
-        hub.publish_pose(pose(seq))
+        publish(hub, pose(seq))
         client.take()
     hub.disconnect(client)
 
@@ -331,7 +347,7 @@ def test_max_rate_can_change_while_it_runs() -> None:
                 if seq == 50:
                     hub.resubscribe(client, Subscription(max_rate=then))
                 await asyncio.sleep(0.02)
-                hub.publish_pose(pose(seq))
+                publish(hub, pose(seq))
             await asyncio.sleep(0.01)
             pumping.cancel()
             hub.disconnect(client)
@@ -347,9 +363,9 @@ def test_max_rate_can_change_while_it_runs() -> None:
 
 async def test_the_pump_says_what_was_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     hub = Hub()
+    watching = Watching(hub)
+    hub.connect(Subscription(("status",)), "json")
     client = hub.connect(Subscription(), "json")
-    sent: list[int] = []
-    client.sent = sent.append
     done = asyncio.Event()
 
     async def take(message: Message) -> None:
@@ -358,14 +374,15 @@ async def test_the_pump_says_what_was_sent(monkeypatch: pytest.MonkeyPatch) -> N
 
     pumping = asyncio.ensure_future(pump(client, take))
     client.put('{"type":"pong"}')
-    hub.publish_pose(pose(0))
+    publish(hub, pose(0))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
-    hub.publish_pose(pose(1))
+    publish(hub, pose(1))
     await asyncio.wait_for(done.wait(), 30)
     await asyncio.sleep(0)
     pumping.cancel()
-    assert sent == [0, 1]
+    assert watching.sent == [(1, 0), (1, 1)]
+    assert watching.encoded == [0, 1]
 
 
 @pytest.mark.parametrize("leave", [lambda hub, client: hub.disconnect(client), lambda hub, client: None])

@@ -10,17 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 
-from drivers.events import Event, Frame, Playback
+from drivers.events import Event, Playback
 from drivers.replay.source import ReplaySource
 from models.recording import Recording
 from models.spec import ModelError
-from service.broadcast.hub import Client, Hub
+from service.broadcast.client import Client
+from service.broadcast.hub import Hub
 from service.broadcast.messages import Subscription
-from service.devices.device import Device, EmgBatch
+from service.devices.device import Device
 from service.engine.model_selection import ModelSelector
 from tests.fakes.models_onnx import WINDOW, spec_of, window_model
+from tests.fakes.outputs import CollectingOutput
 from tests.fakes.sources import INFO, Puppet, frame, frames, ramp
 from tests.fakes.virtual_time import VirtualLoop
 
@@ -45,7 +46,7 @@ class Heard:
     def failed(self, device: Device, error: ModelError) -> None:
         self.errors.append(error)
 
-    def note(self, message: str) -> None:
+    def warn(self, message: str) -> None:
         self.notes.append(message)
 
 
@@ -139,13 +140,15 @@ async def test_a_device_that_turns_out_different_gets_another_model(tmp_path: Pa
     await rig.device.close()
 
 
-async def test_every_event_reaches_the_sinks(tiny_window: Path) -> None:
+async def test_every_event_and_pose_reaches_the_outputs_in_order(tiny_window: Path) -> None:
     rig = Rig(tiny_window)
-    taken: list[tuple[int, Event]] = []
-    rig.device.sinks.append(lambda index, event: taken.append((index, event)))
-    events: list[Event] = [INFO, frame(0), Playback(0.0, 1.0, 1.0, False)]
+    taken = CollectingOutput()
+    rig.device.outputs.append(taken)
+    events: list[Event] = [INFO, frame(0, WINDOW), Playback(0.0, 1.0, 1.0, False)]
     await rig.feed(*events)
-    assert taken == [(0, event) for event in events]
+    assert [device for device, _ in taken.events] == [0] * 4
+    assert [event for _, event in taken.events] == [*events[:2], *taken.poses, *events[2:]]
+    assert [(pose.seq, pose.state) for pose in taken.poses] == [(0, "live")]
     await rig.device.close()
 
 
@@ -208,42 +211,6 @@ async def test_emg_that_nobody_wanted_reaches_nobody_later() -> None:
     assert [m["sample"] for m in messages(second)] == [100]
 
 
-@pytest.mark.parametrize(
-    ("steps", "rate_hz", "expected"),
-    [
-        ([2] * 6, 200.0, [4, 4, 4]),
-        ([1] * 8, 200.0, [4, 4]),
-        ([10, 10], 200.0, [10, 10]),
-        ([1] * 3, 50.0, [1, 1, 1]),
-        ([1] * 3, 10.0, [1, 1, 1]),
-        ([3] * 4, 200.0, [6, 6]),
-    ],
-)
-def test_emg_messages_hold_20_ms_or_a_frame(steps: list[int], rate_hz: float, expected: list[int]) -> None:
-    sent: list[Frame] = []
-    batch = EmgBatch(sent.append)
-    sample = 0
-    for size in steps:
-        batch.push(frame(sample, size), rate_hz)
-        sample += size
-    assert [len(f.samples) for f in sent] == expected
-    np.testing.assert_array_equal(np.concatenate([f.samples for f in sent]), ramp(0, sum(expected)))
-    assert [f.first_sample for f in sent] == np.cumsum([0, *expected])[:-1].tolist()
-
-
-@pytest.mark.parametrize("later", [frame(50), frame(2, gap=True)], ids=["jump", "gap"])
-def test_a_message_never_spans_a_gap(later: Frame) -> None:
-    sent: list[Frame] = []
-    batch = EmgBatch(sent.append)
-    batch.push(frame(0), 200.0)
-    batch.push(later, 200.0)
-    assert [(f.first_sample, len(f.samples)) for f in sent] == [(0, 2)]
-    batch.flush()
-    assert [(f.first_sample, f.gap) for f in sent] == [(0, False), (later.first_sample, later.gap)]
-    batch.flush()
-    assert len(sent) == 2
-
-
 def replay(**how: Any) -> ReplaySource:
     index = np.arange(400, dtype=np.int64)
     return ReplaySource(Recording(ramp(0, 400), index / 200.0, index, 200.0), **how)
@@ -253,22 +220,22 @@ async def test_an_ended_replay_waits_to_be_steered() -> None:
     source = replay()
     rig = Rig(source=source)
     source.seek(2.0)
-    waiting = asyncio.ensure_future(rig.device.wanted_again())
+    waiting = asyncio.ensure_future(rig.device.wait_to_play_again())
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     assert not waiting.done()
     source.seek(1.0)
     rig.device.play_again()
     await asyncio.wait_for(waiting, 30)
-    await asyncio.wait_for(rig.device.wanted_again(), 30)
+    await asyncio.wait_for(rig.device.wait_to_play_again(), 30)
 
 
-async def test_arming_opens_the_model_before_anything_runs(tiny_window: Path) -> None:
+async def test_preloading_opens_the_model_before_anything_runs(tiny_window: Path) -> None:
     rig = Rig(tiny_window, replay())
-    rig.device.arm()
+    rig.device.preload()
     assert rig.device.engine is not None
     assert rig.device.describe()["model"]["name"] == "tiny"
     await rig.device.close()
     late = Rig(tiny_window, Puppet(replace(INFO, rate_hz=0.0)))
-    late.device.arm()
+    late.device.preload()
     assert late.device.engine is None

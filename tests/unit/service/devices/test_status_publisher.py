@@ -27,7 +27,7 @@ class Desk:
         self.hub = Hub(clock)
         self.announcer = StatusPublisher(self.hub, lambda: self.recording, self.fatal.append, clock)
         self.device = Device(0, Puppet(), ModelSelector(), self.hub, self.announcer, clock=clock)
-        self.device._shelf._shipped = []
+        self.device._model_selector._shipped = []
         self.announcer.devices = [self.device]
 
     def taken(self, client: Any) -> list[dict[str, Any]]:
@@ -112,7 +112,7 @@ async def test_a_model_that_does_not_fit_is_fatal_and_told() -> None:
 
 async def test_a_note_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, "myocast"):
-        Desk().announcer.note("no model fits")
+        Desk().announcer.warn("no model fits")
     assert caplog.messages == ["no model fits"]
 
 

@@ -17,7 +17,7 @@ import pytest
 from myocast_client import Pose, connect
 from service.broadcast.rate_limiter import RateLimiter
 from service.outputs.udp import MAX_RATE_HZ, UdpError, UdpOutput, encode, parse_address
-from tests.fakes.simple_hand import Record, make_hand
+from tests.fakes.simple_hand import make_hand, make_pose
 from tests.fakes.small_session import write_session
 from tests.support.console import Console
 
@@ -150,8 +150,8 @@ async def test_truth_goes_to_the_next_port_and_the_second_armband_to_the_next_pa
         port = listeners[0].getsockname()[1]
         async with UdpOutput(f"127.0.0.1:{port}") as output:
             assert output.address == f"udp://127.0.0.1:{port}"
-            output.put(Record(1.0, make_hand(0.1), truth=make_hand(0.2)))
-            output.put(Record(1.0, make_hand(0.3, "left"), "left", device=1, truth=make_hand(0.4, "left")))
+            output.on_event(0, make_pose(1.0, make_hand(0.1), truth=make_hand(0.2)))
+            output.on_event(1, make_pose(1.0, make_hand(0.3, "left"), "left", device=1, truth=make_hand(0.4, "left")))
             for listener, joints in zip(
                 listeners, (make_hand(0.1), make_hand(0.2), make_hand(0.3, "left"), make_hand(0.4, "left")), strict=True
             ):
@@ -164,10 +164,10 @@ async def test_nobody_need_listen() -> None:
         port = neighbours(stack, 2)[0].getsockname()[1]
     async with UdpOutput(f"127.0.0.1:{port}") as output:
         for k in range(3):
-            output.put(Record(float(k), make_hand(0.1), truth=make_hand(0.2)))
+            output.on_event(0, make_pose(float(k), make_hand(0.1), truth=make_hand(0.2)))
             await asyncio.sleep(0)
         assert output.sent >= 2
-    output.put(Record(9.0, make_hand(0.1)))
+    output.on_event(0, make_pose(9.0, make_hand(0.1)))
 
 
 async def test_the_server_itself(console: Console, tiny_window: Path) -> None:

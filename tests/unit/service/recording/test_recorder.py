@@ -63,7 +63,7 @@ def recorder(tmp_path: Path, failures: Failures) -> Iterator[Recorder]:
 def test_every_sample_is_in_the_file(recorder: Recorder, tmp_path: Path) -> None:
     recorder.start("a")
     for one in frames(0, 2000):
-        recorder.put(0, one)
+        recorder.on_event(0, one)
     done = recorder.stop()
     assert done is not None
     path = tmp_path / "recordings" / "a.mcap"
@@ -80,7 +80,7 @@ def test_everything_that_happens_is_recorded(recorder: Recorder, tmp_path: Path)
     ]  # fmt: skip
     recorder.start("a")
     for event in events:
-        recorder.put(0, event)
+        recorder.on_event(0, event)
     recorder.stop()
     session = read_session(tmp_path / "recordings" / "a.mcap")
     assert session.imu is not None
@@ -91,7 +91,7 @@ def test_everything_that_happens_is_recorded(recorder: Recorder, tmp_path: Path)
 
 
 def test_what_is_not_being_recorded_goes_nowhere(recorder: Recorder) -> None:
-    recorder.put(0, frame(0))
+    recorder.on_event(0, frame(0))
     assert (recorder.describe(), recorder.active, recorder.stop()) == (None, False, None)
 
 
@@ -111,13 +111,13 @@ def refuse(error: RecordingError) -> None:
 def test_a_file_that_waits_for_its_first_sample_lacks_nothing(recorder: Recorder, tmp_path: Path) -> None:
     path = tmp_path / "new" / "a.mcap"
     recorder.start_with_first_sample(path, refuse)
-    recorder.put(0, Notice(1000.0, "connect"))
+    recorder.on_event(0, Notice(1000.0, "connect"))
     assert (recorder.active, recorder.describe()) == (True, {"name": "a", "seconds": 0.0, "bytes": 0})
     with pytest.raises(RecordingExists, match="stop it first"):
         recorder.start("b")
     assert not path.parent.exists()
     for one in frames(0, 100):
-        recorder.put(0, one)
+        recorder.on_event(0, one)
     assert path.exists()
     done = recorder.stop()
     assert done is not None
@@ -130,7 +130,7 @@ def test_a_file_that_waits_for_its_first_sample_lacks_nothing(recorder: Recorder
 def test_a_recording_that_waits_can_be_called_off(recorder: Recorder, tmp_path: Path) -> None:
     recorder.start_with_first_sample(tmp_path / "a.mcap", refuse)
     assert recorder.stop() == {"name": "a", "seconds": 0.0, "bytes": 0}
-    recorder.put(0, frame(0))
+    recorder.on_event(0, frame(0))
     assert (recorder.active, recorder.stop(), list(tmp_path.iterdir())) == (False, None, [])
 
 
@@ -139,7 +139,7 @@ def test_a_file_that_comes_up_before_the_first_sample_is_left_alone(recorder: Re
     recorder.start_with_first_sample(tmp_path / "a.mcap", refusals.append)
     (tmp_path / "a.mcap").write_text("mine")
     for one in frames(0, 10):
-        recorder.put(0, one)
+        recorder.on_event(0, one)
     assert [type(error) for error in refusals] == [RecordingExists]
     assert (recorder.active, (tmp_path / "a.mcap").read_text()) == (False, "mine")
 
@@ -238,7 +238,7 @@ def test_putting_never_waits_for_the_disk(tmp_path: Path, failures: Failures) ->
     recording = Recording(tmp_path / "a.mcap", disk, failures)
     disk.moving.clear()
     for one in frames(0, 4000):
-        recording.put(0, one)
+        recording.on_event(0, one)
     assert not failures.told
     disk.moving.set()
     recording.close()
@@ -250,23 +250,23 @@ def test_a_disk_that_is_60_s_behind_closes_the_file_and_is_told(tmp_path: Path, 
     time = 0.0
     disk = Disk(tmp_path / "a.mcap")
     recording = Recording(tmp_path / "a.mcap", disk, failures, lambda: time)
-    recording.put(0, INFO)
+    recording.on_event(0, INFO)
     assert disk.arrived.wait(30)
     disk.moving.clear()
     disk.arrived.clear()
-    recording.put(0, frame(0))
+    recording.on_event(0, frame(0))
     assert disk.arrived.wait(30)
     put = 1
     for one in frames(2, 40_000):
         time += 0.01
-        recording.put(0, one)
+        recording.on_event(0, one)
         put += 1
         if recording.failed:
             break
     assert time == pytest.approx(BUFFER_S, abs=0.1)
     assert failures.told[0][0] == "recording_too_slow"
     assert "a.mcap" in failures.told[0][1]
-    recording.put(0, frame(99_998))
+    recording.on_event(0, frame(99_998))
     put += 1
     disk.moving.set()
     recording.close()
@@ -288,12 +288,12 @@ def test_a_disk_that_refuses_closes_the_file_readable_and_counts(
     recorder = Recorder(tmp_path, opened, failures, known=lambda: [(0, INFO)])
     recorder.start_file(tmp_path / "b.mcap")
     for one in frames(0, 200):
-        recorder.put(0, one)
+        recorder.on_event(0, one)
     disks[0].error = OSError(number, os.strerror(number))
     assert failures.first.wait(30)
     assert failures.told[0][0] == code
     assert (recorder.active, recorder.describe()) == (False, None)
-    recorder.put(0, frame(200))
+    recorder.on_event(0, frame(200))
     recorder.start_file(tmp_path / "c.mcap")
     assert recorder.active
     recorder.stop()
@@ -320,12 +320,12 @@ def test_a_full_disk_costs_only_what_it_has_no_room_for(tmp_path: Path, failures
     path = tmp_path / "a.mcap"
     writer = SessionWriter(FullFile(path, 60_000), flush_every_s=0.0)  # type: ignore[arg-type]
     recording = Recording(path, writer, failures)
-    recording.put(0, INFO)
+    recording.on_event(0, INFO)
     put = 0
     rng = np.random.default_rng(1)
     while not failures.first.is_set():
         samples = rng.integers(-128, 128, (50, 8)).astype(np.float32)
-        recording.put(0, Frame(put, 1000.0 + put / 200.0, samples, 1000.0 + put / 200.0))
+        recording.on_event(0, Frame(put, 1000.0 + put / 200.0, samples, 1000.0 + put / 200.0))
         put += 50
     recording.close()
     assert failures.told[0][0] == "disk_full"
@@ -359,7 +359,7 @@ async def test_it_flushes_while_nothing_comes(tmp_path: Path, failures: Failures
     recorder = Recorder(tmp_path, SessionWriter, failures, known=lambda: [(0, INFO)])
     recorder.start("a")
     for one in frames(0, 20):
-        recorder.put(0, one)
+        recorder.on_event(0, one)
 
     def on_disk() -> int:
         try:
@@ -378,8 +378,8 @@ def test_two_devices_share_a_file(tmp_path: Path, failures: Failures) -> None:
     recorder = Recorder(tmp_path, SessionWriter, failures, known=lambda: [(0, INFO), (1, other)])
     recorder.start("a")
     for one in frames(0, 100):
-        recorder.put(0, one)
-        recorder.put(1, frame(one.first_sample + 50))
+        recorder.on_event(0, one)
+        recorder.on_event(1, frame(one.first_sample + 50))
     recorder.stop()
     np.testing.assert_array_equal(read_session(tmp_path / "a.mcap").emg, ramp(0, 100))
     second = read_session(tmp_path / "a.mcap", device=1)
