@@ -47,9 +47,9 @@ def export(built: Built, card: Card, path: Path, *, name: str = "", extra: Mappi
         ExportError: the graph breaks the contract or differs from Keras by more than 0.01 mm.
     """
     built.sync()
-    window = card.network.window(card.setting.rate_hz)
+    window = card.network.window(card.config.rate_hz)
     model = to_onnx(built, window)
-    emg = probe(WINDOWS, window or STREAM_PROBE, card.setting.emg_mode)
+    emg = probe(WINDOWS, window or STREAM_PROBE, card.config.emg_mode)
     worst = parity(built, model.SerializeToString(), emg)
     if worst > LIMIT_MM:
         raise ExportError(
@@ -72,10 +72,10 @@ def describe(card: Card, *, name: str = "") -> ModelSpec:
         architecture=card.architecture,
         parameters=network.parameters,
         kind=network.kind,
-        window=network.window(card.setting.rate_hz),
+        window=network.window(card.config.rate_hz),
         hop=card.hop,
-        rate_hz=card.setting.rate_hz,
-        emg_mode=card.setting.emg_mode,
+        rate_hz=card.config.rate_hz,
+        emg_mode=card.config.emg_mode,
         trained_on=card.trained_on,
         validation=card.validation,
         created=datetime.now(UTC).isoformat(timespec="seconds"),

@@ -28,7 +28,7 @@ class SmoothingError(MyocastError):
 
 
 @dataclass(frozen=True, slots=True)
-class OneEuroSetting:
+class OneEuroConfig:
     """How much to smooth."""
 
     min_cutoff_hz: float
@@ -46,7 +46,7 @@ class OneEuroSetting:
             )
 
     @classmethod
-    def parse(cls, text: str) -> OneEuroSetting:
+    def parse(cls, text: str) -> OneEuroConfig:
         """`MINCUTOFF,BETA` in Hz and Hz per mm/s, or `MINCUTOFF,BETA,STAGES`.
 
         Raises:
@@ -65,8 +65,8 @@ class OneEuroSetting:
 class OneEuro:
     """One stream of poses. The first pose comes out as it went in."""
 
-    def __init__(self, setting: OneEuroSetting) -> None:
-        self._setting = setting
+    def __init__(self, config: OneEuroConfig) -> None:
+        self._setting = config
         self.reset()
 
     def reset(self) -> None:
@@ -102,9 +102,9 @@ class OneEuro:
             x = one
 
 
-def smooth(poses: Float32Array, rate_hz: float, setting: OneEuroSetting) -> Float32Array:
+def smooth(poses: Float32Array, rate_hz: float, config: OneEuroConfig) -> Float32Array:
     """A whole run (n, 63) at a fixed rate, mm; rows that are not numbers stay so and start the filter afresh."""
-    one = OneEuro(setting)
+    one = OneEuro(config)
     out = np.full(poses.shape, np.nan, np.float32)
     for i, pose in enumerate(poses):
         if np.isfinite(pose).all():

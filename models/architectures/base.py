@@ -57,7 +57,7 @@ class Scaling:
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
+class NetworkConfig:
     """What a network is built for."""
 
     rate_hz: float = 200.0
@@ -81,7 +81,7 @@ class Setting:
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Setting:
+    def from_dict(cls, values: dict[str, Any]) -> NetworkConfig:
         scaling = dict(values["scaling"])
         scaling |= {key: tuple(scaling[key]) for key in ("pose_mean", "angle_mean", "bones")}
         return cls(values["rate_hz"], values["emg_mode"], Scaling(**scaling))
@@ -131,7 +131,7 @@ class Network:
     """Seconds of EMG that reach one pose (of a stream's convolutions; slow statistics go further back)."""
     macs: int
     """Multiply-accumulates of one pose: of a whole window, or of one more sample of a stream."""
-    assemble: Callable[[Setting], Built]
+    assemble: Callable[[NetworkConfig], Built]
     pretrain: Callable[[Built, Any, int], dict[str, float]] | None = None
     """Trains a part first: (built, scaled poses (n, 63), seed) -> figures for the log."""
     deviations: Sequence[str] = ()
@@ -141,7 +141,7 @@ class Network:
     run_steps: int = 160
     """Streams: steps of a training run; many short runs teach more than few long ones."""
     burn_in: int = 75
-    """Streams: steps at its start that are not judged when it begins inside a track: more than the layers look back."""
+    """Streams: first steps left out of the error when a run begins inside a segment: more than the layers look back."""
 
     def window(self, rate_hz: float) -> int:
         """Samples per window at a rate; 0 for a stream."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from models.architectures.base import Built, Network, Setting, dense_macs, lstm_macs
+from models.architectures.base import Built, Network, NetworkConfig, dense_macs, lstm_macs
 from models.hand import VALUES
 
 STEPS: Final = 47
@@ -34,11 +34,11 @@ def core() -> Any:
     return keras.Model(inputs, layers.Dense(VALUES)(x), name="cnn_lstm")
 
 
-def build(setting: Setting) -> Built:
+def build(config: NetworkConfig) -> Built:
     from models.architectures import spectrogram
     from models.architectures.window import assemble
 
-    return assemble(core(), STEPS, setting, spectrogram.images)
+    return assemble(core(), STEPS, config, spectrogram.images)
 
 
 NETWORK: Final = Network(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from models.architectures.base import Built, Network, Setting, dense_macs
+from models.architectures.base import Built, Network, NetworkConfig, dense_macs
 from models.hand import CHANNELS, VALUES
 
 STEPS: Final = 32
@@ -26,10 +26,10 @@ def core() -> Any:
     return keras.Model(inputs, layers.Dense(VALUES)(x), name="dense")
 
 
-def build(setting: Setting) -> Built:
+def build(config: NetworkConfig) -> Built:
     from models.architectures.window import assemble
 
-    return assemble(core(), STEPS, setting)
+    return assemble(core(), STEPS, config)
 
 
 NETWORK: Final = Network(

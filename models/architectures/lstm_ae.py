@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from models.architectures.base import Built, Network, Setting, dense_macs, lstm_macs
+from models.architectures.base import Built, Network, NetworkConfig, dense_macs, lstm_macs
 from models.arrays import Float32Array
 from models.hand import CHANNELS, VALUES
 
@@ -14,11 +14,11 @@ CODE: Final = 9
 DECODER: Final = (16, 32)
 
 
-def build(setting: Setting) -> Built:
+def build(config: NetworkConfig) -> Built:
     from models.architectures import autoencoder
     from models.architectures.window import assemble
 
-    return assemble(autoencoder.core(STEPS, UNITS, DECODER, 0.2, "lstm_ae"), STEPS, setting)
+    return assemble(autoencoder.core(STEPS, UNITS, DECODER, 0.2, "lstm_ae"), STEPS, config)
 
 
 def pretrain(built: Built, poses: Float32Array, seed: int) -> dict[str, float]:

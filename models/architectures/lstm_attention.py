@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from models.architectures.base import Built, Network, Setting, dense_macs, lstm_macs
+from models.architectures.base import Built, Network, NetworkConfig, dense_macs, lstm_macs
 from models.hand import CHANNELS, VALUES
 
 STEPS: Final = 24
@@ -33,10 +33,10 @@ def _attend(x: Any) -> Any:
     return x * shared * float(STEPS)
 
 
-def build(setting: Setting) -> Built:
+def build(config: NetworkConfig) -> Built:
     from models.architectures.window import assemble
 
-    return assemble(core(), STEPS, setting)
+    return assemble(core(), STEPS, config)
 
 
 NETWORK: Final = Network(

@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 from keras import layers, ops
 
-from models.architectures.base import Setting
+from models.architectures.base import NetworkConfig
 from models.arrays import Float32Array
 from models.hand import CHANNELS
 
@@ -24,16 +24,16 @@ FLOOR: Final = 1e-3
 MACS: Final = (STEPS - SEGMENT + 1) * SEGMENT * 2 * BINS * CHANNELS
 
 
-def images(envelope: Any, setting: Setting) -> Any:
+def images(envelope: Any, config: NetworkConfig) -> Any:
     """Envelopes (batch, 47, 8) -> (batch, 24, 7, 13, 8): log amplitude by image, bin, time, channel."""
     spectra = STEPS - SEGMENT + 1
-    level = ops.relu(envelope) / float(np.exp(setting.scaling.mean))
+    level = ops.relu(envelope) / float(np.exp(config.scaling.mean))
     rows = ops.reshape(ops.transpose(level, (0, 2, 1)), (-1, STEPS, 1))
     transform = layers.Conv1D(2 * BINS, SEGMENT, use_bias=False, trainable=False, name="spectrogram")
     parts = ops.reshape(transform(rows), (-1, CHANNELS, spectra, 2 * BINS))
     transform.set_weights([kernel()])
     power = ops.square(parts[..., :BINS]) + ops.square(parts[..., BINS:])
-    log = ops.log(power + FLOOR) * (0.5 / setting.scaling.std)
+    log = ops.log(power + FLOOR) * (0.5 / config.scaling.std)
     window = np.arange(IMAGES)[:, None] + np.arange(SPECTRA)
     stacked = ops.reshape(ops.take(log, window.ravel(), axis=2), (-1, CHANNELS, IMAGES, SPECTRA, BINS))
     return ops.transpose(stacked, (0, 2, 4, 3, 1))

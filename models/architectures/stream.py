@@ -13,7 +13,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from models.architectures.base import BONE_UNITS, END, SLOW, Built, Setting, decay
+from models.architectures.base import BONE_UNITS, END, SLOW, Built, NetworkConfig, decay
 from models.architectures.kinematics import OUTPUTS, hand
 from models.architectures.window import alignment_layer, scaled_log
 from models.hand import CHANNELS
@@ -114,31 +114,31 @@ def _joined(x: Any, bones: Any) -> Any:
 
 
 def assemble(
-    core: Core, taus: Sequence[float], setting: Setting, *, native_rate: bool = False, tail: int = TAIL
+    core: Core, taus: Sequence[float], config: NetworkConfig, *, native_rate: bool = False, tail: int = TAIL
 ) -> Built:
     """The body that is trained and the graph that is served.
 
     Args:
         core: the network.
         taus: time constants of its running averages, seconds.
-        setting: rate, mode and constants.
+        config: rate, mode and constants.
         native_rate: train on every sample, not on one per step of 20 ms.
         tail: how many of the core's layers are its last two.
     """
     width = len(taus) * CHANNELS
     plain = _model(core, Memory(streaming=False), width)
-    carrying = Memory(streaming=True, stride=1 if native_rate else setting.decimation)
+    carrying = Memory(streaming=True, stride=1 if native_rate else config.decimation)
     streaming = _model(core, carrying, width)
     streaming.set_weights(plain.get_weights())
     bank = keras.Input((None, len(taus), CHANNELS), name="bank")
-    body = keras.Model(bank, hand(plain(_features(bank, setting)), setting.scaling), name="body")
+    body = keras.Model(bank, hand(plain(_features(bank, config)), config.scaling), name="body")
     return Built(
         core=plain,
         body=body,
         front=None,
-        serve=_serve(streaming, carrying, taus, setting),
+        serve=_serve(streaming, carrying, taus, config),
         states=((len(taus) * (CHANNELS + COUNT),), *(tuple(state.shape[1:]) for state in carrying.inputs)),
-        every=setting.decimation if native_rate else 1,
+        every=config.decimation if native_rate else 1,
         tail=tail,
         taus=tuple(taus),
         sync=lambda: streaming.set_weights(plain.get_weights()),
@@ -156,18 +156,18 @@ def _model(core: Core, memory: Memory, width: int) -> Any:
     return keras.Model([features, *memory.inputs], [y, *memory.outputs], name="core")
 
 
-def _features(bank: Any, setting: Setting) -> Any:
-    x = scaled_log(bank, setting)
+def _features(bank: Any, config: NetworkConfig) -> Any:
+    x = scaled_log(bank, config)
     return layers.Reshape((-1, bank.shape[2] * CHANNELS))(x)
 
 
-def _serve(core: Any, memory: Memory, taus: Sequence[float], setting: Setting) -> Any:
+def _serve(core: Any, memory: Memory, taus: Sequence[float], config: NetworkConfig) -> Any:
     emg = keras.Input((None, CHANNELS), name="emg")
     state = keras.Input((len(taus) * (CHANNELS + COUNT),), name="state_in_0")
-    bank, state_out = running_averages(emg, state, taus, setting.rate_hz)
+    bank, state_out = running_averages(emg, state, taus, config.rate_hz)
     aligned = alignment_layer()(bank)
-    y, *states = core([_features(aligned, setting), *memory.inputs])
-    pose = layers.Identity(name="pose")(hand(y, setting.scaling))
+    y, *states = core([_features(aligned, config), *memory.inputs])
+    pose = layers.Identity(name="pose")(hand(y, config.scaling))
     return keras.Model([emg, state, *memory.inputs], [pose, state_out, *states], name="network")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from models.architectures.base import HAND_BIASES, Built, Network, Setting, dense_macs, hand_macs, lstm_macs
+from models.architectures.base import HAND_BIASES, Built, Network, NetworkConfig, dense_macs, hand_macs, lstm_macs
 from models.hand import CHANNELS
 
 if TYPE_CHECKING:
@@ -29,10 +29,10 @@ def core(memory: Memory, features: Any) -> Any:
     return hand_outputs(x, features)
 
 
-def build(setting: Setting) -> Built:
+def build(config: NetworkConfig) -> Built:
     from models.architectures.stream import assemble
 
-    return assemble(core, TAUS, setting, native_rate=True)
+    return assemble(core, TAUS, config, native_rate=True)
 
 
 _MACS: Final = lstm_macs(_WIDTH, UNITS, 1) + lstm_macs(UNITS, UNITS, 1) + dense_macs(UNITS, UNITS) + hand_macs(UNITS)

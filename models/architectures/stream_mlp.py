@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from models.architectures.base import SLOW, Built, Network, Setting, dense_macs
+from models.architectures.base import SLOW, Built, Network, NetworkConfig, dense_macs
 from models.hand import CHANNELS
 from models.kinematics import ANGLES, BONES
 
@@ -52,10 +52,10 @@ def core(memory: Memory, features: Any) -> Any:
     return one_size_outputs(OneOf()([trunk(heard, WIDTH) for _ in range(TRUNKS)]))
 
 
-def build(setting: Setting) -> Built:
+def build(config: NetworkConfig) -> Built:
     from models.architectures.stream import assemble
 
-    return assemble(core, TAUS, setting, tail=TRUNKS + 2)
+    return assemble(core, TAUS, config, tail=TRUNKS + 2)
 
 
 def trunk_macs(inputs: int, width: int) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from models.architectures.base import HAND_BIASES, Built, Network, Setting, hand_macs
+from models.architectures.base import HAND_BIASES, Built, Network, NetworkConfig, hand_macs
 from models.hand import CHANNELS
 
 if TYPE_CHECKING:
@@ -33,10 +33,10 @@ def core(memory: Memory, features: Any) -> Any:
     return hand_outputs(x, features)
 
 
-def build(setting: Setting) -> Built:
+def build(config: NetworkConfig) -> Built:
     from models.architectures.stream import assemble
 
-    return assemble(core, TAUS, setting)
+    return assemble(core, TAUS, config)
 
 
 _WEIGHTS: Final = (

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from models.architectures.base import STEP_HZ, Built, Setting, decay
+from models.architectures.base import STEP_HZ, Built, NetworkConfig, decay
 from models.arrays import Float32Array
 from models.hand import CHANNELS, VALUES
 
@@ -17,7 +17,7 @@ SMOOTHING_S: Final = 0.05
 """Time constant of the envelope, about that of the Myo's own 50 Hz mode."""
 
 
-Features = Callable[[Any, Setting], Any]
+Features = Callable[[Any, NetworkConfig], Any]
 
 
 def smoothing_matrix(steps: int, decimation: int, smoothing_s: float = SMOOTHING_S) -> Float32Array:
@@ -37,30 +37,30 @@ def alignment_layer() -> Any:
     return layers.Dense(CHANNELS, use_bias=False, kernel_initializer="identity", trainable=False, name="alignment")
 
 
-def scaled_log(x: Any, setting: Setting) -> Any:
+def scaled_log(x: Any, config: NetworkConfig) -> Any:
     """Envelopes in the device's unit -> features of about zero mean and unit spread."""
-    s = setting.scaling
+    s = config.scaling
     return (ops.log(ops.relu(x) + s.floor) - s.mean) / s.std
 
 
-def scaled_pose(y: Any, setting: Setting) -> Any:
+def scaled_pose(y: Any, config: NetworkConfig) -> Any:
     """The last layer's output -> mm."""
-    return y * setting.scaling.pose_std + np.asarray(setting.scaling.pose_mean, np.float32)
+    return y * config.scaling.pose_std + np.asarray(config.scaling.pose_mean, np.float32)
 
 
-def assemble(core: Any, steps: int, setting: Setting, features: Features = scaled_log) -> Built:
+def assemble(core: Any, steps: int, config: NetworkConfig, features: Features = scaled_log) -> Built:
     """Put the front end before a core.
 
     Args:
         core: features -> (batch, 63), about zero mean and unit spread.
         steps: of the window.
-        setting: rate, mode and constants.
+        config: rate, mode and constants.
         features: envelopes (batch, steps, 8) -> what the core reads.
     """
-    window = steps * setting.decimation
-    front = _front(steps, setting)
+    window = steps * config.decimation
+    front = _front(steps, config)
     envelope = keras.Input((steps, CHANNELS), name="envelope")
-    pose = scaled_pose(core(features(envelope, setting)), setting)
+    pose = scaled_pose(core(features(envelope, config)), config)
     body = keras.Model(envelope, pose, name="body")
     emg = keras.Input((window, CHANNELS), name="emg")
     serve = keras.Model(emg, layers.Identity(name="pose")(body(alignment_layer()(front(emg)))), name="network")
@@ -69,9 +69,9 @@ def assemble(core: Any, steps: int, setting: Setting, features: Features = scale
     return Built(core=core, body=body, front=front, serve=serve)
 
 
-def _front(steps: int, setting: Setting) -> Any:
-    emg = keras.Input((steps * setting.decimation, CHANNELS), name="emg")
-    if setting.emg_mode == "envelope":
+def _front(steps: int, config: NetworkConfig) -> Any:
+    emg = keras.Input((steps * config.decimation, CHANNELS), name="emg")
+    if config.emg_mode == "envelope":
         return keras.Model(emg, layers.Identity()(emg), name="front")
-    matrix = smoothing_matrix(steps, setting.decimation)
+    matrix = smoothing_matrix(steps, config.decimation)
     return keras.Model(emg, ops.matmul(matrix, ops.abs(emg)), name="front")

@@ -23,66 +23,66 @@ TEMPLATE_S: Final = 30.0
 """Of each person, at most, for a template."""
 
 
-def split_cues(tracks: Sequence[Segment], seconds: float) -> tuple[dict[str, Float32Array], list[Segment]]:
+def split_cues(segments: Sequence[Segment], seconds: float) -> tuple[dict[str, Float32Array], list[Segment]]:
     """Take the first settled samples of each cue out of one session.
 
     Args:
-        tracks: of one person and one donning, with class labels.
+        segments: of one person and one donning, with class labels.
         seconds: altogether, shared equally by the cues.
 
     Returns:
-        cue -> (n, 8) EMG, and the same tracks with those steps' classes set to -1 (not judged).
+        cue -> (n, 8) EMG, and the same segments with those steps' classes set to -1 (not judged).
     """
     wanted = round(seconds / len(CUES) * STEP_HZ)
     parts: dict[str, list[Float32Array]] = {cue: [] for cue in CUES}
     out = []
-    for track in tracks:
-        if track.classes is None:
-            out.append(track)
+    for segment in segments:
+        if segment.classes is None:
+            out.append(segment)
             continue
-        classes = track.classes.copy()
+        classes = segment.classes.copy()
         usable = ~unsettled(classes)
-        every = len(track.emg) // track.steps
+        every = len(segment.emg) // segment.steps
         for label, cue in CLASS_CUES.items():
             taken = sum(len(part) for part in parts[cue]) // every
-            steps = np.flatnonzero(usable & (track.classes == label))[: max(0, wanted - taken)]
-            parts[cue].append(track.emg.reshape(track.steps, every, CHANNELS)[steps].reshape(-1, CHANNELS))
+            steps = np.flatnonzero(usable & (segment.classes == label))[: max(0, wanted - taken)]
+            parts[cue].append(segment.emg.reshape(segment.steps, every, CHANNELS)[steps].reshape(-1, CHANNELS))
             classes[steps] = -1
-        out.append(replace(track, classes=classes))
+        out.append(replace(segment, classes=classes))
     return {cue: np.concatenate(part) for cue, part in parts.items() if sum(map(len, part))}, out
 
 
-def aligned_tracks(tracks: Sequence[Segment], asked: Sequence[Segment], target: Template) -> list[Segment]:
-    """The same tracks, each with the matrix of its donning where its cues are known.
+def aligned_segments(segments: Sequence[Segment], asked: Sequence[Segment], target: Template) -> list[Segment]:
+    """The same segments, each with the matrix of its donning where its cues are known.
 
     Args:
-        tracks: any.
-        asked: more tracks of the same donnings, in which the wearer follows the cues.
+        segments: any.
+        asked: more segments of the same donnings, in which the wearer follows the cues.
         target: what to align to.
     """
     matrices = {}
-    for key in dict.fromkeys((track.user, track.session) for track in tracks):
+    for key in dict.fromkeys((segment.user, segment.session) for segment in segments):
         cues, _ = split_cues(
-            [t for t in (*asked, *tracks) if (t.user, t.session) == key and t.classes is not None], FIT_S
+            [t for t in (*asked, *segments) if (t.user, t.session) == key and t.classes is not None], FIT_S
         )
         if set(cues) == set(CUES):
             matrices[key] = band_fit(cues, target).matrix()
-    return [replace(track, aligned=matrices.get((track.user, track.session))) for track in tracks]
+    return [replace(segment, aligned=matrices.get((segment.user, segment.session))) for segment in segments]
 
 
-def template_of(tracks: Sequence[Segment]) -> Template | None:
+def template_of(segments: Sequence[Segment]) -> Template | None:
     """The template of the people in the data who were asked for rest, fist and wrist extension; None without any.
 
     Of recorded people where there are any: made-up ones make other fists, and real bands would be turned to suit them.
     """
-    recorded = [track for track in tracks if not track.synthetic and track.classes is not None]
-    return _template_of(recorded) or _template_of(tracks)
+    recorded = [segment for segment in segments if not segment.synthetic and segment.classes is not None]
+    return _template_of(recorded) or _template_of(segments)
 
 
-def _template_of(tracks: Sequence[Segment]) -> Template | None:
+def _template_of(segments: Sequence[Segment]) -> Template | None:
     people = []
-    for key in dict.fromkeys((track.user, track.session) for track in tracks):
-        cues, _ = split_cues([track for track in tracks if (track.user, track.session) == key], TEMPLATE_S)
+    for key in dict.fromkeys((segment.user, segment.session) for segment in segments):
+        cues, _ = split_cues([segment for segment in segments if (segment.user, segment.session) == key], TEMPLATE_S)
         if set(cues) == set(CUES):
             people.append(cue_levels(cues))
     return template(people) if people else None
@@ -98,7 +98,7 @@ def band_fit(cues: Mapping[str, Float32Array], target: Template) -> Fit:
     return fit(levels(np.concatenate(list(cues.values())), names), target)
 
 
-def band_row(track: Segment, found: Fit) -> dict[str, Any]:
+def band_row(segment: Segment, found: Fit) -> dict[str, Any]:
     """How the band of a donning sits against the template, for a report.
 
     Returns:
@@ -106,7 +106,7 @@ def band_row(track: Segment, found: Fit) -> dict[str, Any]:
         `mirrored`, and `score` as in `Fit`.
     """
     return {
-        "user": track.user, "session": track.session, "turn_channels": round(found.turn, 3),
+        "user": segment.user, "session": segment.session, "turn_channels": round(found.turn, 3),
         "turn_deg": round(found.turn * 360.0 / CHANNELS, 1), "mirrored": found.mirrored, "score": round(found.score, 3),
     }  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Batches for the two kinds of networks, gathered from tracks when they are asked for."""
+"""Batches for the two kinds of networks, gathered from segments when they are asked for."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from models.architectures.base import Scaling, Setting
+from models.architectures.base import NetworkConfig, Scaling
 from models.arrays import Float32Array, Int64Array
 from models.data.augment import Augmentation
 from models.data.segments import DataError, Segment
@@ -46,14 +46,14 @@ class Batches(Protocol):
 class Windows:
     """Overlapping windows that never cross a gap or a file; each is cut when its batch is made."""
 
-    def __init__(self, tracks: Sequence[Segment], steps: int, setting: Setting, hop: int = 1) -> None:
+    def __init__(self, segments: Sequence[Segment], steps: int, config: NetworkConfig, hop: int = 1) -> None:
         """`steps` per window and `hop`, in steps of 20 ms."""
-        self._every = setting.decimation
-        self._raw = setting.emg_mode != "envelope"
+        self._every = config.decimation
+        self._raw = config.emg_mode != "envelope"
         self._steps = steps
-        self._tracks = list(tracks)
-        ends = [_usable(track, steps, hop) for track in tracks]
-        self._track = (
+        self._segments = list(segments)
+        ends = [_usable(segment, steps, hop) for segment in segments]
+        self._segment = (
             np.concatenate([np.full(len(end), i) for i, end in enumerate(ends)]) if ends else np.zeros(0, np.int64)
         )
         self._end = np.concatenate(ends) if ends else np.zeros(0, np.int64)
@@ -62,7 +62,7 @@ class Windows:
                 f"no window of {steps * 0.02:g} s with a pose in the data; give longer sessions with ground truth"
             )
 
-        self._kind = np.array([_kind(track) for track in self._tracks])[self._track]
+        self._kind = np.array([_kind(segment) for segment in self._segments])[self._segment]
 
     def __len__(self) -> int:
         return len(self._end)
@@ -71,21 +71,21 @@ class Windows:
         return _draw(self._kind, count, rng, share)
 
     def batch(self, index: Int64Array, augmentation: Augmentation, rng: np.random.Generator) -> Batch:
-        rows = [(self._tracks[t], int(e)) for t, e in zip(self._track[index], self._end[index], strict=True)]
+        rows = [(self._segments[t], int(e)) for t, e in zip(self._segment[index], self._end[index], strict=True)]
         emg = np.stack(
-            [track.emg[(end + 1 - self._steps) * self._every : (end + 1) * self._every] for track, end in rows]
+            [segment.emg[(end + 1 - self._steps) * self._every : (end + 1) * self._every] for segment, end in rows]
         )
         if self._raw:
             emg = augmentation.spoil(emg, rng)
-        pose = np.stack([track.pose[end] for track, end in rows])
-        weight = np.array([track.weight[end] for track, end in rows], np.float32)
-        mixes, asked = _of_rows(augmentation, [track for track, _ in rows], rng)
+        pose = np.stack([segment.pose[end] for segment, end in rows])
+        weight = np.array([segment.weight[end] for segment, end in rows], np.float32)
+        mixes, asked = _of_rows(augmentation, [segment for segment, _ in rows], rng)
         return Batch(emg, mixes, pose, weight, asked)
 
 
 @dataclass(frozen=True, slots=True)
 class Averages:
-    """A track as a stream sees it."""
+    """A segment as a stream sees it."""
 
     bank: npt.NDArray[np.float16]
     """(n, k, 8) running averages at the network's own rate; half precision is far finer than EMG repeats itself."""
@@ -98,7 +98,7 @@ class Averages:
 
 
 class Sequences:
-    """Runs of `steps` steps from random places; a run that starts inside a track is not judged on its first steps."""
+    """Runs of `steps` steps from random places; a run that starts inside a segment is not judged on its first steps."""
 
     def __init__(self, averages: Sequence[Averages], steps: int, burn_in: int) -> None:
         self._averages = [a for a in averages if len(a.pose) >= steps]
@@ -106,10 +106,10 @@ class Sequences:
             raise DataError(f"no run of {steps * 0.02:g} s without a gap in the data; give longer sessions")
         self._steps, self._burn_in, self._hop = steps, burn_in, max(1, steps // 4)
         starts = [np.arange(0, len(a.pose) - steps + 1, self._hop) for a in self._averages]
-        self._track = np.repeat(np.arange(len(starts)), [len(s) for s in starts])
+        self._segment = np.repeat(np.arange(len(starts)), [len(s) for s in starts])
         self._start = np.concatenate(starts)
         self._last = np.array([len(a.pose) - steps for a in self._averages])
-        self._kind = np.array([_kind(a) for a in self._averages])[self._track]
+        self._kind = np.array([_kind(a) for a in self._averages])[self._segment]
 
     def __len__(self) -> int:
         return len(self._start)
@@ -118,10 +118,10 @@ class Sequences:
         return _draw(self._kind, count, rng, share)
 
     def batch(self, index: Int64Array, augmentation: Augmentation, rng: np.random.Generator) -> Batch:
-        track, start = self._track[index], self._start[index]
+        segment, start = self._segment[index], self._start[index]
         jitter = np.where(start > 0, rng.integers(0, self._hop, len(index)), 0)
-        start = np.minimum(start + jitter, self._last[track])
-        rows = [(self._averages[t], s, s + self._steps) for t, s in zip(track.tolist(), start.tolist(), strict=True)]
+        start = np.minimum(start + jitter, self._last[segment])
+        rows = [(self._averages[t], s, s + self._steps) for t, s in zip(segment.tolist(), start.tolist(), strict=True)]
         bank = np.stack([a.bank[s * a.every : e * a.every] for a, s, e in rows]).astype(np.float32)
         if augmentation.noise:
             bank *= np.exp(0.05 * rng.standard_normal((len(bank), 1, *bank.shape[2:]))).astype(np.float32)
@@ -132,13 +132,13 @@ class Sequences:
         return Batch(bank, mixes, pose, weight, asked)
 
 
-def scaling(tracks: Sequence[Segment], raw: bool) -> Scaling:
-    """The constants of the graph, from training tracks alone: quantiles of the envelope, moments of the pose."""
-    levels = np.concatenate([_coarse_envelope(track.emg, raw) for track in tracks]).ravel()
+def scaling(segments: Sequence[Segment], raw: bool) -> Scaling:
+    """The constants of the graph, from training segments alone: quantiles of the envelope, moments of the pose."""
+    levels = np.concatenate([_coarse_envelope(segment.emg, raw) for segment in segments]).ravel()
     levels = levels[np.isfinite(levels)]
     floor = float(max(np.percentile(levels, 5.0), 0.01 * levels.mean(), 1e-6))
     logs = np.log(levels + floor)
-    poses = [track.pose[track.weight > 0] for track in tracks]
+    poses = [segment.pose[segment.weight > 0] for segment in segments]
     count = sum(len(pose) for pose in poses)
     if not count:
         raise DataError("no pose in the data; give sessions with ground truth")
@@ -196,6 +196,6 @@ def _of_rows(
     return mixes, asked.astype(np.float32)
 
 
-def _usable(track: Segment, steps: int, hop: int) -> Int64Array:
-    ends = np.arange(steps - 1, track.steps, hop)
-    return ends[track.weight[ends] > 0]
+def _usable(segment: Segment, steps: int, hop: int) -> Int64Array:
+    ends = np.arange(steps - 1, segment.steps, hop)
+    return ends[segment.weight[ends] > 0]

@@ -1,6 +1,6 @@
-"""From recordings to tracks: runs of EMG without gaps at one rate, with a pose for every step.
+"""From recordings to segments: runs of EMG without gaps at one rate, with a pose for every step.
 
-Tracks keep EMG once, as it came, and one pose per step of 20 ms: nothing is copied per window.
+Segments keep EMG once, as it came, and one pose per step of 20 ms: nothing is copied per window.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from models.architectures.base import STEP_HZ, Setting
+from models.architectures.base import STEP_HZ, NetworkConfig
 from models.arrays import Float32Array
 from models.errors import MyocastError
 from models.forward.signal import Envelope
@@ -55,30 +55,30 @@ class Segment:
         return len(self.pose)
 
 
-def tracks(
-    recordings: Iterable[Recording], setting: Setting, gestures: Mapping[int, Float32Array] | None = None
+def segments_of(
+    recordings: Iterable[Recording], config: NetworkConfig, gestures: Mapping[int, Float32Array] | None = None
 ) -> Iterator[Segment]:
-    """Tracks of every recording, one recording at a time.
+    """Segments of every recording, one recording at a time.
 
     Args:
         recordings: consumed lazily.
-        setting: the rate and mode to bring them to.
+        config: the rate and mode to bring them to.
         gestures: class label -> (63,) pose, for sessions that have class labels instead of a pose.
             The label -1 stands for all others.
 
     Raises:
-        DataError: a recording whose rate or mode cannot be brought to the setting's.
+        DataError: a recording whose rate or mode cannot be brought to those of the network.
     """
     for recording in recordings:
-        fitted = right_handed(conform(recording, setting))
+        fitted = right_handed(conform(recording, config))
         for part in fitted.segments():
-            track = _track(fitted, part, setting, gestures or {})
-            if track is not None:
-                yield track
+            segment = _segment(fitted, part, config, gestures or {})
+            if segment is not None:
+                yield segment
 
 
-def conform(recording: Recording, setting: Setting) -> Recording:
-    """The same session at the setting's rate and in its mode.
+def conform(recording: Recording, config: NetworkConfig) -> Recording:
+    """The same session at the rate and in the mode that a network is built for.
 
     Raw EMG becomes the envelope that the Myo's own 50 Hz mode gives; another rate is interpolated
     linearly, causally enough: a sample only uses its two neighbours.
@@ -86,14 +86,14 @@ def conform(recording: Recording, setting: Setting) -> Recording:
     Raises:
         DataError: an envelope where raw EMG is needed.
     """
-    if recording.emg_mode != "envelope" and setting.emg_mode == "envelope":
+    if recording.emg_mode != "envelope" and config.emg_mode == "envelope":
         recording = emulate_envelope(recording)
-    if recording.emg_mode == "envelope" and setting.emg_mode != "envelope":
+    if recording.emg_mode == "envelope" and config.emg_mode != "envelope":
         raise DataError(
-            f"{recording.name}: holds envelopes, expected {setting.emg_mode} EMG; train with `--mode envelope`"
+            f"{recording.name}: holds envelopes, expected {config.emg_mode} EMG; train with `--mode envelope`"
         )
-    if abs(recording.rate_hz - setting.rate_hz) > RATE_TOLERANCE * setting.rate_hz:
-        recording = resample(recording, setting.rate_hz)
+    if abs(recording.rate_hz - config.rate_hz) > RATE_TOLERANCE * config.rate_hz:
+        recording = resample(recording, config.rate_hz)
     return recording
 
 
@@ -153,8 +153,10 @@ def right_handed(recording: Recording) -> Recording:
     return replace(recording, emg=recording.emg[:, list(MIRRORED_CHANNELS)], joints=joints, hand="right")
 
 
-def _track(recording: Recording, part: slice, setting: Setting, gestures: Mapping[int, Float32Array]) -> Segment | None:
-    every = setting.decimation
+def _segment(
+    recording: Recording, part: slice, config: NetworkConfig, gestures: Mapping[int, Float32Array]
+) -> Segment | None:
+    every = config.decimation
     steps = (part.stop - part.start) // every
     if not steps:
         return None

@@ -19,7 +19,7 @@ KINDS: Final = ("user", "session", "block")
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Tracks by part; the two share no user (`user`), no session (`session`), no moment within a guard (`block`)."""
+    """Segments by part; the two share no user (`user`), no session (`session`), no moment within a guard (`block`)."""
 
     kind: str
     train: tuple[Segment, ...]
@@ -35,72 +35,74 @@ class Split:
         }
 
 
-def split(tracks: Sequence[Segment], kind: str, share: float = 0.2, seed: int = 0) -> Split:
-    """Hold out a share of the users, the last session of every user, or the end of every track.
+def split(segments: Sequence[Segment], kind: str, share: float = 0.2, seed: int = 0) -> Split:
+    """Hold out a share of the users, the last session of every user, or the end of every segment.
 
     Args:
-        tracks: all of them.
+        segments: all of them.
         kind: `user`, `session` or `block`.
-        share: of users or of each track's time.
+        share: of users or of each segment's time.
         seed: which users.
 
     Raises:
         DataError: too few users or sessions for that.
     """
     if kind == "user":
-        return _by_user(tracks, share, seed)
+        return _by_user(segments, share, seed)
     if kind == "session":
-        return _by_session(tracks)
+        return _by_session(segments)
     if kind == "block":
-        return _by_block(tracks, share)
+        return _by_block(segments, share)
     raise DataError(f"no split by {kind!r}; there are {', '.join(KINDS)}")
 
 
-def cut(track: Segment, start: int, stop: int) -> Segment:
-    """Steps start..stop of a track; views, not copies."""
-    every = len(track.emg) // max(track.steps, 1)
+def cut(segment: Segment, start: int, stop: int) -> Segment:
+    """Steps start..stop of a segment; views, not copies."""
+    every = len(segment.emg) // max(segment.steps, 1)
     return Segment(
-        emg=track.emg[start * every : stop * every],
-        pose=track.pose[start:stop],
-        weight=track.weight[start:stop],
-        user=track.user,
-        session=track.session,
-        name=track.name,
-        block=track.block,
-        classes=None if track.classes is None else track.classes[start:stop],
-        canonical=track.canonical,
-        synthetic=track.synthetic,
-        aligned=track.aligned,
+        emg=segment.emg[start * every : stop * every],
+        pose=segment.pose[start:stop],
+        weight=segment.weight[start:stop],
+        user=segment.user,
+        session=segment.session,
+        name=segment.name,
+        block=segment.block,
+        classes=None if segment.classes is None else segment.classes[start:stop],
+        canonical=segment.canonical,
+        synthetic=segment.synthetic,
+        aligned=segment.aligned,
     )
 
 
-def _by_user(tracks: Sequence[Segment], share: float, seed: int) -> Split:
-    users = sorted({track.user for track in tracks})
+def _by_user(segments: Sequence[Segment], share: float, seed: int) -> Split:
+    users = sorted({segment.user for segment in segments})
     if len(users) < 2:
         raise DataError(f"a split by user needs two users, found {len(users)}; choose --split session or block")
     held = max(1, round(share * len(users)))
     chosen = set(np.random.default_rng(seed).permutation(users)[:held].tolist())
-    return Split("user", tuple(t for t in tracks if t.user not in chosen), tuple(t for t in tracks if t.user in chosen))
+    return Split(
+        "user", tuple(t for t in segments if t.user not in chosen), tuple(t for t in segments if t.user in chosen)
+    )
 
 
-def _by_session(tracks: Sequence[Segment]) -> Split:
+def _by_session(segments: Sequence[Segment]) -> Split:
     sessions: dict[str, set[str]] = {}
-    for track in tracks:
-        sessions.setdefault(track.user, set()).add(track.session)
+    for segment in segments:
+        sessions.setdefault(segment.user, set()).add(segment.session)
     last = {user: max(names, key=_natural) for user, names in sessions.items() if len(names) > 1}
     if not last:
         raise DataError("a split by session needs a user with two sessions; choose --split user or block")
-    held = tuple(t for t in tracks if last.get(t.user) == t.session)
-    return Split("session", tuple(t for t in tracks if last.get(t.user) != t.session), held)
+    held = tuple(t for t in segments if last.get(t.user) == t.session)
+    return Split("session", tuple(t for t in segments if last.get(t.user) != t.session), held)
 
 
-def _by_block(tracks: Sequence[Segment], share: float) -> Split:
+def _by_block(segments: Sequence[Segment], share: float) -> Split:
     guard = round(GUARD_S * STEP_HZ)
     train, held = [], []
-    for track in tracks:
-        border = round(track.steps * (1.0 - share))
-        train.append(cut(track, 0, max(0, border - guard // 2)))
-        held.append(cut(track, min(track.steps, border + guard - guard // 2), track.steps))
+    for segment in segments:
+        border = round(segment.steps * (1.0 - share))
+        train.append(cut(segment, 0, max(0, border - guard // 2)))
+        held.append(cut(segment, min(segment.steps, border + guard - guard // 2), segment.steps))
     return Split("block", tuple(t for t in train if t.steps), tuple(t for t in held if t.steps))
 
 
@@ -109,13 +111,13 @@ def _natural(name: str) -> tuple[int, str]:
     return int(digits or 0), name
 
 
-def _names(tracks: Sequence[Segment], key: Callable[[Segment], str]) -> list[str]:
-    return sorted({key(track) for track in tracks})
+def _names(segments: Sequence[Segment], key: Callable[[Segment], str]) -> list[str]:
+    return sorted({key(segment) for segment in segments})
 
 
-def _user(track: Segment) -> str:
-    return track.user
+def _user(segment: Segment) -> str:
+    return segment.user
 
 
-def _session(track: Segment) -> str:
-    return f"{track.user}/{track.session}"
+def _session(segment: Segment) -> str:
+    return f"{segment.user}/{segment.session}"

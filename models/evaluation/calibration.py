@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 import tensorflow as tf
 
-from models.architectures.base import STEP_HZ, Built, Network, Setting
+from models.architectures.base import STEP_HZ, Built, Network, NetworkConfig
 from models.arrays import Float32Array
 from models.data.augment import NONE
 from models.data.segments import DataError, Segment
@@ -38,7 +38,7 @@ class Tuner:
 
     network: Network
     built: Built
-    setting: Setting
+    config: NetworkConfig
     seed: int = 0
     _variables: list[Any] = field(init=False)
     _start: list[Any] = field(init=False)
@@ -57,12 +57,12 @@ class Tuner:
         self._optimizer.build(self._variables)
         self._fresh = [np.array(v) for v in self._optimizer.variables]
         self._step = _step(self.built, self._variables, self._optimizer)
-        self.predict = from_keras(self.built, self.setting)
+        self.predict = from_keras(self.built, self.config)
 
-    def tune(self, tracks: Sequence[Segment]) -> None:
+    def tune(self, segments: Sequence[Segment]) -> None:
         """From the network as it was trained, on these seconds of one user."""
         self.reset()
-        data = batches(self.network, self.built, tracks, self.setting)
+        data = batches(self.network, self.built, segments, self.config)
         rng = np.random.default_rng(self.seed)
         size = WINDOWS if self.network.kind == "window" else max(1, ROWS // self.network.run_steps)
         for step in range(STEPS):
@@ -79,7 +79,7 @@ class Tuner:
 
 def curve(
     tuner: Tuner,
-    tracks: Sequence[Segment],
+    segments: Sequence[Segment],
     seconds: Sequence[float],
     mean: Float32Array | None,
     skip: int,
@@ -89,10 +89,10 @@ def curve(
 
     Args:
         tuner: of the network.
-        tracks: of users that it was not trained on, with poses.
+        segments: of users that it was not trained on, with poses.
         seconds: ascending; 0 = as trained.
         mean: (63,) mean pose of the training data.
-        skip: first steps of each track that are not judged.
+        skip: first steps of each segment that are not judged.
         note: hears of each finished user.
 
     Returns:
@@ -104,7 +104,7 @@ def curve(
         DataError: no user has a session longer than the longest calibration.
     """
     longest = round(max(seconds) * STEP_HZ)
-    users = [user for user in dict.fromkeys(t.user for t in tracks) if _first(tracks, user, longest) is not None]
+    users = [user for user in dict.fromkeys(t.user for t in segments) if _first(segments, user, longest) is not None]
     if not users:
         raise DataError(
             f"no user has a run of more than {max(seconds) + GUARD_S:g} s with poses and without a gap; "
@@ -112,9 +112,9 @@ def curve(
         )
     found: dict[tuple[float, str], list[EvaluatedSegment]] = {}
     for user in users:
-        first = _first(tracks, user, longest)
+        first = _first(segments, user, longest)
         assert first is not None
-        others = [t for t in tracks if t.user == user and t.session != first.session and t.weight.any()]
+        others = [t for t in segments if t.user == user and t.session != first.session and t.weight.any()]
         for number in seconds:
             labelled = cut(first, 0, round(number * STEP_HZ))
             for name, predictor in _predictors(tuner, labelled, mean).items():
@@ -132,10 +132,10 @@ def last_variables(core: Any, count: int) -> list[Any]:
     return [variable for layer in layers[-count:] for variable in layer.trainable_variables]
 
 
-def _first(tracks: Sequence[Segment], user: str, longest: int) -> Segment | None:
+def _first(segments: Sequence[Segment], user: str, longest: int) -> Segment | None:
     """The first long enough run of a user, in the order of sessions."""
     enough = longest + round(GUARD_S * STEP_HZ)
-    return next((t for t in tracks if t.user == user and t.steps > enough and t.weight[enough:].any()), None)
+    return next((t for t in segments if t.user == user and t.steps > enough and t.weight[enough:].any()), None)
 
 
 def _predictors(tuner: Tuner, labelled: Segment, mean: Float32Array | None) -> dict[str, Predictor]:

@@ -1,4 +1,4 @@
-"""What `myocast evaluate` found: all figures of one model on one set of tracks."""
+"""What `myocast evaluate` found: all figures of one model on one set of segments."""
 
 from __future__ import annotations
 

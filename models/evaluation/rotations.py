@@ -17,17 +17,17 @@ ANGLES_DEG: Final = (22.5, 45.0, 90.0)
 CHANNEL_DEG: Final = 360.0 / CHANNELS
 
 
-def rotated(tracks: Sequence[Segment], degrees: float, *, rectified: bool) -> list[Segment]:
-    """Tracks as the band turned by this angle would have given them; an alignment that was fitted is forgotten.
+def rotated(segments: Sequence[Segment], degrees: float, *, rectified: bool) -> list[Segment]:
+    """Segments as the band turned by this angle would have given them; an alignment that was fitted is forgotten.
 
     Between electrodes an envelope is interpolated linearly. Raw EMG of neighbours hardly correlates, so there the
     weights keep the power: their square roots.
 
     Args:
-        tracks: any.
+        segments: any.
         degrees: positive or negative; channel c then holds what c + degrees / 45 held.
         rectified: the EMG is an envelope.
     """
     weights = roll(degrees / CHANNEL_DEG)
     mix: Float32Array = weights if rectified else np.sqrt(weights)
-    return [replace(track, emg=np.asarray(track.emg @ mix, np.float32), aligned=None) for track in tracks]
+    return [replace(segment, emg=np.asarray(segment.emg @ mix, np.float32), aligned=None) for segment in segments]

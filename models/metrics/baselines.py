@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from models.architectures.base import Setting
+from models.architectures.base import NetworkConfig
 from models.arrays import Float32Array
 from models.data.features import bank
 from models.data.segments import DataError, Segment
@@ -23,58 +23,58 @@ MOST: Final = 20_000
 """Rows that a baseline is fitted on at most, evenly spaced."""
 
 
-def mean_pose(tracks: Sequence[Segment]) -> Float32Array:
+def mean_pose(segments: Sequence[Segment]) -> Float32Array:
     """(63,) mean of everything that counts.
 
     Raises:
         DataError: no pose anywhere.
     """
-    poses = [track.pose[track.weight > 0] for track in tracks]
+    poses = [segment.pose[segment.weight > 0] for segment in segments]
     count = sum(len(pose) for pose in poses)
     if not count:
         raise DataError("no pose in the data; give sessions with ground truth")
     return np.asarray(sum(pose.sum(axis=0, dtype=np.float64) for pose in poses) / count, np.float32)
 
 
-def still(tracks: Sequence[Segment], setting: Setting) -> Predictor:
+def still(segments: Sequence[Segment], config: NetworkConfig) -> Predictor:
     """The mean pose of the training data, always."""
-    return constant(mean_pose(tracks))
+    return constant(mean_pose(segments))
 
 
-def users_own(tracks: Sequence[Segment]) -> Predictor:
+def per_user_mean_pose(segments: Sequence[Segment]) -> Predictor:
     """Each judged user's own mean pose: what knowing his hand and habits alone would give."""
-    means = {user: mean_pose([t for t in tracks if t.user == user]) for user in {t.user for t in tracks}}
-    return lambda track: np.broadcast_to(means[track.user], (track.steps, VALUES)).astype(np.float32)
+    means = {user: mean_pose([t for t in segments if t.user == user]) for user in {t.user for t in segments}}
+    return lambda segment: np.broadcast_to(means[segment.user], (segment.steps, VALUES)).astype(np.float32)
 
 
-def features(track: Segment, setting: Setting) -> Float32Array:
+def features(segment: Segment, config: NetworkConfig) -> Float32Array:
     """(steps, 32) at the last sample of each step."""
-    rows = bank(track.emg, setting.rate_hz, TAUS)[setting.decimation - 1 :: setting.decimation]
+    rows = bank(segment.emg, config.rate_hz, TAUS)[config.decimation - 1 :: config.decimation]
     return np.asarray(np.log(rows + FLOOR).reshape(len(rows), -1), np.float32)
 
 
-def ridge(tracks: Sequence[Segment], setting: Setting) -> Predictor:
+def ridge(segments: Sequence[Segment], config: NetworkConfig) -> Predictor:
     """Linear least squares with a penalty chosen by cross-validation."""
     from sklearn.linear_model import RidgeCV
 
-    return _fitted(RidgeCV(np.logspace(-1, 4, 6)), tracks, setting)
+    return _fitted(RidgeCV(np.logspace(-1, 4, 6)), segments, config)
 
 
-def extra_trees(tracks: Sequence[Segment], setting: Setting) -> Predictor:
+def extra_trees(segments: Sequence[Segment], config: NetworkConfig) -> Predictor:
     """200 extremely randomised trees."""
     from sklearn.ensemble import ExtraTreesRegressor
 
-    return _fitted(ExtraTreesRegressor(200, min_samples_leaf=4, max_features=0.3, random_state=0), tracks, setting)
+    return _fitted(ExtraTreesRegressor(200, min_samples_leaf=4, max_features=0.3, random_state=0), segments, config)
 
 
-def nearest(tracks: Sequence[Segment], setting: Setting) -> Predictor:
+def nearest(segments: Sequence[Segment], config: NetworkConfig) -> Predictor:
     """The pose of the most similar training sample."""
     from sklearn.neighbors import KNeighborsRegressor
 
-    return _fitted(KNeighborsRegressor(1), tracks, setting)
+    return _fitted(KNeighborsRegressor(1), segments, config)
 
 
-BASELINES: Final[dict[str, Callable[[Sequence[Segment], Setting], Predictor]]] = {
+BASELINES: Final[dict[str, Callable[[Sequence[Segment], NetworkConfig], Predictor]]] = {
     "mean pose": still,
     "ridge": ridge,
     "extra trees": extra_trees,
@@ -82,9 +82,9 @@ BASELINES: Final[dict[str, Callable[[Sequence[Segment], Setting], Predictor]]] =
 }
 
 
-def _fitted(model: Any, tracks: Sequence[Segment], setting: Setting) -> Predictor:
-    x = np.concatenate([features(track, setting)[track.weight > 0] for track in tracks])
-    y = np.concatenate([track.pose[track.weight > 0] for track in tracks])
+def _fitted(model: Any, segments: Sequence[Segment], config: NetworkConfig) -> Predictor:
+    x = np.concatenate([features(segment, config)[segment.weight > 0] for segment in segments])
+    y = np.concatenate([segment.pose[segment.weight > 0] for segment in segments])
     rows = np.linspace(0, len(x) - 1, min(len(x), MOST)).astype(int)
     model.fit(x[rows], y[rows])
-    return lambda track: np.asarray(model.predict(features(track, setting)), np.float32)
+    return lambda segment: np.asarray(model.predict(features(segment, config)), np.float32)

@@ -46,7 +46,7 @@ def by_gesture(
     """One row per gesture, worst first: mean over users, with both still hands beside it.
 
     Args:
-        runs: judged tracks.
+        runs: judged segments.
         classes: (n,) of each run, positions in `names`.
         names: of the gestures.
         mean: (63,) mean pose of the training data, if known.

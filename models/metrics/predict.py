@@ -1,4 +1,4 @@
-"""Poses of whole tracks, as a live stream would have given them."""
+"""Poses of whole segments, as a live stream would have given them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from models.architectures.base import Built, Setting
+from models.architectures.base import Built, NetworkConfig
 from models.arrays import Float32Array
 from models.data.segments import Segment
 from models.hand import CHANNELS, VALUES
@@ -15,33 +15,33 @@ from models.metrics.pose_error import EvaluatedSegment
 from models.spec import ModelSpec
 
 Predictor = Callable[[Segment], Float32Array]
-"""A track -> (steps, 63), NaN where no pose is due yet."""
+"""A segment -> (steps, 63), NaN where no pose is due yet."""
 
 BATCH: Final = 512
 CHUNK: Final = 2000
 
 
-def judge(predictor: Predictor, tracks: Iterable[Segment], skip: int = 0) -> Iterator[EvaluatedSegment]:
-    """Run a predictor over tracks, one at a time.
+def judge(predictor: Predictor, segments: Iterable[Segment], skip: int = 0) -> Iterator[EvaluatedSegment]:
+    """Run a predictor over segments, one at a time.
 
     Args:
-        predictor: gives every track's poses.
-        tracks: with their truth.
-        skip: first steps of each track that are not judged (the same for all that are compared).
+        predictor: gives every segment's poses.
+        segments: with their truth.
+        skip: first steps of each segment that are not judged (the same for all that are compared).
     """
-    for track in tracks:
-        pose = predictor(track)
-        valid = (track.weight > 0) & np.isfinite(pose).all(axis=1)
+    for segment in segments:
+        pose = predictor(segment)
+        valid = (segment.weight > 0) & np.isfinite(pose).all(axis=1)
         valid[:skip] = False
-        yield EvaluatedSegment(track.pose, pose, valid, track.user, track.session)
+        yield EvaluatedSegment(segment.pose, pose, valid, segment.user, segment.session)
 
 
 def constant(pose: Float32Array) -> Predictor:
     """The same pose always."""
-    return lambda track: np.broadcast_to(pose, (track.steps, VALUES)).astype(np.float32)
+    return lambda segment: np.broadcast_to(pose, (segment.steps, VALUES)).astype(np.float32)
 
 
-def from_keras(built: Built, setting: Setting) -> Predictor:
+def from_keras(built: Built, config: NetworkConfig) -> Predictor:
     """A network in training."""
     import tensorflow as tf
 
@@ -49,15 +49,15 @@ def from_keras(built: Built, setting: Setting) -> Predictor:
         window = built.front.input_shape[1]
         spec = tf.TensorSpec((None, window, CHANNELS), tf.float32)
         run = tf.function(lambda emg: built.body(built.front(emg), training=False), input_signature=[spec])
-        return lambda track: _windowed(run, track, window, setting.decimation)
+        return lambda segment: _windowed(run, segment, window, config.decimation)
     spec = tf.TensorSpec((1, None, len(built.taus), CHANNELS), tf.float32)
     body = tf.function(lambda averages: built.body(averages, training=False), input_signature=[spec])
 
-    def stream(track: Segment) -> Float32Array:
+    def stream(segment: Segment) -> Float32Array:
         from models.data.features import bank
 
-        averages = bank(track.emg, setting.rate_hz, built.taus)
-        rows = averages if built.every > 1 else averages[setting.decimation - 1 :: setting.decimation]
+        averages = bank(segment.emg, config.rate_hz, built.taus)
+        rows = averages if built.every > 1 else averages[config.decimation - 1 :: config.decimation]
         pose = np.asarray(body(tf.constant(rows[np.newaxis])))[0]
         return np.asarray(pose[built.every - 1 :: built.every], np.float32)
 
@@ -68,15 +68,17 @@ def from_onnx(session: Any, spec: ModelSpec) -> Predictor:
     """A model file, as `onnxruntime.InferenceSession`."""
     every = round(spec.rate_hz / 50.0)
     if spec.kind == "window":
-        return lambda track: _windowed(lambda emg: session.run(["pose"], {"emg": emg})[0], track, spec.window, every)
+        return lambda segment: _windowed(
+            lambda emg: session.run(["pose"], {"emg": emg})[0], segment, spec.window, every
+        )
     states = [value for value in session.get_inputs() if value.name.startswith("state_in_")]
     outputs = ["pose", *(value.name.replace("in", "out", 1) for value in states)]
 
-    def stream(track: Segment) -> Float32Array:
+    def stream(segment: Segment) -> Float32Array:
         carried = [np.zeros((1, *value.shape[1:]), np.float32) for value in states]
         parts = []
-        for start in range(0, len(track.emg), CHUNK):
-            feed = {"emg": track.emg[None, start : start + CHUNK]}
+        for start in range(0, len(segment.emg), CHUNK):
+            feed = {"emg": segment.emg[None, start : start + CHUNK]}
             feed |= {value.name: state for value, state in zip(states, carried, strict=True)}
             pose, *carried = session.run(outputs, feed)
             parts.append(pose[0])
@@ -85,14 +87,14 @@ def from_onnx(session: Any, spec: ModelSpec) -> Predictor:
     return stream
 
 
-def _windowed(run: Callable[[Float32Array], Any], track: Segment, window: int, every: int) -> Float32Array:
+def _windowed(run: Callable[[Float32Array], Any], segment: Segment, window: int, every: int) -> Float32Array:
     """One pose per step, each from the window that ends there."""
-    out = np.full((track.steps, VALUES), np.nan, np.float32)
+    out = np.full((segment.steps, VALUES), np.nan, np.float32)
     first = window // every - 1
-    if track.steps <= first:
+    if segment.steps <= first:
         return out
-    views = np.lib.stride_tricks.sliding_window_view(track.emg, window, axis=0)[::every].transpose(0, 2, 1)
-    for start in range(0, track.steps - first, BATCH):
-        emg = np.ascontiguousarray(views[start : start + BATCH][: track.steps - first - start], np.float32)
+    views = np.lib.stride_tricks.sliding_window_view(segment.emg, window, axis=0)[::every].transpose(0, 2, 1)
+    for start in range(0, segment.steps - first, BATCH):
+        emg = np.ascontiguousarray(views[start : start + BATCH][: segment.steps - first - start], np.float32)
         out[first + start : first + start + len(emg)] = np.asarray(run(emg.reshape(-1, window, CHANNELS)))
     return out

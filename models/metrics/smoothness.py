@@ -12,24 +12,24 @@ from models.architectures.base import STEP_HZ
 from models.hand import POINTS
 from models.kinematics import angles
 from models.metrics.pose_error import MAX_LAG_S, EvaluatedSegment, by_user, lag_ms, over_users
-from models.smoothing import OneEuroSetting, smooth
+from models.smoothing import OneEuroConfig, smooth
 
 KEYS: Final = ("mpjpe_mm", "fingertip_mm", "jerk_m_s3", "true_jerk_m_s3", "lag_ms")
 
 
-def smoothed(runs: Sequence[EvaluatedSegment], setting: OneEuroSetting | None) -> dict[str, float]:
+def smoothed(runs: Sequence[EvaluatedSegment], config: OneEuroConfig | None) -> dict[str, float]:
     """Figures over users after a filter; None = as the model said.
 
     Jerk is that of the fingertips at 50 poses a second (`metrics.jerk`); its ratio is to the truth's. The added lag
     is by how much the smoothed joint angles must be moved earlier to agree best with the raw ones, median over runs.
     """
-    made = runs if setting is None else [replace(r, pose=smooth(r.pose, STEP_HZ, setting)) for r in runs]
+    made = runs if config is None else [replace(r, pose=smooth(r.pose, STEP_HZ, config)) for r in runs]
     figures = over_users(by_user(made))
-    row = asdict(setting) if setting else {}
+    row = asdict(config) if config else {}
     row |= {key: figures[key] for key in KEYS if key in figures}
     if "jerk_m_s3" in figures:
         row["jerk_ratio"] = figures["jerk_m_s3"] / max(figures["true_jerk_m_s3"], 1e-9)
-        row["added_lag_ms"] = 0.0 if setting is None else added_lag_ms(runs, made)
+        row["added_lag_ms"] = 0.0 if config is None else added_lag_ms(runs, made)
     return row
 
 

@@ -1,1 +1,1 @@
-"""Training: tracks in memory, batches, losses, the loop. It opens no session files."""
+"""Training: segments in memory, batches, losses, the loop. It opens no session files."""

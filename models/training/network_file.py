@@ -1,6 +1,6 @@
 """A trained network on disk: one `.keras` file that also says how to build itself.
 
-Keras' own archive (a zip) with one more member, `myocast.json`: the architecture, its setting and
+Keras' own archive (a zip) with one more member, `myocast.json`: the architecture, its config and
 what is known of its training. Other Keras programs ignore that member.
 """
 
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from models.architectures import network
-from models.architectures.base import Built, Network, Setting
+from models.architectures.base import Built, Network, NetworkConfig
 from models.errors import MyocastError
 
 MEMBER: Final = "myocast.json"
@@ -30,7 +30,7 @@ class Card:
     """What a network file says of itself."""
 
     architecture: str
-    setting: Setting
+    config: NetworkConfig
     hop: int
     """Samples between two poses, as trained for."""
     trained_on: tuple[str, ...] = ()
@@ -45,7 +45,7 @@ class Card:
         return json.dumps(
             {
                 "architecture": self.architecture,
-                "setting": self.setting.to_dict(),
+                "setting": self.config.to_dict(),
                 "hop": self.hop,
                 "trained_on": list(self.trained_on),
                 "validation": dict(self.validation),
@@ -58,7 +58,7 @@ class Card:
         values = json.loads(text)
         return cls(
             architecture=values["architecture"],
-            setting=Setting.from_dict(values["setting"]),
+            config=NetworkConfig.from_dict(values["setting"]),
             hop=values["hop"],
             trained_on=tuple(values["trained_on"]),
             validation=values["validation"],
@@ -102,7 +102,7 @@ def load(path: Path) -> tuple[Built, Card]:
         NetworkFileError: it cannot be read, or is no network of ours.
     """
     card = read_card(path)
-    built = card.network.assemble(card.setting)
+    built = card.network.assemble(card.config)
     try:
         built.serve.load_weights(path)
     except ValueError:

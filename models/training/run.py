@@ -1,4 +1,4 @@
-"""One training from tracks to a saved network: split, constants, build, pretrain, train, judge."""
+"""One training from segments to a saved network: split, constants, build, pretrain, train, judge."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from models.alignment import Template
-from models.architectures.base import STEP_HZ, Built, Network, Scaling, Setting
+from models.architectures.base import STEP_HZ, Built, Network, NetworkConfig, Scaling
 from models.arrays import Float32Array
 from models.data.augment import Augmentation
 from models.data.batches import Averages, Batches, Sequences, Windows, scaling
@@ -23,10 +23,10 @@ from models.metrics.baselines import mean_pose
 from models.metrics.pose_error import by_user, over_users
 from models.metrics.predict import from_keras, judge
 from models.training.network_file import Card, save
-from models.training.trainer import Outcome, Plan, Progress, Trainer, seed_everything
+from models.training.trainer import Outcome, Progress, Trainer, TrainingConfig, seed_everything
 
 HOP_S: Final = 0.02
-_STREAM: Final = Plan(
+_STREAM: Final = TrainingConfig(
     epochs=20,
     steps_per_epoch=500,
     batch=8,
@@ -37,10 +37,10 @@ _STREAM: Final = Plan(
 )
 _MANY: Final = replace(_STREAM, batch=320, augmentation=Augmentation(roll=1.0))
 """For streams whose memory is in their running averages alone: many runs of a few steps."""
-_WINDOW: Final = Plan(epochs=15, steps_per_epoch=120, batch=256)
+_WINDOW: Final = TrainingConfig(epochs=15, steps_per_epoch=120, batch=256)
 _IMAGES: Final = replace(_WINDOW, epochs=8)
 """For windows that are turned into images: an epoch takes as long as all epochs of the others together."""
-PLANS: Final = {
+DEFAULTS: Final = {
     "window": _WINDOW,
     "cnn_lstm": _IMAGES,
     "conv_lstm": _IMAGES,
@@ -48,13 +48,13 @@ PLANS: Final = {
     "stream_mlp": replace(_MANY, epochs=10, keep_last=True),
     "stream_mlp_slow": _MANY,
 }
-"""By name where a network has a plan of its own, else by kind."""
+"""By name where a network has a configuration of its own, else by kind."""
 
 
-def plan_of(network: Network) -> Plan:
+def default_training(network: Network) -> TrainingConfig:
     """How to train a network unless told otherwise. At the device's own rate each step sees four times the rows."""
-    plan = PLANS.get(network.name, PLANS[network.kind])
-    return replace(plan, steps_per_epoch=plan.steps_per_epoch // 4) if network.native_rate else plan
+    training = DEFAULTS.get(network.name, DEFAULTS[network.kind])
+    return replace(training, steps_per_epoch=training.steps_per_epoch // 4) if network.native_rate else training
 
 
 @dataclass(slots=True)
@@ -62,9 +62,9 @@ class Run:
     """One training; `finish` may be called whenever there is a best network."""
 
     network: Network
-    setting: Setting
+    config: NetworkConfig
     split: Split
-    plan: Plan
+    training: TrainingConfig
     out: Path
     folder: Path | None = None
     trained_on: tuple[str, ...] = ()
@@ -76,43 +76,43 @@ class Run:
 
     def prepare(self, *, resume: bool = False) -> int:
         """Build everything. Returns the epochs that a checkpoint already has."""
-        seed_everything(self.plan.seed)
-        constants = constants_of(self.split.train, self.setting)
-        self.setting = replace(self.setting, scaling=constants)
-        self.built = self.network.assemble(self.setting)
-        train = batches(self.network, self.built, self.split.train, self.setting)
-        validation = batches(self.network, self.built, self.split.held_out, self.setting)
+        seed_everything(self.training.seed)
+        constants = constants_of(self.split.train, self.config)
+        self.config = replace(self.config, scaling=constants)
+        self.built = self.network.assemble(self.config)
+        train = batches(self.network, self.built, self.split.train, self.config)
+        validation = batches(self.network, self.built, self.split.held_out, self.config)
         done = self._trainer(train, validation, resume=resume)
         if not done and self.network.pretrain is not None:
             self.pretrained = self.network.pretrain(
-                self.built, scaled_poses(self.split.train, constants), self.plan.seed
+                self.built, scaled_poses(self.split.train, constants), self.training.seed
             )
         return done
 
     def _trainer(self, train: Batches, validation: Batches, *, resume: bool) -> int:
-        self.trainer = Trainer(self.built, train, validation, self.plan, self.folder)
+        self.trainer = Trainer(self.built, train, validation, self.training, self.folder)
         return self.trainer.resume() if resume else 0
 
     def train(self, progress: Progress) -> Outcome:
-        """Run the plan; the best network so far is always on disk."""
+        """Run the training; the best network so far is always on disk."""
         progress.on_best = lambda: save(self.out, self.built, self.card())
         return self.trainer.run(progress)
 
     def card(self, validation: dict[str, Any] | None = None) -> Card:
         return Card(
             architecture=self.network.name,
-            setting=self.setting,
-            hop=round(HOP_S * self.setting.rate_hz),
+            config=self.config,
+            hop=round(HOP_S * self.config.rate_hz),
             trained_on=self.trained_on,
             validation=validation or {},
-            seed=self.plan.seed,
+            seed=self.training.seed,
         )
 
     def finish(self, test: Sequence[Segment], label: str) -> dict[str, Any]:
         """Judge the best network and save it with its figures.
 
         Args:
-            test: tracks that chose nothing; empty = the held-out part, which chose when to stop.
+            test: segments that chose nothing; empty = the held-out part, which chose when to stop.
             label: what the split is, for the metadata.
         """
         figures = self.judge(test or self.split.held_out)
@@ -134,37 +134,39 @@ class Run:
             found["template"] = {cue: [round(v, 3) for v in level] for cue, level in self.template.levels.items()}
         return found
 
-    def judge(self, tracks: Sequence[Segment]) -> dict[str, float]:
+    def judge(self, segments: Sequence[Segment]) -> dict[str, float]:
         """Figures over users."""
         skip = max(self.network.steps - 1, round(STEP_HZ))
-        runs = list(judge(from_keras(self.built, self.setting), tracks, skip))
+        runs = list(judge(from_keras(self.built, self.config), segments, skip))
         return over_users(by_user(runs, self.mean_pose()))
 
     def mean_pose(self) -> Float32Array:
         """(63,) the constant hand to beat: the mean of the measured poses of the training part."""
-        measured = [track for track in self.split.train if not track.canonical]
+        measured = [segment for segment in self.split.train if not segment.canonical]
         return mean_pose(measured or self.split.train)
 
 
-def batches(network: Network, built: Built, tracks: Sequence[Segment], setting: Setting) -> Batches:
+def batches(network: Network, built: Built, segments: Sequence[Segment], config: NetworkConfig) -> Batches:
     """The data set that a network of this kind is trained on."""
     if network.kind == "window":
-        return Windows(tracks, network.steps, setting)
-    return Sequences([averages(track, built, setting) for track in tracks], network.run_steps, network.burn_in)
+        return Windows(segments, network.steps, config)
+    return Sequences([averages(segment, built, config) for segment in segments], network.run_steps, network.burn_in)
 
 
-def averages(track: Segment, built: Built, setting: Setting) -> Averages:
-    """A track as running averages, at the network's own rate."""
-    rows = bank(track.emg, setting.rate_hz, built.taus)
+def averages(segment: Segment, built: Built, config: NetworkConfig) -> Averages:
+    """A segment as running averages, at the network's own rate."""
+    rows = bank(segment.emg, config.rate_hz, built.taus)
     if built.every == 1:
-        rows = rows[setting.decimation - 1 :: setting.decimation]
-    return Averages(rows.astype(np.float16), track.pose, track.weight, built.every, track.canonical, track.aligned)
+        rows = rows[config.decimation - 1 :: config.decimation]
+    return Averages(
+        rows.astype(np.float16), segment.pose, segment.weight, built.every, segment.canonical, segment.aligned
+    )
 
 
-def constants_of(tracks: Sequence[Segment], setting: Setting) -> Scaling:
-    """Everything in the graph that comes from data: training tracks only."""
-    values = scaling(tracks, raw=setting.emg_mode != "envelope")
-    some = np.concatenate([track.pose[track.weight > 0][::25] for track in tracks]).reshape(-1, 21, 3)
+def constants_of(segments: Sequence[Segment], config: NetworkConfig) -> Scaling:
+    """Everything in the graph that comes from data: training segments only."""
+    values = scaling(segments, raw=config.emg_mode != "envelope")
+    some = np.concatenate([segment.pose[segment.weight > 0][::25] for segment in segments]).reshape(-1, 21, 3)
     return replace(
         values,
         angle_mean=tuple(float(v) for v in angles(some).mean(axis=0)),
@@ -172,7 +174,7 @@ def constants_of(tracks: Sequence[Segment], setting: Setting) -> Scaling:
     )
 
 
-def scaled_poses(tracks: Sequence[Segment], constants: Scaling) -> Float32Array:
+def scaled_poses(segments: Sequence[Segment], constants: Scaling) -> Float32Array:
     """(n, 63) in the scale of the networks' last layer."""
-    poses = np.concatenate([track.pose[track.weight > 0] for track in tracks]).reshape(-1, VALUES)
+    poses = np.concatenate([segment.pose[segment.weight > 0] for segment in segments]).reshape(-1, VALUES)
     return np.asarray((poses - np.array(constants.pose_mean)) / constants.pose_std, np.float32)

@@ -29,7 +29,7 @@ class CheckpointError(MyocastError):
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class TrainingConfig:
     """How to train."""
 
     epochs: int = 40
@@ -92,19 +92,21 @@ class Outcome:
     best_mpjpe_mm: float
     best_rmse_mm: float
     stopped: bool
-    """Asked to stop before the plan was through."""
+    """Asked to stop before the last epoch."""
 
 
 class Trainer:
     """Trains `built.body` on batches; one object, one run."""
 
-    def __init__(self, built: Built, train: Batches, validation: Batches, plan: Plan, run: Path | None = None) -> None:
+    def __init__(
+        self, built: Built, train: Batches, validation: Batches, training: TrainingConfig, run: Path | None = None
+    ) -> None:
         """`run` is the folder of the log and the checkpoint; None keeps neither."""
-        self._built, self._train, self._validation, self._plan, self._run = built, train, validation, plan, run
-        self._rng = np.random.default_rng([plan.seed, 1])
-        self._optimizer = _optimizer(plan)
+        self._built, self._train, self._validation, self._training, self._run = built, train, validation, training, run
+        self._rng = np.random.default_rng([training.seed, 1])
+        self._optimizer = _optimizer(training)
         self._optimizer.build(built.body.trainable_variables)
-        self._step = _train_step(built, self._optimizer, plan)
+        self._step = _train_step(built, self._optimizer, training)
         self._judge = _judge_step(built)
         self._done: list[Epoch] = []
         self._best: list[Any] = built.body.get_weights()
@@ -126,7 +128,7 @@ class Trainer:
             raise CheckpointError(
                 f"{path}: not a checkpoint of this network and optimizer; train without --resume to begin anew"
             ) from None
-        self._rng = np.random.default_rng([self._plan.seed, 1, len(self._done)])
+        self._rng = np.random.default_rng([self._training.seed, 1, len(self._done)])
         return len(self._done)
 
     def _restore(self, saved: Mapping[str, Any]) -> None:
@@ -139,11 +141,11 @@ class Trainer:
         self._done = [_epoch_of(row) for row in saved["log"].tolist()]
 
     def run(self, progress: Progress | None = None) -> Outcome:
-        """Train until the plan is through, nothing improves, or `progress.stop` says so."""
+        """Train until the last epoch, nothing improves, or `progress.stop` says so."""
         progress = progress or Progress()
         since = 0
         stopped = False
-        while len(self._done) < self._plan.epochs and since < self._plan.patience and not stopped:
+        while len(self._done) < self._training.epochs and since < self._training.patience and not stopped:
             epoch, stopped = self._epoch(progress)
             if epoch is None:
                 break
@@ -160,18 +162,18 @@ class Trainer:
         began = time.perf_counter()
         number = len(self._done)
         losses = []
-        for step in range(self._plan.steps_per_epoch):
+        for step in range(self._training.steps_per_epoch):
             if progress.stop():
                 break
-            batch = self._train.batch(self._pick(), self._plan.augmentation, self._rng)
-            self._optimizer.learning_rate.assign(self._rate(number * self._plan.steps_per_epoch + step))
+            batch = self._train.batch(self._pick(), self._training.augmentation, self._rng)
+            self._optimizer.learning_rate.assign(self._rate(number * self._training.steps_per_epoch + step))
             losses.append(float(self._step(*tensors(batch))))
-            progress.on_step(step + 1, self._plan.steps_per_epoch, losses[-1])
-        stopped = len(losses) < self._plan.steps_per_epoch
+            progress.on_step(step + 1, self._training.steps_per_epoch, losses[-1])
+        stopped = len(losses) < self._training.steps_per_epoch
         if not losses:
             return None, True
         error, rmse = self.validate()
-        best = self._plan.keep_last or error < self._best_mm
+        best = self._training.keep_last or error < self._best_mm
         if best:
             self._best, self._best_mm = self._built.body.get_weights(), error
         rate = float(self._optimizer.learning_rate.numpy())
@@ -181,31 +183,31 @@ class Trainer:
 
     def validate(self) -> tuple[float, float]:
         """MPJPE over 20 points and RMSE per coordinate, mm, on a fixed sample of the validation data."""
-        rng = np.random.default_rng([self._plan.seed, 2])
-        wanted = min(len(self._validation), self._plan.validation_batches * self._plan.batch)
-        share = self._plan.canonical_share
+        rng = np.random.default_rng([self._training.seed, 2])
+        wanted = min(len(self._validation), self._training.validation_batches * self._training.batch)
+        share = self._training.canonical_share
         order = np.sort(
             rng.choice(len(self._validation), wanted, replace=False)
             if share is None
             else self._validation.draw(wanted, rng, share)
         )
         sums = np.zeros(3)
-        for start in range(0, wanted, self._plan.batch):
-            batch = self._validation.batch(order[start : start + self._plan.batch], NONE, rng)
+        for start in range(0, wanted, self._training.batch):
+            batch = self._validation.batch(order[start : start + self._training.batch], NONE, rng)
             sums += [float(v) for v in self._judge(*tensors(batch))]
         return float(sums[0] / max(sums[2], 1e-6)), float(np.sqrt(sums[1] / max(sums[2], 1e-6)))
 
     def _pick(self) -> Any:
-        return self._train.draw(self._plan.batch, self._rng, self._plan.canonical_share)
+        return self._train.draw(self._training.batch, self._rng, self._training.canonical_share)
 
     def _rate(self, step: int) -> float:
         """Linear warm-up, then half a cosine down to 2 %."""
-        plan = self._plan
-        warm = min(1.0, (step + 1) / min(WARM_UP, max(1, plan.total_steps // 10)))
+        training = self._training
+        warm = min(1.0, (step + 1) / min(WARM_UP, max(1, training.total_steps // 10)))
         return (
-            plan.learning_rate
+            training.learning_rate
             * warm
-            * (0.02 + 0.98 * 0.5 * (1.0 + math.cos(math.pi * step / max(1, plan.total_steps))))
+            * (0.02 + 0.98 * 0.5 * (1.0 + math.cos(math.pi * step / max(1, training.total_steps))))
         )
 
     @property
@@ -255,13 +257,13 @@ def labelled(built: Built, pose: Any) -> Any:
     return pose[:, built.every - 1 :: built.every] if built.every > 1 else pose
 
 
-def _optimizer(plan: Plan) -> Any:
+def _optimizer(training: TrainingConfig) -> Any:
     """AdamW; or Muon (Jordan 2024, scaled as in arXiv 2502.16982), with AdamW for biases and the last layers."""
-    options = {"weight_decay": plan.weight_decay, "clipnorm": plan.clip}
-    if plan.optimizer == "adamw":
-        return keras.optimizers.AdamW(float(plan.learning_rate), **options)
+    options = {"weight_decay": training.weight_decay, "clipnorm": training.clip}
+    if training.optimizer == "adamw":
+        return keras.optimizers.AdamW(float(training.learning_rate), **options)
     return keras.optimizers.Muon(
-        float(plan.learning_rate), adam_weight_decay=plan.weight_decay, exclude_layers=[f"^{END}"], **options
+        float(training.learning_rate), adam_weight_decay=training.weight_decay, exclude_layers=[f"^{END}"], **options
     )
 
 
@@ -272,8 +274,8 @@ def _signature(built: Built) -> list[Any]:
     return [tf.TensorSpec(s, tf.float32) for s in (shape, (None, 8, 8), (*lead, 63), lead, (None,))]
 
 
-def _train_step(built: Built, optimizer: Any, plan: Plan) -> Any:
-    loss_of = LOSSES[plan.loss]
+def _train_step(built: Built, optimizer: Any, training: TrainingConfig) -> Any:
+    loss_of = LOSSES[training.loss]
     variables = built.body.trainable_variables
     # XLA makes convolutions a third faster and loops over an LSTM's steps slower.
     compiled = built.front is None and built.every == 1
@@ -284,8 +286,8 @@ def _train_step(built: Built, optimizer: Any, plan: Plan) -> Any:
         with tf.GradientTape() as tape:
             guess = labelled(built, built.body(envelopes(built, emg, mix), training=True))
             loss = loss_of(pose, guess, weight, asked)
-            if plan.smooth and built.front is None:
-                loss += plan.smooth * movement(pose, guess, weight)
+            if training.smooth and built.front is None:
+                loss += training.smooth * movement(pose, guess, weight)
         optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
         return loss
 

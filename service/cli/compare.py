@@ -13,10 +13,10 @@ import typer
 from models.errors import MyocastError
 
 if TYPE_CHECKING:
-    from models.architectures.base import Network, Setting
+    from models.architectures.base import Network, NetworkConfig
     from models.data.segments import Segment
     from models.data.splits import Split
-    from models.training.trainer import Plan
+    from models.training.trainer import TrainingConfig
 
 COLUMNS: Final = (
     ("name", "network"), ("seeds", "seeds"), ("parameters", "parameters"), ("kib", "KiB"), ("int8_kib", "KiB int8"),
@@ -58,38 +58,40 @@ def command(
         _compare_jhu(jhu, out, threads)
         return
     from models.architectures import NETWORKS
-    from models.architectures.base import Setting
+    from models.architectures.base import NetworkConfig
     from service.experiments.datasets import items
     from service.experiments.keras_setup import prepare_keras
 
     chosen = [_asked(text, seeds) for text in (networks.split(",") if networks else NETWORKS)]
-    setting = Setting(50.0 if mode == "envelope" else 200.0, mode)
+    config = NetworkConfig(50.0 if mode == "envelope" else 200.0, mode)
     found, judged = items([*(data or []), *(more or [])]), items(test) if test else []
     recorded = items(people) if people else []
     prepare_keras(threads)
-    from models.training.run import plan_of
-    from service.experiments.training_data import load_tracks
+    from models.training.run import default_training
+    from service.experiments.training_data import load_segments
 
     given: dict[str, Any] = {
         key: value for key, value in (("epochs", epochs), ("steps_per_epoch", steps)) if value is not None
     }
     if recorded:
-        from service.experiments.cross_validation import compare_people, plan_for_people
+        from service.experiments.cross_validation import compare_people, training_for_people
 
-        plan = replace(plan_for_people(), **given)
-        compare_people(recorded, found, mode, plan, out, _command(people, data, more, (), "", mode, epochs, steps, 1))
+        training = replace(training_for_people(), **given)
+        compare_people(
+            recorded, found, mode, training, out, _command(people, data, more, (), "", mode, epochs, steps, 1)
+        )
         return
     out.mkdir(parents=True, exist_ok=True)
-    tracks = load_tracks(found, setting, "", lambda name, total: None)
-    users = load_tracks(judged, setting, "", lambda name, total: None)
-    parts, donning = divide(tracks, users)
+    segments = load_segments(found, config, "", lambda name, total: None)
+    users = load_segments(judged, config, "", lambda name, total: None)
+    parts, donning = divide(segments, users)
     recipe = {"data": [item.describe() for item in found], "test": [item.describe() for item in judged], "mode": mode}
     rows = []
-    baseline = _baseline(parts, donning, users, setting)
+    baseline = _baseline(parts, donning, users, config)
     command_line = _command((), data, more, test, networks, mode, epochs, steps, seeds)
     for one, times in chosen:
         results = [
-            _one(one, setting, parts, donning, users, replace(plan_of(one), seed=seed, **given), recipe, out)
+            _one(one, config, parts, donning, users, replace(default_training(one), seed=seed, **given), recipe, out)
             for seed in range(times)
         ]
         rows.append(_mean(results))
@@ -135,7 +137,7 @@ def _compare_jhu(folder: Path, out: Path, threads: int | None) -> None:
     typer.echo(markdown(results))
 
 
-def divide(tracks: Sequence[Segment], users: Sequence[Segment]) -> tuple[Split, list[Segment]]:
+def divide(segments: Sequence[Segment], users: Sequence[Segment]) -> tuple[Split, list[Segment]]:
     """Training, validation donning and held-out donning, from users with at least two sessions.
 
     Raises:
@@ -143,12 +145,12 @@ def divide(tracks: Sequence[Segment], users: Sequence[Segment]) -> tuple[Split, 
     """
     from models.data.splits import split
 
-    shared = {t.user for t in tracks} & {t.user for t in users}
+    shared = {t.user for t in segments} & {t.user for t in users}
     if shared:
         raise CompareError(f"users {', '.join(sorted(shared)[:3])} are in --data and in --test; keep people apart")
     if not users:
         raise CompareError("no unseen users; give sessions of other people with --test")
-    outer = split(tracks, "session")
+    outer = split(segments, "session")
     sessions = {t.user: len({s.session for s in outer.train if s.user == t.user}) for t in outer.train}
     if min(sessions.values()) < 2:
         raise CompareError("every user in --data needs three sessions: training, validation and held-out donning")
@@ -156,16 +158,16 @@ def divide(tracks: Sequence[Segment], users: Sequence[Segment]) -> tuple[Split, 
 
 
 def _one(
-    network: Network, setting: Setting, parts: Split, donning: Sequence[Segment], users: Sequence[Segment], plan: Plan,
+    network: Network, config: NetworkConfig, parts: Split, donning: Sequence[Segment], users: Sequence[Segment], training: TrainingConfig,
     recipe: Mapping[str, Any], out: Path,
 ) -> dict[str, Any]:  # fmt: skip
-    """One training, or what an earlier run found with the same data and plan."""
+    """One training, or what an earlier run found with the same data and configuration."""
     from models.training.run import Run
     from models.training.trainer import Progress
     from service.experiments.datasets import recipe_key
 
-    stem = out / f"{network.name}-{plan.seed}"
-    key = recipe_key([recipe, asdict(plan), network.name, network.parameters])
+    stem = out / f"{network.name}-{training.seed}"
+    key = recipe_key([recipe, asdict(training), network.name, network.parameters])
     saved = stem.with_suffix(".json")
     if saved.exists():
         known: dict[str, Any] = json.loads(saved.read_text())
@@ -173,7 +175,7 @@ def _one(
             return known
     folder = stem.with_suffix(".run")
     folder.mkdir(exist_ok=True)
-    run = Run(network, setting, parts, plan, stem.with_suffix(".keras"), folder)
+    run = Run(network, config, parts, training, stem.with_suffix(".keras"), folder)
     resumable = (folder / "key").exists() and (folder / "key").read_text() == key
     (folder / "key").write_text(key)
     run.prepare(resume=resumable)
@@ -183,7 +185,13 @@ def _one(
         )
     )
     run.finish(donning, "held-out donning")
-    row = {"key": key, "name": network.name, "kind": network.kind, "parameters": network.parameters, "seed": plan.seed}
+    row = {
+        "key": key,
+        "name": network.name,
+        "kind": network.kind,
+        "parameters": network.parameters,
+        "seed": training.seed,
+    }
     row |= {"epochs": len(outcome.epochs), "train_s": sum(epoch.seconds for epoch in outcome.epochs)}
     row |= judge_files(stem, run, donning, users)
     saved.write_text(json.dumps(row, indent=1))
@@ -197,9 +205,9 @@ def judge_files(stem: Path, run: Any, donning: Sequence[Segment], users: Sequenc
     from service.cli.judging import judged_by_file
 
     plain, small = stem.with_suffix(".onnx"), stem.with_suffix(".int8.onnx")
-    exported = export(run.built, run.card({"mean_pose": list(run.setting.scaling.pose_mean)}), plain)
+    exported = export(run.built, run.card({"mean_pose": list(run.config.scaling.pose_mean)}), plain)
     quantized = quantize(plain, small)
-    known, unseen = (judged_by_file(plain.read_bytes(), exported.spec, run.setting, part) for part in (donning, users))
+    known, unseen = (judged_by_file(plain.read_bytes(), exported.spec, run.config, part) for part in (donning, users))
     return {
         "kib": exported.bytes / 1024, "int8_kib": quantized.bytes / 1024, "parity_mm": exported.parity_mm,
         "donning_mm": known["mpjpe_mm"], "user_mm": unseen["mpjpe_mm"], "user_rmse_mm": unseen["rmse_mm"],
@@ -242,12 +250,14 @@ def _mean(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {**results[0], **row, "seeds": len(results), "parameters": results[0]["parameters"]}
 
 
-def _baseline(parts: Split, donning: Sequence[Segment], users: Sequence[Segment], setting: Setting) -> dict[str, Any]:
+def _baseline(
+    parts: Split, donning: Sequence[Segment], users: Sequence[Segment], config: NetworkConfig
+) -> dict[str, Any]:
     from models.metrics.baselines import still
     from models.metrics.pose_error import by_user, over_users
     from models.metrics.predict import judge
 
-    figures = [over_users(by_user(list(judge(still(parts.train, setting), part, 50)))) for part in (donning, users)]
+    figures = [over_users(by_user(list(judge(still(parts.train, config), part, 50)))) for part in (donning, users)]
     return {
         "name": "mean pose",
         "parameters": 0,

@@ -13,7 +13,7 @@ import typer
 from service.cli.judging import Asked, EvaluateError, evaluate
 
 if TYPE_CHECKING:
-    from models.architectures.base import Setting
+    from models.architectures.base import NetworkConfig
     from models.data.segments import Segment
     from models.evaluation.evaluation import Evaluation
     from service.experiments.datasets import Item
@@ -43,7 +43,7 @@ def command(
 ) -> None:  # fmt: skip
     """Judge a model on data it was not trained on. Say which split that is when you quote the figures."""
     from models.onnx_file import read_spec
-    from models.smoothing import OneEuroSetting
+    from models.smoothing import OneEuroConfig
     from service.experiments.datasets import items
     from service.experiments.keras_setup import prepare_keras
 
@@ -53,7 +53,7 @@ def command(
         align=align,
         skip=round(skip * 50),
         rotations=_numbers(rotations, "--rotations", ROTATIONS_DEG),
-        smoothing=[OneEuroSetting.parse(text) for text in smooth or ()],
+        smoothing=[OneEuroConfig.parse(text) for text in smooth or ()],
         calibrate=sorted(set(_numbers(calibrate, "--calibrate", "0,30,60,120", least=0.0))),
         network=_network(model, network) if calibrate else None,
         manifest=manifest or model.with_suffix(".run") / "manifest.json",
@@ -63,36 +63,36 @@ def command(
     content = _bytes(model)
     spec = read_spec(content, model.name)
     prepare_keras(threads, keras=bool(calibrate))
-    from models.architectures.base import Setting
-    from service.experiments.training_data import calibrations, load_tracks
+    from models.architectures.base import NetworkConfig
+    from service.experiments.training_data import calibrations, load_segments
 
-    setting = Setting(spec.rate_hz, spec.emg_mode if spec.emg_mode != "any" else "raw")
+    config = NetworkConfig(spec.rate_hz, spec.emg_mode if spec.emg_mode != "any" else "raw")
     names: list[str] = []
-    tracks = (
-        list(_named_tracks(found, setting, names)) if split == "gesture" else load_tracks(found, setting, "", _quiet)
+    segments = (
+        list(_named_segments(found, config, names)) if split == "gesture" else load_segments(found, config, "", _quiet)
     )
-    if not tracks:
+    if not segments:
         raise EvaluateError("no EMG in the data; give sessions with samples")
-    words = _split(len(found), tracks)
-    known = load_tracks(items(train), setting, "", _quiet) if train else []
+    words = _split(len(found), segments)
+    known = load_segments(items(train), config, "", _quiet) if train else []
     if split in ("user", "session", "block"):
         from models.data.splits import split as divide
 
-        parts = divide(tracks, split, held_out, seed)
-        tracks, known, words = list(parts.held_out), known or list(parts.train), f"held out by {split} from {words}"
+        parts = divide(segments, split, held_out, seed)
+        segments, known, words = list(parts.held_out), known or list(parts.train), f"held out by {split} from {words}"
     asked = replace(asked, split=words, gestures=names if split == "gesture" else None)
-    cues = calibrations(found, align, setting) if align else []
-    _show(evaluate(content, spec, setting, tracks, known, cues, asked), json_file, report)
+    cues = calibrations(found, align, config) if align else []
+    _show(evaluate(content, spec, config, segments, known, cues, asked), json_file, report)
 
 
-def _named_tracks(found: Sequence[Item], setting: Setting, names: list[str]) -> Iterator[Segment]:
-    """Tracks whose class labels are the gestures of the sessions' markers."""
-    from models.data.segments import tracks
+def _named_segments(found: Sequence[Item], config: NetworkConfig, names: list[str]) -> Iterator[Segment]:
+    """Segments whose class labels are the gestures of the sessions' markers."""
+    from models.data.segments import segments_of
     from models.metrics.gestures import label_by_markers
     from service.experiments.datasets import read
 
-    for recording in read(found, setting.emg_mode, setting.rate_hz):
-        yield from tracks([label_by_markers(recording, names)], setting)
+    for recording in read(found, config.emg_mode, config.rate_hz):
+        yield from segments_of([label_by_markers(recording, names)], config)
 
 
 def _numbers(text: str, option: str, example: str, least: float = -360.0) -> list[float]:
@@ -116,10 +116,10 @@ def _quiet(name: str, total: int) -> None:
     """Nobody watches."""
 
 
-def _split(recordings: int, tracks: Sequence[Segment]) -> str:
+def _split(recordings: int, segments: Sequence[Segment]) -> str:
     from service.experiments.training_data import kind_of
 
-    return f"{recordings} {kind_of(tracks)} recordings, as given with --data"
+    return f"{recordings} {kind_of(segments)} recordings, as given with --data"
 
 
 def _show(evaluation: Evaluation, json_file: Path | None, report: Path | None) -> None:

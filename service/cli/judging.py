@@ -1,4 +1,4 @@
-"""What `myocast evaluate` computes: a model file on tracks, beside baselines, in all the ways it is asked for."""
+"""What `myocast evaluate` computes: a model file on segments, beside baselines, in all the ways it is asked for."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import numpy as np
 from models.errors import MyocastError
 
 if TYPE_CHECKING:
-    from models.architectures.base import Setting
+    from models.architectures.base import NetworkConfig
     from models.arrays import Float32Array
     from models.data.segments import Segment
     from models.evaluation.evaluation import Evaluation
     from models.metrics.hand_closure import SessionClosure
     from models.metrics.pose_error import EvaluatedSegment
     from models.metrics.predict import Predictor
-    from models.smoothing import OneEuroSetting
+    from models.smoothing import OneEuroConfig
     from models.spec import ModelSpec
 
 
@@ -29,41 +29,41 @@ class EvaluateError(MyocastError):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Everything that is asked for beside the figures on all tracks."""
+    """Everything that is asked for beside the figures on all segments."""
 
     align: float = 0.0
     """Seconds of cues that each band is fitted on first."""
     skip: int = 50
     """Steps at the start of each run that are not judged."""
     split: str = ""
-    """What the tracks are, in words."""
+    """What the segments are, in words."""
     rotations: Sequence[float] = ()
     """Degrees by which the band is turned as well."""
-    smoothing: Sequence[OneEuroSetting] = ()
+    smoothing: Sequence[OneEuroConfig] = ()
     calibrate: Sequence[float] = ()
     """Labelled seconds."""
     network: Path | None = None
     """The .keras file that is tuned on them."""
     gestures: Sequence[str] | None = None
-    """Names of the tracks' class labels, where errors are told by gesture."""
+    """Names of the segments' class labels, where errors are told by gesture."""
     manifest: Path | None = None
     """Of the training, for the gestures it left out."""
     note: Callable[[str], None] = field(default=lambda text: None)
 
 
 def evaluate(
-    content: bytes, spec: ModelSpec, setting: Setting, tracks: Sequence[Segment], known: Sequence[Segment],
+    content: bytes, spec: ModelSpec, config: NetworkConfig, segments: Sequence[Segment], known: Sequence[Segment],
     cues: Sequence[Segment], asked: Asked,
 ) -> Evaluation:  # fmt: skip
-    """All figures of a model on tracks: poses where there is a truth, closure where there are class labels.
+    """All figures of a model on segments: poses where there is a truth, closure where there are class labels.
 
     Args:
         content: of the model file.
         spec: what it says of itself.
-        setting: the rate and mode of the tracks.
-        tracks: to judge on.
+        config: the rate and mode of the segments.
+        segments: to judge on.
         known: to fit baselines on; may be empty.
-        cues: rest, fist and wrist extension of the same donnings, where `tracks` do not hold them.
+        cues: rest, fist and wrist extension of the same donnings, where `segments` do not hold them.
         asked: what else.
 
     Raises:
@@ -72,8 +72,8 @@ def evaluate(
     from models.evaluation.evaluation import Evaluation
     from models.metrics.pose_error import by_user, over_users
 
-    asked = replace(asked, skip=max(asked.skip, spec.window // setting.decimation - 1))
-    found = _judge(content, spec, tracks, cues, asked)
+    asked = replace(asked, skip=max(asked.skip, spec.window // config.decimation - 1))
+    found = _judge(content, spec, segments, cues, asked)
     runs, sessions = found.runs, found.sessions
     if not runs and not sessions:
         raise EvaluateError(
@@ -81,13 +81,13 @@ def evaluate(
         )
     mean = _mean_pose(spec, known)
     users = by_user(runs, mean)
-    posed = [t for t in tracks if t.weight.any()]
+    posed = [t for t in segments if t.weight.any()]
     out = Evaluation(
         title=f"{spec.name} ({spec.architecture}, {spec.parameters:,} parameters)",
         split=asked.split + (f", each band aligned on {asked.align:g} s" if asked.align else ""),
         figures=over_users(users) if users else {},
         users=users,
-        baselines=_baselines(posed, known, setting, mean, asked.skip),
+        baselines=_baselines(posed, known, config, mean, asked.skip),
         closure=_closure_summary([model for model, _ in sessions]),
         closure_baseline=_closure_summary([amplitude for _, amplitude in sessions]),
         sessions=[model for model, _ in sessions],
@@ -96,7 +96,7 @@ def evaluate(
     )
     if asked.rotations:
         out.rotations = [
-            _rotation(content, spec, setting, tracks, cues, asked, degrees, mean)
+            _rotation(content, spec, config, segments, cues, asked, degrees, mean)
             for degrees in sorted({0.0, *asked.rotations})
         ]
         own = out.baselines.get("user's own mean pose", {}).get("mpjpe_mm")
@@ -104,48 +104,52 @@ def evaluate(
     if asked.smoothing and runs:
         from models.metrics.smoothness import smoothed
 
-        out.smoothing = [smoothed(runs, setting) for setting in (None, *asked.smoothing)]
+        out.smoothing = [smoothed(runs, config) for config in (None, *asked.smoothing)]
     if asked.gestures is not None:
-        _add_gestures(out, runs, found.tracks, mean, asked)
+        _add_gestures(out, runs, found.segments, mean, asked)
     if asked.calibrate:
-        out.calibration = _calibration(posed, setting, mean, asked)
+        out.calibration = _calibration(posed, config, mean, asked)
     return out
 
 
-def judged_by_file(content: bytes, spec: ModelSpec, setting: Setting, tracks: Sequence[Segment]) -> dict[str, float]:
+def judged_by_file(
+    content: bytes, spec: ModelSpec, config: NetworkConfig, segments: Sequence[Segment]
+) -> dict[str, float]:
     """Figures over users of a model file; the first second and the first window of each run are left out."""
     from models.metrics.pose_error import by_user, over_users
     from models.metrics.predict import from_onnx, judge
     from models.onnx_runner import open_session
 
-    skip = max(50, spec.window // setting.decimation - 1)
-    return over_users(by_user(list(judge(from_onnx(open_session(content), spec), tracks, skip)), _mean_pose(spec, [])))
+    skip = max(50, spec.window // config.decimation - 1)
+    return over_users(
+        by_user(list(judge(from_onnx(open_session(content), spec), segments, skip)), _mean_pose(spec, []))
+    )
 
 
 def session_closures(
-    content: bytes, spec: ModelSpec, tracks: Sequence[Segment], align: float
+    content: bytes, spec: ModelSpec, segments: Sequence[Segment], align: float
 ) -> list[tuple[SessionClosure, SessionClosure]]:
     """Closure of each session with class labels: by the model, and by the amplitude of the EMG alone.
 
     Args:
         content: of the model file.
         spec: what it says of itself.
-        tracks: without poses.
+        segments: without poses.
         align: seconds of cues that each band is fitted on first, which are not judged; 0 = worn as it is.
 
     Raises:
         EvaluateError: the model has no template to align to.
     """
-    return _judge(content, spec, tracks, (), Asked(align=align)).sessions
+    return _judge(content, spec, segments, (), Asked(align=align)).sessions
 
 
 @dataclass(slots=True)
 class _Found:
-    """One pass of a model over tracks."""
+    """One pass of a model over segments."""
 
     runs: list[EvaluatedSegment] = field(default_factory=list)
     """With poses."""
-    tracks: list[Segment] = field(default_factory=list)
+    segments: list[Segment] = field(default_factory=list)
     """Those of the runs."""
     sessions: list[tuple[SessionClosure, SessionClosure]] = field(default_factory=list)
     """Without poses: by the model, and by the amplitude of the EMG alone."""
@@ -153,30 +157,32 @@ class _Found:
     """Of each donning that was aligned."""
 
 
-def _judge(content: bytes, spec: ModelSpec, tracks: Sequence[Segment], cues: Sequence[Segment], asked: Asked) -> _Found:
+def _judge(
+    content: bytes, spec: ModelSpec, segments: Sequence[Segment], cues: Sequence[Segment], asked: Asked
+) -> _Found:
     from models.metrics.predict import judge
 
     found = _Found()
-    for predictor, group, band in _predictors(content, spec, tracks, cues, asked.align):
+    for predictor, group, band in _predictors(content, spec, segments, cues, asked.align):
         if band is not None:
             found.bands.append(band)
         posed = [t for t in group if t.weight.any()]
         pairs = [(r, t) for r, t in zip(judge(predictor, posed, asked.skip), posed, strict=True) if r.valid.any()]
         found.runs += [run for run, _ in pairs]
-        found.tracks += [track for _, track in pairs]
+        found.segments += [segment for _, segment in pairs]
         found.sessions += _closures(predictor, [t for t in group if not t.weight.any()], asked.skip)
     return found
 
 
 def _predictors(
-    content: bytes, spec: ModelSpec, tracks: Sequence[Segment], asked: Sequence[Segment], align: float
+    content: bytes, spec: ModelSpec, segments: Sequence[Segment], asked: Sequence[Segment], align: float
 ) -> Iterator[tuple[Predictor, Sequence[Segment], Mapping[str, Any] | None]]:
-    """A predictor for each donning, the tracks it is judged on, and how the band sits if it was to be aligned."""
+    """A predictor for each donning, the segments it is judged on, and how the band sits if it was to be aligned."""
     from models.metrics.predict import from_onnx
     from models.onnx_runner import open_session
 
     if not align:
-        yield from_onnx(open_session(content), spec), tracks, None
+        yield from_onnx(open_session(content), spec), segments, None
         return
     from exporters.align import with_alignment
     from models.alignment import Template
@@ -188,8 +194,8 @@ def _predictors(
             f"{spec.name} carries no template to align to; train it on data with rest, fist and extension"
         )
     template = Template({cue: tuple(values) for cue, values in levels.items()})
-    for key in dict.fromkeys((t.user, t.session) for t in tracks):
-        cues, rest = split_cues([t for t in tracks if (t.user, t.session) == key], align)
+    for key in dict.fromkeys((t.user, t.session) for t in segments):
+        cues, rest = split_cues([t for t in segments if (t.user, t.session) == key], align)
         cues = cues or split_cues([t for t in asked if (t.user, t.session) == key], align)[0]
         if len(cues) > 1:
             fit = band_fit(cues, template)
@@ -198,7 +204,7 @@ def _predictors(
 
 
 def _closures(
-    predictor: Predictor, tracks: Sequence[Segment], skip: int
+    predictor: Predictor, segments: Sequence[Segment], skip: int
 ) -> list[tuple[SessionClosure, SessionClosure]]:
     """Of each session: by the model, and by the amplitude of the EMG alone."""
     from models.metrics.hand_closure import amplitude, closure, session_closure, settled
@@ -206,18 +212,18 @@ def _closures(
 
     poses = parse("0=rest,7=fist")
     out = []
-    for user, session in dict.fromkeys((t.user, t.session) for t in tracks):
+    for user, session in dict.fromkeys((t.user, t.session) for t in segments):
         values: list[Float32Array] = []
         loudness: list[Float32Array] = []
         classes = []
-        for track in tracks:
-            if (track.user, track.session) != (user, session) or track.classes is None:
+        for segment in segments:
+            if (segment.user, segment.session) != (user, session) or segment.classes is None:
                 continue
-            kept = settled(track.classes) & (track.classes >= 0)
+            kept = settled(segment.classes) & (segment.classes >= 0)
             kept[:skip] = False
-            values.append(closure(predictor(track), poses[0], poses[7])[kept])
-            loudness.append(amplitude(track.emg, track.steps)[kept])
-            classes.append(track.classes[kept])
+            values.append(closure(predictor(segment), poses[0], poses[7])[kept])
+            loudness.append(amplitude(segment.emg, segment.steps)[kept])
+            classes.append(segment.classes[kept])
         both = [session_closure(user, session, each, classes) for each in (values, loudness) if each]
         out += [(both[0], both[1])] if len(both) == 2 and both[0] and both[1] else []
     return out
@@ -230,7 +236,7 @@ def _closure_summary(sessions: Sequence[SessionClosure]) -> dict[str, float]:
 
 
 def _rotation(
-    content: bytes, spec: ModelSpec, setting: Setting, tracks: Sequence[Segment], cues: Sequence[Segment], asked: Asked,
+    content: bytes, spec: ModelSpec, config: NetworkConfig, segments: Sequence[Segment], cues: Sequence[Segment], asked: Asked,
     degrees: float, mean: Float32Array | None,
 ) -> dict[str, float]:  # fmt: skip
     """Figures with the band turned this way and that, both together."""
@@ -240,7 +246,7 @@ def _rotation(
     runs: list[EvaluatedSegment] = []
     sessions: list[SessionClosure] = []
     for way in (1.0, -1.0) if degrees else (1.0,):
-        turned = [rotated(part, way * degrees, rectified=setting.emg_mode == "envelope") for part in (tracks, cues)]
+        turned = [rotated(part, way * degrees, rectified=config.emg_mode == "envelope") for part in (segments, cues)]
         found = _judge(content, spec, turned[0], turned[1], asked)
         runs += found.runs
         sessions += [model for model, _ in found.sessions]
@@ -255,35 +261,35 @@ def _rotation(
 def _add_gestures(
     out: Evaluation,
     runs: Sequence[EvaluatedSegment],
-    tracks: Sequence[Segment],
+    segments: Sequence[Segment],
     mean: Float32Array | None,
     asked: Asked,
 ) -> None:
     from models.metrics.baselines import mean_pose
     from models.metrics.gestures import by_gesture, gestures_left_out
 
-    named = [(run, track) for run, track in zip(runs, tracks, strict=True) if track.classes is not None]
+    named = [(run, segment) for run, segment in zip(runs, segments, strict=True) if segment.classes is not None]
     if not named or not asked.gestures:
         raise EvaluateError("no gestures in the data; --split gesture needs sessions with poses and markers")
     unseen, words = gestures_left_out(asked.manifest)
-    own = {user: mean_pose([t for t in tracks if t.user == user]) for user in {t.user for t in tracks}}
-    classes = [np.asarray(track.classes) for _, track in named]
+    own = {user: mean_pose([t for t in segments if t.user == user]) for user in {t.user for t in segments}}
+    classes = [np.asarray(segment.classes) for _, segment in named]
     out.gestures = by_gesture([run for run, _ in named], classes, asked.gestures, mean, own, unseen)
     out.gestures_note = words
 
 
 def _calibration(
-    tracks: Sequence[Segment], setting: Setting, mean: Float32Array | None, asked: Asked
+    segments: Sequence[Segment], config: NetworkConfig, mean: Float32Array | None, asked: Asked
 ) -> list[dict[str, float]]:
     from models.evaluation.calibration import Tuner, curve
     from models.training.network_file import load
 
     assert asked.network is not None
     built, card = load(asked.network)
-    if (card.setting.rate_hz, card.setting.emg_mode) != (setting.rate_hz, setting.emg_mode):
+    if (card.config.rate_hz, card.config.emg_mode) != (config.rate_hz, config.emg_mode):
         raise EvaluateError(f"{asked.network}: reads other EMG than the model; give the file it was exported from")
-    tuner = Tuner(card.network, built, card.setting)
-    return curve(tuner, tracks, asked.calibrate, mean, asked.skip, asked.note)
+    tuner = Tuner(card.network, built, card.config)
+    return curve(tuner, segments, asked.calibrate, mean, asked.skip, asked.note)
 
 
 def _mean_pose(spec: ModelSpec, known: Sequence[Segment]) -> Float32Array | None:
@@ -296,16 +302,16 @@ def _mean_pose(spec: ModelSpec, known: Sequence[Segment]) -> Float32Array | None
 
 
 def _baselines(
-    tracks: Sequence[Segment], known: Sequence[Segment], setting: Setting, mean: Float32Array | None, skip: int
+    segments: Sequence[Segment], known: Sequence[Segment], config: NetworkConfig, mean: Float32Array | None, skip: int
 ) -> dict[str, Mapping[str, float]]:
-    from models.metrics.baselines import BASELINES, users_own
+    from models.metrics.baselines import BASELINES, per_user_mean_pose
     from models.metrics.pose_error import by_user, over_users
     from models.metrics.predict import constant, judge
 
-    if not tracks:
+    if not segments:
         return {}
-    made = {name: fit(known, setting) for name, fit in BASELINES.items()} if known else {}
+    made = {name: fit(known, config) for name, fit in BASELINES.items()} if known else {}
     if mean is not None:
         made |= {"mean pose": constant(mean)}
-    made |= {"user's own mean pose": users_own(tracks)}
-    return {name: over_users(by_user(list(judge(predictor, tracks, skip)), mean)) for name, predictor in made.items()}
+    made |= {"user's own mean pose": per_user_mean_pose(segments)}
+    return {name: over_users(by_user(list(judge(predictor, segments, skip)), mean)) for name, predictor in made.items()}

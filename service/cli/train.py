@@ -17,7 +17,7 @@ from service.experiments.training_data import ALIGN, ALIGN_GESTURES
 if TYPE_CHECKING:
     from models.data.segments import Segment
     from models.training.run import Run
-    from models.training.trainer import Epoch, Plan
+    from models.training.trainer import Epoch, TrainingConfig
     from service.experiments.datasets import Item
 
 
@@ -49,13 +49,13 @@ def command(
 ) -> None:  # fmt: skip
     """Train a network. The best one so far is always in FILE; Ctrl-C stops and keeps it."""
     from models.architectures import network
-    from models.architectures.base import Setting
+    from models.architectures.base import NetworkConfig
     from service.experiments.datasets import items
     from service.experiments.keras_setup import prepare_keras
-    from service.experiments.training_data import TEMPLATE_CUES_S, aligned, calibrations, load_tracks, trained_on
+    from service.experiments.training_data import TEMPLATE_CUES_S, aligned, calibrations, load_segments, trained_on
 
     chosen = network(architecture)
-    setting = Setting(50.0 if mode == "envelope" else 200.0, mode)
+    config = NetworkConfig(50.0 if mode == "envelope" else 200.0, mode)
     if out.suffix != ".keras":
         raise typer.BadParameter(f"{out}: a network file ends in .keras", param_hint="--out")
     if loss not in ("mpjpe", "mse"):
@@ -63,7 +63,7 @@ def command(
     found, judged = items([*(data or []), *(more or [])]), items(test) if test else []
     prepare_keras(threads)
     from models.data.splits import split as divide
-    from models.training.run import Run, plan_of
+    from models.training.run import Run, default_training
 
     given: dict[str, Any] = {
         "epochs": epochs,
@@ -72,9 +72,9 @@ def command(
         "learning_rate": learning_rate,
         "patience": patience,
     }
-    usual = plan_of(chosen)
+    usual = default_training(chosen)
     changed = {key: value for key, value in (("roll", roll), ("gain", gain)) if value is not None}
-    plan = replace(
+    training = replace(
         usual,
         loss=loss,
         seed=seed,
@@ -88,19 +88,21 @@ def command(
         left_out = set(filter(None, without.split(",")))
         found = [item for item in found if item.wearer not in left_out]
         known = [
-            track for track in load_tracks(found, setting, gestures, display.reading) if track.user not in left_out
+            segment
+            for segment in load_segments(found, config, gestures, display.reading)
+            if segment.user not in left_out
         ]
-        parts, target = aligned(divide(known, split, held_out, seed), calibrations(found, TEMPLATE_CUES_S, setting))
-        run = Run(chosen, setting, parts, plan, out, folder, trained_on(found))
-        _manifest(folder, found, judged, parts.describe(), plan, chosen.name, mode)
+        parts, target = aligned(divide(known, split, held_out, seed), calibrations(found, TEMPLATE_CUES_S, config))
+        run = Run(chosen, config, parts, training, out, folder, trained_on(found))
+        _manifest(folder, found, judged, parts.describe(), training, chosen.name, mode)
         done = run.prepare(resume=resume)
-        display.start(plan, done)
+        display.start(training, done)
         run.template = target
         outcome = run.train(display.progress(stop))
         display.stop()
         if not outcome.epochs:
             raise typer.Exit(0)
-        finish(run, load_tracks(judged, setting, gestures, display.reading), split, judged, out)
+        finish(run, load_segments(judged, config, gestures, display.reading), split, judged, out)
 
 
 def finish(run: Run, test: Sequence[Segment], split: str, judged: Sequence[Item], out: Path) -> None:
@@ -108,7 +110,7 @@ def finish(run: Run, test: Sequence[Segment], split: str, judged: Sequence[Item]
     from service.experiments.training_data import kind_of
 
     if judged:
-        label = f"{len({track.user for track in test})} {kind_of(test)} users who were not trained on"
+        label = f"{len({segment.user for segment in test})} {kind_of(test)} users who were not trained on"
     else:
         label = f"held out by {split}, which chose when to stop ({kind_of(run.split.held_out)})"
     figures = run.finish(test, label)
@@ -123,14 +125,14 @@ def _manifest(
     found: Sequence[Item],
     judged: Sequence[Item],
     split: dict[str, object],
-    plan: Plan,
+    training: TrainingConfig,
     name: str,
     mode: str,
 ) -> None:
     content = {
         "architecture": name,
         "mode": mode,
-        "plan": asdict(plan),
+        "plan": asdict(training),
         "split": split,
         "data": [{"name": item.name, **item.describe()} for item in found],
         "test": [{"name": item.name, **item.describe()} for item in judged],
@@ -192,9 +194,9 @@ class Display:
             self._reading = self._bars.add_task("reading", total=total, note="")
         self._bars.update(self._reading, advance=1, note=Path(name).name[-40:])
 
-    def start(self, plan: Plan, done: int) -> None:
-        self._epochs = self._bars.add_task("epochs", total=plan.epochs, completed=done, note="")
-        self._step = self._bars.add_task("batches", total=plan.steps_per_epoch, note="")
+    def start(self, training: TrainingConfig, done: int) -> None:
+        self._epochs = self._bars.add_task("epochs", total=training.epochs, completed=done, note="")
+        self._step = self._bars.add_task("batches", total=training.steps_per_epoch, note="")
 
     def stop(self) -> None:
         self._bars.stop()

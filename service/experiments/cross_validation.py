@@ -19,11 +19,11 @@ from models.errors import MyocastError
 from service.experiments.training_data import ALIGN, ALIGN_GESTURES
 
 if TYPE_CHECKING:
-    from models.architectures.base import Setting
+    from models.architectures.base import NetworkConfig
     from models.data.segments import Segment
     from models.data.splits import Split
     from models.metrics.hand_closure import SessionClosure
-    from models.training.trainer import Plan
+    from models.training.trainer import TrainingConfig
     from service.experiments.datasets import Item
 
 FOLDS: Final = 5
@@ -59,7 +59,7 @@ class PeopleError(MyocastError):
 class Material:
     """What all folds share."""
 
-    setting: Setting
+    config: NetworkConfig
     recorded: Sequence[Segment]
     """With canonical poses, to learn from."""
     judged: Sequence[Segment]
@@ -71,35 +71,35 @@ class Material:
 
 
 def compare_people(
-    folders: Sequence[Item], made: Sequence[Item], mode: str, plan: Plan, out: Path, command_line: str
+    folders: Sequence[Item], made: Sequence[Item], mode: str, training: TrainingConfig, out: Path, command_line: str
 ) -> None:
     """Train and judge all folds, and write `people.md` and `people.json` into `out`; folds that are there are kept."""
     from models.architectures import DEFAULT, network
-    from models.architectures.base import Setting
+    from models.architectures.base import NetworkConfig
     from service.experiments.datasets import recipe_key
-    from service.experiments.training_data import TEMPLATE_CUES_S, calibrations, load_tracks
+    from service.experiments.training_data import TEMPLATE_CUES_S, calibrations, load_segments
 
-    setting = Setting(50.0 if mode == "envelope" else 200.0, mode)
+    config = NetworkConfig(50.0 if mode == "envelope" else 200.0, mode)
 
     def quiet(name: str, total: int) -> None:
         """Nobody watches."""
 
     material = Material(
-        setting,
-        load_tracks(folders, setting, GESTURES, quiet),
-        load_tracks(folders, setting, "", quiet),
-        load_tracks(made, setting, "", quiet),
-        calibrations(made, TEMPLATE_CUES_S, setting),
+        config,
+        load_segments(folders, config, GESTURES, quiet),
+        load_segments(folders, config, "", quiet),
+        load_segments(made, config, "", quiet),
+        calibrations(made, TEMPLATE_CUES_S, config),
     )
     out.mkdir(parents=True, exist_ok=True)
     recipe = {
-        "data": [item.describe() for item in (*folders, *made)], "mode": mode, "plan": asdict(plan),
+        "data": [item.describe() for item in (*folders, *made)], "mode": mode, "plan": asdict(training),
         "network": [DEFAULT, network(DEFAULT).parameters],
     }  # fmt: skip
     key = recipe_key(recipe)
     found: dict[str, list[dict[str, Any]]] = {way: [] for way in WAYS}
-    for fold, people in enumerate(folds([track.user for track in material.judged], plan.seed)):
-        for way, sessions in _fold(material, people, plan, out / f"fold-{fold}", f"{key}-{fold}").items():
+    for fold, people in enumerate(folds([segment.user for segment in material.judged], training.seed)):
+        for way, sessions in _fold(material, people, training, out / f"fold-{fold}", f"{key}-{fold}").items():
             found[way] += [{**session, "fold": fold} for session in sessions]
         typer.echo(f"fold {fold}: {len(people)} people judged", err=True)
     if not all(found.values()):
@@ -112,14 +112,14 @@ def compare_people(
     typer.echo(text)
 
 
-def plan_for_people() -> Plan:
-    """The default network's plan, half of it on recorded people."""
+def training_for_people() -> TrainingConfig:
+    """The default network's training, half of it on recorded people."""
     from models.architectures import DEFAULT, network
-    from models.training.run import plan_of
+    from models.training.run import default_training
 
-    plan = plan_of(network(DEFAULT))
-    augmentation = replace(plan.augmentation, align=ALIGN, align_asked=ALIGN_GESTURES)
-    return replace(plan, epochs=EPOCHS, seed=SEED, canonical_share=REAL, augmentation=augmentation)
+    training = default_training(network(DEFAULT))
+    augmentation = replace(training.augmentation, align=ALIGN, align_asked=ALIGN_GESTURES)
+    return replace(training, epochs=EPOCHS, seed=SEED, canonical_share=REAL, augmentation=augmentation)
 
 
 def folds(users: Sequence[str], seed: int) -> list[set[str]]:
@@ -132,7 +132,7 @@ def divide(material: Material, people: set[str], seed: int) -> Split:
     """Everybody but `people`: those who are learned from, and those who choose when to stop."""
     from models.data.splits import split
 
-    known = [track for track in (*material.made, *material.recorded) if track.user not in people]
+    known = [segment for segment in (*material.made, *material.recorded) if segment.user not in people]
     return split(known, "user", VALIDATION, seed)
 
 
@@ -178,8 +178,10 @@ def _closure(session: Mapping[str, Any]) -> SessionClosure:
     return SessionClosure(**{key: value for key, value in session.items() if key != "fold"})
 
 
-def _fold(material: Material, people: set[str], plan: Plan, stem: Path, key: str) -> dict[str, list[dict[str, Any]]]:
-    """Sessions of the held-out people, or what an earlier run with the same data and plan found."""
+def _fold(
+    material: Material, people: set[str], training: TrainingConfig, stem: Path, key: str
+) -> dict[str, list[dict[str, Any]]]:
+    """Sessions of the held-out people, or what an earlier run with the same data and configuration found."""
     saved = stem.with_suffix(".json")
     if saved.exists():
         known: dict[str, Any] = json.loads(saved.read_text())
@@ -188,9 +190,9 @@ def _fold(material: Material, people: set[str], plan: Plan, stem: Path, key: str
     from models.onnx_file import read_spec
     from service.cli.judging import session_closures
 
-    content = _train(material, people, plan, stem)
+    content = _train(material, people, training, stem)
     spec = read_spec(content, stem.name)
-    judged = [track for track in material.judged if track.user in people]
+    judged = [segment for segment in material.judged if segment.user in people]
     cold, aligned = (session_closures(content, spec, judged, align) for align in (0.0, ALIGN_S))
     found = {
         "cold": [asdict(one) for one, _ in cold],
@@ -201,7 +203,7 @@ def _fold(material: Material, people: set[str], plan: Plan, stem: Path, key: str
     return found
 
 
-def _train(material: Material, people: set[str], plan: Plan, stem: Path) -> bytes:
+def _train(material: Material, people: set[str], training: TrainingConfig, stem: Path) -> bytes:
     """A model file of the default architecture, from everybody else."""
     from exporters.export import export
     from models.architectures import DEFAULT, network
@@ -209,8 +211,8 @@ def _train(material: Material, people: set[str], plan: Plan, stem: Path) -> byte
     from models.training.trainer import Progress
     from service.experiments.training_data import aligned
 
-    parts, target = aligned(divide(material, people, plan.seed), material.asked)
-    run = Run(network(DEFAULT), material.setting, parts, plan, stem.with_suffix(".keras"))
+    parts, target = aligned(divide(material, people, training.seed), material.asked)
+    run = Run(network(DEFAULT), material.config, parts, training, stem.with_suffix(".keras"))
     run.template = target
     run.prepare()
     run.train(

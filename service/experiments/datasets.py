@@ -76,7 +76,7 @@ class Item:
 
 
 def recipe_key(recipe: object) -> str:
-    """By which a saved result is known again: a hash of the data, plan and network that it came from."""
+    """By which a saved result is known again: a hash of the data, the training configuration and the network that it came from."""
     return hashlib.sha256(json.dumps(recipe, sort_keys=True, default=str).encode()).hexdigest()
 
 

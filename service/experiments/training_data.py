@@ -1,4 +1,4 @@
-"""From `--data` to tracks in memory, with their bands aligned where the wearers were asked for the cues."""
+"""From `--data` to segments in memory, with their bands aligned where the wearers were asked for the cues."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from models.alignment import Template
-    from models.architectures.base import Setting
+    from models.architectures.base import NetworkConfig
     from models.data.segments import Segment
     from models.data.splits import Split
     from service.experiments.datasets import Item
@@ -21,24 +21,24 @@ ALIGN_GESTURES: Final = 0.8
 """The same for sessions of people who were asked for gestures."""
 
 
-def calibrations(found: Sequence[Item], seconds: float, setting: Setting) -> list[Segment]:
-    """Tracks of the cues of synthetic wearers; files have theirs among their own class labels."""
-    from models.data.segments import tracks
+def calibrations(found: Sequence[Item], seconds: float, config: NetworkConfig) -> list[Segment]:
+    """Segments of the cues of synthetic wearers; files have theirs among their own class labels."""
+    from models.data.segments import segments_of
 
-    made = (item.calibration(seconds, setting.emg_mode, setting.rate_hz) for item in found)
-    return [track for recording in made if recording is not None for track in tracks([recording], setting)]
+    made = (item.calibration(seconds, config.emg_mode, config.rate_hz) for item in found)
+    return [segment for recording in made if recording is not None for segment in segments_of([recording], config)]
 
 
-def load_tracks(found: Sequence[Item], setting: Any, gestures: str, note: Callable[[str, int], None]) -> list[Segment]:
-    """Tracks of all sessions, read one at a time."""
-    from models.data.segments import tracks
+def load_segments(found: Sequence[Item], config: Any, gestures: str, note: Callable[[str, int], None]) -> list[Segment]:
+    """Segments of all sessions, read one at a time."""
+    from models.data.segments import segments_of
     from service.cli.gestures import parse
     from service.experiments.datasets import read
 
     out: list[Segment] = []
     poses = parse(gestures)
-    for item, recording in zip(found, read(found, setting.emg_mode, setting.rate_hz), strict=True):
-        out += tracks([recording], setting, poses)
+    for item, recording in zip(found, read(found, config.emg_mode, config.rate_hz), strict=True):
+        out += segments_of([recording], config, poses)
         note(item.name, len(found))
     return out
 
@@ -65,24 +65,24 @@ def aligned(parts: Split, asked: Sequence[Segment]) -> tuple[Split, Template | N
 
     Args:
         parts: of one network.
-        asked: tracks of the same donnings in which the wearers follow the cues; sessions with class labels
+        asked: segments of the same donnings in which the wearers follow the cues; sessions with class labels
             hold theirs.
 
     Returns:
         the split, and the template; None where nobody was asked for the cues.
     """
-    from models.data.alignment_cues import aligned_tracks, template_of
+    from models.data.alignment_cues import aligned_segments, template_of
 
-    people = {track.user for track in parts.train}
-    cues = [track for track in (*asked, *parts.train) if track.classes is not None and track.user in people]
+    people = {segment.user for segment in parts.train}
+    cues = [segment for segment in (*asked, *parts.train) if segment.classes is not None and segment.user in people]
     target = template_of(cues)
     if target is None:
         return parts, None
-    train, held_out = (tuple(aligned_tracks(part, asked, target)) for part in (parts.train, parts.held_out))
+    train, held_out = (tuple(aligned_segments(part, asked, target)) for part in (parts.train, parts.held_out))
     return replace(parts, train=train, held_out=held_out), target
 
 
-def kind_of(tracks: Iterable[Segment]) -> str:
+def kind_of(segments: Iterable[Segment]) -> str:
     """`real`, `synthetic`, or both."""
-    made = {track.synthetic for track in tracks}
+    made = {segment.synthetic for segment in segments}
     return "real and synthetic" if len(made) == 2 else "synthetic" if True in made else "real"

@@ -1,4 +1,4 @@
-"""What the tests of networks share: a quiet Keras, small synthetic tracks, small plans."""
+"""What the tests of networks share: a quiet Keras, small synthetic segments, small plans."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from models.architectures.base import Setting
+from models.architectures.base import NetworkConfig
 from models.forward.generator import session
 
 if TYPE_CHECKING:
     from models.data.segments import Segment
-    from models.training.trainer import Plan
+    from models.training.trainer import TrainingConfig
 
 needs_training: Final = [
     pytest.mark.train,
@@ -32,25 +32,25 @@ def prepare() -> None:
     prepare_keras()
 
 
-def small_tracks(setting: Setting, users: int = 2, seconds: float = 12.0, sessions: int = 1) -> list[Segment]:
+def small_segments(config: NetworkConfig, users: int = 2, seconds: float = 12.0, sessions: int = 1) -> list[Segment]:
     """A few seconds of a few synthetic people."""
-    from models.data.segments import tracks
+    from models.data.segments import segments_of
 
     return [
-        track
+        segment
         for user in range(users)
         for number in range(sessions)
-        for track in tracks(
-            [session(user, number, seconds, seed=7, rate_hz=setting.rate_hz, emg_mode=setting.emg_mode, losses=False)],
-            setting,
+        for segment in segments_of(
+            [session(user, number, seconds, seed=7, rate_hz=config.rate_hz, emg_mode=config.emg_mode, losses=False)],
+            config,
         )
     ]
 
 
-def small_plan(kind: str) -> Plan:
-    from models.training.trainer import Plan
+def small_training(kind: str) -> TrainingConfig:
+    from models.training.trainer import TrainingConfig
 
-    return Plan(epochs=1, steps_per_epoch=2, batch=4 if kind == "stream" else 8, validation_batches=1)
+    return TrainingConfig(epochs=1, steps_per_epoch=2, batch=4 if kind == "stream" else 8, validation_batches=1)
 
 
 def run_cli(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:

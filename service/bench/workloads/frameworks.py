@@ -100,12 +100,12 @@ def build(line: Line, request: dict[str, Any]) -> None:
     prepare_keras(threads=1)
     from exporters.export import export
     from models.architectures import network
-    from models.architectures.base import Setting
+    from models.architectures.base import NetworkConfig
     from models.training.network_file import Card, save
 
-    setting = Setting()
-    built = network(request["architecture"]).assemble(setting)
-    card = Card(request["architecture"], setting, HOP)
+    config = NetworkConfig()
+    built = network(request["architecture"]).assemble(config)
+    card = Card(request["architecture"], config, HOP)
     path = Path(request["folder"]) / f"{request['architecture']}.onnx"
     save(path.with_suffix(".keras"), built, card)
     export(built, card, path)
@@ -115,7 +115,7 @@ def build(line: Line, request: dict[str, Any]) -> None:
 def _network(model: ModelFile) -> tuple[Any, list[Float32Array], bool]:
     """The Keras model, its zero states, and whether the weights are the model's own."""
     from models.architectures import network
-    from models.architectures.base import Setting
+    from models.architectures.base import NetworkConfig
     from models.training.network_file import load
 
     path = model.path.with_suffix(".keras")
@@ -124,7 +124,7 @@ def _network(model: ModelFile) -> tuple[Any, list[Float32Array], bool]:
         if card.architecture != model.spec.architecture:
             raise BenchError(f"{path} is a {card.architecture}, {model.path.name} a {model.spec.architecture}", 2)
     else:
-        built = network(model.spec.architecture).assemble(Setting(model.spec.rate_hz, model.spec.emg_mode))
+        built = network(model.spec.architecture).assemble(NetworkConfig(model.spec.rate_hz, model.spec.emg_mode))
     return built.serve, [np.zeros((1, *shape), np.float32) for shape in built.states], path.exists()
 
 

@@ -12,11 +12,11 @@ import onnxruntime
 import pytest
 
 from models.architectures import NETWORKS, ArchitectureError, network, networks
-from models.architectures.base import Network, Setting
+from models.architectures.base import Network, NetworkConfig
 from models.hand import CHANNELS, VALUES
 from models.onnx_file import read_spec
 from models.spec import ModelSpec
-from tests.support.training import needs_training, prepare, small_plan, small_tracks
+from tests.support.training import needs_training, prepare, small_segments, small_training
 
 if TYPE_CHECKING:
     from models.architectures.base import Built
@@ -76,8 +76,10 @@ def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
     folder = tmp_path_factory.mktemp(request.param)
     chosen = network(request.param)
-    setting = Setting()
-    run = Run(chosen, setting, split(small_tracks(setting), "user", 0.5), small_plan(chosen.kind), folder / "net.keras")
+    config = NetworkConfig()
+    run = Run(
+        chosen, config, split(small_segments(config), "user", 0.5), small_training(chosen.kind), folder / "net.keras"
+    )
     run.prepare()
     before = run.built.body.get_weights()
     run.train(Progress())
@@ -214,9 +216,9 @@ def test_serving_a_stream_at_its_rate_is_what_was_trained(made: Made) -> None:
     """The trained body on running averages, and the served graph on raw samples, agree at every step."""
     from models.metrics.predict import from_keras, from_onnx
 
-    track = small_tracks(made.run.setting, users=1, seconds=12.0)[0]
-    trained = from_keras(made.trained, made.run.setting)(track)
-    served = from_onnx(made.session, made.spec)(track)
+    segment = small_segments(made.run.config, users=1, seconds=12.0)[0]
+    trained = from_keras(made.trained, made.run.config)(segment)
+    served = from_onnx(made.session, made.spec)(segment)
     np.testing.assert_allclose(served, trained, atol=0.05)
 
 
@@ -227,7 +229,7 @@ def test_a_network_that_does_not_hear_who_wears_it_knows_one_hand_for_all(made: 
 
     lengths = measure(run_onnx(made.session, probe(3, 200, "raw", seed=7)).reshape(-1, 21, 3))
     np.testing.assert_allclose(lengths, np.broadcast_to(lengths[0], lengths.shape), atol=0.01)
-    np.testing.assert_allclose(lengths[0], made.run.setting.scaling.bones, rtol=0.05)
+    np.testing.assert_allclose(lengths[0], made.run.config.scaling.bones, rtol=0.05)
 
 
 def test_of_several_branches_each_run_teaches_one_and_all_are_asked() -> None:
@@ -278,10 +280,10 @@ def test_names_are_unique_and_unknown_ones_are_refused() -> None:
 @pytest.mark.parametrize(("mode", "rate"), [("raw", 1000.0), ("envelope", 200.0), ("fft", 200.0)])
 def test_a_setting_without_a_front_end_is_refused(mode: str, rate: float) -> None:
     with pytest.raises(ArchitectureError, match="no front end"):
-        Setting(rate, mode)
+        NetworkConfig(rate, mode)
 
 
 def test_a_setting_survives_being_written() -> None:
-    setting = Setting(50.0, "envelope")
-    assert Setting.from_dict(setting.to_dict()) == setting
-    assert len(setting.scaling.pose_mean) == VALUES
+    config = NetworkConfig(50.0, "envelope")
+    assert NetworkConfig.from_dict(config.to_dict()) == config
+    assert len(config.scaling.pose_mean) == VALUES

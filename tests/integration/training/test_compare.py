@@ -111,7 +111,7 @@ def test_real_people_are_judged_by_networks_that_never_saw_them(
 
     def watched(material: folds.Material, held: set[str], seed: int) -> Split:
         parts = divide(material, held, seed)
-        seen.append((held, {track.user for track in (*parts.train, *parts.held_out)}))
+        seen.append((held, {segment.user for segment in (*parts.train, *parts.held_out)}))
         return parts
 
     monkeypatch.setattr(folds, "divide", watched)

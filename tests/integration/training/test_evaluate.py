@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from models.architectures import network
-from models.architectures.base import Setting
+from models.architectures.base import NetworkConfig
 from models.data.alignment_cues import CLASS_CUES
 from models.onnx_file import read_spec
-from tests.support.training import needs_training, prepare, run_cli, small_tracks
+from tests.support.training import needs_training, prepare, run_cli, small_segments
 
 pytestmark = needs_training
 
@@ -28,13 +28,13 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from models.training.trainer import seed_everything
 
     seed_everything(0)
-    setting = Setting()
-    setting = replace(setting, scaling=constants_of(small_tracks(setting), setting))
+    config = NetworkConfig()
+    config = replace(config, scaling=constants_of(small_segments(config), config))
     rng = np.random.default_rng(0)
     template = {cue: rng.uniform(2.0, 20.0, 8).tolist() for cue in ("rest", "fist", "extension")}
-    validation = {"mean_pose": list(setting.scaling.pose_mean), "template": template}
+    validation = {"mean_pose": list(config.scaling.pose_mean), "template": template}
     path: Path = tmp_path_factory.mktemp("model") / "net.onnx"
-    built, card = network("stream_tcn").assemble(setting), Card("stream_tcn", setting, 4, validation=validation)
+    built, card = network("stream_tcn").assemble(config), Card("stream_tcn", config, 4, validation=validation)
     save(path.with_suffix(".keras"), built, card)
     export(built, card, path)
     return path
@@ -210,8 +210,8 @@ def test_tuning_changes_the_last_two_layers_only_and_is_taken_back(model: Path) 
 
     built, card = load(model.with_suffix(".keras"))
     before = built.core.get_weights()
-    tuner = Tuner(card.network, built, card.setting)
-    tuner.tune(small_tracks(card.setting, users=1))
+    tuner = Tuner(card.network, built, card.config)
+    tuner.tune(small_segments(card.config, users=1))
     changed = [bool((a != b).any()) for a, b in zip(before, built.core.get_weights(), strict=True)]
     # Two layers for the angles and two for the bones; those of a bone layer that starts at zero pass nothing back yet.
     assert len(last_variables(built.core, built.tail)) == 8

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from models.architectures import network
-from models.architectures.base import Setting
+from models.architectures.base import NetworkConfig
 from models.hand import CHANNELS
 from models.onnx_file import read_spec
 from tests.support.training import needs_training, prepare
@@ -27,8 +27,8 @@ def untrained(name: str) -> tuple[Built, Card]:
     from models.training.trainer import seed_everything
 
     seed_everything(3)
-    setting = Setting()
-    return network(name).assemble(setting), Card(name, setting, hop=4, trained_on=("nothing",))
+    config = NetworkConfig()
+    return network(name).assemble(config), Card(name, config, hop=4, trained_on=("nothing",))
 
 
 @pytest.fixture(scope="module", params=NAMES)
@@ -129,7 +129,7 @@ def test_a_loop_in_the_graph_is_refused() -> None:
 
     inputs = keras.Input((32, CHANNELS))
     core = keras.Model(inputs, layers.Dense(63)(layers.GRU(4)(inputs)))
-    built: Built = assemble(core, 32, Setting())
+    built: Built = assemble(core, 32, NetworkConfig())
     with pytest.raises(ExportError, match="Loop"):
         to_onnx(built, 128)
 

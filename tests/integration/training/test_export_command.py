@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from models.architectures import network
-from models.architectures.base import Setting
+from models.architectures.base import NetworkConfig
 from models.onnx_file import read_spec
 from tests.support.training import needs_training, prepare, run_cli
 
@@ -17,9 +17,9 @@ def keras_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     prepare()
     from models.training.network_file import Card, save
 
-    setting = Setting(50.0, "envelope")
+    config = NetworkConfig(50.0, "envelope")
     path: Path = tmp_path_factory.mktemp("keras") / "net.keras"
-    save(path, network("lstm_fc").assemble(setting), Card("lstm_fc", setting, hop=1))
+    save(path, network("lstm_fc").assemble(config), Card("lstm_fc", config, hop=1))
     return path
 
 

@@ -8,31 +8,31 @@ import numpy as np
 import pytest
 
 from models.architectures import network
-from models.architectures.base import Setting
-from tests.support.training import needs_training, prepare, small_tracks
+from models.architectures.base import NetworkConfig
+from tests.support.training import needs_training, prepare, small_segments
 
 if TYPE_CHECKING:
     from models.training.run import Run
-    from models.training.trainer import Plan
+    from models.training.trainer import TrainingConfig
 
 pytestmark = needs_training
 
-SETTING = Setting(50.0, "envelope")
+CONFIG = NetworkConfig(50.0, "envelope")
 
 
-def plan(**changes: Any) -> Plan:
-    from models.training.trainer import Plan
+def training(**changes: Any) -> TrainingConfig:
+    from models.training.trainer import TrainingConfig
 
-    return replace(Plan(epochs=2, steps_per_epoch=3, batch=16, validation_batches=2, seed=5), **changes)
+    return replace(TrainingConfig(epochs=2, steps_per_epoch=3, batch=16, validation_batches=2, seed=5), **changes)
 
 
-def make_run(out: Path, some: Plan, folder: Path | None = None, name: str = "lstm_ae_small") -> Run:
+def make_run(out: Path, some: TrainingConfig, folder: Path | None = None, name: str = "lstm_ae_small") -> Run:
     prepare()
     from models.data.splits import split
     from models.training.run import Run
 
-    parts = split(small_tracks(SETTING, users=3), "user", 0.34)
-    return Run(network(name), SETTING, parts, some, out, folder)
+    parts = split(small_segments(CONFIG, users=3), "user", 0.34)
+    return Run(network(name), CONFIG, parts, some, out, folder)
 
 
 def test_the_same_seed_gives_the_same_network(tmp_path: Path) -> None:
@@ -40,7 +40,7 @@ def test_the_same_seed_gives_the_same_network(tmp_path: Path) -> None:
 
     weights = []
     for number in range(2):
-        run = make_run(tmp_path / f"{number}.keras", plan())
+        run = make_run(tmp_path / f"{number}.keras", training())
         run.prepare()
         run.train(Progress())
         weights.append(run.built.body.get_weights())
@@ -51,7 +51,7 @@ def test_the_same_seed_gives_the_same_network(tmp_path: Path) -> None:
 def test_training_makes_the_error_smaller(tmp_path: Path) -> None:
     from models.training.trainer import Progress
 
-    run = make_run(tmp_path / "net.keras", plan(epochs=3, steps_per_epoch=40, learning_rate=3e-3), name="dense")
+    run = make_run(tmp_path / "net.keras", training(epochs=3, steps_per_epoch=40, learning_rate=3e-3), name="dense")
     run.prepare()
     outcome = run.train(Progress())
     assert outcome.epochs[-1].loss < 0.9 * outcome.epochs[0].loss
@@ -61,7 +61,7 @@ def test_a_stop_keeps_the_best_network_and_ends_at_once(tmp_path: Path) -> None:
     from models.training.network_file import load
     from models.training.trainer import Progress
 
-    run = make_run(tmp_path / "net.keras", plan(epochs=50))
+    run = make_run(tmp_path / "net.keras", training(epochs=50))
     run.prepare()
     steps = 0
 
@@ -85,10 +85,10 @@ def test_training_goes_on_from_its_checkpoint(tmp_path: Path, name: str, optimiz
 
     folder = tmp_path / "net.run"
     folder.mkdir()
-    first = make_run(tmp_path / "net.keras", plan(epochs=1, optimizer=optimizer), folder, name)
+    first = make_run(tmp_path / "net.keras", training(epochs=1, optimizer=optimizer), folder, name)
     first.prepare()
     before = first.train(Progress())
-    second = make_run(tmp_path / "net.keras", plan(epochs=3, optimizer=optimizer), folder, name)
+    second = make_run(tmp_path / "net.keras", training(epochs=3, optimizer=optimizer), folder, name)
     assert second.prepare(resume=True) == 1
     for left, found in zip(first.built.body.get_weights(), second.built.body.get_weights(), strict=True):
         np.testing.assert_array_equal(left, found)
@@ -106,7 +106,7 @@ def test_a_checkpoint_of_something_else_is_refused_in_one_line(tmp_path: Path, c
 
     folder = tmp_path / "net.run"
     folder.mkdir()
-    first = make_run(tmp_path / "net.keras", plan(epochs=1), folder, "lstm_ae_small")
+    first = make_run(tmp_path / "net.keras", training(epochs=1), folder, "lstm_ae_small")
     first.prepare()
     first.train(Progress())
     checkpoint = folder / "checkpoint.npz"
@@ -114,7 +114,7 @@ def test_a_checkpoint_of_something_else_is_refused_in_one_line(tmp_path: Path, c
         checkpoint.write_bytes(checkpoint.read_bytes()[:2000])
     name = "stream_lstm" if change == "network" else "lstm_ae_small"
     again = make_run(
-        tmp_path / "net.keras", plan(epochs=2, optimizer="muon" if change == "optimizer" else "adamw"), folder, name
+        tmp_path / "net.keras", training(epochs=2, optimizer="muon" if change == "optimizer" else "adamw"), folder, name
     )
     with pytest.raises(CheckpointError, match=r"checkpoint\.npz: not a checkpoint .*; train without --resume"):
         again.prepare(resume=True)
@@ -123,7 +123,7 @@ def test_a_checkpoint_of_something_else_is_refused_in_one_line(tmp_path: Path, c
 def test_it_stops_when_nothing_improves(tmp_path: Path) -> None:
     from models.training.trainer import Progress
 
-    run = make_run(tmp_path / "net.keras", plan(epochs=30, patience=2, learning_rate=0))
+    run = make_run(tmp_path / "net.keras", training(epochs=30, patience=2, learning_rate=0))
     run.prepare()
     assert len(run.train(Progress()).epochs) == 3
 
@@ -131,17 +131,17 @@ def test_it_stops_when_nothing_improves(tmp_path: Path) -> None:
 def test_constants_of_the_graph_come_from_training_tracks_alone() -> None:
     from models.training.run import constants_of
 
-    tracks = small_tracks(SETTING, users=2)
-    alone = constants_of(tracks[:1], SETTING)
-    both = constants_of(tracks, SETTING)
+    segments = small_segments(CONFIG, users=2)
+    alone = constants_of(segments[:1], CONFIG)
+    both = constants_of(segments, CONFIG)
     assert alone != both
-    np.testing.assert_allclose(alone.pose_mean, tracks[0].pose.mean(axis=0), atol=1e-3)
+    np.testing.assert_allclose(alone.pose_mean, segments[0].pose.mean(axis=0), atol=1e-3)
 
 
 def test_the_decoder_of_the_autoencoder_stays_as_it_was_trained(tmp_path: Path) -> None:
     from models.training.trainer import Progress
 
-    run = make_run(tmp_path / "net.keras", plan())
+    run = make_run(tmp_path / "net.keras", training())
     run.prepare()
     decoders = [layer for layer in run.built.core.layers if layer.name.startswith("decoder_")]
     before = [layer.get_weights()[0] for layer in decoders]
@@ -188,7 +188,7 @@ def test_a_pose_that_was_asked_for_counts_squared_and_a_wrong_fist_as_much_as_a_
 def test_the_last_network_is_kept_where_that_is_the_plan(tmp_path: Path) -> None:
     from models.training.trainer import Progress
 
-    kept = make_run(tmp_path / "net.keras", plan(epochs=4, patience=1, keep_last=True))
+    kept = make_run(tmp_path / "net.keras", training(epochs=4, patience=1, keep_last=True))
     kept.prepare()
     outcome = kept.train(Progress())
     assert [epoch.best for epoch in outcome.epochs] == [True] * 4

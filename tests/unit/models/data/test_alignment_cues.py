@@ -20,8 +20,8 @@ def cued(user: str, factor: float, *, synthetic: bool) -> Segment:
 
 def test_a_template_is_made_of_recorded_people_where_there_are_any() -> None:
     real, made = cued("real", 1.0, synthetic=False), cued("made", 9.0, synthetic=True)
-    for tracks, factor in (([real, made], 1.0), ([made], 9.0)):
-        found = template_of(tracks)
+    for segments, factor in (([real, made], 1.0), ([made], 9.0)):
+        found = template_of(segments)
         assert found is not None
         np.testing.assert_allclose(found.levels["fist"], factor * LEVELS[7], rtol=1e-3)
     assert template_of([replace(real, classes=np.zeros_like(LABELS))]) is None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from models.architectures.base import Setting
+from models.architectures.base import NetworkConfig
 from models.arrays import Float32Array
 from models.forward.generator import session
 from models.hand import CHANNELS, MIRRORED_CHANNELS, VALUES, mirror
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 pytestmark = needs_training
 
-RAW = Setting(200.0, "raw")
-ENVELOPE = Setting(50.0, "envelope")
+RAW = NetworkConfig(200.0, "raw")
+ENVELOPE = NetworkConfig(50.0, "envelope")
 
 
 def ramp(n: int = 800, gaps: tuple[int, ...] = (), rate: float = 200.0) -> Recording:
@@ -44,29 +44,29 @@ def ramp(n: int = 800, gaps: tuple[int, ...] = (), rate: float = 200.0) -> Recor
 
 
 def test_a_track_never_crosses_a_gap() -> None:
-    from models.data.segments import tracks
+    from models.data.segments import segments_of
 
-    found = list(tracks([ramp(800, gaps=(300, 500))], RAW))
+    found = list(segments_of([ramp(800, gaps=(300, 500))], RAW))
     assert len(found) == 3
-    for track in found:
-        assert set(np.diff(track.emg[:, 0])) == {1.0}
+    for segment in found:
+        assert set(np.diff(segment.emg[:, 0])) == {1.0}
 
 
 def test_the_pose_of_a_step_is_that_of_its_last_sample() -> None:
-    from models.data.segments import tracks
+    from models.data.segments import segments_of
 
-    (track,) = tracks([ramp()], RAW)
-    np.testing.assert_allclose(track.pose[:-1, 5], track.emg[3::4, 0][:-1], atol=1e-3)
-    assert (track.weight[:-1] == 1).all()
+    (segment,) = segments_of([ramp()], RAW)
+    np.testing.assert_allclose(segment.pose[:-1, 5], segment.emg[3::4, 0][:-1], atol=1e-3)
+    assert (segment.weight[:-1] == 1).all()
 
 
 @pytest.mark.parametrize("steps", [1, 8, 32])
 def test_windows_are_runs_of_samples_that_end_at_their_pose(steps: int) -> None:
     from models.data.augment import NONE
     from models.data.batches import Windows
-    from models.data.segments import tracks
+    from models.data.segments import segments_of
 
-    windows = Windows(list(tracks([ramp(800, gaps=(300,))], RAW)), steps, RAW)
+    windows = Windows(list(segments_of([ramp(800, gaps=(300,))], RAW)), steps, RAW)
     batch = windows.batch(np.arange(len(windows)), NONE, np.random.default_rng(0))
     assert batch.emg.shape == (len(windows), 4 * steps, CHANNELS)
     assert (np.diff(batch.emg[:, :, 0], axis=1) == 1).all()
@@ -74,9 +74,9 @@ def test_windows_are_runs_of_samples_that_end_at_their_pose(steps: int) -> None:
 
 
 def test_a_user_is_one_of_his_seed_and_a_session_zero_is_a_session() -> None:
-    from models.data.segments import tracks
+    from models.data.segments import segments_of
 
-    some = [next(iter(tracks([session(0, 0, 2.0, seed=seed)], RAW))) for seed in (1, 2)]
+    some = [next(iter(segments_of([session(0, 0, 2.0, seed=seed)], RAW))) for seed in (1, 2)]
     assert some[0].user != some[1].user
     assert some[0].session == "0"
 
@@ -134,24 +134,24 @@ def test_other_rates_are_resampled(rate: float) -> None:
 
 
 def test_class_labels_become_poses_and_reaction_time_does_not_count() -> None:
-    from models.data.segments import tracks
+    from models.data.segments import segments_of
     from service.cli.gestures import parse
 
     classes = np.repeat([0, 7, 0, 2], 400)
     emg = np.zeros((1600, CHANNELS), np.float32)
     recording = Recording(emg, np.arange(1600) / 200.0, np.arange(1600), 200.0, classes=classes)
     poses = parse("7=fist,-1=rest")
-    (track,) = tracks([recording], RAW, poses)
-    np.testing.assert_array_equal(track.pose[180], poses[7])
-    np.testing.assert_array_equal(track.pose[390], poses[-1])
-    np.testing.assert_array_equal(track.weight[[99, 101, 149, 151]], [1, 0, 0, 1])
+    (segment,) = segments_of([recording], RAW, poses)
+    np.testing.assert_array_equal(segment.pose[180], poses[7])
+    np.testing.assert_array_equal(segment.pose[390], poses[-1])
+    np.testing.assert_array_equal(segment.weight[[99, 101, 149, 151]], [1, 0, 0, 1])
 
 
 @pytest.mark.parametrize("name", ["lstm_fc", "stream_mlp_slow"])
 def test_sessions_are_read_one_at_a_time_and_kept_once(name: str) -> None:
     """Memory stays under twice the raw data: EMG and labels, float32."""
     from models.architectures import network
-    from models.data.segments import tracks
+    from models.data.segments import segments_of
     from models.training.run import batches
 
     prepare()
@@ -166,9 +166,9 @@ def test_sessions_are_read_one_at_a_time_and_kept_once(name: str) -> None:
             raw += recording.emg.nbytes + (0 if recording.joints is None else recording.joints.nbytes)
             yield recording
 
-    list(tracks([session(9, 0, 5.0)], RAW))
+    list(segments_of([session(9, 0, 5.0)], RAW))
     tracemalloc.start()
-    data = batches(chosen, built, list(tracks(lazily(), RAW)), RAW)
+    data = batches(chosen, built, list(segments_of(lazily(), RAW)), RAW)
     alive, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert len(data) > 6 * 2900
@@ -194,9 +194,9 @@ def test_augmentation_turns_gains_and_silences() -> None:
     np.testing.assert_array_equal(lost[0, 2:4], lost[0, :2])
 
 
-def canonical_tracks() -> list[Segment]:
+def canonical_segments() -> list[Segment]:
     """Nine people at rest and one who also makes fists, and one with measured poses."""
-    from models.data.segments import tracks
+    from models.data.segments import segments_of
     from service.cli.gestures import parse
 
     out: list[Segment] = []
@@ -204,14 +204,14 @@ def canonical_tracks() -> list[Segment]:
         classes = np.repeat([0, 7, 0, 7], 400) if person == 9 else np.zeros(1600, np.int64)
         emg = np.ones((1600, CHANNELS), np.float32)
         recording = Recording(emg, np.arange(1600) / 200.0, np.arange(1600), 200.0, name=f"p{person}", classes=classes)
-        out += tracks([recording], RAW, parse("7=fist,-1=rest"))
-    return [*out, *tracks([ramp(1600)], RAW)]
+        out += segments_of([recording], RAW, parse("7=fist,-1=rest"))
+    return [*out, *segments_of([ramp(1600)], RAW)]
 
 
 def test_gestures_are_drawn_more_often_than_rest_and_measured_poses_as_asked() -> None:
     from models.data.batches import MOVING, Windows
 
-    parts = canonical_tracks()
+    parts = canonical_segments()
     windows = Windows(parts, 8, RAW)
     rng = np.random.default_rng(0)
     drawn = windows.draw(6000, rng, 0.4)
@@ -228,11 +228,11 @@ def test_aligned_bands_are_trained_on_as_often_as_asked() -> None:
     from models.data.augment import NONE
     from models.data.batches import Windows
 
-    tracks = canonical_tracks()
-    assert {track.canonical for track in tracks} == {False, True}
+    segments = canonical_segments()
+    assert {segment.canonical for segment in segments} == {False, True}
     for canonical, share in ((False, 0.3), (True, 0.8)):
-        track = next(track for track in tracks if track.canonical == canonical)
-        windows = Windows([replace(track, aligned=roll(2.0))], 8, RAW)
+        segment = next(segment for segment in segments if segment.canonical == canonical)
+        windows = Windows([replace(segment, aligned=roll(2.0))], 8, RAW)
         some = np.zeros(2000, np.int64)
         mixes = windows.batch(some, replace(NONE, align=0.3, align_asked=0.8), np.random.default_rng(0)).mix
         turned = (mixes == roll(2.0)).all(axis=(1, 2))
@@ -243,18 +243,18 @@ def test_aligned_bands_are_trained_on_as_often_as_asked() -> None:
 def test_donnings_are_aligned_by_their_own_cues() -> None:
     """A turned band gets the matrix that turns it back; people without cues get none."""
     from models.alignment import Template
-    from models.data.alignment_cues import aligned_tracks, template_of
-    from models.data.segments import tracks
+    from models.data.alignment_cues import aligned_segments, template_of
+    from models.data.segments import segments_of
     from service.experiments.datasets import items
 
     (item,) = items(["synthetic:users=1,sessions=1,seconds=20,seed=3"])
     asked = item.calibration(15.0, "raw", 200.0)
     assert asked is not None
-    cues = list(tracks([asked], RAW))
+    cues = list(segments_of([asked], RAW))
     target = template_of(cues)
     assert target is not None
-    turned = [replace(track, emg=np.roll(track.emg, 2, axis=1)) for track in cues]
-    found = aligned_tracks([*turned, *tracks([ramp()], RAW)], [], Template(target.levels))
+    turned = [replace(segment, emg=np.roll(segment.emg, 2, axis=1)) for segment in cues]
+    found = aligned_segments([*turned, *segments_of([ramp()], RAW)], [], Template(target.levels))
     assert found[-1].aligned is None
     assert found[0].aligned is not None
     level = np.abs(turned[0].emg[cues[0].emg.shape[0] // 2 :]).mean(axis=0) @ found[0].aligned

@@ -23,13 +23,13 @@ from models.metrics.hand_closure import amplitude, session_closure
 from models.metrics.pose_error import EvaluatedSegment
 from models.metrics.predict import from_onnx
 from models.metrics.smoothness import smoothed
-from models.smoothing import OneEuroSetting
+from models.smoothing import OneEuroConfig
 from models.spec import ModelSpec
 
 RNG = np.random.default_rng(0)
 
 
-def track(emg: Float32Array) -> Segment:
+def segment(emg: Float32Array) -> Segment:
     pose = np.zeros((len(emg) // 4, VALUES), np.float32)
     return Segment(emg, pose, pose[:, 0] + 1, "a", "1", "a", aligned=np.eye(CHANNELS, dtype=np.float32))
 
@@ -48,16 +48,16 @@ def run(truth: Float32Array, pose: Float32Array, user: str = "a") -> EvaluatedSe
 @pytest.mark.parametrize(("degrees", "whole"), [(45.0, -1), (90.0, -2), (-45.0, 1)])
 def test_whole_channels_move_when_the_band_turns(degrees: float, whole: int) -> None:
     emg = RNG.normal(0, 10, (40, CHANNELS)).astype(np.float32)
-    found = rotated([track(emg)], degrees, rectified=False)[0]
+    found = rotated([segment(emg)], degrees, rectified=False)[0]
     np.testing.assert_allclose(found.emg, np.roll(emg, whole, axis=1), atol=1e-4)
     assert found.aligned is None
 
 
 def test_half_a_channel_keeps_the_power_of_raw_emg_and_the_sum_of_an_envelope() -> None:
     raw = RNG.normal(0, 10, (20_000, CHANNELS)).astype(np.float32)
-    assert rotated([track(raw)], 22.5, rectified=False)[0].emg.std() == pytest.approx(raw.std(), rel=0.02)
+    assert rotated([segment(raw)], 22.5, rectified=False)[0].emg.std() == pytest.approx(raw.std(), rel=0.02)
     envelope = np.abs(raw)
-    assert rotated([track(envelope)], 22.5, rectified=True)[0].emg.sum() == pytest.approx(envelope.sum(), rel=1e-3)
+    assert rotated([segment(envelope)], 22.5, rectified=True)[0].emg.sum() == pytest.approx(envelope.sum(), rel=1e-3)
 
 
 def test_time_belongs_to_the_marker_before_it() -> None:
@@ -112,7 +112,7 @@ def test_smoothing_takes_jerk_and_adds_lag() -> None:
     truth = moving(1500)
     pose = truth + RNG.normal(0, 2.0, truth.shape).astype(np.float32)
     raw, light, strong = (
-        smoothed([run(truth, pose)], setting) for setting in (None, OneEuroSetting(2.0, 0.02), OneEuroSetting(0.5, 0.0))
+        smoothed([run(truth, pose)], config) for config in (None, OneEuroConfig(2.0, 0.02), OneEuroConfig(0.5, 0.0))
     )
     assert raw["added_lag_ms"] == 0.0
     assert raw["jerk_ratio"] > light["jerk_ratio"] > strong["jerk_ratio"]
@@ -122,7 +122,7 @@ def test_smoothing_takes_jerk_and_adds_lag() -> None:
 
 def test_a_run_that_is_shorter_than_a_window_has_no_pose() -> None:
     spec = ModelSpec("net", "cnn_lstm", 1000, "window", 188, 4, 200.0)
-    poses = from_onnx(None, spec)(track(np.zeros((100, CHANNELS), np.float32)))
+    poses = from_onnx(None, spec)(segment(np.zeros((100, CHANNELS), np.float32)))
     assert poses.shape == (25, VALUES)
     assert np.isnan(poses).all()
 
