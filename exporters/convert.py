@@ -16,10 +16,10 @@ import tf2onnx
 from onnx import numpy_helper
 
 from exporters.errors import ExportError
-from exporters.names import ALIGNMENT
 from exporters.simplify import unflatten_products
 from models.architectures.base import Built
 from models.hand import CHANNELS, VALUES
+from models.onnx_file import ALIGNMENT
 
 OPSET: Final = 17
 """The newest that onnxruntime, tf2onnx and int8 LSTM agree on."""

@@ -17,9 +17,9 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 
 from exporters.errors import ExportError
 from exporters.export import STREAM_PROBE, write
-from exporters.names import ALIGNMENT
 from exporters.parity import WINDOWS, probe
 from models.arrays import Float32Array
+from models.onnx_file import ALIGNMENT
 from models.onnx_runner import open_session
 from models.spec import METADATA_KEY, ModelSpec
 

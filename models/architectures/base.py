@@ -11,7 +11,7 @@ from typing import Any, Final
 from models.errors import MyocastError
 from models.hand import CHANNELS, VALUES
 from models.kinematics import ANGLES, BONES, bones
-from models.spec import Kind
+from models.spec import Kind, ModelSpec
 
 STEP_HZ: Final = 50.0
 """Networks work on steps of 20 ms; front ends bring other rates down to it."""
@@ -76,6 +76,16 @@ class NetworkConfig:
     def decimation(self) -> int:
         """Samples per step."""
         return round(self.rate_hz / STEP_HZ)
+
+    @classmethod
+    def for_mode(cls, emg_mode: str) -> NetworkConfig:
+        """For a mode at the rate that armbands give it in; an unknown mode is refused as one at 200 Hz."""
+        return cls(RATES.get(emg_mode, RATES["raw"])[0], emg_mode)
+
+    @classmethod
+    def of(cls, spec: ModelSpec) -> NetworkConfig:
+        """What the network of a model file was built for, without its constants."""
+        return cls(spec.rate_hz, spec.emg_mode if spec.emg_mode != "any" else "raw")
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

@@ -14,7 +14,7 @@ import numpy as np
 from keras import layers, ops
 
 from models.architectures.base import BONE_UNITS, END, SLOW, Built, NetworkConfig, decay
-from models.architectures.kinematics import OUTPUTS, hand
+from models.architectures.hand_layer import OUTPUTS, hand
 from models.architectures.window import alignment_layer, scaled_log
 from models.hand import CHANNELS
 from models.kinematics import ANGLES, BONES

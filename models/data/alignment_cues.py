@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final, TypedDict
 
 import numpy as np
 
@@ -21,6 +21,19 @@ CLASS_CUES: Final[Mapping[int, str]] = {0: "rest", 7: "fist", 2: "extension"}
 FIT_S: Final = 15.0
 TEMPLATE_S: Final = 30.0
 """Of each person, at most, for a template."""
+
+
+class BandRow(TypedDict):
+    """How the band of one donning sits against the template."""
+
+    user: str
+    session: str
+    turn_channels: float
+    """To either side, at most 4 channels = 180 degrees."""
+    turn_deg: float
+    mirrored: bool
+    score: float
+    """Correlation with the template, as in `Fit`."""
 
 
 def split_cues(segments: Sequence[Segment], seconds: float) -> tuple[dict[str, Float32Array], list[Segment]]:
@@ -52,18 +65,18 @@ def split_cues(segments: Sequence[Segment], seconds: float) -> tuple[dict[str, F
     return {cue: np.concatenate(part) for cue, part in parts.items() if sum(map(len, part))}, out
 
 
-def aligned_segments(segments: Sequence[Segment], asked: Sequence[Segment], target: Template) -> list[Segment]:
+def aligned_segments(segments: Sequence[Segment], more: Sequence[Segment], target: Template) -> list[Segment]:
     """The same segments, each with the matrix of its donning where its cues are known.
 
     Args:
         segments: any.
-        asked: more segments of the same donnings, in which the wearer follows the cues.
+        more: segments of the same donnings, in which the wearer follows the cues.
         target: what to align to.
     """
     matrices = {}
     for key in dict.fromkeys((segment.user, segment.session) for segment in segments):
         cues, _ = split_cues(
-            [t for t in (*asked, *segments) if (t.user, t.session) == key and t.classes is not None], FIT_S
+            [t for t in (*more, *segments) if (t.user, t.session) == key and t.classes is not None], FIT_S
         )
         if set(cues) == set(CUES):
             matrices[key] = band_fit(cues, target).matrix()
@@ -98,13 +111,8 @@ def band_fit(cues: Mapping[str, Float32Array], target: Template) -> Fit:
     return fit(levels(np.concatenate(list(cues.values())), names), target)
 
 
-def band_row(segment: Segment, found: Fit) -> dict[str, Any]:
-    """How the band of a donning sits against the template, for a report.
-
-    Returns:
-        `user`, `session`, `turn_channels` and `turn_deg` (to either side, at most 4 channels = 180 degrees),
-        `mirrored`, and `score` as in `Fit`.
-    """
+def band_row(segment: Segment, found: Fit) -> BandRow:
+    """How the band of a donning sits against the template, for a report."""
     return {
         "user": segment.user, "session": segment.session, "turn_channels": round(found.turn, 3),
         "turn_deg": round(found.turn * 360.0 / CHANNELS, 1), "mirrored": found.mirrored, "score": round(found.score, 3),

@@ -20,7 +20,7 @@ from models.data.segments import DataError, Segment
 from models.data.splits import GUARD_S, cut
 from models.metrics.baselines import mean_pose
 from models.metrics.pose_error import EvaluatedSegment, mpjpe_by_user
-from models.metrics.predict import Predictor, constant, from_keras, judge
+from models.metrics.predict import SegmentPredictor, constant, from_keras, predict_segments
 from models.training.losses import mpjpe
 from models.training.run import batches
 from models.training.trainer import envelopes, labelled, tensors
@@ -45,7 +45,7 @@ class Tuner:
     _optimizer: Any = field(init=False)
     _fresh: list[Any] = field(init=False)
     _step: Callable[..., Any] = field(init=False)
-    predict: Predictor = field(init=False)
+    predict: SegmentPredictor = field(init=False)
     """With the weights as they are when it is called."""
 
     def __post_init__(self) -> None:
@@ -118,9 +118,9 @@ def curve(
         for number in seconds:
             labelled = cut(first, 0, round(number * STEP_HZ))
             for name, predictor in _predictors(tuner, labelled, mean).items():
-                same = list(judge(predictor, [first], longest + round(GUARD_S * STEP_HZ)))
+                same = list(predict_segments(predictor, [first], longest + round(GUARD_S * STEP_HZ)))
                 found.setdefault((number, name), []).extend(same)
-                found.setdefault((number, f"other_{name}"), []).extend(judge(predictor, others, skip))
+                found.setdefault((number, f"other_{name}"), []).extend(predict_segments(predictor, others, skip))
         tuner.reset()
         note(user)
     return [_row(number, {name: runs for (n, name), runs in found.items() if n == number}) for number in seconds]
@@ -138,8 +138,8 @@ def _first(segments: Sequence[Segment], user: str, longest: int) -> Segment | No
     return next((t for t in segments if t.user == user and t.steps > enough and t.weight[enough:].any()), None)
 
 
-def _predictors(tuner: Tuner, labelled: Segment, mean: Float32Array | None) -> dict[str, Predictor]:
-    made: dict[str, Predictor] = {}
+def _predictors(tuner: Tuner, labelled: Segment, mean: Float32Array | None) -> dict[str, SegmentPredictor]:
+    made: dict[str, SegmentPredictor] = {}
     if labelled.steps:
         tuner.tune([labelled])
         made["user_mean_mpjpe_mm"] = constant(mean_pose([labelled]))

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
+from models.data.alignment_cues import BandRow
+from models.metrics.gestures import GestureRow
 from models.metrics.hand_closure import SessionClosure
 from models.metrics.pose_error import EvaluatedSegment
 
@@ -26,13 +28,12 @@ class Evaluation:
     rotations: Sequence[Mapping[str, float]] = ()
     """Rows of `degrees` and figures."""
     smoothing: Sequence[Mapping[str, float]] = ()
-    """Rows of `dynamics.smoothed`, the first without a filter."""
-    gestures: Sequence[Mapping[str, Any]] = ()
-    """Rows of `gestures.by_gesture`."""
+    """Rows of `smoothness.smoothed`, the first without a filter."""
+    gestures: Sequence[GestureRow] = ()
     gestures_note: str = ""
     """Which of them the network was trained on, in words."""
-    bands: Sequence[Mapping[str, Any]] = ()
-    """Rows of `bands.band_row`: how each aligned band sits."""
+    bands: Sequence[BandRow] = ()
+    """How each aligned band sits."""
     closure: Mapping[str, float] = field(default_factory=dict)
     closure_baseline: Mapping[str, float] = field(default_factory=dict)
     """The same figures for the mean EMG amplitude; its shares of closed samples mean nothing."""

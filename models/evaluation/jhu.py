@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from models import tables
 from models.arrays import BoolArray, Float32Array, Float64Array
 from models.data.features import bank
 from models.hand import FINGERS
@@ -22,7 +23,7 @@ Fit = Callable[[Float32Array, Float32Array, BoolArray, BoolArray], Callable[[Flo
 """Features, targets, rows to learn from, and which of those to choose on -> a predictor of consecutive features."""
 
 RATE_HZ: Final = 50.0
-TAUS: Final = (0.06, 0.15, 0.4, 1.0, 4.0)
+TIME_CONSTANTS_S: Final = (0.06, 0.15, 0.4, 1.0, 4.0)
 BLOCKS: Final = 10
 GUARD_S: Final = 4.0
 """One context length: the slowest running average's time constant."""
@@ -74,7 +75,7 @@ def table(emg_t: Float64Array, emg: Float32Array, angle_t: Float64Array, angles:
     """Bring irregular samples and labels to 50 Hz: EMG held, labels interpolated."""
     grid = np.arange(max(emg_t[0], angle_t[0]), min(emg_t[-1], angle_t[-1]), 1.0 / RATE_HZ)
     held = emg[np.searchsorted(emg_t, grid, side="right") - 1]
-    rows = np.log(bank(held, RATE_HZ, TAUS).reshape(len(grid), -1) + 1.0)
+    rows = np.log(bank(held, RATE_HZ, TIME_CONSTANTS_S).reshape(len(grid), -1) + 1.0)
     labels = np.stack([np.interp(grid, angle_t, angles[:, i]) for i in range(angles.shape[1])], axis=1)
     after = np.clip(np.searchsorted(angle_t, grid), 1, len(angle_t) - 1)
     distance = np.minimum(np.abs(angle_t[after] - grid), np.abs(grid - angle_t[after - 1]))
@@ -98,7 +99,7 @@ def apart_from(rows: BoolArray) -> BoolArray:
     return np.asarray(np.convolve(rows, np.ones(2 * _GUARD + 1), mode="same") < 0.5)
 
 
-def judge(data: Table, learner: str, fit: Fit) -> Result:
+def evaluate_learner(data: Table, learner: str, fit: Fit) -> Result:
     """One learner on all ten blocks."""
     errors, truth, said = [], [], []
     for judged, learned, inner in blocks(len(data.angles)):
@@ -214,13 +215,8 @@ LEARNERS: Final[dict[str, Fit]] = {
 def markdown(results: Sequence[Result]) -> str:
     """The table: every block, the mean, and R² by finger."""
     head = ["learner", *(f"block {i + 1}" for i in range(BLOCKS)), "MAE deg", *(f"R² {finger}" for finger in FINGERS)]
-    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
-    for one in results:
-        cells = [
-            one.learner,
-            *(f"{e:.1f}" for e in one.mae_deg),
-            f"{one.mean_deg:.2f}",
-            *(f"{v:.2f}" for v in one.r2.values()),
-        ]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
+    rows = [
+        [one.learner, *(f"{e:.1f}" for e in one.mae_deg), f"{one.mean_deg:.2f}", *(f"{v:.2f}" for v in one.r2.values())]
+        for one in results
+    ]
+    return "\n".join(tables.markdown(head, rows)) + "\n"

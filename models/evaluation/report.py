@@ -9,36 +9,12 @@ from typing import Any, Final
 import numpy as np
 
 from models.architectures.base import STEP_HZ
-from models.evaluation.evaluation import AMPLITUDE, Evaluation
-from models.evaluation.report_tables import number as _number
-from models.evaluation.report_tables import tables
+from models.evaluation.evaluation import Evaluation
+from models.evaluation.report_tables import main_tables, tables
 from models.hand import FINGERS, JOINTS, PARENTS, POINTS
+from models.metrics.gestures import GestureRow
 from models.metrics.pose_error import EvaluatedSegment, distances
 
-MAIN: Final = (
-    ("mpjpe_mm", "MPJPE over 20 points", "mm"),
-    ("mean_pose_mpjpe_mm", "the same for a constant mean pose", "mm"),
-    ("skill", "skill against the mean pose", ""),
-    ("rmse_mm", "RMSE per coordinate", "mm"),
-    ("r2", "R² against per-column means", ""),
-    ("fingertip_mm", "fingertips", "mm"),
-    ("fingertip_p90_mm", "fingertips, P90", "mm"),
-    ("angle_mae_deg", "joint angles, MAE", "deg"),
-    ("jerk_m_s3", "fingertip jerk", "m/s³"),
-    ("true_jerk_m_s3", "fingertip jerk of the truth", "m/s³"),
-    ("lag_ms", "lag", "ms"),
-    ("bone_cv", "bone length variation", ""),
-)
-BASELINES: Final = (
-    ("mpjpe_mm", "MPJPE mm"), ("mpjpe_mm_sd", "SD"), ("skill", "skill"), ("rmse_mm", "RMSE mm"), ("r2", "R²"),
-    ("fingertip_mm", "fingertips mm"), ("angle_mae_deg", "angles deg"),
-)  # fmt: skip
-USERS: Final = (
-    ("mpjpe_mm", "MPJPE mm"), ("mean_pose_mpjpe_mm", "mean pose mm"), ("skill", "skill"), ("r2", "R²"),
-    *((f"{finger}_mm", finger) for finger in FINGERS), ("fingertip_mm", "fingertips"),
-    ("fingertip_p90_mm", "P90"), ("angle_mae_deg", "angles deg"), ("lag_ms", "lag ms"), ("seconds", "seconds"),
-)  # fmt: skip
-"""What closure's figures mean for the amplitude of the EMG alone."""
 TRACE_S: Final = 20.0
 
 
@@ -65,38 +41,14 @@ def write(evaluation: Evaluation, folder: Path) -> Path:
 
 
 def _lines(evaluation: Evaluation, pictures: Sequence[tuple[str, str]]) -> list[str]:
-    lines = [f"# {evaluation.title}", "", f"Split: {evaluation.split}.", ""]
-    if evaluation.figures:
-        lines += ["| figure | mean over users | SD |", "|---|---|---|"]
-        lines += [
-            f"| {label} | {_number(evaluation.figures[key])} {unit} | {_number(evaluation.figures.get(f'{key}_sd'))} |"
-            for key, label, unit in MAIN
-            if key in evaluation.figures
-        ]
-        lines += ["", "| finger | " + " | ".join(FINGERS) + " |", "|---" * 6 + "|"]
-        lines += ["| mm | " + " | ".join(_number(evaluation.figures.get(f"{finger}_mm")) for finger in FINGERS) + " |"]
-    if evaluation.baselines:
-        lines += _table("baseline", BASELINES, evaluation.baselines)
-    if evaluation.closure:
-        lines += ["", "| closure on real people | model | EMG amplitude alone |", "|---|---|---|"]
-        beside = {key: evaluation.closure_baseline.get(key) for key in AMPLITUDE}
-        lines += [
-            f"| {key} | {_number(value)} | {_number(beside.get(key))} |" for key, value in evaluation.closure.items()
-        ]
-    if evaluation.users:
-        lines += _table("user", USERS, evaluation.users)
+    lines = [f"# {evaluation.title}", "", f"Split: {evaluation.split}."]
+    for table in main_tables(evaluation):
+        lines += ["", *table]
     for part in tables(evaluation):
         lines += part.lines()
     for title, file in pictures:
         lines += ["", f"## {title}", "", f"![{title}]({file})"]
     return lines
-
-
-def _table(first: str, columns: Sequence[tuple[str, str]], rows: Mapping[str, Mapping[str, float]]) -> list[str]:
-    head = ["", f"| {first} | " + " | ".join(name for _, name in columns) + " |", "|---" * (len(columns) + 1) + "|"]
-    return head + [
-        f"| {name} | " + " | ".join(_number(row.get(key)) for key, _ in columns) + " |" for name, row in rows.items()
-    ]
 
 
 def hand_picture(runs: Sequence[EvaluatedSegment], path: Path) -> None:
@@ -155,7 +107,7 @@ def rotation_picture(rows: Sequence[Mapping[str, float]], path: Path) -> None:
     })  # fmt: skip
 
 
-def gesture_picture(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+def gesture_picture(rows: Sequence[GestureRow], path: Path) -> None:
     """Error of each gesture, beside still hands."""
     figure, axes = _figure(1, 1, (7.0, 1.5 + 0.22 * len(rows)))
     y = np.arange(len(rows))[::-1]

@@ -3,48 +3,114 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import asdict, dataclass
+from typing import Final
 
-if TYPE_CHECKING:
-    from models.evaluation.evaluation import Evaluation
+from models.evaluation.evaluation import AMPLITUDE, Evaluation
+from models.hand import FINGERS
+from models.metrics.gestures import GestureRow
+from models.tables import Column, Row, cells, columns, markdown, number, used
 
-Columns = tuple[tuple[str, str], ...]
-
-GESTURES: Final[Columns] = (
-    ("gesture", "gesture"), ("seconds", "seconds"), ("mpjpe_mm", "MPJPE mm"), ("fingertip_mm", "fingertips mm"),
-    ("mean_pose_mpjpe_mm", "mean pose mm"), ("user_mean_mpjpe_mm", "user's mean pose mm"), ("skill", "skill"),
-    ("trained", "trained on"),
-)  # fmt: skip
-ROTATIONS: Final[Columns] = (
-    ("degrees", "band turned by ±deg"), ("mpjpe_mm", "MPJPE mm"), ("mean_pose_mpjpe_mm", "mean pose mm"),
-    ("user_mean_mpjpe_mm", "user's mean pose mm"), ("skill", "skill"), ("r2", "R²"),
-    ("auc_median", "closure: AUC median"), ("auc_p10", "closure: AUC P10"),
-)  # fmt: skip
-SMOOTHING: Final[Columns] = (
-    ("min_cutoff_hz", "min cutoff Hz"), ("beta", "beta"), ("stages", "stages"), ("mpjpe_mm", "MPJPE mm"),
-    ("fingertip_mm", "fingertips mm"), ("jerk_m_s3", "jerk m/s³"), ("jerk_ratio", "jerk / truth"),
-    ("added_lag_ms", "added lag ms"), ("lag_ms", "lag ms"),
-)  # fmt: skip
-CALIBRATION: Final[Columns] = (
-    ("seconds", "labelled seconds"), ("users", "users"), ("mpjpe_mm", "same donning mm"),
-    ("mean_pose_mpjpe_mm", "mean pose mm"), ("user_mean_mpjpe_mm", "user's mean pose mm"),
-    ("other_mpjpe_mm", "other donning mm"), ("other_mean_pose_mpjpe_mm", "other: mean pose mm"),
-    ("other_user_mean_mpjpe_mm", "other: user's mean pose mm"),
-)  # fmt: skip
-BANDS: Final[Columns] = (
-    ("user", "person"), ("session", "session"), ("turn_channels", "turned by channels"), ("turn_deg", "deg"),
-    ("side", "ring runs"), ("score", "correlation with the template"),
-)  # fmt: skip
-SESSIONS: Final[Columns] = (
-    ("user", "person"), ("session", "session"), ("auc", "AUC fist / wrist"), ("fist", "fist closed"),
-    ("wrist", "wrist closed"), ("rest", "rest closed"), ("works", "works"),
-)  # fmt: skip
+MAIN: Final = (
+    ("mpjpe_mm", "MPJPE over 20 points", "mm"),
+    ("mean_pose_mpjpe_mm", "the same for a constant mean pose", "mm"),
+    ("skill", "skill against the mean pose", ""),
+    ("rmse_mm", "RMSE per coordinate", "mm"),
+    ("r2", "R² against per-column means", ""),
+    ("fingertip_mm", "fingertips", "mm"),
+    ("fingertip_p90_mm", "fingertips, P90", "mm"),
+    ("angle_mae_deg", "joint angles, MAE", "deg"),
+    ("jerk_m_s3", "fingertip jerk", "m/s³"),
+    ("true_jerk_m_s3", "fingertip jerk of the truth", "m/s³"),
+    ("lag_ms", "lag", "ms"),
+    ("bone_cv", "bone length variation", ""),
+)
+BASELINES: Final = columns(
+    name="baseline",
+    mpjpe_mm="MPJPE mm",
+    mpjpe_mm_sd="SD",
+    skill="skill",
+    rmse_mm="RMSE mm",
+    r2="R²",
+    fingertip_mm="fingertips mm",
+    angle_mae_deg="angles deg",
+)
+USERS: Final = columns(
+    name="user",
+    mpjpe_mm="MPJPE mm",
+    mean_pose_mpjpe_mm="mean pose mm",
+    skill="skill",
+    r2="R²",
+    **{f"{finger}_mm": finger for finger in FINGERS},
+    fingertip_mm="fingertips",
+    fingertip_p90_mm="P90",
+    angle_mae_deg="angles deg",
+    lag_ms="lag ms",
+    seconds="seconds",
+)
+GESTURES: Final = columns(
+    gesture="gesture",
+    seconds="seconds",
+    mpjpe_mm="MPJPE mm",
+    fingertip_mm="fingertips mm",
+    mean_pose_mpjpe_mm="mean pose mm",
+    user_mean_mpjpe_mm="user's mean pose mm",
+    skill="skill",
+    trained="trained on",
+)
+ROTATIONS: Final = columns(
+    degrees="band turned by ±deg",
+    mpjpe_mm="MPJPE mm",
+    mean_pose_mpjpe_mm="mean pose mm",
+    user_mean_mpjpe_mm="user's mean pose mm",
+    skill="skill",
+    r2="R²",
+    auc_median="closure: AUC median",
+    auc_p10="closure: AUC P10",
+)
+SMOOTHING: Final = columns(
+    min_cutoff_hz="min cutoff Hz",
+    beta="beta",
+    stages="stages",
+    mpjpe_mm="MPJPE mm",
+    fingertip_mm="fingertips mm",
+    jerk_m_s3="jerk m/s³",
+    jerk_ratio="jerk / truth",
+    added_lag_ms="added lag ms",
+    lag_ms="lag ms",
+)
+CALIBRATION: Final = columns(
+    seconds="labelled seconds",
+    users="users",
+    mpjpe_mm="same donning mm",
+    mean_pose_mpjpe_mm="mean pose mm",
+    user_mean_mpjpe_mm="user's mean pose mm",
+    other_mpjpe_mm="other donning mm",
+    other_mean_pose_mpjpe_mm="other: mean pose mm",
+    other_user_mean_mpjpe_mm="other: user's mean pose mm",
+)
+BANDS: Final = columns(
+    user="person",
+    session="session",
+    turn_channels="turned by channels",
+    turn_deg="deg",
+    side="ring runs",
+    score="correlation with the template",
+)
+SESSIONS: Final = columns(
+    user="person",
+    session="session",
+    auc="AUC fist / wrist",
+    fist="fist closed",
+    wrist="wrist closed",
+    rest="rest closed",
+    works="works",
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """One table, as texts; a column in which nothing stands is left out."""
+class Table:
+    """One table, as texts."""
 
     title: str
     columns: Sequence[str]
@@ -52,16 +118,58 @@ class Part:
     note: str = ""
 
     def lines(self) -> list[str]:
-        """As Markdown."""
-        out = ["", f"## {self.title}", "", *([self.note, ""] if self.note else [])]
-        out += ["| " + " | ".join(self.columns) + " |", "|---" * len(self.columns) + "|"]
-        return out + ["| " + " | ".join(row) + " |" for row in self.rows]
+        """As a section of a Markdown page."""
+        return ["", f"## {self.title}", "", *([self.note, ""] if self.note else []), *markdown(self.columns, self.rows)]
 
 
-def tables(evaluation: Evaluation) -> Iterator[Part]:
+def overview(evaluation: Evaluation) -> Table:
+    """The figures over users, the baselines' error, and closure, in three columns for a terminal."""
+    rows: list[tuple[str, str, str]] = []
+    for key, label, unit in MAIN:
+        if key in evaluation.figures:
+            spread = evaluation.figures.get(f"{key}_sd")
+            rows.append((label, f"{evaluation.figures[key]:.2f} {unit}", "" if spread is None else f"{spread:.2f}"))
+    for name, figures in evaluation.baselines.items():
+        rows.append((f"baseline: {name}, MPJPE", f"{figures['mpjpe_mm']:.2f} mm", f"{figures['mpjpe_mm_sd']:.2f}"))
+    rows += [(f"closure, real people: {key}", f"{value:.3f}", "") for key, value in evaluation.closure.items()]
+    rows += [
+        (f"baseline: EMG amplitude, {key}", f"{evaluation.closure_baseline[key]:.3f}", "")
+        for key in ("auc_median", "auc_p10")
+        if key in evaluation.closure_baseline
+    ]
+    return Table("", ("figure", "mean over users", "SD"), rows)
+
+
+def main_tables(evaluation: Evaluation) -> Iterator[list[str]]:
+    """The tables at the head of a report, as lines of Markdown."""
+    figures = evaluation.figures
+    if figures:
+        rows = [
+            (label, f"{number(figures[key])} {unit}", number(figures.get(f"{key}_sd")))
+            for key, label, unit in MAIN
+            if key in figures
+        ]
+        yield markdown(("figure", "mean over users", "SD"), rows)
+        yield markdown(("finger", *FINGERS), [("mm", *(number(figures.get(f"{finger}_mm")) for finger in FINGERS))])
+    if evaluation.baselines:
+        yield _named(evaluation.baselines, BASELINES)
+    if evaluation.closure:
+        beside = {key: evaluation.closure_baseline.get(key) for key in AMPLITUDE}
+        rows = [(key, number(value), number(beside.get(key))) for key, value in evaluation.closure.items()]
+        yield markdown(("closure on real people", "model", "EMG amplitude alone"), rows)
+    if evaluation.users:
+        yield _named(evaluation.users, USERS)
+
+
+def _named(rows: Mapping[str, Mapping[str, float]], columns: Sequence[Column]) -> list[str]:
+    titles = [column.title for column in columns]
+    return markdown(titles, [cells({"name": name, **row}, columns) for name, row in rows.items()])
+
+
+def tables(evaluation: Evaluation) -> Iterator[Table]:
     """All that have rows."""
     if evaluation.gestures:
-        rows = [dict(row) | {"trained": _known(row["trained"])} for row in evaluation.gestures]
+        rows: list[Row] = [{**row, "trained": _known(row.get("trained"))} for row in evaluation.gestures]
         note = (
             f"Mean over users. From one marker to the next, the way to the pose included; {evaluation.gestures_note}."
         )
@@ -89,37 +197,32 @@ def tables(evaluation: Evaluation) -> Iterator[Part]:
         note = "Found from the cues alone; gains and mixing follow. A low correlation means that the fit is a guess."
         yield _part("How the bands sit", BANDS, rows, note)
     if evaluation.sessions:
-        rows = [
-            {key: getattr(one, key) for key, _ in SESSIONS} | {"works": "yes" if one.works else "no"}
-            for one in evaluation.sessions
-        ]
+        rows = [asdict(one) | {"works": "yes" if one.works else "no"} for one in evaluation.sessions]
         yield _part("Real people, session by session", SESSIONS, rows)
 
 
-def number(value: Any) -> str:
-    """As a reader wants it; empty for nothing."""
-    if value is None or isinstance(value, str):
-        return value or ""
-    if isinstance(value, int):
-        return str(value)
-    return f"{value:.3g}" if abs(value) < 1 else f"{value:.2f}"
-
-
-def _part(title: str, columns: Columns, rows: Sequence[Mapping[str, Any]], note: str = "") -> Part:
-    used = [(key, name) for key, name in columns if any(row.get(key) not in (None, "") for row in rows)]
-    return Part(title, [name for _, name in used], [[number(row.get(key)) for key, _ in used] for row in rows], note)
+def _part(title: str, columns: Sequence[Column], rows: Sequence[Row], note: str = "") -> Table:
+    """A table without the columns in which nothing stands."""
+    shown = used(columns, rows)
+    return Table(title, [column.title for column in shown], [cells(row, shown) for row in rows], note)
 
 
 def _known(trained: bool | None) -> str:
     return "" if trained is None else "yes" if trained else "no"
 
 
-def _groups(rows: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+def _groups(rows: Sequence[GestureRow]) -> Iterator[Row]:
     """Means over gestures, those that were trained on and those that were not."""
     for trained in (True, False):
-        some = [row for row in rows if row["trained"] is trained]
+        some: list[Row] = [{**row} for row in rows if row.get("trained") is trained]
         if some and len(some) < len(rows):
-            keys = [key for key, _ in GESTURES if all(isinstance(row.get(key), float) for row in some)]
-            means = {key: sum(row[key] for row in some) / len(some) for key in keys}
-            total = sum(row["seconds"] for row in some)
-            yield {"gesture": f"mean of {len(some)}", **means, "seconds": total, "trained": _known(trained)}
+            means = {column.key: _mean(some, column.key) for column in GESTURES}
+            total = sum(row["seconds"] for row in rows if row.get("trained") is trained)
+            beside = {"gesture": f"mean of {len(some)}", "seconds": total, "trained": _known(trained)}
+            yield {**means, **beside}
+
+
+def _mean(rows: Sequence[Row], key: str) -> float | None:
+    """Mean of a figure that every row has; None otherwise."""
+    values = [value for row in rows if isinstance(value := row.get(key), float)]
+    return sum(values) / len(values) if len(values) == len(rows) else None

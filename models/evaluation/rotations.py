@@ -1,4 +1,4 @@
-"""The same recordings with the band turned: what an unaligned band costs."""
+"""The same segments with the band rotated: what an unaligned band costs."""
 
 from __future__ import annotations
 
@@ -13,12 +13,11 @@ from models.arrays import Float32Array
 from models.data.segments import Segment
 from models.hand import CHANNELS
 
-ANGLES_DEG: Final = (22.5, 45.0, 90.0)
 CHANNEL_DEG: Final = 360.0 / CHANNELS
 
 
 def rotated(segments: Sequence[Segment], degrees: float, *, rectified: bool) -> list[Segment]:
-    """Segments as the band turned by this angle would have given them; an alignment that was fitted is forgotten.
+    """Segments as the band would have given them rotated by an angle; an alignment that was fitted is forgotten.
 
     Between electrodes an envelope is interpolated linearly. Raw EMG of neighbours hardly correlates, so there the
     weights keep the power: their square roots.

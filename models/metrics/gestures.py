@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final, Required, TypedDict
 
 import numpy as np
 
@@ -20,7 +20,22 @@ from models.metrics.pose_error import EvaluatedSegment, by_user, mpjpe_by_user, 
 from models.recording import Recording
 
 UNNAMED: Final = -1
-KEYS: Final = ("mpjpe_mm", "mean_pose_mpjpe_mm", "user_mean_mpjpe_mm", "skill", "fingertip_mm")
+
+
+class GestureRow(TypedDict, total=False):
+    """Errors over the time of one gesture, mean over users."""
+
+    gesture: Required[str]
+    seconds: Required[float]
+    mpjpe_mm: Required[float]
+    mean_pose_mpjpe_mm: float
+    """Of the mean pose of the training data, on the same rows."""
+    user_mean_mpjpe_mm: float
+    """Of each user's own mean pose, on the same rows."""
+    skill: float
+    fingertip_mm: float
+    trained: bool | None
+    """Whether the network was trained on it; None = not known."""
 
 
 def label_by_markers(recording: Recording, names: list[str]) -> Recording:
@@ -42,30 +57,40 @@ def by_gesture(
     mean: Float32Array | None,
     own: Mapping[str, Float32Array],
     unseen: frozenset[str] | None,
-) -> list[dict[str, Any]]:
-    """One row per gesture, worst first: mean over users, with both still hands beside it.
+) -> list[GestureRow]:
+    """One row per gesture, worst first: mean over users, with both constant hands beside it.
 
     Args:
-        runs: judged segments.
+        runs: evaluated segments.
         classes: (n,) of each run, positions in `names`.
         names: of the gestures.
         mean: (63,) mean pose of the training data, if known.
-        own: each user's mean pose (63,) over everything that is judged of him.
+        own: each user's mean pose (63,) over all evaluated rows.
         unseen: gestures that the network was not trained on; None = not known.
     """
-    rows = []
+    rows: list[GestureRow] = []
     for number, name in enumerate(names):
         parts = [replace(run, valid=run.valid & (label == number)) for run, label in zip(runs, classes, strict=True)]
         parts = [run for run in parts if run.valid.any()]
-        if not parts:
-            continue
-        figures = over_users(by_user(parts, mean))
-        still = [replace(run, pose=np.broadcast_to(own[run.user], run.pose.shape)) for run in parts]
-        figures["user_mean_mpjpe_mm"] = float(np.mean(list(mpjpe_by_user(still).values())))
-        row: dict[str, Any] = {"gesture": name, "seconds": sum(int(run.valid.sum()) for run in parts) / STEP_HZ}
-        row |= {key: figures[key] for key in KEYS if key in figures}
-        rows.append(row | {"trained": None if unseen is None else name not in unseen})
-    return sorted(rows, key=lambda row: -float(row["mpjpe_mm"]))
+        if parts:
+            rows.append(_row(name, parts, mean, own) | {"trained": None if unseen is None else name not in unseen})
+    return sorted(rows, key=lambda row: -row["mpjpe_mm"])
+
+
+def _row(
+    name: str, runs: Sequence[EvaluatedSegment], mean: Float32Array | None, own: Mapping[str, Float32Array]
+) -> GestureRow:
+    figures = over_users(by_user(runs, mean))
+    constant = [replace(run, pose=np.broadcast_to(own[run.user], run.pose.shape)) for run in runs]
+    seconds = sum(int(run.valid.sum()) for run in runs) / STEP_HZ
+    row = GestureRow(gesture=name, seconds=seconds, mpjpe_mm=figures["mpjpe_mm"])
+    if mean is not None:
+        row["mean_pose_mpjpe_mm"] = figures["mean_pose_mpjpe_mm"]
+    row["user_mean_mpjpe_mm"] = float(np.mean(list(mpjpe_by_user(constant).values())))
+    if mean is not None:
+        row["skill"] = figures["skill"]
+    row["fingertip_mm"] = figures["fingertip_mm"]
+    return row
 
 
 def gestures_left_out(manifest: Path | None) -> tuple[frozenset[str] | None, str]:

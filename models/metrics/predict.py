@@ -14,20 +14,22 @@ from models.hand import CHANNELS, VALUES
 from models.metrics.pose_error import EvaluatedSegment
 from models.spec import ModelSpec
 
-Predictor = Callable[[Segment], Float32Array]
+SegmentPredictor = Callable[[Segment], Float32Array]
 """A segment -> (steps, 63), NaN where no pose is due yet."""
 
 BATCH: Final = 512
 CHUNK: Final = 2000
 
 
-def judge(predictor: Predictor, segments: Iterable[Segment], skip: int = 0) -> Iterator[EvaluatedSegment]:
+def predict_segments(
+    predictor: SegmentPredictor, segments: Iterable[Segment], skip: int = 0
+) -> Iterator[EvaluatedSegment]:
     """Run a predictor over segments, one at a time.
 
     Args:
         predictor: gives every segment's poses.
         segments: with their truth.
-        skip: first steps of each segment that are not judged (the same for all that are compared).
+        skip: first steps of each segment that are not evaluated (the same for all that are compared).
     """
     for segment in segments:
         pose = predictor(segment)
@@ -36,12 +38,12 @@ def judge(predictor: Predictor, segments: Iterable[Segment], skip: int = 0) -> I
         yield EvaluatedSegment(segment.pose, pose, valid, segment.user, segment.session)
 
 
-def constant(pose: Float32Array) -> Predictor:
+def constant(pose: Float32Array) -> SegmentPredictor:
     """The same pose always."""
     return lambda segment: np.broadcast_to(pose, (segment.steps, VALUES)).astype(np.float32)
 
 
-def from_keras(built: Built, config: NetworkConfig) -> Predictor:
+def from_keras(built: Built, config: NetworkConfig) -> SegmentPredictor:
     """A network in training."""
     import tensorflow as tf
 
@@ -64,7 +66,7 @@ def from_keras(built: Built, config: NetworkConfig) -> Predictor:
     return stream
 
 
-def from_onnx(session: Any, spec: ModelSpec) -> Predictor:
+def from_onnx(session: Any, spec: ModelSpec) -> SegmentPredictor:
     """A model file, as `onnxruntime.InferenceSession`."""
     every = round(spec.rate_hz / 50.0)
     if spec.kind == "window":

@@ -1,4 +1,4 @@
-"""One training from segments to a saved network: split, constants, build, pretrain, train, judge."""
+"""One training from segments to a saved network: split, constants, build, pretrain, train, evaluate."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import numpy as np
 from models.alignment import Template
 from models.architectures.base import STEP_HZ, Built, Network, NetworkConfig, Scaling
 from models.arrays import Float32Array
-from models.data.augment import Augmentation
 from models.data.batches import Averages, Batches, Sequences, Windows, scaling
 from models.data.features import bank
 from models.data.segments import Segment
@@ -21,40 +20,12 @@ from models.hand import VALUES
 from models.kinematics import angles, measure
 from models.metrics.baselines import mean_pose
 from models.metrics.pose_error import by_user, over_users
-from models.metrics.predict import from_keras, judge
+from models.metrics.predict import from_keras, predict_segments
+from models.training.config import Outcome, Progress, TrainingConfig
 from models.training.network_file import Card, save
-from models.training.trainer import Outcome, Progress, Trainer, TrainingConfig, seed_everything
+from models.training.trainer import Trainer, seed_everything
 
 HOP_S: Final = 0.02
-_STREAM: Final = TrainingConfig(
-    epochs=20,
-    steps_per_epoch=500,
-    batch=8,
-    optimizer="muon",
-    learning_rate=2e-3,
-    smooth=0.5,
-    augmentation=Augmentation(roll=2.0),
-)
-_MANY: Final = replace(_STREAM, batch=320, augmentation=Augmentation(roll=1.0))
-"""For streams whose memory is in their running averages alone: many runs of a few steps."""
-_WINDOW: Final = TrainingConfig(epochs=15, steps_per_epoch=120, batch=256)
-_IMAGES: Final = replace(_WINDOW, epochs=8)
-"""For windows that are turned into images: an epoch takes as long as all epochs of the others together."""
-DEFAULTS: Final = {
-    "window": _WINDOW,
-    "cnn_lstm": _IMAGES,
-    "conv_lstm": _IMAGES,
-    "stream": _STREAM,
-    "stream_mlp": replace(_MANY, epochs=10, keep_last=True),
-    "stream_mlp_slow": _MANY,
-}
-"""By name where a network has a configuration of its own, else by kind."""
-
-
-def default_training(network: Network) -> TrainingConfig:
-    """How to train a network unless told otherwise. At the device's own rate each step sees four times the rows."""
-    training = DEFAULTS.get(network.name, DEFAULTS[network.kind])
-    return replace(training, steps_per_epoch=training.steps_per_epoch // 4) if network.native_rate else training
 
 
 @dataclass(slots=True)
@@ -109,13 +80,13 @@ class Run:
         )
 
     def finish(self, test: Sequence[Segment], label: str) -> dict[str, Any]:
-        """Judge the best network and save it with its figures.
+        """Evaluate the best network and save it with its figures.
 
         Args:
             test: segments that chose nothing; empty = the held-out part, which chose when to stop.
             label: what the split is, for the metadata.
         """
-        figures = self.judge(test or self.split.held_out)
+        figures = self.evaluate(test or self.split.held_out)
         validation = {
             **{
                 key: round(figures[key], 3)
@@ -134,10 +105,10 @@ class Run:
             found["template"] = {cue: [round(v, 3) for v in level] for cue, level in self.template.levels.items()}
         return found
 
-    def judge(self, segments: Sequence[Segment]) -> dict[str, float]:
+    def evaluate(self, segments: Sequence[Segment]) -> dict[str, float]:
         """Figures over users."""
         skip = max(self.network.steps - 1, round(STEP_HZ))
-        runs = list(judge(from_keras(self.built, self.config), segments, skip))
+        runs = list(predict_segments(from_keras(self.built, self.config), segments, skip))
         return over_users(by_user(runs, self.mean_pose()))
 
     def mean_pose(self) -> Float32Array:

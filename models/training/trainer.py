@@ -6,8 +6,8 @@ import csv
 import math
 import time
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,9 +16,10 @@ import numpy as np
 import tensorflow as tf
 
 from models.architectures.base import END, Built
-from models.data.augment import NONE, Augmentation
+from models.data.augment import NONE
 from models.data.batches import Batch, Batches
 from models.errors import MyocastError
+from models.training.config import Epoch, Outcome, Progress, TrainingConfig
 from models.training.losses import LOSSES, distances, movement, weighted
 
 WARM_UP: Final = 100
@@ -26,73 +27,6 @@ WARM_UP: Final = 100
 
 class CheckpointError(MyocastError):
     """A checkpoint that training cannot go on from."""
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingConfig:
-    """How to train."""
-
-    epochs: int = 40
-    steps_per_epoch: int = 200
-    batch: int = 128
-    optimizer: str = "adamw"
-    """Or `muon`, which takes half the steps where most weights are matrices."""
-    learning_rate: float = 1e-3
-    weight_decay: float = 1e-4
-    clip: float = 1.0
-    loss: str = "mpjpe"
-    smooth: float = 0.0
-    """Streams: weight of the error of the movement from one step to the next, beside the error of the pose."""
-    canonical_share: float | None = None
-    """Share of runs from sessions with class labels instead of poses; None = as many as there are."""
-    patience: int = 10
-    """Epochs without a better validation error before it stops."""
-    keep_last: bool = False
-    """Keep the last network, not the one that was best: where few people validate, the schedule's end says more."""
-    seed: int = 0
-    validation_batches: int = 40
-    augmentation: Augmentation = field(default_factory=Augmentation)
-
-    @property
-    def total_steps(self) -> int:
-        return self.epochs * self.steps_per_epoch
-
-
-@dataclass(frozen=True, slots=True)
-class Epoch:
-    """One line of the log."""
-
-    epoch: int
-    loss: float
-    mpjpe_mm: float
-    """Validation, 20 points."""
-    rmse_mm: float
-    """Validation, per coordinate."""
-    learning_rate: float
-    seconds: float
-    best: bool
-    """Its network is kept."""
-
-
-@dataclass(slots=True)
-class Progress:
-    """What the outside may see and steer while training runs."""
-
-    stop: Callable[[], bool] = lambda: False
-    on_step: Callable[[int, int, float], None] = lambda step, total, loss: None
-    on_epoch: Callable[[Epoch], None] = lambda epoch: None
-    on_best: Callable[[], None] = lambda: None
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How it ended; the network holds the best weights."""
-
-    epochs: tuple[Epoch, ...]
-    best_mpjpe_mm: float
-    best_rmse_mm: float
-    stopped: bool
-    """Asked to stop before the last epoch."""
 
 
 class Trainer:

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from service.experiments.keras_setup import prepare_keras
+
 
 def command(
     keras: Annotated[Path, typer.Argument(metavar="KERAS", help="The .keras file that `myocast train` wrote.")],
@@ -17,8 +19,6 @@ def command(
     name: Annotated[str, typer.Option(help="The model's name; without it the architecture's.")] = "",
 ) -> None:
     """Convert a trained network to ONNX, compare the two, and write one file."""
-    from service.experiments.keras_setup import prepare_keras
-
     if quantize not in ("none", "int8"):
         raise typer.BadParameter(f"expected none or int8, got {quantize!r}", param_hint="--quantize")
     if onnx.suffix != ".onnx":
@@ -26,15 +26,13 @@ def command(
     if not onnx.absolute().parent.is_dir():
         raise typer.BadParameter(f"{onnx.parent}: no such folder", param_hint="ONNX")
     prepare_keras()
-    from exporters.export import export
-    from exporters.quantize import quantize as to_int8
-    from models.training.network_file import load
+    from exporters.network_export import export_file
 
-    built, card = load(keras)
-    done = export(built, card, onnx, name=name)
-    typer.echo(f"{onnx}: {done.bytes:,} bytes, {done.nodes} nodes, at most {done.parity_mm:.2g} mm from Keras")
-    if quantize == "int8":
-        small = to_int8(onnx, onnx)
+    done = export_file(keras, onnx, name=name, int8=quantize == "int8")
+    typer.echo(
+        f"{onnx}: {done.fp32.bytes:,} bytes, {done.fp32.nodes} nodes, at most {done.fp32.parity_mm:.2g} mm from Keras"
+    )
+    if done.int8 is not None:
         typer.echo(
-            f"{onnx}: int8, {small.bytes:,} bytes, {small.mean_mm:.3f} mm from fp32 on average, {small.max_mm:.2f} mm at most"
+            f"{onnx}: int8, {done.int8.bytes:,} bytes, {done.int8.mean_mm:.3f} mm from fp32 on average, {done.int8.max_mm:.2f} mm at most"
         )

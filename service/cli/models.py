@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+import json
+from typing import Annotated
 
 import typer
 
-from models.architectures.base import Network
+from models.architectures import Network, networks
+from service.cli.tables import print_table
 
 
 def command(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """List the networks with their parameters, kind, context and cost."""
-    from models.architectures import networks
-
     found = networks()
     if as_json:
-        import json
-
         typer.echo(json.dumps([row(network) for network in found], indent=2))
         return
-    _table(found)
+    titles = ("name", "kind", "parameters", "context", "multiply-adds", "what it is")
+    print_table(titles, map(_cells, found), title="Networks", numbers=("parameters", "context", "multiply-adds"))
 
 
-def row(network: Network) -> dict[str, Any]:
+def row(network: Network) -> dict[str, object]:
     """One network for programs."""
     return {
         "name": network.name,
@@ -40,16 +39,8 @@ def row(network: Network) -> dict[str, Any]:
     }
 
 
-def _table(found: list[Network]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(title="Networks")
-    for title in ("name", "kind", "parameters", "context", "multiply-adds", "what it is"):
-        table.add_column(title, justify="right" if title in ("parameters", "context", "multiply-adds") else "left")
-    for network in found:
-        cost = f"{network.macs / 1e6:.2f} M per {'pose' if network.kind == 'window' else 'sample'}"
-        table.add_row(
-            network.name, network.kind, f"{network.parameters:,}", f"{network.context_s:.2f} s", cost, network.summary
-        )
-    Console().print(table)
+def _cells(network: Network) -> tuple[str, ...]:
+    cost = f"{network.macs / 1e6:.2f} M per {'pose' if network.kind == 'window' else 'sample'}"
+    return (
+        network.name, network.kind, f"{network.parameters:,}", f"{network.context_s:.2f} s", cost, network.summary,
+    )  # fmt: skip

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from drivers.sessions import SessionError, write_session
+from drivers.sessions.save import check_target
+from models.forward.generator import MODES, session
+from models.forward.variants import VARIANTS
+from service.cli.progress import progress_bar
 
 
 def command(
@@ -26,12 +30,9 @@ def command(
 
     The same arguments give the same files. Nothing is overwritten.
     """
-    from drivers.sessions import write_session
-    from models.forward.generator import session
-
     _check(mode, rate, variant)
     files = _files(folder, users, sessions)
-    with _progress(len(files)) as advance:
+    with progress_bar("sessions", len(files)) as advance:
         for (user, number), file in files.items():
             made = session(user, number, seconds, seed=seed, rate_hz=rate or 200.0, emg_mode=mode, variant=variant)
             write_session(file, made)
@@ -40,9 +41,6 @@ def command(
 
 
 def _check(mode: str, rate: float | None, variant: str) -> None:
-    from models.forward.generator import MODES
-    from models.forward.variants import VARIANTS
-
     for option, value, known in (("--mode", mode, MODES), ("--variant", variant, tuple(VARIANTS))):
         if value not in known:
             raise typer.BadParameter(f"{option} {value}: expected one of {', '.join(known)}")
@@ -52,9 +50,6 @@ def _check(mode: str, rate: float | None, variant: str) -> None:
 
 def _files(folder: Path, users: int, sessions: int) -> dict[tuple[int, int], Path]:
     """Where each session goes, none of them there yet, so that nothing is found out half-way."""
-    from drivers.sessions import SessionError
-    from drivers.sessions.save import check_target
-
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -64,15 +59,3 @@ def _files(folder: Path, users: int, sessions: int) -> dict[tuple[int, int], Pat
     for file in files.values():
         check_target(file)
     return files
-
-
-@contextmanager
-def _progress(files: int) -> Iterator[Callable[[], None]]:
-    from rich.console import Console
-    from rich.progress import MofNCompleteColumn, Progress
-
-    console = Console(stderr=True)
-    columns = (*Progress.get_default_columns(), MofNCompleteColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("sessions", total=files)
-        yield lambda: bar.advance(task)

@@ -1,30 +1,40 @@
-"""`myocast compare --people`: does the hand close for people whom the network has never seen?
+"""What `myocast compare --people` runs: does the hand close for people whom the network has never seen?
 
 Every person is held out once, in five folds; the network of each fold learns from everybody else and from
-synthetic people. All sessions are judged as they come (cold) and with their band aligned on a few cues.
+synthetic people. All sessions are evaluated as they come (cold) and with their band aligned on a few cues.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 
 import numpy as np
-import typer
 
+from exporters.export import export
+from models.architectures import DEFAULT, network
+from models.architectures.base import NetworkConfig
+from models.data.segments import Segment
+from models.data.splits import Split, split
 from models.errors import MyocastError
-from service.experiments.training_data import ALIGN, ALIGN_GESTURES
-
-if TYPE_CHECKING:
-    from models.architectures.base import NetworkConfig
-    from models.data.segments import Segment
-    from models.data.splits import Split
-    from models.metrics.hand_closure import SessionClosure
-    from models.training.trainer import TrainingConfig
-    from service.experiments.datasets import Item
+from models.evaluation.passes import evaluation_pass
+from models.metrics.hand_closure import SessionClosure, over_sessions
+from models.onnx_file import read_spec
+from models.tables import Column, Row, cells, markdown
+from models.training.config import Progress, TrainingConfig, default_training
+from models.training.run import Run
+from service.experiments.datasets import Item, recipe_key
+from service.experiments.training_data import (
+    ALIGN,
+    ALIGN_GESTURES,
+    TEMPLATE_CUES_S,
+    aligned,
+    calibrations,
+    load_segments,
+)
 
 FOLDS: Final = 5
 EPOCHS: Final = 8
@@ -36,11 +46,24 @@ REAL: Final = 0.5
 SEED: Final = 1
 """Of the folds; another division of the same people chose the settings."""
 ALIGN_S: Final = 15.0
-WAYS: Final = ("cold", "aligned", "amplitude")
+WAYS: Final = {"cold": "cold", "aligned": f"aligned on {ALIGN_S:g} s", "amplitude": "amplitude alone"}
+
+
+def _percent(value: object) -> str:
+    return f"{100 * float(str(value)):.0f} %"
+
+
+_AUC: Final = "{:.3f}".format
 COLUMNS: Final = (
-    ("sessions", "sessions"), ("auc_median", "AUC fist against wrist gestures, median"), ("auc_p10", "P10"),
-    ("fist_closed_median", "closed in fist, median"), ("wrist_closed_mean", "in wrist gestures"),
-    ("rest_closed_mean", "at rest"), ("works", "sessions that work"),
+    Column("way", ""), Column("sessions", "sessions", "{:.0f}".format),
+    Column("auc_median", "AUC fist against wrist gestures, median", _AUC), Column("auc_p10", "P10", _AUC),
+    Column("fist_closed_median", "closed in fist, median", _percent),
+    Column("wrist_closed_mean", "in wrist gestures", _percent), Column("rest_closed_mean", "at rest", _percent),
+    Column("works", "sessions that work", _percent),
+)  # fmt: skip
+SESSION_COLUMNS: Final = (Column("auc", "", _AUC), Column("fist", "", _percent), Column("wrist", "", _percent))
+SESSION_TITLES: Final = (
+    "person, session", "fold", "AUC cold", "aligned", "fist cold", "aligned", "wrist cold", "aligned",
 )  # fmt: skip
 NOTE: Final = f"""\
 Real people who were asked for gestures; each was judged by a network that never saw them ({FOLDS} folds by person),
@@ -52,71 +75,92 @@ judged. Amplitude alone: the mean of the band's channels over 0.25 s, without a 
 
 
 class PeopleError(MyocastError):
-    """Recordings that closure cannot be judged on."""
+    """Recordings that closure cannot be evaluated on."""
 
 
 @dataclass(frozen=True, slots=True)
-class Material:
+class FoldData:
     """What all folds share."""
 
     config: NetworkConfig
     recorded: Sequence[Segment]
     """With canonical poses, to learn from."""
-    judged: Sequence[Segment]
+    evaluated: Sequence[Segment]
     """The same sessions without."""
-    made: Sequence[Segment]
+    synthetic: Sequence[Segment]
     """Synthetic people."""
-    asked: Sequence[Segment]
-    """Their cues."""
+    cues: Sequence[Segment]
+    """Rest, fist and wrist extension of the synthetic people."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoldSession:
+    """Closure of one session, and the fold that held it out."""
+
+    closure: SessionClosure
+    fold: int
+
+    def row(self) -> dict[str, object]:
+        return {**asdict(self.closure), "fold": self.fold}
+
+
+Found = Mapping[str, Sequence[FoldSession]]
+"""Sessions by the way in which they were evaluated."""
 
 
 def compare_people(
-    folders: Sequence[Item], made: Sequence[Item], mode: str, training: TrainingConfig, out: Path, command_line: str
-) -> None:
-    """Train and judge all folds, and write `people.md` and `people.json` into `out`; folds that are there are kept."""
-    from models.architectures import DEFAULT, network
-    from models.architectures.base import NetworkConfig
-    from service.experiments.datasets import recipe_key
-    from service.experiments.training_data import TEMPLATE_CUES_S, calibrations, load_segments
+    people: Sequence[Item], synthetic: Sequence[Item], config: NetworkConfig, training: TrainingConfig, out: Path,
+    command_line: str, note: Callable[[str], None],
+) -> str:  # fmt: skip
+    """Train and evaluate all folds, and write `people.md` and `people.json` into `out`; folds that are there are kept.
 
-    config = NetworkConfig(50.0 if mode == "envelope" else 200.0, mode)
+    Args:
+        people: sessions with class labels.
+        synthetic: more people to learn from.
+        config: rate and mode of the network.
+        training: how each fold is trained.
+        out: made if missing.
+        command_line: written above the table.
+        note: called with one line after each epoch and each fold.
 
-    def quiet(name: str, total: int) -> None:
-        """Nobody watches."""
+    Returns:
+        `people.md`.
 
-    material = Material(
+    Raises:
+        PeopleError: no session has what closure is measured by.
+    """
+    data = FoldData(
         config,
-        load_segments(folders, config, GESTURES, quiet),
-        load_segments(folders, config, "", quiet),
-        load_segments(made, config, "", quiet),
-        calibrations(made, TEMPLATE_CUES_S, config),
+        load_segments(people, config, GESTURES),
+        load_segments(people, config),
+        load_segments(synthetic, config),
+        calibrations(synthetic, TEMPLATE_CUES_S, config),
     )
     out.mkdir(parents=True, exist_ok=True)
     recipe = {
-        "data": [item.describe() for item in (*folders, *made)], "mode": mode, "plan": asdict(training),
+        "data": [item.describe() for item in (*people, *synthetic)], "mode": config.emg_mode, "plan": asdict(training),
         "network": [DEFAULT, network(DEFAULT).parameters],
     }  # fmt: skip
     key = recipe_key(recipe)
-    found: dict[str, list[dict[str, Any]]] = {way: [] for way in WAYS}
-    for fold, people in enumerate(folds([segment.user for segment in material.judged], training.seed)):
-        for way, sessions in _fold(material, people, training, out / f"fold-{fold}", f"{key}-{fold}").items():
-            found[way] += [{**session, "fold": fold} for session in sessions]
-        typer.echo(f"fold {fold}: {len(people)} people judged", err=True)
+    found: dict[str, list[FoldSession]] = {way: [] for way in WAYS}
+    for number, held in enumerate(folds([one.user for one in data.evaluated], training.seed)):
+        fold = _fold(data, held, training, out / f"fold-{number}", f"{key}-{number}", note)
+        for way, sessions in fold.items():
+            found[way] += [FoldSession(session, number) for session in sessions]
+        note(f"fold {number}: {len(held)} people judged")
     if not all(found.values()):
         raise PeopleError(
             "no session has fists, wrist gestures and rest beyond the cues of its alignment; give longer ones"
         )
-    text = f"`{command_line}`\n\n{markdown(found)}"
-    (out / "people.json").write_text(json.dumps(found, indent=1))
+    text = f"`{command_line}`\n\n{report(found)}"
+    rows = {way: [session.row() for session in sessions] for way, sessions in found.items()}
+    (out / "people.json").write_text(json.dumps(rows, indent=1))
     (out / "people.md").write_text(text)
-    typer.echo(text)
+    return text
 
 
 def training_for_people() -> TrainingConfig:
     """The default network's training, half of it on recorded people."""
-    from models.architectures import DEFAULT, network
-    from models.training.run import default_training
-
     training = default_training(network(DEFAULT))
     augmentation = replace(training.augmentation, align=ALIGN, align_asked=ALIGN_GESTURES)
     return replace(training, epochs=EPOCHS, seed=SEED, canonical_share=REAL, augmentation=augmentation)
@@ -128,98 +172,65 @@ def folds(users: Sequence[str], seed: int) -> list[set[str]]:
     return [{str(user) for user in order[fold::FOLDS]} for fold in range(FOLDS)]
 
 
-def divide(material: Material, people: set[str], seed: int) -> Split:
+def divide(data: FoldData, people: set[str], seed: int) -> Split:
     """Everybody but `people`: those who are learned from, and those who choose when to stop."""
-    from models.data.splits import split
-
-    known = [segment for segment in (*material.made, *material.recorded) if segment.user not in people]
+    known = [segment for segment in (*data.synthetic, *data.recorded) if segment.user not in people]
     return split(known, "user", VALIDATION, seed)
 
 
-def markdown(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
+def report(found: Found) -> str:
     """The table over all sessions, and one line for each of them."""
-    from models.metrics.hand_closure import over_sessions
-
-    words = {"cold": "cold", "aligned": f"aligned on {ALIGN_S:g} s", "amplitude": "amplitude alone"}
-    lines = ["| | " + " | ".join(title for _, title in COLUMNS) + " |", "|---" * (len(COLUMNS) + 1) + "|"]
-    for way in WAYS:
-        figures = over_sessions([_closure(session) for session in found[way]])
-        # An amplitude has no scale on which a hand would be closed.
-        shown = [
-            key if way != "amplitude" or key in ("sessions", "auc_median", "auc_p10") else "" for key, _ in COLUMNS
-        ]
-        lines.append(f"| {words[way]} | " + " | ".join(_cell(figures, key) for key in shown) + " |")
-    lines += [
-        "",
-        NOTE,
-        "",
-        "| person, session | fold | AUC cold | aligned | fist cold | aligned | wrist cold | aligned |",
-    ]
-    lines += ["|---" * 8 + "|"]
-    aligned = {(one["user"], one["session"]): one for one in found["aligned"]}
+    lines = markdown([column.title for column in COLUMNS], [_summary(way, found[way]) for way in WAYS])
+    aligned = {(one.closure.user, one.closure.session): one.row() for one in found["aligned"]}
+    rows = []
     for one in found["cold"]:
-        other = aligned.get((one["user"], one["session"]), {})
-        cells = [_cell(each, key) for key in ("auc", "fist", "wrist") for each in (one, other)]
-        lines.append(f"| {one['user']}, {one['session']} | {one['fold']} | " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
+        user, session = one.closure.user, one.closure.session
+        cold, other = (cells(row, SESSION_COLUMNS, "–") for row in (one.row(), aligned.get((user, session), {})))
+        beside = [text for pair in zip(cold, other, strict=True) for text in pair]
+        rows.append([f"{user}, {session}", str(one.fold), *beside])
+    return "\n".join([*lines, "", NOTE, "", *markdown(SESSION_TITLES, rows)]) + "\n"
 
 
-def _cell(figures: Mapping[str, Any], key: str) -> str:
-    if key not in figures:
-        return "–"
-    if key == "sessions":
-        return f"{figures[key]:.0f}"
-    return f"{figures[key]:.3f}" if key.startswith("auc") else f"{100 * figures[key]:.0f} %"
-
-
-def _closure(session: Mapping[str, Any]) -> SessionClosure:
-    from models.metrics.hand_closure import SessionClosure
-
-    return SessionClosure(**{key: value for key, value in session.items() if key != "fold"})
+def _summary(way: str, sessions: Sequence[FoldSession]) -> list[str]:
+    figures: Row = over_sessions([session.closure for session in sessions])
+    if way == "amplitude":
+        # An amplitude has no scale on which a hand would be closed.
+        figures = {key: figures[key] for key in ("sessions", "auc_median", "auc_p10")}
+    return cells({"way": WAYS[way], **figures}, COLUMNS, "–")
 
 
 def _fold(
-    material: Material, people: set[str], training: TrainingConfig, stem: Path, key: str
-) -> dict[str, list[dict[str, Any]]]:
+    data: FoldData, people: set[str], training: TrainingConfig, stem: Path, key: str, note: Callable[[str], None]
+) -> dict[str, list[SessionClosure]]:
     """Sessions of the held-out people, or what an earlier run with the same data and configuration found."""
     saved = stem.with_suffix(".json")
     if saved.exists():
-        known: dict[str, Any] = json.loads(saved.read_text())
+        known = json.loads(saved.read_text())
         if known.pop("key", None) == key:
-            return known
-    from models.onnx_file import read_spec
-    from service.cli.judging import session_closures
-
-    content = _train(material, people, training, stem)
+            return {way: [SessionClosure(**one) for one in sessions] for way, sessions in known.items()}
+    content = _train(data, people, training, stem, note)
     spec = read_spec(content, stem.name)
-    judged = [segment for segment in material.judged if segment.user in people]
-    cold, aligned = (session_closures(content, spec, judged, align) for align in (0.0, ALIGN_S))
+    held = [segment for segment in data.evaluated if segment.user in people]
+    cold, warm = (evaluation_pass(content, spec, held, align_s=align_s).closures for align_s in (0.0, ALIGN_S))
     found = {
-        "cold": [asdict(one) for one, _ in cold],
-        "aligned": [asdict(one) for one, _ in aligned],
-        "amplitude": [asdict(one) for _, one in cold],
+        "cold": [each.model for each in cold],
+        "aligned": [each.model for each in warm],
+        "amplitude": [each.amplitude for each in cold],
     }
-    saved.write_text(json.dumps({"key": key, **found}, indent=1))
+    rows = {way: [asdict(one) for one in sessions] for way, sessions in found.items()}
+    saved.write_text(json.dumps({"key": key, **rows}, indent=1))
     return found
 
 
-def _train(material: Material, people: set[str], training: TrainingConfig, stem: Path) -> bytes:
+def _train(
+    data: FoldData, people: set[str], training: TrainingConfig, stem: Path, note: Callable[[str], None]
+) -> bytes:
     """A model file of the default architecture, from everybody else."""
-    from exporters.export import export
-    from models.architectures import DEFAULT, network
-    from models.training.run import Run
-    from models.training.trainer import Progress
-    from service.experiments.training_data import aligned
-
-    parts, target = aligned(divide(material, people, training.seed), material.asked)
-    run = Run(network(DEFAULT), material.config, parts, training, stem.with_suffix(".keras"))
-    run.template = target
+    parts, template = aligned(divide(data, people, training.seed), data.cues)
+    run = Run(network(DEFAULT), data.config, parts, training, stem.with_suffix(".keras"))
+    run.template = template
     run.prepare()
-    run.train(
-        Progress(
-            on_epoch=lambda epoch: typer.echo(f"{stem.name} epoch {epoch.epoch}: {epoch.mpjpe_mm:.2f} mm", err=True)
-        )
-    )
+    run.train(Progress(on_epoch=lambda epoch: note(f"{stem.name} epoch {epoch.epoch}: {epoch.mpjpe_mm:.2f} mm")))
     path = stem.with_suffix(".onnx")
     export(run.built, run.card(run.constants()), path)
     return path.read_bytes()

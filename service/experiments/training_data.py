@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 
-if TYPE_CHECKING:
-    from models.alignment import Template
-    from models.architectures.base import NetworkConfig
-    from models.data.segments import Segment
-    from models.data.splits import Split
-    from service.experiments.datasets import Item
+from models.alignment import Template
+from models.architectures.base import NetworkConfig
+from models.data.alignment_cues import aligned_segments, template_of
+from models.data.gesture_labels import poses_by_label
+from models.data.segments import Segment, segments_of
+from models.data.splits import Split
+from service.experiments.datasets import Item, read
 
 TEMPLATE_CUES_S: Final = 12.0
 """How long synthetic wearers follow the cues."""
@@ -23,23 +24,27 @@ ALIGN_GESTURES: Final = 0.8
 
 def calibrations(found: Sequence[Item], seconds: float, config: NetworkConfig) -> list[Segment]:
     """Segments of the cues of synthetic wearers; files have theirs among their own class labels."""
-    from models.data.segments import segments_of
-
     made = (item.calibration(seconds, config.emg_mode, config.rate_hz) for item in found)
     return [segment for recording in made if recording is not None for segment in segments_of([recording], config)]
 
 
-def load_segments(found: Sequence[Item], config: Any, gestures: str, note: Callable[[str, int], None]) -> list[Segment]:
-    """Segments of all sessions, read one at a time."""
-    from models.data.segments import segments_of
-    from service.cli.gestures import parse
-    from service.experiments.datasets import read
+def load_segments(
+    found: Sequence[Item], config: NetworkConfig, gestures: str = "", reading: Callable[[str, int], None] | None = None
+) -> list[Segment]:
+    """Segments of all sessions, read one at a time.
 
+    Args:
+        found: the sessions.
+        config: the rate and mode to bring them to.
+        gestures: poses for class labels, such as `7=fist,-1=rest`.
+        reading: called with the name of each session that was read, and how many there are.
+    """
     out: list[Segment] = []
-    poses = parse(gestures)
+    poses = poses_by_label(gestures)
     for item, recording in zip(found, read(found, config.emg_mode, config.rate_hz), strict=True):
         out += segments_of([recording], config, poses)
-        note(item.name, len(found))
+        if reading is not None:
+            reading(item.name, len(found))
     return out
 
 
@@ -60,25 +65,23 @@ def trained_on(found: Sequence[Item]) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def aligned(parts: Split, asked: Sequence[Segment]) -> tuple[Split, Template | None]:
+def aligned(parts: Split, cues: Sequence[Segment]) -> tuple[Split, Template | None]:
     """The same split with every donning's matrix, aligned to the template of the people who are trained on.
 
     Args:
         parts: of one network.
-        asked: segments of the same donnings in which the wearers follow the cues; sessions with class labels
+        cues: segments of the same donnings in which the wearers follow the cues; sessions with class labels
             hold theirs.
 
     Returns:
         the split, and the template; None where nobody was asked for the cues.
     """
-    from models.data.alignment_cues import aligned_segments, template_of
-
     people = {segment.user for segment in parts.train}
-    cues = [segment for segment in (*asked, *parts.train) if segment.classes is not None and segment.user in people]
-    target = template_of(cues)
+    known = [segment for segment in (*cues, *parts.train) if segment.classes is not None and segment.user in people]
+    target = template_of(known)
     if target is None:
         return parts, None
-    train, held_out = (tuple(aligned_segments(part, asked, target)) for part in (parts.train, parts.held_out))
+    train, held_out = (tuple(aligned_segments(part, cues, target)) for part in (parts.train, parts.held_out))
     return replace(parts, train=train, held_out=held_out), target
 
 

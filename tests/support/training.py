@@ -12,7 +12,7 @@ from models.forward.generator import session
 
 if TYPE_CHECKING:
     from models.data.segments import Segment
-    from models.training.trainer import TrainingConfig
+    from models.training.config import TrainingConfig
 
 needs_training: Final = [
     pytest.mark.train,
@@ -48,7 +48,7 @@ def small_segments(config: NetworkConfig, users: int = 2, seconds: float = 12.0,
 
 
 def small_training(kind: str) -> TrainingConfig:
-    from models.training.trainer import TrainingConfig
+    from models.training.config import TrainingConfig
 
     return TrainingConfig(epochs=1, steps_per_epoch=2, batch=4 if kind == "stream" else 8, validation_batches=1)
 

@@ -70,9 +70,9 @@ def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
     from exporters.export import export
     from models.data.splits import split
+    from models.training.config import Progress
     from models.training.network_file import load
     from models.training.run import Run
-    from models.training.trainer import Progress
 
     folder = tmp_path_factory.mktemp(request.param)
     chosen = network(request.param)

@@ -109,8 +109,8 @@ def test_real_people_are_judged_by_networks_that_never_saw_them(
     seen: list[tuple[set[str], set[str]]] = []
     divide = folds.divide
 
-    def watched(material: folds.Material, held: set[str], seed: int) -> Split:
-        parts = divide(material, held, seed)
+    def watched(data: folds.FoldData, held: set[str], seed: int) -> Split:
+        parts = divide(data, held, seed)
         seen.append((held, {segment.user for segment in (*parts.train, *parts.held_out)}))
         return parts
 

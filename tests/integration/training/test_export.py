@@ -68,9 +68,9 @@ def test_int8_is_smaller_close_and_says_how_close(exported: Path, tmp_path: Path
 def test_a_band_is_fitted_by_writing_one_matrix(exported: Path) -> None:
     import onnxruntime
 
-    from exporters.align import with_alignment
     from exporters.parity import probe
     from models.alignment import roll
+    from models.evaluation.aligned_model import with_alignment
 
     content = exported.read_bytes()
     spec = read_spec(content, "plain")
@@ -89,10 +89,9 @@ def test_a_band_is_fitted_by_writing_one_matrix(exported: Path) -> None:
 
 @pytest.mark.parametrize("matrix", [np.eye(7), np.full((CHANNELS, CHANNELS), np.nan)])
 def test_an_alignment_that_is_none_is_refused(exported: Path, matrix: np.ndarray) -> None:
-    from exporters.align import with_alignment
-    from exporters.errors import ExportError
+    from models.evaluation.aligned_model import AlignedModelError, with_alignment
 
-    with pytest.raises(ExportError, match="8 x 8"):
+    with pytest.raises(AlignedModelError, match="8 x 8"):
         with_alignment(exported.read_bytes(), matrix)
 
 

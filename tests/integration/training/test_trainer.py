@@ -12,8 +12,8 @@ from models.architectures.base import NetworkConfig
 from tests.support.training import needs_training, prepare, small_segments
 
 if TYPE_CHECKING:
+    from models.training.config import TrainingConfig
     from models.training.run import Run
-    from models.training.trainer import TrainingConfig
 
 pytestmark = needs_training
 
@@ -21,7 +21,7 @@ CONFIG = NetworkConfig(50.0, "envelope")
 
 
 def training(**changes: Any) -> TrainingConfig:
-    from models.training.trainer import TrainingConfig
+    from models.training.config import TrainingConfig
 
     return replace(TrainingConfig(epochs=2, steps_per_epoch=3, batch=16, validation_batches=2, seed=5), **changes)
 
@@ -36,7 +36,7 @@ def make_run(out: Path, some: TrainingConfig, folder: Path | None = None, name: 
 
 
 def test_the_same_seed_gives_the_same_network(tmp_path: Path) -> None:
-    from models.training.trainer import Progress
+    from models.training.config import Progress
 
     weights = []
     for number in range(2):
@@ -49,7 +49,7 @@ def test_the_same_seed_gives_the_same_network(tmp_path: Path) -> None:
 
 
 def test_training_makes_the_error_smaller(tmp_path: Path) -> None:
-    from models.training.trainer import Progress
+    from models.training.config import Progress
 
     run = make_run(tmp_path / "net.keras", training(epochs=3, steps_per_epoch=40, learning_rate=3e-3), name="dense")
     run.prepare()
@@ -58,8 +58,8 @@ def test_training_makes_the_error_smaller(tmp_path: Path) -> None:
 
 
 def test_a_stop_keeps_the_best_network_and_ends_at_once(tmp_path: Path) -> None:
+    from models.training.config import Progress
     from models.training.network_file import load
-    from models.training.trainer import Progress
 
     run = make_run(tmp_path / "net.keras", training(epochs=50))
     run.prepare()
@@ -81,7 +81,7 @@ def test_a_stop_keeps_the_best_network_and_ends_at_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("name", "optimizer"), [("lstm_ae_small", "adamw"), ("stream_tcn", "muon")])
 def test_training_goes_on_from_its_checkpoint(tmp_path: Path, name: str, optimizer: str) -> None:
-    from models.training.trainer import Progress
+    from models.training.config import Progress
 
     folder = tmp_path / "net.run"
     folder.mkdir()
@@ -102,7 +102,8 @@ def test_training_goes_on_from_its_checkpoint(tmp_path: Path, name: str, optimiz
 
 @pytest.mark.parametrize("change", ["network", "optimizer", "cut short"])
 def test_a_checkpoint_of_something_else_is_refused_in_one_line(tmp_path: Path, change: str) -> None:
-    from models.training.trainer import CheckpointError, Progress
+    from models.training.config import Progress
+    from models.training.trainer import CheckpointError
 
     folder = tmp_path / "net.run"
     folder.mkdir()
@@ -121,7 +122,7 @@ def test_a_checkpoint_of_something_else_is_refused_in_one_line(tmp_path: Path, c
 
 
 def test_it_stops_when_nothing_improves(tmp_path: Path) -> None:
-    from models.training.trainer import Progress
+    from models.training.config import Progress
 
     run = make_run(tmp_path / "net.keras", training(epochs=30, patience=2, learning_rate=0))
     run.prepare()
@@ -139,7 +140,7 @@ def test_constants_of_the_graph_come_from_training_tracks_alone() -> None:
 
 
 def test_the_decoder_of_the_autoencoder_stays_as_it_was_trained(tmp_path: Path) -> None:
-    from models.training.trainer import Progress
+    from models.training.config import Progress
 
     run = make_run(tmp_path / "net.keras", training())
     run.prepare()
@@ -171,10 +172,10 @@ def test_losses_are_what_the_metrics_say() -> None:
 
 def test_a_pose_that_was_asked_for_counts_squared_and_a_wrong_fist_as_much_as_a_distance() -> None:
     prepare()
+    from models.data.gesture_labels import poses_by_label
     from models.training.losses import mpjpe
-    from service.cli.gestures import parse
 
-    poses = parse("7=fist,-1=rest")
+    poses = poses_by_label("7=fist,-1=rest")
     truth, pose = (np.tile(poses[label], (2, 3, 1)) for label in (7, -1))
     weight = np.ones((2, 3), np.float32)
     by_distance, by_square = (float(mpjpe(truth, pose, weight, np.full(2, asked, np.float32))) for asked in (0.0, 1.0))
@@ -186,7 +187,7 @@ def test_a_pose_that_was_asked_for_counts_squared_and_a_wrong_fist_as_much_as_a_
 
 
 def test_the_last_network_is_kept_where_that_is_the_plan(tmp_path: Path) -> None:
-    from models.training.trainer import Progress
+    from models.training.config import Progress
 
     kept = make_run(tmp_path / "net.keras", training(epochs=4, patience=1, keep_last=True))
     kept.prepare()

@@ -134,13 +134,13 @@ def test_other_rates_are_resampled(rate: float) -> None:
 
 
 def test_class_labels_become_poses_and_reaction_time_does_not_count() -> None:
+    from models.data.gesture_labels import poses_by_label
     from models.data.segments import segments_of
-    from service.cli.gestures import parse
 
     classes = np.repeat([0, 7, 0, 2], 400)
     emg = np.zeros((1600, CHANNELS), np.float32)
     recording = Recording(emg, np.arange(1600) / 200.0, np.arange(1600), 200.0, classes=classes)
-    poses = parse("7=fist,-1=rest")
+    poses = poses_by_label("7=fist,-1=rest")
     (segment,) = segments_of([recording], RAW, poses)
     np.testing.assert_array_equal(segment.pose[180], poses[7])
     np.testing.assert_array_equal(segment.pose[390], poses[-1])
@@ -196,15 +196,15 @@ def test_augmentation_turns_gains_and_silences() -> None:
 
 def canonical_segments() -> list[Segment]:
     """Nine people at rest and one who also makes fists, and one with measured poses."""
+    from models.data.gesture_labels import poses_by_label
     from models.data.segments import segments_of
-    from service.cli.gestures import parse
 
     out: list[Segment] = []
     for person in range(10):
         classes = np.repeat([0, 7, 0, 7], 400) if person == 9 else np.zeros(1600, np.int64)
         emg = np.ones((1600, CHANNELS), np.float32)
         recording = Recording(emg, np.arange(1600) / 200.0, np.arange(1600), 200.0, name=f"p{person}", classes=classes)
-        out += segments_of([recording], RAW, parse("7=fist,-1=rest"))
+        out += segments_of([recording], RAW, poses_by_label("7=fist,-1=rest"))
     return [*out, *segments_of([ramp(1600)], RAW)]
 
 

@@ -38,7 +38,7 @@ def test_blocks_are_guarded_and_choose_only_among_what_they_learn_from() -> None
 
 def test_learners_are_judged_on_what_they_have_not_seen() -> None:
     """Angles that follow one channel: ridge finds it, the constant mean does not."""
-    from models.evaluation.jhu import constant, judge, markdown, ridge, table
+    from models.evaluation.jhu import constant, evaluate_learner, markdown, ridge, table
 
     rng = np.random.default_rng(0)
     t = np.sort(rng.uniform(0, 200, 10_800))
@@ -47,7 +47,7 @@ def test_learners_are_judged_on_what_they_have_not_seen() -> None:
     angle_t = np.arange(1.0, 199.0, 0.06)
     bend = 150.0 - 8.0 * (5.0 + 4.0 * np.sign(np.sin(2 * np.pi * angle_t / 7.0)))
     data = table(t, emg, angle_t, np.repeat(bend[:, None], 5, axis=1).astype(np.float32))
-    still, linear = judge(data, "constant mean", constant), judge(data, "ridge", ridge)
+    still, linear = evaluate_learner(data, "constant mean", constant), evaluate_learner(data, "ridge", ridge)
     assert linear.mean_deg < 0.6 * still.mean_deg
     assert max(still.r2.values()) < 0.05
     assert min(linear.r2.values()) > 0.5

@@ -3,10 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from models.data.gesture_labels import poses_by_label
 from models.metrics.hand_closure import auc, closure, over_sessions, session_closure, settled
-from service.cli.gestures import parse
 
-POSES = parse("0=rest,7=fist")
+POSES = poses_by_label("0=rest,7=fist")
 
 
 def test_closure_runs_from_rest_to_fist() -> None:

@@ -1,25 +1,27 @@
-"""`--gestures`: poses for class labels, for sessions that say what was asked for but not where the fingers were."""
+"""Poses for class labels, for sessions that say which gesture was asked for but not where the fingers were."""
 
 from __future__ import annotations
 
 from models.arrays import Float32Array
 from models.errors import MyocastError
+from models.forward.poses import POSES
 from models.hand import VALUES
+from models.kinematics import bones, points
 
 
 class GestureError(MyocastError):
     """`--gestures` that is not understood."""
 
 
-def parse(text: str) -> dict[int, Float32Array]:
-    """`7=fist,-1=rest` -> label -> (63,) pose of an average hand, mm.
+def poses_by_label(text: str) -> dict[int, Float32Array]:
+    """Parse `7=fist,-1=rest`.
+
+    Returns:
+        class label -> (63,) pose of an average hand in mm, frame `hand`.
 
     Raises:
         GestureError: not pairs, or a pose without a name.
     """
-    from models.forward.poses import POSES
-    from models.kinematics import bones, points
-
     out: dict[int, Float32Array] = {}
     for part in filter(None, text.split(",")):
         label, _, name = part.partition("=")

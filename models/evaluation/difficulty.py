@@ -1,4 +1,4 @@
-"""How hard the generator is to invert: `python -m models.forward.difficulty` prints the table of README.md.
+"""How hard the generator is to invert: `python -m models.evaluation.difficulty` prints the tables of its README.
 
 Simple learners on causal features (running averages of the rectified EMG at six time constants) and a plain
 LSTM 96-96 on the armband's envelopes, split as networks are judged: by block, by donning, by user, by user with
@@ -19,7 +19,9 @@ from models.arrays import BoolArray, Float32Array, Float64Array
 from models.forward.generator import FIRST_UNSEEN_USER, LABEL_HZ, session
 from models.forward.variants import VARIANTS
 from models.hand import VALUES
+from models.metrics.pose_error import mpjpe, r2
 from models.recording import Recording
+from models.tables import markdown
 
 TIME_CONSTANTS_S: Final = (0.06, 0.3, 1.0, 4.0, 12.0, 25.0)
 WARM_UP_S: Final = 5.0
@@ -71,17 +73,6 @@ def _running(x: Float64Array, samples: float) -> Float64Array:
         y[reach:] += keep**reach * y[:-reach].copy()
         reach *= 2
     return np.asarray(y)
-
-
-def mpjpe(predicted: Float64Array, truth: Float32Array) -> float:
-    """Mean distance over the 20 points that are not the wrist, mm."""
-    difference = (predicted - truth).reshape(len(truth), -1, 3)[:, 1:]
-    return float(np.linalg.norm(difference, axis=2).mean())
-
-
-def r2(predicted: Float64Array, truth: Float32Array) -> float:
-    """Share of variance explained, against the mean of each coordinate."""
-    return float(1.0 - np.sum((predicted - truth) ** 2) / np.sum((truth - truth.mean(axis=0)) ** 2))
 
 
 def learners(x: Float32Array, y: Float32Array) -> Iterator[tuple[str, Predict]]:
@@ -183,7 +174,7 @@ def recurrent(users: int, seconds: float, variant: str, seed: int = 0, epochs: i
         start = round(WARM_UP_S * LABEL_HZ)
         predicted = np.concatenate([np.asarray(model(x[np.newaxis]))[0, start:] for x, _ in runs])
         truth = np.concatenate([y[start:] for _, y in runs])
-        yield Row(f"LSTM {UNITS}-{UNITS}", split, mpjpe(predicted, truth), r2(predicted, truth))
+        yield Row(f"LSTM {UNITS}-{UNITS}", split, mpjpe(truth, predicted), r2(truth, predicted))
 
 
 def _envelope_run(user: int, number: int, seconds: float, seed: int, variant: str) -> Data:
@@ -198,23 +189,18 @@ def _envelope_run(user: int, number: int, seconds: float, seed: int, variant: st
 def _judge(train: Data, tests: dict[str, Data]) -> Iterator[Row]:
     for name, predict in learners(*train):
         for split, (x, y) in tests.items():
-            predicted = predict(x)
-            yield Row(name, split, mpjpe(predicted, y), r2(predicted, y))
+            predicted = np.asarray(predict(x), np.float32)
+            yield Row(name, split, mpjpe(y, predicted), r2(y, predicted))
 
 
 def table(rows: Sequence[Row]) -> str:
     """The rows as a Markdown table: a line per learner, MPJPE in mm and R2 per split."""
     splits = list(dict.fromkeys(row.split for row in rows))
-    lines = ["| | " + " | ".join(splits) + " |", "|---" * (len(splits) + 1) + "|"]
+    lines = []
     for name in dict.fromkeys(row.learner for row in rows):
-        cells = [
-            f"{row.mpjpe_mm:.1f} ({row.r2:.2f})"
-            for split in splits
-            for row in rows
-            if (row.learner, row.split) == (name, split)
-        ]
-        lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+        own = {row.split: f"{row.mpjpe_mm:.1f} ({row.r2:.2f})" for row in rows if row.learner == name}
+        lines.append([name, *(own[split] for split in splits if split in own)])
+    return "\n".join(markdown(["", *splits], lines))
 
 
 def main(argv: Sequence[str] | None = None) -> None:

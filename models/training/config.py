@@ -1,0 +1,116 @@
+"""How to train, and what is told of a training while it runs. Imports no training library."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, TypeVar
+
+from models.architectures.base import Network
+from models.data.augment import Augmentation
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingConfig:
+    """How to train."""
+
+    epochs: int = 40
+    steps_per_epoch: int = 200
+    batch: int = 128
+    optimizer: str = "adamw"
+    """Or `muon`, which takes half the steps where most weights are matrices."""
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-4
+    clip: float = 1.0
+    loss: str = "mpjpe"
+    smooth: float = 0.0
+    """Streams: weight of the error of the movement from one step to the next, beside the error of the pose."""
+    canonical_share: float | None = None
+    """Share of runs from sessions with class labels instead of poses; None = as many as there are."""
+    patience: int = 10
+    """Epochs without a better validation error before it stops."""
+    keep_last: bool = False
+    """Keep the last network, not the one that was best: where few people validate, the schedule's end says more."""
+    seed: int = 0
+    validation_batches: int = 40
+    augmentation: Augmentation = field(default_factory=Augmentation)
+
+    @property
+    def total_steps(self) -> int:
+        return self.epochs * self.steps_per_epoch
+
+
+_STREAM: Final = TrainingConfig(
+    epochs=20,
+    steps_per_epoch=500,
+    batch=8,
+    optimizer="muon",
+    learning_rate=2e-3,
+    smooth=0.5,
+    augmentation=Augmentation(roll=2.0),
+)
+_MANY: Final = replace(_STREAM, batch=320, augmentation=Augmentation(roll=1.0))
+"""For streams whose memory is in their running averages alone: many runs of a few steps."""
+_WINDOW: Final = TrainingConfig(epochs=15, steps_per_epoch=120, batch=256)
+_IMAGES: Final = replace(_WINDOW, epochs=8)
+"""For windows that are turned into images: an epoch takes as long as all epochs of the others together."""
+DEFAULTS: Final = {
+    "window": _WINDOW,
+    "cnn_lstm": _IMAGES,
+    "conv_lstm": _IMAGES,
+    "stream": _STREAM,
+    "stream_mlp": replace(_MANY, epochs=10, keep_last=True),
+    "stream_mlp_slow": _MANY,
+}
+"""By name where a network has a configuration of its own, else by kind."""
+
+
+def default_training(network: Network) -> TrainingConfig:
+    """How to train a network unless told otherwise. At the device's own rate each step sees four times the rows."""
+    training = DEFAULTS.get(network.name, DEFAULTS[network.kind])
+    return replace(training, steps_per_epoch=training.steps_per_epoch // 4) if network.native_rate else training
+
+
+Config = TypeVar("Config", TrainingConfig, Augmentation)
+
+
+def override(config: Config, **fields: Any) -> Config:
+    """The same with other values; None keeps what is there."""
+    return replace(config, **{name: value for name, value in fields.items() if value is not None})
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """One line of the log."""
+
+    epoch: int
+    loss: float
+    mpjpe_mm: float
+    """Validation, 20 points."""
+    rmse_mm: float
+    """Validation, per coordinate."""
+    learning_rate: float
+    seconds: float
+    best: bool
+    """Its network is kept."""
+
+
+@dataclass(slots=True)
+class Progress:
+    """What the outside may see and steer while training runs."""
+
+    stop: Callable[[], bool] = lambda: False
+    on_step: Callable[[int, int, float], None] = lambda step, total, loss: None
+    on_epoch: Callable[[Epoch], None] = lambda epoch: None
+    on_best: Callable[[], None] = lambda: None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How it ended; the network holds the best weights."""
+
+    epochs: tuple[Epoch, ...]
+    best_mpjpe_mm: float
+    best_rmse_mm: float
+    stopped: bool
+    """Asked to stop before the last epoch."""

@@ -1,0 +1,65 @@
+"""Progress bars on stderr while a person waits; nothing where stderr is not a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+
+class Bar:
+    """One bar of several."""
+
+    def __init__(self, bars: Progress, description: str, total: int, done: int) -> None:
+        self._bars = bars
+        self._task = bars.add_task(description, total=total, completed=done, note="")
+
+    def advance(self, note: str = "") -> None:
+        """One more is done."""
+        self._bars.update(self._task, advance=1, note=note)
+
+    def set(self, done: int, note: str = "") -> None:
+        """So many are done."""
+        self._bars.update(self._task, completed=done, note=note)
+
+
+class Bars:
+    """Bars below one another, while the context lasts."""
+
+    def __init__(self, *, transient: bool = False) -> None:
+        """`transient` removes them at the end."""
+        self._console = Console(stderr=True)
+        self._bars = Progress(
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[note]}"),
+            TimeRemainingColumn(), console=self._console, transient=transient, disable=not self.on_terminal,
+        )  # fmt: skip
+
+    @property
+    def on_terminal(self) -> bool:
+        """Whether anybody sees them."""
+        return self._console.is_terminal
+
+    def __enter__(self) -> Bars:
+        self._bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Leave the bars as they are; what is printed next comes below them."""
+        self._bars.stop()
+
+    def add(self, description: str, total: int, done: int = 0) -> Bar:
+        """A new bar, `done` of `total` already behind it."""
+        return Bar(self._bars, description, total, done)
+
+
+@contextmanager
+def progress_bar(description: str, total: int) -> Iterator[Callable[[], None]]:
+    """One bar that disappears at the end; call what it gives after each of `total` parts."""
+    with Bars(transient=True) as bars:
+        bar = bars.add(description, total)
+        yield bar.advance

@@ -1,0 +1,144 @@
+"""What `myocast evaluate` runs: sessions and a model file in, all figures out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from models.architectures.base import NetworkConfig
+from models.data.segments import Segment, segments_of
+from models.data.splits import split
+from models.evaluation import report
+from models.evaluation.evaluate import Calibrate, EvaluationConfig, EvaluationData, evaluate
+from models.evaluation.evaluation import Evaluation
+from models.evaluation.passes import EvaluationError
+from models.evaluation.report_tables import Table, overview, tables
+from models.metrics.gestures import gestures_left_out, label_by_markers
+from models.onnx_file import read_spec
+from models.smoothing import OneEuroConfig
+from models.spec import ModelSpec
+from service.experiments.datasets import Item, read
+from service.experiments.training_data import calibrations, kind_of, load_segments
+
+SPLITS = ("user", "session", "block", "gesture")
+
+
+@dataclass(frozen=True, slots=True)
+class FileEvaluationConfig:
+    """A model file, the sessions to evaluate it on, and how."""
+
+    model: Path
+    data: Sequence[Item]
+    training: Sequence[Item] = ()
+    """Sessions to fit the baselines on."""
+    split: str = ""
+    """`user`, `session` or `block`: only what such a split of `data` holds out; `gesture`: errors by gesture."""
+    held_out: float = 0.2
+    """Share that the split holds out."""
+    seed: int = 0
+    """Which users the split holds out."""
+    align_s: float = 0.0
+    """Seconds of cues that each band is aligned on first."""
+    skip: int = 50
+    """Steps at the start of each segment that are not evaluated."""
+    rotations_deg: Sequence[float] = ()
+    smoothing: Sequence[OneEuroConfig] = ()
+    calibrate_s: Sequence[float] = ()
+    """Labelled seconds of each user to tune the network on."""
+    network: Path | None = None
+    """The .keras file that is tuned; without it `model` with that ending."""
+    manifest: Path | None = None
+    """Of the training; without it the one in the `.run` folder beside `model`."""
+
+
+def evaluate_file(config: FileEvaluationConfig, note: Callable[[str], None]) -> Evaluation:
+    """Evaluate a model file.
+
+    Args:
+        config: what, on what, and how.
+        note: called with the name of each user who is done when users' labels are tuned on.
+
+    Raises:
+        MyocastError: a file that cannot be read, or data that nothing can be measured on.
+    """
+    network = _network(config) if config.calibrate_s else None
+    content = _content(config.model)
+    spec = read_spec(content, config.model.name)
+    calibrate = None if network is None else _tuning(network, spec, config.calibrate_s, note)
+    settings = EvaluationConfig(config.align_s, config.skip, config.rotations_deg, config.smoothing, calibrate)
+    return evaluate(content, spec, _data(config, NetworkConfig.of(spec)), settings)
+
+
+def console_tables(evaluation: Evaluation) -> list[Table]:
+    """What a person at a terminal gets to see."""
+    return [overview(evaluation), *tables(evaluation)]
+
+
+def write_report(evaluation: Evaluation, folder: Path) -> Path:
+    """Write `report.md` and its pictures; returns the report's path."""
+    return report.write(evaluation, folder)
+
+
+def _data(config: FileEvaluationConfig, network: NetworkConfig) -> EvaluationData:
+    names: list[str] = []
+    if config.split == "gesture":
+        segments = list(_named_segments(config.data, network, names))
+    else:
+        segments = load_segments(config.data, network)
+    if not segments:
+        raise EvaluationError("no EMG in the data; give sessions with samples")
+    data = EvaluationData(
+        segments,
+        description=f"{len(config.data)} {kind_of(segments)} recordings, as given with --data",
+        training=load_segments(config.training, network),
+        cues=calibrations(config.data, config.align_s, network) if config.align_s else [],
+    )
+    if config.split == "gesture":
+        manifest = config.manifest or config.model.with_suffix(".run") / "manifest.json"
+        left_out, words = gestures_left_out(manifest)
+        return replace(data, gestures=names, left_out=left_out, left_out_note=words)
+    return _held_out(data, config) if config.split else data
+
+
+def _held_out(data: EvaluationData, config: FileEvaluationConfig) -> EvaluationData:
+    parts = split(data.segments, config.split, config.held_out, config.seed)
+    return replace(
+        data,
+        segments=parts.held_out,
+        training=data.training or parts.train,
+        description=f"held out by {config.split} from {data.description}",
+    )
+
+
+def _named_segments(found: Sequence[Item], network: NetworkConfig, names: list[str]) -> Iterable[Segment]:
+    """Segments whose class labels are the gestures of the sessions' markers."""
+    for recording in read(found, network.emg_mode, network.rate_hz):
+        yield from segments_of([label_by_markers(recording, names)], network)
+
+
+def _tuning(network: Path, spec: ModelSpec, seconds: Sequence[float], note: Callable[[str], None]) -> Calibrate:
+    # Only tuning needs TensorFlow, which takes longer to import than an evaluation takes.
+    from models.evaluation.calibration import Tuner, curve
+    from models.training.network_file import load
+
+    built, card = load(network)
+    wanted = NetworkConfig.of(spec)
+    if (card.config.rate_hz, card.config.emg_mode) != (wanted.rate_hz, wanted.emg_mode):
+        raise EvaluationError(f"{network}: reads other EMG than the model; give the file it was exported from")
+    tuner = Tuner(card.network, built, card.config)
+    return lambda segments, mean, skip: curve(tuner, segments, seconds, mean, skip, note)
+
+
+def _network(config: FileEvaluationConfig) -> Path:
+    path = config.network or config.model.with_suffix(".keras")
+    if not path.exists():
+        raise EvaluationError(f"{path}: no such file; --calibrate tunes a .keras file, give it with --network")
+    return path
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise EvaluationError(f"{path}: cannot be read ({error.strerror}); give a .onnx model file") from None

@@ -1,0 +1,135 @@
+"""What `myocast train` runs: sessions in, a network file with its log and manifest out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Protocol
+
+from models.architectures import Network
+from models.architectures.base import NetworkConfig
+from models.data.segments import Segment
+from models.data.splits import split
+from models.training.config import Epoch, Progress, TrainingConfig
+from models.training.run import Run
+from service.experiments.datasets import Item
+from service.experiments.training_data import (
+    TEMPLATE_CUES_S,
+    aligned,
+    calibrations,
+    kind_of,
+    load_segments,
+    trained_on,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingRunConfig:
+    """A network, the sessions to train it on, and where it goes."""
+
+    network: Network
+    config: NetworkConfig
+    training: TrainingConfig
+    data: Sequence[Item]
+    test: Sequence[Item]
+    """Sessions for the final figures, which choose nothing."""
+    out: Path
+    """The .keras file; log, checkpoint and manifest go into a `.run` folder beside it."""
+    split: str = "user"
+    """What validation holds out."""
+    held_out: float = 0.2
+    """Share of it."""
+    without: frozenset[str] = frozenset()
+    """People who are left out of `data`."""
+    gestures: str = ""
+    """Poses for class labels, such as `7=fist,-1=rest`."""
+    resume: bool = False
+    """Go on from the checkpoint in the `.run` folder."""
+
+    @property
+    def run_folder(self) -> Path:
+        """Of the log, the checkpoint and the manifest."""
+        return self.out.with_suffix(".run")
+
+
+class TrainingDisplay(Protocol):
+    """Shows how far a training is."""
+
+    def reading(self, name: str, total: int) -> None:
+        """One of `total` sessions was read."""
+        ...
+
+    def start(self, training: TrainingConfig, done: int) -> None:
+        """Training begins; `done` epochs are behind it."""
+        ...
+
+    def on_step(self, step: int, total: int, loss: float) -> None:
+        """One batch of an epoch is done."""
+        ...
+
+    def on_epoch(self, epoch: Epoch) -> None:
+        """An epoch is done."""
+        ...
+
+    def stop(self) -> None:
+        """Training is over."""
+        ...
+
+
+def train_network(config: TrainingRunConfig, display: TrainingDisplay, stop: Callable[[], bool]) -> str | None:
+    """Train, evaluate and save a network.
+
+    Args:
+        config: what to train, on what.
+        display: shows how far it is.
+        stop: whether to stop; asked after every batch.
+
+    Returns:
+        How good the best network is, in one line; None if it was stopped before its first batch.
+
+    Raises:
+        MyocastError: data or a checkpoint that cannot be used.
+    """
+    folder = config.run_folder
+    folder.mkdir(exist_ok=True)
+    found = [item for item in config.data if item.wearer not in config.without]
+    known = load_segments(found, config.config, config.gestures, display.reading)
+    known = [segment for segment in known if segment.user not in config.without]
+    divided = split(known, config.split, config.held_out, config.training.seed)
+    parts, template = aligned(divided, calibrations(found, TEMPLATE_CUES_S, config.config))
+    run = Run(config.network, config.config, parts, config.training, config.out, folder, trained_on(found))
+    run.template = template
+    _write_manifest(folder, config, found, parts.describe())
+    display.start(config.training, run.prepare(resume=config.resume))
+    outcome = run.train(Progress(stop=stop, on_step=display.on_step, on_epoch=display.on_epoch))
+    display.stop()
+    if not outcome.epochs:
+        return None
+    return _finish(run, config, load_segments(config.test, config.config, config.gestures, display.reading))
+
+
+def _finish(run: Run, config: TrainingRunConfig, test: Sequence[Segment]) -> str:
+    """Evaluate and save the best network; its figures in one line."""
+    if config.test:
+        label = f"{len({segment.user for segment in test})} {kind_of(test)} users who were not trained on"
+    else:
+        label = f"held out by {config.split}, which chose when to stop ({kind_of(run.split.held_out)})"
+    figures = run.finish(test, label)
+    return (
+        f"{config.out}: MPJPE {figures['mpjpe_mm']:.2f} mm (mean pose {figures['mean_pose_mpjpe_mm']:.2f}), "
+        f"RMSE {figures['rmse_mm']:.2f} mm per coordinate, R² {figures['r2']:.2f}; {label}"
+    )
+
+
+def _write_manifest(folder: Path, config: TrainingRunConfig, found: Sequence[Item], parts: dict[str, object]) -> None:
+    content = {
+        "architecture": config.network.name,
+        "mode": config.config.emg_mode,
+        "plan": asdict(config.training),
+        "split": parts,
+        "data": [{"name": item.name, **item.describe()} for item in found],
+        "test": [{"name": item.name, **item.describe()} for item in config.test],
+    }
+    (folder / "manifest.json").write_text(json.dumps(content, indent=1))
