@@ -1,35 +1,36 @@
-"""One page about the HTTP routes and the stream, made of the schemas; it needs nothing from anywhere."""
+"""A page that describes the HTTP routes and the stream, made of their schemas; it loads nothing from elsewhere."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from html import escape
-from typing import Any, Final
+from typing import Final
 
 from service.schemas import CLIENT_MESSAGES, SERVER_MESSAGES, Json, binary_layouts, schema
 
 
-def docs_page(openapi: Mapping[str, Any], version: str) -> str:
+def docs_page(openapi: Json, version: str) -> str:
     """The page as HTML: the HTTP routes of `openapi`, then the stream."""
-    routes = "".join(_route(path, method, what) for path, method, what in _operations(openapi))
-    said = "".join(_section(name) for name in SERVER_MESSAGES)
-    heard = "".join(_section(name) for name in CLIENT_MESSAGES)
-    records = "".join(_layout(name, layout) for name, layout in binary_layouts().items())
-    return _PAGE.format(version=escape(version), routes=routes, said=said, heard=heard, records=records)
+    routes = "".join(_route(path, method, operation) for path, method, operation in _operations(openapi))
+    from_server = "".join(_section(name) for name in SERVER_MESSAGES)
+    from_client = "".join(_section(name) for name in CLIENT_MESSAGES)
+    binary = "".join(_layout(name, layout) for name, layout in binary_layouts().items())
+    return _PAGE.format(
+        version=escape(version), routes=routes, from_server=from_server, from_client=from_client, binary=binary
+    )
 
 
-def _operations(openapi: Mapping[str, Any]) -> list[tuple[str, str, Mapping[str, Any]]]:
+def _operations(openapi: Json) -> list[tuple[str, str, Json]]:
     return [
-        (path, method.upper(), what)
+        (path, method.upper(), operation)
         for path, methods in openapi.get("paths", {}).items()
-        for method, what in methods.items()
-        if isinstance(what, Mapping)
+        for method, operation in methods.items()
+        if isinstance(operation, dict)
     ]
 
 
-def _route(path: str, method: str, what: Mapping[str, Any]) -> str:
-    words = what.get("description") or what.get("summary") or ""
+def _route(path: str, method: str, operation: Json) -> str:
+    words = operation.get("description") or operation.get("summary") or ""
     return f"<tr><td><b>{escape(method)}</b> <code>{escape(path)}</code></td><td>{escape(words)}</td></tr>"
 
 
@@ -88,8 +89,8 @@ code {{ font: 13px ui-monospace, monospace }}
 <h2>Stream: <code>WS /v1/stream?streams=pose,emg,imu,status&amp;max_rate=60</code></h2>
 <p>Subprotocols <code>myocast.v1.json</code> (default) and <code>myocast.v1.binary</code>.
 Ignore types and fields you do not know.</p>
-<h2>From the server</h2>{said}
-<h2>From the client</h2>{heard}
-<h2>Binary records</h2><p>Little-endian; the first byte tells the kind. Everything else stays text.</p>{records}
+<h2>From the server</h2>{from_server}
+<h2>From the client</h2>{from_client}
+<h2>Binary records</h2><p>Little-endian; the first byte tells the kind. Everything else stays text.</p>{binary}
 </html>
 """

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import logging
 import reprlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any, Final, cast
+from typing import Final, cast
 
 import orjson
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
+from pydantic_core import ErrorDetails
 from starlette.exceptions import HTTPException
 
 log = logging.getLogger("myocast")
@@ -83,7 +84,7 @@ def _with_head(allowed: str) -> str:
     return ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
 
 
-def describe(error: Mapping[str, Any]) -> str:
+def describe(error: ErrorDetails) -> str:
     """One line about an error that pydantic found in a body."""
     kind, place, context = error["type"], error["loc"], error.get("ctx", {})
     if kind == "json_invalid":
@@ -98,11 +99,10 @@ def describe(error: Mapping[str, Any]) -> str:
     return f"`{place[-1]}`: {expected}, got {reprlib.repr(error['input'])}"
 
 
-def _describe_choice(error: Mapping[str, Any]) -> str:
+def _describe_choice(error: ErrorDetails) -> str:
     """One line about a field that is none of the texts that are allowed."""
-    place: Sequence[str | int] = error["loc"]
     context, given = error.get("ctx", {}), error["input"]
-    name = context["discriminator"].strip("'") if "discriminator" in context else str(place[-1])
+    name = context["discriminator"].strip("'") if "discriminator" in context else str(error["loc"][-1])
     if error["type"] == "union_tag_not_found":
         return f"`{name}` is missing"
     if "expected_tags" in context:

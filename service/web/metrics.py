@@ -1,4 +1,4 @@
-"""`GET /metrics`: counters that the service keeps anyway, read when somebody asks."""
+"""`GET /metrics`: counters of the service as Prometheus text, read at each request."""
 
 from __future__ import annotations
 
@@ -10,27 +10,28 @@ from prometheus_client.registry import Collector
 
 from service.broadcast.hub import Hub
 from service.devices.device import Device
+from service.engine.engine import Engine
 
 Value = Callable[[Device], float]
 
 
-def _engine(name: str) -> Value:
-    return lambda device: float(getattr(device.engine, name)) if device.engine is not None else 0.0
+def _engine(count: Callable[[Engine], int]) -> Value:
+    return lambda device: float(count(device.engine)) if device.engine is not None else 0.0
 
 
 COUNTERS: Sequence[tuple[str, str, Value]] = (
-    ("samples", "EMG samples received", lambda d: d.status.samples),
-    ("samples_lost", "EMG samples that never came, by the source's count", lambda d: d.status.lost),
-    ("frames", "EMG frames received", lambda d: d.frames),
-    ("windows_due", "windows that fell due", _engine("due")),
-    ("poses", "poses made", _engine("poses")),
-    ("windows_skipped", "windows skipped because a newer one was due", _engine("skipped")),
-    ("windows_invalid", "windows from which the model made no pose", _engine("invalid")),
+    ("samples", "EMG samples received", lambda device: device.status.samples),
+    ("samples_lost", "EMG samples that never came, by the source's count", lambda device: device.status.lost),
+    ("frames", "EMG frames received", lambda device: device.frames),
+    ("windows_due", "windows that fell due", _engine(lambda engine: engine.due)),
+    ("poses", "poses made", _engine(lambda engine: engine.poses)),
+    ("windows_skipped", "windows skipped because a newer one was due", _engine(lambda engine: engine.skipped)),
+    ("windows_invalid", "windows from which the model made no pose", _engine(lambda engine: engine.invalid)),
 )
 
 
 class ServiceCollector(Collector):
-    """Reads devices and hub at the moment of a scrape: nothing is counted twice in the hot path."""
+    """Reads the counters of devices and hub at each scrape, so that nothing is counted twice where samples pass."""
 
     def __init__(self, devices: Sequence[Device], hub: Hub) -> None:
         self._devices, self._hub = devices, hub

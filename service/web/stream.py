@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import Any, Final
+from typing import Final
 from urllib.parse import parse_qs
 
 from starlette.types import Receive, Scope, Send
@@ -31,7 +31,9 @@ GOING_AWAY: Final = 1001
 POLICY_VIOLATION: Final = 1008
 
 Ending = tuple[int, str]
-"""Close code and reason; code 0: the client has left, so that nothing need be sent."""
+"""Close code and reason."""
+LEFT: Final[Ending] = (0, "")
+"""The client has left, so that nothing need be sent."""
 
 
 class StreamEndpoint:
@@ -42,7 +44,7 @@ class StreamEndpoint:
     ) -> None:
         self._hub, self._status_publisher, self._max_clients, self._clock = hub, status_publisher, max_clients, clock
         self._stop_reason: str | None = None
-        self._running: dict[asyncio.Future[Ending], asyncio.Future[None]] = {}
+        self._running: dict[asyncio.Task[Ending], asyncio.Future[None]] = {}
         """The task that serves each client, and a future that is done when its connection has been closed."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -77,9 +79,9 @@ class StreamEndpoint:
         await forward(self._status_publisher.hello(client))
         client.write = write
         self._put_statuses(client)
-        sending = asyncio.ensure_future(pump(client, forward))
-        receiving = asyncio.ensure_future(self._receive_all(client, receive))
-        task = asyncio.ensure_future(_first_result(sending, receiving))
+        sending = asyncio.create_task(pump(client, forward))
+        receiving = asyncio.create_task(self._receive_all(client, receive))
+        task = asyncio.create_task(_first_result(sending, receiving))
         closed = self._running[task] = asyncio.get_running_loop().create_future()
         try:
             try:
@@ -93,7 +95,7 @@ class StreamEndpoint:
             del self._running[task]
             closed.set_result(None)
 
-    async def _ending(self, task: asyncio.Future[Ending]) -> Ending:
+    async def _ending(self, task: asyncio.Task[Ending]) -> Ending:
         """How a connection ends: by itself, or because the server stops."""
         try:
             return await task
@@ -108,7 +110,7 @@ class StreamEndpoint:
         while True:
             event = await receive()
             if event["type"] != "websocket.receive":
-                return 0, ""
+                return LEFT
             text = event.get("text")
             message = messages.parse_client(text if text is not None else event.get("bytes") or b"")
             invalid_in_a_row = invalid_in_a_row + 1 if isinstance(message, InvalidMessage) else 0
@@ -172,20 +174,19 @@ def _number(text: str) -> float | str:
         return text
 
 
-async def _first_result(*tasks: asyncio.Future[Any]) -> Ending:
+async def _first_result(*tasks: asyncio.Task[Ending | None]) -> Ending:
     """The result of the task that is done first. A send that failed is a client that has left."""
     done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task in done:
         error = task.exception()
         if error is None:
-            ending: Ending = task.result()
-            return ending
+            return task.result() or LEFT
         if not isinstance(error, OSError):
             raise error
-    return 0, ""
+    return LEFT
 
 
-async def _cancel_and_wait(*tasks: asyncio.Future[Any]) -> None:
+async def _cancel_and_wait(*tasks: asyncio.Task[object]) -> None:
     """Cancel tasks and wait for them.
 
     `_first_result` cannot do it: a server that stops may cancel it before its first step, or again while it waits.
@@ -196,7 +197,7 @@ async def _cancel_and_wait(*tasks: asyncio.Future[Any]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _retrieve_exception(task: asyncio.Future[Any]) -> None:
+def _retrieve_exception(task: asyncio.Future[object]) -> None:
     """Mark a task's exception as retrieved, for asyncio logs those that nobody has looked at."""
     if not task.cancelled():
         task.exception()

@@ -15,7 +15,7 @@ export interface Hello {
    */
   server: string;
   /**
-   * New at each start of the server; the same after a reconnect means that seq and sample go on
+   * New at each start of the server; if it is the same after a reconnect, seq and sample continue
    */
   session: string;
   /**
@@ -26,7 +26,7 @@ export interface Hello {
   model: null | ModelInfo;
   pose: null | PoseInfo;
   /**
-   * One entry per armband
+   * One entry for each armband
    */
   devices: {
     device: null | DeviceInfo;
@@ -38,11 +38,11 @@ export interface Hello {
 }
 export interface DeviceInfo {
   /**
-   * The source as given
+   * URI of the source
    */
   uri: string;
   /**
-   * Its name
+   * Name of the device
    */
   name: string;
   channels: 8;
@@ -59,7 +59,7 @@ export interface DeviceInfo {
 }
 export interface ModelInfo {
   /**
-   * The model's name
+   * Name of the model
    */
   name: string;
   sha256: string;
@@ -73,11 +73,11 @@ export interface ModelInfo {
    */
   hop: number;
   /**
-   * Samples per second it was made for
+   * Samples per second that the model was trained for
    */
   rate_hz: number;
   /**
-   * Trainable numbers
+   * Trainable parameters
    */
   parameters: number;
 }
@@ -87,7 +87,7 @@ export interface PoseInfo {
   unit: "mm";
   frame: "hand";
   /**
-   * Poses per second as they fall due
+   * Poses per second that fall due
    */
   rate_hz: number;
 }
@@ -114,11 +114,11 @@ export interface PoseText {
    */
   t: number;
   /**
-   * From that sample's arrival in the process to the encoding of this message
+   * Milliseconds from the arrival of that sample in the server to the encoding of this message
    */
   age_ms: number;
   /**
-   * Time the model took
+   * Milliseconds of inference
    */
   infer_ms: number;
   /**
@@ -138,7 +138,7 @@ export interface PoseText {
    */
   joints: number[];
   /**
-   * The hand's true pose, where the session has it
+   * The measured pose of the hand, if the session has it
    */
   truth?: number[];
   /**
@@ -229,23 +229,23 @@ export interface Status {
    */
   state: "connecting" | "live" | "stalled" | "reconnecting" | "replay" | "paused" | "ended" | "failed";
   /**
-   * Samples per real second
+   * Samples per second of real time
    */
   rate_hz: number;
   /**
-   * Samples that never came
+   * Samples that were lost on the way
    */
   lost: number;
   /**
-   * Percent, or null
+   * Charge of the armband in percent; null if unknown
    */
   battery: null | number;
   /**
-   * Clients of the stream
+   * Clients connected to the stream
    */
   clients: number;
   /**
-   * Messages that this client was too slow for
+   * Messages dropped because this client was too slow
    */
   dropped: number;
   recording: null | {
@@ -254,35 +254,35 @@ export interface Status {
      */
     name: string;
     /**
-     * Its length
+     * Seconds recorded so far
      */
     seconds: number;
     /**
-     * Its size
+     * Bytes written so far
      */
     bytes: number;
   };
   replay: null | {
     /**
-     * Where it stands
+     * Position in the recording, in seconds
      */
     position_s: number;
     /**
-     * Its length
+     * Length of the recording, in seconds
      */
     duration_s: number;
     /**
-     * 1 = as recorded
+     * Recorded seconds per second of real time
      */
     speed: number;
     /**
-     * Begins again at its end
+     * Starts again at the end
      */
     loop: boolean;
   };
   error: null | {
     /**
-     * A word for programs
+     * Machine-readable code
      */
     code: string;
     /**
@@ -298,7 +298,7 @@ export interface Status {
 export interface Bye {
   type: "bye";
   /**
-   * Why
+   * Why the connection is closed
    */
   reason: string;
 }
@@ -336,7 +336,7 @@ export interface ErrorMessage {
 export interface Ping {
   type: "ping";
   /**
-   * Any JSON value; comes back
+   * Any JSON value; the pong repeats it
    */
   id?: unknown;
 }
@@ -347,7 +347,7 @@ export interface Ping {
 export interface Subscribe {
   type: "subscribe";
   /**
-   * Absent: pose
+   * Absent: pose only
    */
   streams?: ("pose" | "emg" | "imu" | "status")[];
   /**

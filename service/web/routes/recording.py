@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from collections.abc import Mapping
 
 from fastapi import APIRouter, Depends, HTTPException
 
@@ -38,7 +38,7 @@ async def recording(request: RecordingRequest, context: Context) -> JsonResponse
     return JsonResponse(answer)
 
 
-def _start(recorder: Recorder, name: str | None) -> dict[str, Any]:
+def _start(recorder: Recorder, name: str | None) -> Mapping[str, object]:
     try:
         return recorder.start(name)
     except RecordingNameError as error:
@@ -47,7 +47,7 @@ def _start(recorder: Recorder, name: str | None) -> dict[str, Any]:
         raise HTTPException(507 if isinstance(error, DiskFull) else 409, str(error)) from None
 
 
-async def _stop(recorder: Recorder) -> dict[str, Any]:
+async def _stop(recorder: Recorder) -> Mapping[str, object]:
     running = recorder.active
     stopped = await asyncio.to_thread(recorder.stop)
     if stopped is None or not running:
