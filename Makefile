@@ -11,7 +11,7 @@ SYSTEM := $(VENV)/.system
 NODE := $(VENV)/.node
 SITE := $(VENV)/.site
 MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
-SIZE := about 100 MB to download, a minute or two
+SIZE := 360 MB on disk, one to three minutes
 
 .PHONY: demo install check docs test format clean
 

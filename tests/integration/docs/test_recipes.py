@@ -8,6 +8,8 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,71 +17,114 @@ import numpy as np
 import pytest
 from websockets.asyncio.client import connect
 
+from models.onnx_file import read_spec
 from tests.support.console import Console
 from tests.support.pages import REPOSITORY, blocks
 
 PAGE: Final = REPOSITORY / "docs" / "architecture.md"
 PACKAGES: Final = ("drivers", "models", "exporters", "service")
-REGISTRIES: Final = {"drivers/uri.py": "SCHEMES: Final = {\n"}
-"""Files that a recipe adds one line to, and the line that it comes after."""
-_PATH: Final = re.compile(r"# (\S+\.py)\n")
+_PLACE: Final = re.compile(r"# (\S+\.py)(?:, below: ([^\n]+))?\n")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A block of code that says where it belongs: a new file, or below a line of an existing one."""
+
+    path: str
+    below: str
+    code: str
+
+    def carry_out(self, folder: Path) -> None:
+        target = folder / self.path
+        if not self.below:
+            target.parent.mkdir(exist_ok=True)
+            target.parent.joinpath("__init__.py").touch()
+            target.write_text(self.code)
+            return
+        before = target.read_text()
+        assert before.count(f"\n{self.below}\n") == 1, f"{self.path}: {self.below}"
+        target.write_text(before.replace(f"\n{self.below}\n", f"\n{self.below}\n{self.code}", 1))
+
+
+def steps() -> list[Step]:
+    """What the page says to do, in order."""
+    found = [(_PLACE.match(block.text), block.text) for block in blocks(PAGE, "python")]
+    return [Step(m[1], m[2] or "", text[m.end() :] if m[2] else text) for m, text in found if m]
 
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    """The packages, with the code of every recipe in its place."""
+    """The packages, with every recipe carried out."""
     for package in PACKAGES:
         shutil.copytree(
             REPOSITORY / package, tmp_path / package, ignore=shutil.ignore_patterns("node_modules", "__pycache__")
         )
     shutil.copy(REPOSITORY / "pyproject.toml", tmp_path)
-    for path, code in recipes():
-        if path in REGISTRIES:
-            before = (tmp_path / path).read_text()
-            after = before.replace(REGISTRIES[path], REGISTRIES[path] + code, 1)
-            assert after != before, path
-            (tmp_path / path).write_text(after)
-        else:
-            (tmp_path / path).parent.mkdir(exist_ok=True)
-            (tmp_path / path).parent.joinpath("__init__.py").touch()
-            (tmp_path / path).write_text(code)
+    for step in steps():
+        step.carry_out(tmp_path)
     return tmp_path
 
 
-def recipes() -> list[tuple[str, str]]:
-    """Path and code of each block that says where it belongs."""
-    found = [(_PATH.match(block.text), block.text) for block in blocks(PAGE, "python")]
-    return [(match[1], text if match[1] not in REGISTRIES else text[match.end() :]) for match, text in found if match]
+@pytest.fixture
+def patched(copy: Path, tmp_path: Path) -> Iterator[Console]:
+    """`myocast` of that copy."""
+    (tmp_path / "work").mkdir()
+    console = Console(copy, tmp_path / "work")
+    yield console
+    console.close()
 
 
 def test_a_source_takes_at_most_forty_lines_and_one_registration() -> None:
-    code = dict(recipes())
-    assert len(code["drivers/sine/source.py"].splitlines()) <= 40
-    assert len(code["drivers/uri.py"].splitlines()) == 1
+    source, registration = (step.code for step in steps() if step.path.startswith("drivers/"))
+    assert len(source.splitlines()) <= 40
+    assert len(registration.splitlines()) == 1
 
 
 def test_the_code_of_the_recipes_is_in_the_house_style(copy: Path) -> None:
-    written = [str(copy / path) for path, _ in recipes()]
-    for command in (["check", "--ignore", "D104"], ["format", "--check"]):
+    written = sorted({step.path for step in steps()})
+    for command in (["check"], ["format", "--check"]):
         done = subprocess.run(
             [sys.executable, "-m", "ruff", *command, "--no-cache", *written], cwd=copy, capture_output=True, text=True
         )
         assert done.returncode == 0, done.stdout
 
 
-async def test_the_source_of_the_recipe_is_served(copy: Path) -> None:
-    console = Console(copy, copy)
-    try:
-        server = await asyncio.to_thread(console.serve, "sine:?frequency=5")
-        hello, rows, poses = await read(server.stream, rows=400)
-    finally:
-        console.close()
+async def test_the_source_of_the_recipe_is_served(patched: Console) -> None:
+    server = await asyncio.to_thread(patched.serve, "sine:?frequency=5")
+    hello, rows, poses = await read(server.stream, rows=400)
     assert hello["device"]["name"] == "sine"
     assert poses > 0
     emg = np.array(rows)
     at = np.arange(len(emg)) / 200.0
     wave = 50.0 * np.sin(2.0 * np.pi * 5.0 * at)
     np.testing.assert_allclose(emg, np.repeat(wave[:, None], 8, axis=1), atol=0.01)
+
+
+async def test_the_output_of_the_recipe_writes_poses(patched: Console) -> None:
+    server = await asyncio.to_thread(patched.serve, "demo:", "--csv", "hand.csv")
+    await read(server.stream, rows=200)
+    assert await asyncio.to_thread(server.stop) == 0
+    lines = (patched.folder / "hand.csv").read_text().splitlines()
+    assert len(lines) > 10
+    assert all(len(line.split(",")) == 64 for line in lines)
+    refused = await asyncio.to_thread(patched.run, "serve", "--csv", "hand.csv", "--port", 0)
+    assert (refused.returncode, len(refused.stderr.splitlines())) == (2, 1)
+
+
+@pytest.mark.train
+def test_the_network_of_the_recipe_is_trained_exported_and_served(patched: Console) -> None:
+    data = "synthetic:users=4,sessions=1,seconds=20,seed=1"
+    listed = json.loads(patched.run("models", "--json").stdout)
+    (card,) = [network for network in listed if network["name"] == "conv"]
+    trained = patched.run(
+        "train", "--architecture", "conv", "--data", data, "--epochs", 1, "--steps", 2, "--out", "conv.keras"
+    )
+    assert trained.returncode == 0, trained.stderr
+    exported = patched.run("export", "conv.keras", "conv.onnx")
+    assert exported.returncode == 0, exported.stderr
+    assert read_spec((patched.folder / "conv.onnx").read_bytes(), "conv.onnx").parameters == card["parameters"]
+    server = patched.serve("demo:", "--model", "conv.onnx")
+    assert server.stop() == 0
 
 
 async def read(url: str, rows: int) -> tuple[dict[str, Any], list[list[float]], int]:

@@ -20,7 +20,7 @@ TROUBLESHOOTING = REPOSITORY / "docs" / "guides" / "troubleshooting.md"
 PROTOCOL = REPOSITORY / "docs" / "protocol.md"
 WRITTEN = REPOSITORY / "docs" / "results" / "data"
 """Files that commands wrote."""
-CODE = ("drivers", "models", "exporters", "service", "clients/python", "hatch_build.py")
+CODE = ("drivers", "models", "exporters", "service", "clients/python", "hatch_build.py", "Makefile")
 SYSTEM = re.compile(r"command not found|No module named|ensurepip|requires a different|zsh:")
 """Messages of other programs that the page explains."""
 
@@ -114,7 +114,7 @@ def test_messages_in_troubleshooting_are_those_of_the_code() -> None:
 
 
 def sources() -> list[Path]:
-    return [path for name in CODE for path in ([REPOSITORY / name] if name.endswith(".py") else folder(name))]
+    return [path for name in CODE for path in ([REPOSITORY / name] if (REPOSITORY / name).is_file() else folder(name))]
 
 
 def folder(name: str) -> list[Path]:
