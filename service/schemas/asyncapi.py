@@ -32,8 +32,8 @@ def asyncapi(version: str, host: str = "127.0.0.1:8765") -> Json:
         "servers": {"this": {"host": host, "protocol": "ws", "security": security}},
         "channels": {"stream": _channel(messages)},
         "operations": {
-            "say": _operation("send", "What the server sends", from_server),
-            "hear": _operation("receive", "What a client may send", CLIENT_MESSAGES),
+            "send": _operation("send", "What the server sends", from_server),
+            "receive": _operation("receive", "What a client may send", CLIENT_MESSAGES),
         },
         "components": {"messages": messages, "securitySchemes": {"token": TOKEN}},
     }

@@ -1,1 +1,1 @@
-"""HTTP and WebSocket: routes, the stream endpoint, who may come in, errors, metrics."""
+"""HTTP and WebSocket: routes, the stream endpoint, access, errors, metrics, and how uvicorn serves them."""

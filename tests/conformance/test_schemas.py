@@ -1,4 +1,4 @@
-"""The wire as others see it: schemas, golden messages and the documents made of them agree, and so does the server."""
+"""Messages as clients see them: schemas, golden messages, documents and the server agree."""
 
 from __future__ import annotations
 
@@ -171,7 +171,7 @@ class Page(HTMLParser):
 
 
 def test_the_page_needs_nothing_from_anywhere() -> None:
-    paths = {"/healthz": {"get": {"summary": "Turns <b>"}, "parameters": []}}
+    paths = {"/healthz": {"get": {"summary": "Runs <b>"}, "parameters": []}}
     text = docs_page({"paths": paths}, "1.2.3<")
     page = Page()
     page.feed(text)
@@ -179,7 +179,7 @@ def test_the_page_needs_nothing_from_anywhere() -> None:
     assert page.open == []
     assert page.fetched == []
     assert "http" not in re.sub(r"https?-equiv", "", text.replace("HTTP", ""))
-    assert "Turns <b>" in page.words
+    assert "Runs <b>" in page.words
     assert "Myocast 1.2.3<" in page.words
     for name in SERVER_MESSAGES + CLIENT_MESSAGES:
         assert f'id="{name}"' in text

@@ -150,7 +150,7 @@ async def test_every_error_has_the_contracts_body(tiny_window: Path) -> None:
 
 
 def standing(response: httpx.Response) -> dict[str, str]:
-    """Headers but for those that tell of the moment."""
+    """Headers except those that depend on the time."""
     return {name: value for name, value in response.headers.items() if name != "date"}
 
 
@@ -199,7 +199,7 @@ BAD_BODIES: tuple[tuple[dict[str, str], bytes], ...] = (
 )
 
 
-BAD_WISHES: tuple[dict[str, Any], ...] = (
+BAD_REQUESTS: tuple[dict[str, Any], ...] = (
     {"action": "seek"},
     *({"action": "seek", "value": value} for value in ("1", -1, 1e9)),
     *({"action": "speed", "value": value} for value in (0, 101, True, [1])),
@@ -216,8 +216,8 @@ async def test_bodies_that_are_refused(tiny_window: Path, tmp_path: Path) -> Non
         for name in (5, "", "../x", ".hidden", "x" * 65, "a/b", "a\n"):
             response = await live.post("/api/v1/recording", action="start", name=name)
             assert error_of(response, 400)["code"] == "bad_request", name
-        for wish in BAD_WISHES:
-            assert error_of(await live.post("/api/v1/replay", **wish), 400)["code"] == "bad_request", wish
+        for request in BAD_REQUESTS:
+            assert error_of(await live.post("/api/v1/replay", **request), 400)["code"] == "bad_request", request
         assert error_of(await live.post("/api/v1/device", action="vibrate", value="loud"), 400)["code"] == "bad_request"
         assert not (tmp_path / "r").exists() or recorded(tmp_path / "r") == []
 
@@ -262,8 +262,8 @@ async def test_a_recording_that_cannot_be_made_is_409(tiny_window: Path, tmp_pat
     """A folder that is none, and one that the system does not even look for."""
     (tmp_path / "file").write_text("mine")
     async with stage(tiny_window, recordings=tmp_path / place) as (live, _):
-        for wish in ({"name": "a"}, {}):
-            error = error_of(await live.post("/api/v1/recording", action="start", **wish), 409)
+        for more in ({"name": "a"}, {}):
+            error = error_of(await live.post("/api/v1/recording", action="start", **more), 409)
             assert error["code"] == "conflict"
             assert error["message"].endswith("; choose another place")
             assert "cannot be written" in error["message"]

@@ -99,10 +99,10 @@ async def test_a_client_that_has_answered_and_falls_silent_is_gone_though_hardly
     async with impatient(tiny_window, monkeypatch, UNANSWERED_S=600.0) as (live, _):
         raw = RawClient(live)
         await raw.open("?streams=status")
-        heard = b""
-        while b"\x89\x04" not in heard[:-4]:
-            heard += await raw.reader.read(1024)
-        ping = heard.partition(b"\x89\x04")[2][:4]
+        received = b""
+        while b"\x89\x04" not in received[:-4]:
+            received += await raw.reader.read(1024)
+        ping = received.partition(b"\x89\x04")[2][:4]
         raw.send(b"\x8a\x84\0\0\0\0" + ping)
         while await raw.reader.read(65536):
             pass

@@ -293,13 +293,13 @@ async def refused(
     from websockets.asyncio.client import connect
     from websockets.typing import Subprotocol
 
-    with pytest.raises(InvalidStatus) as refusal:
+    with pytest.raises(InvalidStatus) as denied:
         async with connect(
             f"ws://{host}:{live.port}/v1/stream{query}", host="127.0.0.1", port=live.port, additional_headers=headers,
             subprotocols=[Subprotocol(name) for name in subprotocols] or None,
         ):  # fmt: skip
             pass
-    response = refusal.value.response
+    response = denied.value.response
     assert response.headers["content-type"] == "application/json"
     assert response.body is not None
     body = json.loads(response.body)
@@ -360,11 +360,11 @@ async def test_there_is_no_other_stream(tiny_window: Path) -> None:
 
     async with stage(tiny_window) as (live, _):
         for path in ("/", "/v1/streams", "/v1/stream/", "/assets/x", "/healthz", "/api/v1/status"):
-            with pytest.raises(InvalidStatus) as refusal:
+            with pytest.raises(InvalidStatus) as denied:
                 async with connect(f"ws://127.0.0.1:{live.port}{path}"):
                     pass
-            assert refusal.value.response.status_code == 404
-            assert json.loads(refusal.value.response.body or b"")["error"]["code"] == "not_found"
+            assert denied.value.response.status_code == 404
+            assert json.loads(denied.value.response.body or b"")["error"]["code"] == "not_found"
 
 
 async def test_ping(tiny_window: Path) -> None:
@@ -471,9 +471,9 @@ async def test_a_client_that_leaves_while_the_server_stops_is_no_complaint() -> 
     complaints: list[Any] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
     hub = Hub()
-    announcer = StatusPublisher(hub, lambda: None, complaints.append)
-    announcer.devices = [Device(0, Puppet(INFO), ModelSelector(), hub, announcer)]
-    endpoint = StreamEndpoint(hub, announcer)
+    publisher = StatusPublisher(hub, lambda: None, complaints.append)
+    publisher.devices = [Device(0, Puppet(INFO), ModelSelector(), hub, publisher)]
+    endpoint = StreamEndpoint(hub, publisher)
     told: list[str] = []
 
     async def send(message: Any) -> None:
