@@ -1,6 +1,6 @@
 """A server of `myocast.v1` in a few lines, for the tests of the clients: it sends what a test tells it to.
 
-It keeps to the contract's negotiation (token, subprotocols, parameters), and it can be stopped, restarted on
+It keeps to docs/protocol.md#negotiation (token, subprotocols, parameters), and it can be stopped, restarted on
 the same port and made mute, which the real server should not be.
 """
 
@@ -36,7 +36,7 @@ def pose_message(seq: int, *, hand: str = "right", truth: bool = False, **fields
 
 
 def to_binary(message: dict[str, Any]) -> bytes:
-    """The binary form of a pose (contract, section 2)."""
+    """The binary form of a pose (docs/protocol.md#binary-pose)."""
     flags = (message["hand"] == "left") | bool(message.get("held")) << 1 | bool(message.get("gap")) << 2
     flags |= ("truth" in message) << 3
     head = struct.pack(

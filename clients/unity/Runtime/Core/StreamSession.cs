@@ -29,7 +29,7 @@ namespace Myocast
         /// <summary>When the last message came, pongs included.</summary>
         public double Heard { get; private set; }
         public long Messages { get; private set; }
-        /// <summary>Messages that did not keep to the contract.</summary>
+        /// <summary>Messages that did not keep to docs/protocol.md#the-stream.</summary>
         public long Malformed { get; private set; }
 
         /// <summary>All of these are raised on the thread that calls Receive; they must return at once.</summary>
