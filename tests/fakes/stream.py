@@ -61,6 +61,7 @@ class FakeStream:
         self.session = "a" * 16
         self.port = 0
         self.accepted = 0
+        self.pings = 0
         self.mute = False
         self.greeting: str | None = None
         self.subscriptions: list[dict[str, Any]] = []
@@ -155,6 +156,7 @@ class FakeStream:
             self.clients.discard(client)
 
     async def _answer(self, client: ServerConnection, message: dict[str, Any], binary: bool) -> None:
+        self.pings += message["type"] == "ping"
         if self.mute:
             return
         if message["type"] == "ping":
