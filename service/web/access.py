@@ -1,4 +1,4 @@
-"""Who may use the server: Host, Origin and token (docs/protocol.md#negotiation)."""
+"""Who may use the server: Host, Origin and token (contract: docs/protocol.md, section 2, "Negotiation")."""
 
 from __future__ import annotations
 

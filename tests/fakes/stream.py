@@ -1,7 +1,7 @@
 """A server of `myocast.v1` in a few lines, for the tests of the clients: it sends what a test tells it to.
 
-It keeps to docs/protocol.md#negotiation (token, subprotocols, parameters), and it can be stopped, restarted on
-the same port and made mute, which the real server should not be.
+It keeps to the contract's negotiation (token, subprotocols, parameters) and answers `GET /api/v1/status` without
+content. It can be stopped, restarted on the same port and made mute, which the real server should not be.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def pose_message(seq: int, *, hand: str = "right", truth: bool = False, **fields
 
 
 def to_binary(message: dict[str, Any]) -> bytes:
-    """The binary form of a pose (docs/protocol.md#binary-pose)."""
+    """The binary form of a pose (contract, section 2)."""
     flags = (message["hand"] == "left") | bool(message.get("held")) << 1 | bool(message.get("gap")) << 2
     flags |= ("truth" in message) << 3
     head = struct.pack(
@@ -61,7 +61,6 @@ class FakeStream:
         self.session = "a" * 16
         self.port = 0
         self.accepted = 0
-        self.pings = 0
         self.mute = False
         self.greeting: str | None = None
         self.subscriptions: list[dict[str, Any]] = []
@@ -131,10 +130,13 @@ class FakeStream:
     def _check(self, client: ServerConnection, request: Request) -> Response | None:
         query = parse_qs(urlsplit(request.path).query)
         given = [request.headers.get("Authorization", "").removeprefix("Bearer "), *query.get("token", [])]
-        if urlsplit(request.path).path != "/v1/stream":
+        path = urlsplit(request.path).path
+        if path not in ("/v1/stream", "/api/v1/status"):
             return _refuse(client, 403, "forbidden", "this is not the stream")
         if self.token is not None and self.token not in given:
             return _refuse(client, 401, "unauthorized", "the token is missing or wrong; add ?token=")
+        if path == "/api/v1/status":
+            return client.respond(http.HTTPStatus.OK, "{}")
         if not set(query.get("streams", ["pose"])[0].split(",")) <= set(STREAMS):
             return _refuse(client, 400, "bad_request", "unknown stream; use pose, emg, imu or status")
         return None
@@ -156,7 +158,6 @@ class FakeStream:
             self.clients.discard(client)
 
     async def _answer(self, client: ServerConnection, message: dict[str, Any], binary: bool) -> None:
-        self.pings += message["type"] == "ping"
         if self.mute:
             return
         if message["type"] == "ping":

@@ -1,53 +1,47 @@
 using System;
+using System.Collections.Generic;
 using System.Diagnostics;
+using System.Linq;
 
 namespace Myocast
 {
-    /// <summary>Unix seconds that never step back: the monotonic clock, anchored once.</summary>
+    /// <summary>This computer's time. May be called from any thread.</summary>
     public static class Clock
     {
         private static readonly double Anchor =
             (DateTime.UtcNow - new DateTime(1970, 1, 1, 0, 0, 0, DateTimeKind.Utc)).TotalSeconds - Monotonic();
 
-        public static double Now() { return Anchor + Monotonic(); }
+        /// <summary>Unix seconds that never step back: the monotonic clock, set by the wall clock once at start.</summary>
+        public static double Now() => Anchor + Monotonic();
 
-        private static double Monotonic() { return (double)Stopwatch.GetTimestamp() / Stopwatch.Frequency; }
+        private static double Monotonic() => (double)Stopwatch.GetTimestamp() / Stopwatch.Frequency;
     }
 
-    /// <summary>The server's clock minus ours: the answer with the shortest round trip among the last eight.</summary>
-    public sealed class ClockOffset
+    /// <summary>Estimates the server's clock minus this computer's from pings. Of the last eight answers, the one with
+    /// the shortest round trip counts, because its error is at most half of that. May be called from any
+    /// thread.</summary>
+    public sealed class ClockOffsetEstimator
     {
         private const int Kept = 8;
-        private readonly double[] trips = new double[Kept];
-        private readonly double[] offsets = new double[Kept];
-        private long answers;
+        private readonly Queue<KeyValuePair<double, double>> tripsAndOffsets = new Queue<KeyValuePair<double, double>>();
+        private double? best;
 
-        public bool Known { get { return answers > 0; } }
+        /// <summary>Whether a ping was answered yet.</summary>
+        public bool Known { get { lock (tripsAndOffsets) return best.HasValue; } }
 
-        /// <summary>Takes in one ping: our times when it was sent and answered, the server's when it read it.</summary>
+        /// <summary>Seconds to add to this computer's time to get the server's; 0 before the first answer.</summary>
+        public double Seconds { get { lock (tripsAndOffsets) return best ?? 0; } }
+
+        /// <summary>Adds one answered ping: Unix seconds when it was sent and answered, on this computer's clock, and
+        /// when the server read it, on the server's.</summary>
         public void Add(double sent, double received, double server)
         {
-            lock (trips)
+            lock (tripsAndOffsets)
             {
-                trips[answers % Kept] = received - sent;
-                offsets[answers % Kept] = server - (sent + received) / 2;
-                answers++;
-            }
-        }
-
-        /// <summary>Add this to our time to get the server's; 0 before the first answer.</summary>
-        public double Seconds
-        {
-            get
-            {
-                lock (trips)
-                {
-                    var best = 0;
-                    for (var i = 1; i < Kept && i < answers; i++)
-                        if (trips[i] < trips[best])
-                            best = i;
-                    return offsets[best];
-                }
+                if (tripsAndOffsets.Count == Kept)
+                    tripsAndOffsets.Dequeue();
+                tripsAndOffsets.Enqueue(new KeyValuePair<double, double>(received - sent, server - (sent + received) / 2));
+                best = tripsAndOffsets.OrderBy(pair => pair.Key).First().Value;
             }
         }
     }

@@ -2,14 +2,11 @@ using System;
 
 namespace Myocast
 {
-    /// <summary>
-    /// The newest pose of each armband, handed from the receiving thread to the one that draws. Older poses are
-    /// replaced; nobody waits, and nothing is allocated once an armband was seen.
-    /// </summary>
+    /// <summary>The newest pose of each armband, handed from the receiving thread to the one that draws. Older poses
+    /// are replaced. Any thread may call it; none waits, and nothing is allocated once an armband was seen.</summary>
     public sealed class PoseSlots
     {
         private const int MaxDevices = 256;
-        private readonly object gate = new object();
         private readonly HandPose[] newest = new HandPose[MaxDevices];
         private readonly long[] counts = new long[MaxDevices];
 
@@ -18,7 +15,7 @@ namespace Myocast
         {
             if (pose.Device < 0 || pose.Device >= MaxDevices)
                 return pose;
-            lock (gate)
+            lock (counts)
             {
                 var spare = newest[pose.Device];
                 newest[pose.Device] = pose;
@@ -31,12 +28,10 @@ namespace Myocast
         /// <param name="taken">How many poses the caller knows of; starts at 0 and is kept by the caller.</param>
         public bool TryTake(int device, ref long taken, HandPose into)
         {
-            if (device < 0 || device >= MaxDevices)
+            if (device < 0 || device >= MaxDevices || Count(device) == taken)
                 return false;
-            lock (gate)
+            lock (counts)
             {
-                if (counts[device] == taken)
-                    return false;
                 taken = counts[device];
                 into.CopyFrom(newest[device]);
                 return true;
@@ -44,10 +39,6 @@ namespace Myocast
         }
 
         /// <summary>How many poses of an armband have come.</summary>
-        public long Count(int device)
-        {
-            lock (gate)
-                return counts[device];
-        }
+        public long Count(int device) { lock (counts) return counts[device]; }
     }
 }

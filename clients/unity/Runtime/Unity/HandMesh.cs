@@ -2,7 +2,10 @@ using UnityEngine;
 
 namespace Myocast.Unity
 {
-    /// <summary>Draws the hand as rounded bones, without any model: one mesh, whose vertices follow the points.</summary>
+    /// <summary>
+    /// Draws the hand as rounded bones, without a model: one mesh, whose vertices follow the points. A renderer without a
+    /// material that the render pipeline can draw gets one. All on the main thread.
+    /// </summary>
     [AddComponentMenu("Myocast/Hand Mesh")]
     [RequireComponent(typeof(MeshFilter), typeof(MeshRenderer))]
     public sealed class HandMesh : MonoBehaviour
@@ -12,24 +15,29 @@ namespace Myocast.Unity
         private static readonly int[] Ends = MakeEnds();
         private static readonly int Bones = Ends.Length / 2;
 
-        [Tooltip("Empty: the client on this object or above it.")]
+        [Tooltip("Empty: the client on this object or above it")]
         [SerializeField] private MyocastClient client;
+        [Tooltip("Which armband, from 0")]
         [SerializeField] private int device;
-        [Tooltip("Show the true pose, where the session has one.")]
+        [Tooltip("Show the true pose, where the session has one")]
         [SerializeField] private bool truth;
-        [Tooltip("Thickness of a finger, metres")]
+        [Tooltip("Half the thickness of a finger, metres")]
         [SerializeField] private float radius = 0.008f;
 
         private readonly Vector3[] vertices = new Vector3[Bones * PerBone];
         private readonly Vector3[] normals = new Vector3[Bones * PerBone];
         private Mesh mesh;
 
+        /// <summary>Where poses come from.</summary>
         public MyocastClient Client { get { return client; } set { client = value; } }
+        /// <summary>Index of the armband.</summary>
         public int Device { get { return device; } set { device = value; } }
+        /// <summary>Whether the true pose is shown, where the session has one.</summary>
         public bool Truth { get { return truth; } set { truth = value; } }
+        /// <summary>Half the thickness of a finger, metres.</summary>
         public float Radius { get { return radius; } set { radius = value; } }
 
-        /// <summary>Shows a pose; done by itself for those of the client.</summary>
+        /// <summary>Shows a pose; those of the client are shown without a call.</summary>
         public void Show(HandPose pose)
         {
             if (mesh == null || pose.Device != device || (truth && !pose.HasTruth))
@@ -106,6 +114,7 @@ namespace Myocast.Unity
             mesh.vertices = vertices;
             mesh.triangles = Triangles();
             GetComponent<MeshFilter>().sharedMesh = mesh;
+            EnsureMaterial(GetComponent<MeshRenderer>());
             if (client == null)
                 client = GetComponentInParent<MyocastClient>();
             if (client != null)
@@ -118,6 +127,18 @@ namespace Myocast.Unity
                 client.PoseChanged -= Show;
             Destroy(mesh);
             mesh = null;
+        }
+
+        private void EnsureMaterial(MeshRenderer target)
+        {
+            if (HandMaterial.Fits(target.sharedMaterial))
+                return;
+            var material = HandMaterial.Create();
+            if (material != null)
+                target.sharedMaterial = material;
+            else
+                Debug.LogWarning("Myocast: this build has no lit shader for the hand, because no material in it uses one; "
+                    + "assign a material of your render pipeline to the Mesh Renderer", this);
         }
     }
 }

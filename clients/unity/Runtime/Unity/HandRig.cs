@@ -4,19 +4,21 @@ namespace Myocast.Unity
 {
     /// <summary>
     /// Turns the bones of a skinned hand. Each bone keeps its own length and place in the rig; only rotations follow the
-    /// points. The rig's pose when the component is enabled is taken as its rest pose: an open hand.
+    /// points. The rig's pose when the component is enabled is its rest pose and must be an open hand. All on the main
+    /// thread.
     /// </summary>
     [AddComponentMenu("Myocast/Hand Rig")]
     public sealed class HandRig : MonoBehaviour
     {
         private const int IndexKnuckle = 5, MiddleKnuckle = 9, PinkyKnuckle = 17;
 
-        [Tooltip("Empty: the client on this object or above it.")]
+        [Tooltip("Empty: the client on this object or above it")]
         [SerializeField] private MyocastClient client;
+        [Tooltip("Which armband, from 0")]
         [SerializeField] private int device;
-        [Tooltip("The rig's bones in MediaPipe's order, the wrist first. Fingertips may be empty.")]
+        [Tooltip("The rig's bones in MediaPipe's order, the wrist first. Fingertips may be empty. All empty: found by name")]
         [SerializeField] private Transform[] bones = new Transform[Hand.Points];
-        [Tooltip("Turn the wrist bone, too. The stream does not know where the arm points, so usually not.")]
+        [Tooltip("Turn the wrist bone, too. The stream does not know where the arm points, so usually not")]
         [SerializeField] private bool turnWrist;
 
         private readonly Vector3[] points = new Vector3[Hand.Points];
@@ -24,10 +26,23 @@ namespace Myocast.Unity
         private Quaternion restWrist;
         private bool ready;
 
+        /// <summary>Where poses come from.</summary>
         public MyocastClient Client { get { return client; } set { client = value; } }
+        /// <summary>Index of the armband.</summary>
         public int Device { get { return device; } set { device = value; } }
+        /// <summary>The rig's 21 bones in MediaPipe's order, the wrist first; fingertips may be null.</summary>
         public Transform[] Bones { get { return bones; } set { bones = value; } }
+        /// <summary>Whether the wrist bone is turned, too.</summary>
         public bool TurnWrist { get { return turnWrist; } set { turnWrist = value; } }
+
+        /// <summary>Fills the empty slots of Bones with the bones below this object, by their names; see HandBones.</summary>
+        /// <returns>What keeps the rig from working, in one line; empty if nothing does.</returns>
+        public string FindBones()
+        {
+            if (bones == null || bones.Length != Hand.Points)
+                System.Array.Resize(ref bones, Hand.Points);
+            return HandBones.Fill(transform, bones);
+        }
 
         /// <summary>Takes the rig's present pose as its rest pose. False if bones are missing.</summary>
         public bool TakeRestPose()
@@ -50,7 +65,7 @@ namespace Myocast.Unity
             return true;
         }
 
-        /// <summary>Shows a pose; done by itself for those of the client.</summary>
+        /// <summary>Shows a pose; those of the client are shown without a call.</summary>
         public void Show(HandPose pose)
         {
             if (!ready || pose.Device != device)
@@ -94,10 +109,20 @@ namespace Myocast.Unity
         {
             if (client == null)
                 client = GetComponentInParent<MyocastClient>();
-            if (!TakeRestPose())
-                Debug.LogError("Myocast: the rig lacks bones; all but the fingertips are needed", this);
-            else if (client != null)
+            var problem = FindBones();
+            if (problem.Length > 0)
+                Debug.LogError("Myocast: " + problem, this);
+            else if (TakeRestPose() && client != null)
                 client.PoseChanged += Show;
+        }
+
+        // The editor calls this when the component is added.
+        [ContextMenu("Find bones by name")]
+        private void Reset()
+        {
+            var problem = FindBones();
+            if (problem.Length > 0)
+                Debug.LogWarning("Myocast: " + problem, this);
         }
 
         private void OnDisable()

@@ -2,49 +2,59 @@ using System;
 
 namespace Myocast.Unity
 {
-    /// <summary>What carries the stream on this platform.</summary>
+    /// <summary>What transports the stream on this platform. All on the main thread, except the events of Session, which
+    /// are raised on the thread that receives.</summary>
     public interface IStreamLink : IDisposable
     {
+        /// <summary>What was received.</summary>
         StreamSession Session { get; }
+        /// <summary>Whether there is a connection.</summary>
         StreamState State { get; }
-        string Problem { get; }
+        /// <summary>Why there is no connection now, in one line; empty while there is one.</summary>
+        string ConnectionError { get; }
+        /// <summary>Begins to connect, and returns.</summary>
         void Start();
-        /// <summary>Called once per frame on the main thread.</summary>
+        /// <summary>Does what is due; called once per frame.</summary>
         void Poll();
+        /// <summary>Replaces the subscription, now and after every reconnect.</summary>
         void Subscribe(string streams, double maxRate);
     }
 
+    /// <summary>Chooses the transport for this platform. Main thread only.</summary>
     public static class StreamLinks
     {
-        /// <summary>Threads and sockets where there are any; in WebGL the browser's WebSocket through NativeWebSocket.</summary>
-        /// <exception cref="FormatException">The address is none.</exception>
+        /// <summary>Makes the transport of WebGL builds. The assembly Myocast.Unity.WebGL sets it, if NativeWebSocket is
+        /// installed.</summary>
+        public static Func<StreamOptions, IStreamLink> Browser;
+
+        /// <summary>ClientWebSocket where there are sockets; in WebGL the browser's WebSocket.</summary>
+        /// <exception cref="FormatException">The options are not valid, or the build lacks NativeWebSocket.</exception>
         public static IStreamLink Open(StreamOptions options)
         {
-            StreamAddress.Parse(options.Url, options.Streams, options.MaxRate);
+            options.ToAddress();
 #if UNITY_WEBGL && !UNITY_EDITOR
-#if MYOCAST_NATIVEWEBSOCKET
-            return new BrowserLink(options);
+            if (Browser == null)
+                throw new FormatException("a WebGL build needs the package com.endel.nativewebsocket; add it in the Package "
+                    + "Manager from https://github.com/endel/NativeWebSocket.git#upm-2");
+            return Browser(options);
 #else
-            throw new FormatException("a WebGL build needs the package com.endel.nativewebsocket; see Myocast's documentation");
-#endif
-#else
-            return new ThreadLink(options);
+            return new SocketLink(options);
 #endif
         }
     }
 
-    internal sealed class ThreadLink : IStreamLink
+    internal sealed class SocketLink : IStreamLink
     {
         private readonly StreamClient client;
 
-        public ThreadLink(StreamOptions options) { client = new StreamClient(options); }
+        public SocketLink(StreamOptions options) { client = new StreamClient(options); }
 
-        public StreamSession Session { get { return client.Session; } }
-        public StreamState State { get { return client.State; } }
-        public string Problem { get { return client.Problem; } }
-        public void Start() { client.Start(); }
+        public StreamSession Session => client.Session;
+        public StreamState State => client.State;
+        public string ConnectionError => client.ConnectionError;
+        public void Start() => client.Start();
         public void Poll() { }
-        public void Subscribe(string streams, double maxRate) { client.Subscribe(streams, maxRate); }
-        public void Dispose() { client.Dispose(); }
+        public void Subscribe(string streams, double maxRate) => client.Subscribe(streams, maxRate);
+        public void Dispose() => client.Dispose();
     }
 }

@@ -1,12 +1,11 @@
 // Runs the C# client for the tests: each command prints one JSON line per answer.
 //   decode FILE...                         every message, decoded, in the shape of its JSON form
-//   feed FILE CHUNK                        a raw WebSocket byte stream cut into chunks: kinds and lengths of messages
 //   numbers FILE                           each line's number, parsed and printed round-trip
 //   address URL...                         what an address means
-//   joints FILE LEFT                       26 OpenXR joints of a binary pose
-//   cost FILE COUNT                        bytes allocated while a message is decoded COUNT times
+//   cost FILE COUNT                        collections while a message is decoded and taken COUNT times
 //   watch URL TOKEN ENCODING STREAMS       state changes as they happen, and on stdin: stats, subscribe X, quit
-//   scene URL                              the components against a server: one line of what they show per stats
+//   leave URL                              on any line on stdin, Dispose with a connection pending that has no time limit
+//   names URL                              the names of times and errors, old ones too, after an answered ping
 using System;
 using System.Collections.Generic;
 using System.Globalization;
@@ -27,15 +26,15 @@ internal static class Harness
                 for (var i = 1; i < args.Length; i++)
                     Console.WriteLine(Decode(args[i]));
                 return 0;
-            case "feed": Feed(File.ReadAllBytes(args[1]), int.Parse(args[2])); return 0;
             case "numbers": Numbers(args[1]); return 0;
             case "address":
                 for (var i = 1; i < args.Length; i++)
                     Address(args[i]);
                 return 0;
-            case "joints": JointsOf(args[1], args[2] == "left"); return 0;
             case "cost": Cost(args[1], int.Parse(args[2])); return 0;
             case "watch": Watch(args[1], args[2], args[3], args[4]); return 0;
+            case "leave": Leave(args[1]); return 0;
+            case "names": Names(args[1]); return 0;
             default: return 2;
         }
     }
@@ -75,40 +74,56 @@ internal static class Harness
         var data = File.ReadAllBytes(path);
         var padded = new byte[data.Length + 7];
         data.CopyTo(padded, 5);
-        var decoder = new MessageDecoder();
-        try
-        {
-            var kind = decoder.Decode(padded, 5, data.Length, path.EndsWith(".json"));
-            return Describe(decoder, kind);
-        }
-        catch (DecodeException)
-        {
+        var session = new StreamSession(Clock.Now);
+        string decoded = null;
+        session.PoseReceived += pose => decoded = Describe(pose);
+        session.EmgReceived += emg => decoded = Describe(emg);
+        session.ImuReceived += imu => decoded = Describe(imu);
+        session.StatusReceived += status => decoded = Describe(status);
+        session.HelloReceived += hello => decoded = Describe(hello);
+        session.ByeReceived += reason => decoded = Object("type", "\"bye\"", "reason", Text(reason));
+        session.FaultReceived += fault =>
+            decoded = Object("type", "\"error\"", "code", Text(fault.Code), "message", Text(fault.Message));
+        var kind = session.Receive(padded, 5, data.Length, path.EndsWith(".json"));
+        if (session.Malformed > 0)
             return Object("type", "\"malformed\"");
-        }
+        if (kind == MessageKind.Pong)
+            return DescribePong(data);
+        return decoded ?? Object("type", kind == MessageKind.Unknown ? "null" : Text(kind.ToString().ToLowerInvariant()));
     }
 
-    private static string Describe(MessageDecoder d, MessageKind kind)
+    // What a pong says shows in the clock offset, which is its t where all pings were sent and answered at 0.
+    private static string DescribePong(byte[] pong)
     {
-        switch (kind)
+        var t = OffsetAfter(pong, id => 0);
+        return Object("type", "\"pong\"", "id", Number(OffsetAfter(pong, id => -2 * id) - t), "t", Number(t));
+    }
+
+    private static double OffsetAfter(byte[] pong, Func<int, double> sent)
+    {
+        double now = 0;
+        var session = new StreamSession(() => now);
+        for (var id = 0; id < 10; id++)
         {
-            case MessageKind.Pose: return Describe(d.Pose);
-            case MessageKind.Emg:
-                return Object("type", "\"emg\"", "device", d.Emg.Device.ToString(), "sample", d.Emg.Sample.ToString(),
-                    "t", Number(d.Emg.T), "rate_hz", Number(d.Emg.RateHz),
-                    "samples", List(d.Emg.Samples, d.Emg.Rows * Hand.Channels));
-            case MessageKind.Imu:
-                return Object("type", "\"imu\"", "device", d.Imu.Device.ToString(), "t", Number(d.Imu.T),
-                    "quaternion", List(d.Imu.Quaternion, 4), "acceleration_g", List(d.Imu.AccelerationG, 3),
-                    "gyro_dps", List(d.Imu.GyroDps, 3));
-            case MessageKind.Status: return Describe(d.Status);
-            case MessageKind.Hello: return Describe(d.Hello);
-            case MessageKind.Bye: return Object("type", "\"bye\"", "reason", Text(d.ByeReason));
-            case MessageKind.Pong:
-                return Object("type", "\"pong\"", "id", d.PongId.ToString(), "t", Number(d.PongT));
-            case MessageKind.Fault:
-                return Object("type", "\"error\"", "code", Text(d.Fault.Code), "message", Text(d.Fault.Message));
-            default: return Object("type", "null");
+            now = sent(id);
+            session.NextPing();
         }
+        now = 0;
+        session.Receive(pong, 0, pong.Length, true);
+        return session.ClockOffset.Value;
+    }
+
+    private static string Describe(Emg e)
+    {
+        return Object("type", "\"emg\"", "device", e.Device.ToString(), "sample", e.Sample.ToString(), "t", Number(e.T),
+            "rate_hz", Number(e.RateHz), "samples", List(e.Samples, e.Rows * Hand.Channels));
+    }
+
+    private static string Describe(Imu i)
+    {
+        return Object("type", "\"imu\"", "device", i.Device.ToString(), "t", Number(i.T),
+            "quaternion", List(i.Quaternion, 4), "acceleration_g", List(i.AccelerationG, 3),
+            "gyro_dps", List(i.GyroDps, 3));
     }
 
     public static string Describe(HandPose p)
@@ -155,50 +170,14 @@ internal static class Harness
             "streams", "[" + string.Join(",", streams.ToArray()) + "]", "encoding", Text(h.Encoding));
     }
 
-    private static void Feed(byte[] bytes, int chunk)
-    {
-        var frames = new WebSocketFrames(1 << 20);
-        var at = 0;
-        try
-        {
-            while (true)
-            {
-                while (frames.Next())
-                {
-                    uint sum = 0;
-                    for (var i = 0; i < frames.Count; i++)
-                        sum = sum * 31 + frames.Data[frames.Offset + i];
-                    Console.WriteLine("[" + (int)frames.Kind + "," + frames.Count + "," + sum + "]");
-                }
-                if (at == bytes.Length)
-                    return;
-                var count = Math.Min(Math.Min(chunk, frames.Room), bytes.Length - at);
-                Buffer.BlockCopy(bytes, at, frames.Buffer, frames.Free, count);
-                frames.Commit(count);
-                at += count;
-            }
-        }
-        catch (TransportException error)
-        {
-            Console.WriteLine(Text(error.Message));
-        }
-    }
-
     private static void Numbers(string path)
     {
-        var decoder = new MessageDecoder();
+        var session = new StreamSession(Clock.Now);
         foreach (var line in File.ReadAllLines(path))
         {
-            var message = Encoding.UTF8.GetBytes("{\"type\":\"pong\",\"id\":1,\"t\":" + line + "}");
-            try
-            {
-                decoder.Decode(message, 0, message.Length, true);
-                Console.WriteLine(Number(decoder.PongT));
-            }
-            catch (DecodeException)
-            {
-                Console.WriteLine("null");
-            }
+            var message = Encoding.UTF8.GetBytes("{\"type\":\"hello\",\"t\":" + line + "}");
+            session.Receive(message, 0, message.Length, true);
+            Console.WriteLine(session.Malformed == 0 ? Number(session.Hello.T) : "null");
         }
     }
 
@@ -207,27 +186,13 @@ internal static class Harness
         try
         {
             var address = StreamAddress.Parse(url, "pose,emg", 30);
-            Console.WriteLine("[" + Text(address.Uri.AbsoluteUri) + "," + Text(address.Token) + "]");
+            Console.WriteLine("[" + Text(address.Uri.AbsoluteUri) + "," + Text(address.Token) + ","
+                + Text(address.Status.AbsoluteUri) + "]");
         }
         catch (FormatException)
         {
             Console.WriteLine("null");
         }
-    }
-
-    private static void JointsOf(string path, bool left)
-    {
-        var decoder = new MessageDecoder();
-        var data = File.ReadAllBytes(path);
-        decoder.Decode(data, 0, data.Length, false);
-        var positions = new float[3 * XrHand.Joints];
-        var rotations = new float[4 * XrHand.Joints];
-        XrHand.Fill(decoder.Pose.Joints, left, positions, rotations);
-        var ids = new List<string>();
-        for (var j = 0; j < XrHand.Joints; j++)
-            ids.Add(XrHand.ToUnityJointId(j).ToString());
-        Console.WriteLine(Object("positions", List(positions, positions.Length), "rotations",
-            List(rotations, rotations.Length), "unity", "[" + string.Join(",", ids.ToArray()) + "]"));
     }
 
     private static void Cost(string path, int count)
@@ -236,7 +201,6 @@ internal static class Harness
         var session = new StreamSession(Clock.Now);
         var text = path.EndsWith(".json");
         var into = new HandPose();
-        var ping = new byte[64];
         var taken = new long[4];
         long before = 0, collections = 0;
         for (var i = -1000; i < count; i++)
@@ -249,7 +213,6 @@ internal static class Harness
             session.Receive(data, 0, data.Length, text);
             session.Poses.TryTake(1, ref taken[1], into);
             session.Poses.TryTake(0, ref taken[0], into);
-            session.WritePing(ping);
         }
         var after = GC.GetTotalMemory(false);
         Console.WriteLine(Object("bytes", (after - before).ToString(),
@@ -266,13 +229,21 @@ internal static class Harness
         };
         var client = new StreamClient(options);
         var poses = new Tally();
-        client.StateChanged += state => Say(Object("state", Text(state.ToString()), "problem", Text(client.Problem)));
+        client.StateChanged += state => Say(Object("state", Text(state.ToString()), "problem", Text(client.ConnectionError)));
         client.Session.PoseReceived += poses.Add;
         client.Session.StatusReceived += poses.Note;
         client.Session.FaultReceived += fault => Say(Object("fault", Text(fault.Message)));
         client.Session.HelloReceived += hello => Say(Object("hello", Describe(hello)));
         client.Session.ByeReceived += reason => Say(Object("bye", Text(reason)));
-        client.Start();
+        try
+        {
+            client.Start();
+        }
+        catch (FormatException error)
+        {
+            Say(Object("invalid", Text(error.Message)));
+            return;
+        }
         for (var line = Console.ReadLine(); line != null && line != "quit"; line = Console.ReadLine())
         {
             if (line.StartsWith("subscribe "))
@@ -286,8 +257,50 @@ internal static class Harness
             }
         }
         client.Dispose();
+        client.Completion.Wait();
         Say(Object("state", "\"Disposed\"", "problem", "\"\""));
     }
+
+    private static void Leave(string url)
+    {
+        var client = new StreamClient(new StreamOptions { Url = url, OpenTimeoutMs = int.MaxValue });
+        client.StateChanged += state => Say(Object("state", Text(state.ToString())));
+        client.Start();
+        Console.ReadLine();
+        client.Dispose();
+        Say(Object("disposed", "true"));
+        client.Completion.Wait();
+        Say(Object("completed", "true"));
+    }
+
+    private static void Names(string url)
+    {
+        var client = new StreamClient(new StreamOptions { Url = url });
+        var answered = new ManualResetEvent(false);
+        HandPose shown = null;
+        client.Session.PoseReceived += pose =>
+        {
+            if (client.Session.ClockOffset == null)
+                return;
+            shown = shown ?? pose;
+            answered.Set();
+        };
+        var before = Object("offset", Nullable(client.Session.ClockOffset), "now", Nullable(client.Session.ServerNow),
+            "latency", Nullable(client.Session.Latency(new HandPose())), "error", Text(client.ConnectionError));
+        client.Start();
+        answered.WaitOne();
+        double server = client.Session.ServerNow.Value, latency = client.Session.Latency(shown).Value;
+#pragma warning disable 618 // The old names are what is tested.
+        var old = Object("offset", Number(client.Session.Offset.Seconds), "problem", Text(client.Problem));
+#pragma warning restore 618
+        Say(Object("before", before, "offset", Nullable(client.Session.ClockOffset), "here", Number(Clock.Now()),
+            "server", Number(server), "latency", Number(latency), "t", Number(shown.T), "age_ms", Number(shown.AgeMs),
+            "error", Text(client.ConnectionError), "old", old));
+        client.Dispose();
+        client.Completion.Wait();
+    }
+
+    private static string Nullable(double? value) { return value.HasValue ? Number(value.Value) : "null"; }
 
     private static void Say(string line)
     {
@@ -351,10 +364,10 @@ internal static class Harness
                 collected += GC.CollectionCount(0) - collections;
                 return Object("poses", count.ToString(), "missing", missing.ToString(),
                     "dropped", dropped.ToString(), "lefts", lefts.ToString(),
-                    "steady", (count - steadyCount).ToString(), 
+                    "steady", (count - steadyCount).ToString(),
                     "collections", collected.ToString(),
                     "connections", client.Connections.ToString(), "malformed", client.Session.Malformed.ToString(),
-                    "offset", client.Session.Offset.Known ? Number(client.Session.Offset.Seconds) : "null",
+                    "offset", Nullable(client.Session.ClockOffset),
                     "latest", Describe(latest));
             }
         }

@@ -1,4 +1,5 @@
-// The face of com.endel.nativewebsocket 1.x that the package's optional WebGL transport uses.
+// As much of com.endel.nativewebsocket in a WebGL build as the package uses. NATIVEWEBSOCKET_2: as version 2 has it,
+// whose members are those of the interface, and whose assembly is colyseus.nativewebsocket.
 using System.Collections.Generic;
 using System.Threading.Tasks;
 
@@ -11,7 +12,22 @@ namespace NativeWebSocket
     public class WebSocketException : System.Exception { }
     public enum WebSocketCloseCode { NotSet = 0, Normal = 1000 }
 
+#if NATIVEWEBSOCKET_2
+    public interface IWebSocket
+    {
+        event WebSocketOpenEventHandler OnOpen;
+        event WebSocketMessageEventHandler OnMessage;
+        event WebSocketErrorEventHandler OnError;
+        event WebSocketCloseEventHandler OnClose;
+        Task Connect();
+        Task Close(WebSocketCloseCode code = WebSocketCloseCode.Normal, string reason = null);
+        Task SendText(string message);
+    }
+
+    public class WebSocket : IWebSocket
+#else
     public class WebSocket
+#endif
     {
         public static WebSocket Last;
         public readonly string Url;
@@ -32,8 +48,13 @@ namespace NativeWebSocket
 
         public Task Connect() { return Task.FromResult(0); }
         public Task SendText(string message) { Sent.Add(message); return Task.FromResult(0); }
-        public Task Close() { Closed = true; return Task.FromResult(0); }
-        public void DispatchMessageQueue() { }
+        public Task Close(WebSocketCloseCode code = WebSocketCloseCode.Normal, string reason = null)
+        {
+            Closed = true;
+            return Task.FromResult(0);
+        }
+
+
         public void Open() { OnOpen(); }
         public void Message(byte[] data) { OnMessage(data); }
         public void Fail(int code) { OnError("failed"); OnClose((WebSocketCloseCode)code); }

@@ -1,6 +1,11 @@
 // Runs the package's components on a stand-in for UnityEngine.
 //   shapes REST.bin POSE.bin     what skeleton, mesh, XR joints and rig make of a pose; the rig rests in REST
-//   live URL TOKEN COUNT         the client component against a server, until COUNT poses were shown
+//   joints POSE.bin              26 OpenXR joints of a pose, in Unity's space
+//   live URL TOKEN COUNT         the client component against a server, until COUNT poses were shown; its inspector
+//   leave URL                    on any line on stdin, the client component is disabled
+//   bones NAME...                which of the named objects (PARENT/CHILD, parents first) the rig takes for its bones
+//   material PIPELINE SHADER...  the mesh's material when it has none and when it has one of each shader; all in the build
+//   menu PIPELINE GUID           what the menu entry makes of the prefab that has this GUID
 //   browser POSE.bin HELLO.json  the WebGL transport against a stand-in for NativeWebSocket
 using System;
 using System.Collections.Generic;
@@ -10,6 +15,7 @@ using System.Threading;
 using Myocast;
 using Myocast.Unity;
 using UnityEngine;
+using UnityEngine.Rendering;
 
 internal static class Scene
 {
@@ -18,6 +24,11 @@ internal static class Scene
         switch (args[0])
         {
             case "shapes": Shapes(Read(args[1]), Read(args[2])); return 0;
+            case "joints": Joints(Read(args[1])); return 0;
+            case "leave": Leave(args[1]); return 0;
+            case "bones": Bones(args); return 0;
+            case "material": Materials(args); return 0;
+            case "menu": Menu(args[1], args[2]); return 0;
             case "live": return Live(args[1], args[2], int.Parse(args[3]));
 #if MYOCAST_NATIVEWEBSOCKET
             case "browser": Browser(File.ReadAllBytes(args[1]), File.ReadAllBytes(args[2])); return 0;
@@ -28,10 +39,12 @@ internal static class Scene
 
     private static HandPose Read(string path)
     {
-        var decoder = new MessageDecoder();
         var data = File.ReadAllBytes(path);
-        decoder.Decode(data, 0, data.Length, false);
-        return decoder.Pose;
+        var session = new StreamSession(Clock.Now);
+        HandPose read = null;
+        session.PoseReceived += pose => read = pose;
+        session.Receive(data, 0, data.Length, false);
+        return read;
     }
 
     // Unity calls these by name, whatever their access.
@@ -75,6 +88,7 @@ internal static class Scene
         if (!xr.TryGet(2, out palm, out turn) || xr.TryGet(27, out palm, out turn))
             throw new InvalidOperationException("XRHandJointIDs go from 1 to 26");
         scene.AddComponent<MeshFilter>();
+        scene.AddComponent<MeshRenderer>();
         var mesh = scene.AddComponent<HandMesh>();
         Call(mesh, "OnEnable");
         mesh.Show(pose);
@@ -83,6 +97,111 @@ internal static class Scene
             + ",\"turns\":" + Turns(xr.Rotations) + ",\"vertices\":" + Points(drawn.vertices)
             + ",\"normals\":" + Points(drawn.normals) + ",\"triangles\":[" + string.Join(",", Strings(drawn.triangles))
             + "],\"rig\":" + Points(Positions(Rig(rest, pose))) + "}");
+    }
+
+    private static void Joints(HandPose pose)
+    {
+        var positions = new Vector3[XrHand.Joints];
+        var rotations = new Quaternion[XrHand.Joints];
+        XrHand.Fill(pose.Joints, pose.Left, positions, rotations);
+        var ids = new List<string>();
+        for (var j = 0; j < XrHand.Joints; j++)
+            ids.Add(XrHand.ToUnityJointId(j).ToString());
+        Console.WriteLine("{\"positions\":" + Points(positions) + ",\"rotations\":" + Turns(rotations) + ",\"unity\":["
+            + string.Join(",", ids.ToArray()) + "]}");
+    }
+
+    private static void Bones(string[] args)
+    {
+        var made = new Dictionary<string, Transform>();
+        for (var i = 1; i < args.Length; i++)
+        {
+            var slash = args[i].LastIndexOf('/');
+            var bone = new GameObject(args[i].Substring(slash + 1)).transform;
+            if (slash >= 0)
+                bone.SetParent(made[args[i].Substring(0, slash)], false);
+            made.Add(args[i], bone);
+        }
+        var rig = made[args[1]].gameObject.AddComponent<HandRig>();
+        var problem = rig.FindBones();
+        var names = Array.ConvertAll(rig.Bones, bone => bone == null ? "null" : Harness.Text(bone.name));
+        Console.WriteLine("{\"bones\":[" + string.Join(",", names) + "],\"problem\":" + Harness.Text(problem) + "}");
+    }
+
+    private static void UsePipeline(string name)
+    {
+        if (name == "built-in")
+            return;
+        var shader = new Shader { name = name + "/Lit" };
+        GraphicsSettings.currentRenderPipeline = new RenderPipelineAsset
+        {
+            defaultShader = shader, defaultMaterial = new Material(shader) { name = "Lit.mat" },
+        };
+    }
+
+    private static string MaterialOf(string shader)
+    {
+        var hand = new GameObject("hand");
+        hand.AddComponent<MeshFilter>();
+        var renderer = hand.AddComponent<MeshRenderer>();
+        if (shader != "")
+            renderer.sharedMaterial = new Material(new Shader { name = shader });
+        Call(hand.AddComponent<HandMesh>(), "OnEnable");
+        return renderer.sharedMaterial == null ? "none" : renderer.sharedMaterial.shader.name;
+    }
+
+    private static void Materials(string[] args)
+    {
+        UsePipeline(args[1]);
+        var shaders = new List<string>(args).GetRange(2, args.Length - 2);
+        var without = MaterialOf("");
+        Shader.Included.AddRange(shaders);
+        var got = new List<string> { Harness.Text(without), Harness.Text(MaterialOf("")) };
+        foreach (var shader in shaders)
+            got.Add(Harness.Text(MaterialOf(shader)));
+        Console.WriteLine("{\"shaders\":[" + string.Join(",", got.ToArray()) + "],\"lines\":"
+            + Harness.Text(string.Join("|", Debug.Lines.ToArray())) + "}");
+    }
+
+    private static void Menu(string pipeline, string guid)
+    {
+        UsePipeline(pipeline);
+        var prefab = new GameObject("prefab");
+        var hand = new GameObject("hand");
+        hand.transform.SetParent(prefab.transform, false);
+        hand.AddComponent<MeshRenderer>();
+        UnityEditor.AssetDatabase.Guid = guid;
+        UnityEditor.AssetDatabase.Prefab = prefab;
+        var menu = typeof(Myocast.EditorTools.HandMenu);
+        var entry = menu.GetMethod("CreateHand", BindingFlags.Static | BindingFlags.NonPublic);
+        var parent = new GameObject("parent");
+        entry.Invoke(null, new object[] { new UnityEditor.MenuCommand { context = parent } });
+        var path = ((UnityEditor.MenuItem)entry.GetCustomAttributes(typeof(UnityEditor.MenuItem), false)[0]).Path;
+        Console.WriteLine("{\"path\":" + Harness.Text(path) + ",\"material\":"
+            + Harness.Text(hand.GetComponent<MeshRenderer>().sharedMaterial.name) + ",\"parent\":"
+            + Harness.Text(prefab.transform.parent.name) + ",\"selected\":"
+            + Harness.Text(UnityEditor.Selection.activeObject.name) + ",\"undo\":" + UnityEditor.Undo.Steps.Count + "}");
+    }
+
+    private static void Leave(string url)
+    {
+        var client = new GameObject("client").AddComponent<MyocastClient>();
+        client.Url = url;
+        Call(client, "OnEnable");
+        Call(client, "Update");
+        Console.WriteLine("{\"state\":" + Harness.Text(client.State.ToString()) + "}");
+        Console.ReadLine();
+        Call(client, "OnDisable");
+        Console.WriteLine("{\"state\":" + Harness.Text(client.State.ToString()) + "}");
+    }
+
+    private static string[] Inspect(MyocastClient client)
+    {
+        var inspector = new Myocast.EditorTools.MyocastClientEditor { target = client };
+        inspector.OnInspectorGUI();
+        var lines = UnityEditor.EditorGUILayout.Lines.ToArray();
+        UnityEditor.EditorGUILayout.Lines.Clear();
+        return lines;
     }
 
     private static string[] Strings(int[] values) { return Array.ConvertAll(values, v => v.ToString()); }
@@ -129,18 +248,24 @@ internal static class Scene
         client.OnRefused.AddListener(text => refused++);
         Call(client, "OnEnable");
         Call(skeleton, "OnEnable");
-        while (shown < count && refused == 0)
+        Application.isPlaying = false;
+        var editing = Inspect(client);
+        Application.isPlaying = true;
+        while ((shown < count || client.ClockOffset == null || client.Status(0) == null) && refused == 0)
         {
             Call(client, "Update");
             Thread.Sleep(5);
         }
+        var playing = Inspect(client);
         var pose0 = client.Pose(0);
         var matches = pose0 == null || skeleton.Joints[8].localPosition.x == pose0.Joints[24] * HandSpace.MetresPerMm;
         Call(skeleton, "OnDisable");
         Call(client, "OnDisable");
         Console.WriteLine("{\"shown\":" + shown + ",\"hellos\":" + hellos + ",\"statuses\":" + statuses
             + ",\"connected\":" + connected + ",\"disconnected\":" + gone + ",\"refused\":" + refused
-            + ",\"matches\":" + (matches ? "true" : "false")
+            + ",\"matches\":" + (matches ? "true" : "false") + ",\"editing\":["
+            + string.Join(",", Array.ConvertAll(editing, Harness.Text)) + "],\"playing\":["
+            + string.Join(",", Array.ConvertAll(playing, Harness.Text)) + "]"
             + ",\"lines\":" + Harness.Text(string.Join("|", Debug.Lines.ToArray())) + "}");
         return 0;
     }
@@ -149,6 +274,7 @@ internal static class Scene
     private static void Browser(byte[] pose, byte[] hello)
     {
         var options = new StreamOptions { Url = "http://h:1/#token=a b", FirstDelayMs = 0, LongestDelayMs = 0, PingIntervalMs = 0 };
+        typeof(BrowserLink).GetMethod("Register", BindingFlags.Static | BindingFlags.NonPublic).Invoke(null, null);
         var link = StreamLinks.Open(options);
         var states = new List<string>();
         link.Start();

@@ -10,12 +10,18 @@ namespace UnityEngine
     public sealed class TooltipAttribute : Attribute { public TooltipAttribute(string text) { } }
     public sealed class SerializeField : Attribute { }
     public sealed class ContextMenu : Attribute { public ContextMenu(string name) { } }
+    public enum RuntimeInitializeLoadType { BeforeSceneLoad }
+    public sealed class RuntimeInitializeOnLoadMethod : Attribute
+    {
+        public RuntimeInitializeOnLoadMethod(RuntimeInitializeLoadType when) { }
+    }
     public sealed class RequireComponent : Attribute { public RequireComponent(Type a, Type b) { } }
 
     public class Object
     {
         public string name = "";
         public static void Destroy(Object what) { }
+        public override string ToString() { return name; }
     }
 
     public class Component : Object
@@ -37,6 +43,8 @@ namespace UnityEngine
 
     public class MonoBehaviour : Component { }
 
+    public static class Application { public static bool isPlaying; }
+
     public sealed class GameObject : Object
     {
         private readonly List<Component> components = new List<Component>();
@@ -56,6 +64,14 @@ namespace UnityEngine
             return component;
         }
 
+        public T GetComponentInChildren<T>() where T : Component
+        {
+            var found = GetComponent<T>();
+            for (var i = 0; found == null && i < transform.childCount; i++)
+                found = transform.GetChild(i).gameObject.GetComponentInChildren<T>();
+            return found;
+        }
+
         public T GetComponent<T>() where T : Component
         {
             foreach (var component in components)
@@ -71,7 +87,20 @@ namespace UnityEngine
         public Vector3 localPosition = Vector3.zero;
         public Quaternion localRotation = Quaternion.identity;
 
-        public void SetParent(Transform to, bool worldPositionStays) { parent = to; }
+        private readonly List<Transform> children = new List<Transform>();
+        public int childCount { get { return children.Count; } }
+        public Transform GetChild(int index) { return children[index]; }
+
+        public bool IsChildOf(Transform other)
+        {
+            return this == other || (parent != null && parent.IsChildOf(other));
+        }
+
+        public void SetParent(Transform to, bool worldPositionStays)
+        {
+            parent = to;
+            to.children.Add(this);
+        }
 
         public Vector3 position
         {
@@ -95,7 +124,28 @@ namespace UnityEngine
     }
 
     public sealed class MeshFilter : Component { public Mesh sharedMesh; }
-    public sealed class MeshRenderer : Component { }
+    public sealed class MeshRenderer : Component { public Material sharedMaterial; }
+
+    public struct Color
+    {
+        public float r, g, b;
+        public Color(float r, float g, float b) { this.r = r; this.g = g; this.b = b; }
+    }
+
+    public sealed class Shader : Object
+    {
+        // The shaders that a build holds.
+        public static readonly List<string> Included = new List<string>();
+        public bool isSupported = true;
+        public static Shader Find(string name) { return Included.Contains(name) ? new Shader { name = name } : null; }
+    }
+
+    public sealed class Material : Object
+    {
+        public Shader shader;
+        public Color color;
+        public Material(Shader shader) { this.shader = shader; }
+    }
 
     public static class Mathf
     {
@@ -149,14 +199,30 @@ namespace UnityEngine
             var f = forward.normalized;
             var r = Vector3.Cross(upwards, f).normalized;
             var u = Vector3.Cross(f, r);
-            var w = (float)Math.Sqrt(Math.Max(0, 1 + r.x + u.y + f.z)) / 2;
-            var x = (float)Math.Sqrt(Math.Max(0, 1 + r.x - u.y - f.z)) / 2;
-            var y = (float)Math.Sqrt(Math.Max(0, 1 - r.x + u.y - f.z)) / 2;
-            var z = (float)Math.Sqrt(Math.Max(0, 1 - r.x - u.y + f.z)) / 2;
-            return new Quaternion(Copy(x, u.z - f.y), Copy(y, f.x - r.z), Copy(z, r.y - u.x), w);
+            return FromAxes(r, u, f);
         }
 
-        private static float Copy(float size, float sign) { return sign < 0 ? -size : size; }
+        // Shepperd's method: the largest of the four is found first, and the others are divided by it.
+        private static Quaternion FromAxes(Vector3 r, Vector3 u, Vector3 f)
+        {
+            if (r.x + u.y + f.z > 0)
+            {
+                var s = 2 * (float)Math.Sqrt(1 + r.x + u.y + f.z);
+                return new Quaternion((u.z - f.y) / s, (f.x - r.z) / s, (r.y - u.x) / s, s / 4);
+            }
+            if (r.x > u.y && r.x > f.z)
+            {
+                var s = 2 * (float)Math.Sqrt(1 + r.x - u.y - f.z);
+                return new Quaternion(s / 4, (r.y + u.x) / s, (f.x + r.z) / s, (u.z - f.y) / s);
+            }
+            if (u.y > f.z)
+            {
+                var s = 2 * (float)Math.Sqrt(1 - r.x + u.y - f.z);
+                return new Quaternion((r.y + u.x) / s, s / 4, (u.z + f.y) / s, (f.x - r.z) / s);
+            }
+            var last = 2 * (float)Math.Sqrt(1 - r.x - u.y + f.z);
+            return new Quaternion((f.x + r.z) / last, (u.z + f.y) / last, last / 4, (r.y - u.x) / last);
+        }
     }
 
     public static class Debug
@@ -182,4 +248,20 @@ namespace UnityEngine.Events
         public void AddListener(Action<T> call) { calls += call; }
         public void Invoke(T value) { calls(value); }
     }
+}
+
+namespace UnityEngine.Rendering
+{
+    public sealed class RenderPipelineAsset : Object
+    {
+        public Shader defaultShader;
+        public Material defaultMaterial;
+    }
+
+    public static class GraphicsSettings { public static RenderPipelineAsset currentRenderPipeline; }
+}
+
+namespace UnityEngine.Scripting
+{
+    public sealed class AlwaysLinkAssembly : Attribute { }
 }

@@ -1,19 +1,21 @@
-#if MYOCAST_NATIVEWEBSOCKET
 using System;
-using System.Text;
 using System.Threading.Tasks;
 using NativeWebSocket;
+using UnityEngine;
+using UnityEngine.Scripting;
+
+// No other assembly refers to this one, so the linker would leave it out.
+[assembly: AlwaysLinkAssembly]
 
 namespace Myocast.Unity
 {
     /// <summary>
-    /// The stream through NativeWebSocket, for WebGL, where there are neither threads nor sockets. A browser cannot set
-    /// headers, so the token goes into the address, and does not tell why a server refused.
+    /// The stream through NativeWebSocket (1 or 2), for WebGL, where there are neither threads nor sockets. A browser does
+    /// not set headers, so the token goes into the address, and does not tell why a server refused. Main thread only.
     /// </summary>
     internal sealed class BrowserLink : IStreamLink
     {
         private readonly StreamOptions options;
-        private readonly byte[] ping = new byte[64];
         private WebSocket socket;
         private double nextTry;
         private double nextPing;
@@ -25,12 +27,14 @@ namespace Myocast.Unity
             this.options = options;
             Session = new StreamSession(Clock.Now);
             delay = options.FirstDelayMs / 1000.0;
-            Problem = "";
         }
+
+        [RuntimeInitializeOnLoadMethod(RuntimeInitializeLoadType.BeforeSceneLoad)]
+        private static void Register() { StreamLinks.Browser = options => new BrowserLink(options); }
 
         public StreamSession Session { get; private set; }
         public StreamState State { get; private set; }
-        public string Problem { get; private set; }
+        public string ConnectionError { get; private set; } = "";
 
         public void Start() { Connect(); }
 
@@ -43,15 +47,12 @@ namespace Myocast.Unity
                     Connect();
                 return;
             }
-#if !UNITY_WEBGL || UNITY_EDITOR
-            socket.DispatchMessageQueue();
-#endif
             if (State != StreamState.Open || now < nextPing)
                 return;
             if (now - Session.Heard > options.SilenceSeconds)
                 Lose("the server is silent", true);
             else
-                Send(Encoding.ASCII.GetString(ping, 0, Session.WritePing(ping)));
+                Send(Session.NextPing());
             nextPing = now + options.PingIntervalMs / 1000.0;
         }
 
@@ -72,15 +73,14 @@ namespace Myocast.Unity
 
         private void Connect()
         {
-            var address = StreamAddress.Parse(options.Url, options.Streams, options.MaxRate);
-            var token = string.IsNullOrEmpty(options.Token) ? address.Token : options.Token;
+            var address = options.ToAddress();
             var url = address.Uri.AbsoluteUri;
-            if (!string.IsNullOrEmpty(token))
-                url += "&token=" + Uri.EscapeDataString(token);
-            var opening = new WebSocket(url, options.Binary ? "myocast.v1.binary" : "myocast.v1.json");
+            if (address.Token != null)
+                url += "&token=" + Uri.EscapeDataString(address.Token);
+            var opening = new WebSocket(url, options.Subprotocol);
             opening.OnOpen += Session.Begin;
             opening.OnMessage += data => Take(opening, data);
-            opening.OnError += problem => Problem = problem;
+            opening.OnError += problem => ConnectionError = problem;
             opening.OnClose += code => Close(opening, (int)code);
             socket = opening;
             State = StreamState.Connecting;
@@ -96,7 +96,7 @@ namespace Myocast.Unity
             if (kind == MessageKind.Hello && State != StreamState.Open)
             {
                 delay = options.FirstDelayMs / 1000.0;
-                Problem = "";
+                ConnectionError = "";
                 State = StreamState.Open;
             }
         }
@@ -108,7 +108,7 @@ namespace Myocast.Unity
             if (code == 1008)
             {
                 socket = null;
-                Problem = "the server closed the connection for policy";
+                ConnectionError = "the server closed the connection for policy";
                 State = StreamState.Refused;
                 return;
             }
@@ -121,7 +121,7 @@ namespace Myocast.Unity
             socket = null;
             if (close && lost != null)
                 Try(() => lost.Close());
-            Problem = problem;
+            ConnectionError = problem;
             State = StreamState.Waiting;
             nextTry = Clock.Now() + delay;
             delay = Math.Min(2 * delay, options.LongestDelayMs / 1000.0);
@@ -137,14 +137,12 @@ namespace Myocast.Unity
         {
             try
             {
-                // In a browser all of these are done at once; elsewhere a failure shows as OnError and OnClose, too.
-                action().ContinueWith(done => { if (done.Exception != null) Problem = done.Exception.GetBaseException().Message; });
+                action(); // In a browser it is done at once; failures later on come as OnError and OnClose.
             }
             catch (WebSocketException error)
             {
-                Problem = error.Message;
+                ConnectionError = error.Message;
             }
         }
     }
 }
-#endif
