@@ -1,7 +1,7 @@
 """Keras -> ONNX graph, through a `tf.function` with a fixed signature.
 
 `tf2onnx.convert.from_keras` does not know Keras 3; a traced function with named inputs and a
-dictionary of outputs gives fused LSTM nodes and the names that the contract asks for.
+dictionary of outputs gives fused LSTM nodes and the names of docs/protocol.md#graph.
 """
 
 from __future__ import annotations

@@ -6,6 +6,6 @@ from models.errors import MyocastError
 
 
 class ExportError(MyocastError):
-    """The exported graph is not what the contract asks for."""
+    """The exported graph is not as docs/protocol.md#graph says."""
 
     exit_code = 1

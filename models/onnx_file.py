@@ -16,7 +16,7 @@ from typing import Final
 from models.spec import METADATA_KEY, ModelError, ModelSpec
 
 ALIGNMENT: Final = "alignment"
-"""Name of the (8, 8) initializer that aligns the band; the contract fixes it."""
+"""Name of the (8, 8) initializer that aligns the band (docs/protocol.md#graph)."""
 
 _VARINT: Final = 0
 _FIXED64: Final = 1

@@ -27,7 +27,7 @@ class ModelError(MyocastError):
 
 @dataclass(frozen=True, slots=True)
 class ModelSpec:
-    """One model file's specification (contract: section 4, "The model file")."""
+    """One model file's specification (docs/protocol.md#metadata)."""
 
     name: str
     architecture: str

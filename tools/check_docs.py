@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
@@ -40,10 +41,10 @@ def files(root: Path, suffixes: Iterable[str]) -> Iterator[Path]:
 
 
 @cache
-def anchors(page: Path) -> frozenset[str]:
-    """The anchors of a page's headings, as the site and code hosts make them."""
+def anchors(page: Path) -> Counter[str]:
+    """The anchors of a page's headings, as the site and code hosts make them, and how often each occurs."""
     text = _FENCE.sub("", page.read_text(encoding="utf-8"))
-    return frozenset(slug(heading) for heading in _HEADING.findall(text))
+    return Counter(slug(heading) for heading in _HEADING.findall(text))
 
 
 def slug(heading: str) -> str:
@@ -93,6 +94,8 @@ def _missing(path: Path, anchor: str) -> str | None:
         return "no such file"
     if anchor and path.suffix == ".md" and anchor not in anchors(path):
         return "no such heading"
+    if anchor and path.suffix == ".md" and anchors(path)[anchor] > 1:
+        return "more than one heading of this name"
     return None
 
 

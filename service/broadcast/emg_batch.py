@@ -10,7 +10,7 @@ import numpy as np
 from drivers.events import Frame
 
 EMG_MESSAGE_S: Final = 0.02
-"""Seconds of signal that an EMG message holds at least (the contract allows 10 to 50 ms)."""
+"""Seconds of signal that an EMG message holds at least (10 to 50 ms: docs/protocol.md#emg)."""
 
 
 class EmgBatch:

@@ -1,4 +1,4 @@
-"""The stream's messages as bytes, and clients' messages as values (contract: section 2, "The stream").
+"""The stream's messages as bytes, and clients' messages as values (docs/protocol.md#the-stream).
 
 Pure functions and small values: no socket, no clock. Text messages are UTF-8 JSON.
 """

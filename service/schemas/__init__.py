@@ -1,4 +1,4 @@
-"""The stream's messages as JSON Schemas (contract: docs/protocol.md, section 2, "The stream").
+"""The stream's messages as JSON Schemas (docs/protocol.md#the-stream).
 
 The schemas say what the server sends. Clients must accept more: unknown types and fields are to be ignored.
 """

@@ -1,4 +1,4 @@
-"""Who may use the server: Host, Origin and token (contract: docs/protocol.md, section 2, "Negotiation")."""
+"""Who may use the server: Host, Origin and token (docs/protocol.md#negotiation)."""
 
 from __future__ import annotations
 

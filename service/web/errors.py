@@ -1,6 +1,6 @@
 """Errors of the HTTP side: the body of every one, and how exceptions become one.
 
-The contract is docs/protocol.md, section 3, "HTTP".
+The contract is docs/protocol.md#errors.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`WS /v1/stream`: one client from its handshake to its close (contract: docs/protocol.md, section 2, "The stream")."""
+"""`WS /v1/stream`: one client from its handshake to its close (docs/protocol.md#the-stream)."""
 
 from __future__ import annotations
 

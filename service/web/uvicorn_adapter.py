@@ -1,4 +1,4 @@
-"""uvicorn, with the error bodies of the contract and strict about clients that do not read.
+"""uvicorn, with the error bodies of docs/protocol.md#errors and strict about clients that do not read.
 
 This is the only module that overrides parts of uvicorn or reads attributes that its documentation does not name.
 pyproject.toml therefore bounds uvicorn's version; before raising the bound, run

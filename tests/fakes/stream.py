@@ -1,6 +1,6 @@
 """A server of `myocast.v1` in a few lines, for the tests of the clients: it sends what a test tells it to.
 
-It keeps to the contract's negotiation (token, subprotocols, parameters) and answers `GET /api/v1/status` without
+It keeps to docs/protocol.md#negotiation (token, subprotocols, parameters) and answers `GET /api/v1/status` without
 content. It can be stopped, restarted on the same port and made mute, which the real server should not be.
 """
 
@@ -36,7 +36,7 @@ def pose_message(seq: int, *, hand: str = "right", truth: bool = False, **fields
 
 
 def to_binary(message: dict[str, Any]) -> bytes:
-    """The binary form of a pose (contract, section 2)."""
+    """The binary form of a pose (docs/protocol.md#binary-pose)."""
     flags = (message["hand"] == "left") | bool(message.get("held")) << 1 | bool(message.get("gap")) << 2
     flags |= ("truth" in message) << 3
     head = struct.pack(
@@ -61,6 +61,7 @@ class FakeStream:
         self.session = "a" * 16
         self.port = 0
         self.accepted = 0
+        self.pings = 0
         self.mute = False
         self.greeting: str | None = None
         self.subscriptions: list[dict[str, Any]] = []
@@ -158,6 +159,7 @@ class FakeStream:
             self.clients.discard(client)
 
     async def _answer(self, client: ServerConnection, message: dict[str, Any], binary: bool) -> None:
+        self.pings += message["type"] == "ping"
         if self.mute:
             return
         if message["type"] == "ping":

@@ -1,7 +1,8 @@
 /**
  * Every message of the stream `myocast.v1`, as this client gives it.
  *
- * Field names are the contract's own, and most types are those of the wire, generated from the server's JSON Schemas.
+ * Field names are those of docs/protocol.md#the-stream, and most types are those of the wire, generated from the
+ * server's JSON Schemas.
  * Poses and EMG come in two encodings; their number arrays become flat `Float32Array`s and what may be absent is filled in.
  */
 

@@ -31,7 +31,7 @@ _POSE_BYTES, _TRUTH_BYTES = 296, 548
 
 
 class DecodeError(ValueError):
-    """A message that does not keep to the contract."""
+    """A message that does not keep to docs/protocol.md#the-stream."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

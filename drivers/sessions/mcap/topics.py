@@ -1,4 +1,4 @@
-"""Topics of a session file and the JSON Schemas of their messages (contract: section 5, "The session file")."""
+"""Topics of a session file and the JSON Schemas of their messages (docs/protocol.md#mcap)."""
 
 from __future__ import annotations
 

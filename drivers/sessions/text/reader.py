@@ -1,6 +1,6 @@
 """Read sessions in text: CSV with a header, eight bare columns, the ancestor's joined CSV, sEMG-MANUS.
 
-Layouts: contract, section 5, "The session file"; of sEMG-MANUS in `drivers.sessions.datasets.manus`.
+Layouts: docs/protocol.md#text; of sEMG-MANUS in `drivers.sessions.datasets.manus`.
 """
 
 from __future__ import annotations

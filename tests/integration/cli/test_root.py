@@ -34,7 +34,7 @@ CONTRACT = {
     "export": "KERAS ONNX",
     "bench": "--model --source --clients --seconds --compare --json --plot",
 }
-"""Arguments and options of the contract, section 6."""
+"""Arguments and options of docs/protocol.md#the-command-line."""
 
 
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:

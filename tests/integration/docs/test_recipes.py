@@ -112,6 +112,7 @@ async def test_the_output_of_the_recipe_writes_poses(patched: Console) -> None:
 
 
 @pytest.mark.train
+@pytest.mark.timeout(600)
 def test_the_network_of_the_recipe_is_trained_exported_and_served(patched: Console) -> None:
     data = "synthetic:users=4,sessions=1,seconds=20,seed=1"
     listed = json.loads(patched.run("models", "--json").stdout)

@@ -70,7 +70,8 @@ async def test_it_shows_the_poses_that_were_sent(tmp_path: Path, hand: str, trut
 
 async def test_it_comes_back_after_a_restart_and_counts_what_it_missed(tmp_path: Path) -> None:
     async with FakeStream() as server, godot(tmp_path, f"--address={server.url}", "--poses=4") as process:
-        await until(lambda: server.clients)
+        # What waits unread when a connection is cut would take the poses that are on their way with it.
+        await until(lambda: server.clients and server.pings)
         await server.send(pose_message(0), pose_message(1))
         await server.stop(rude=True)
         await server.start()
@@ -90,7 +91,7 @@ async def test_the_server_itself(console: Console, tiny_window: Path, tmp_path: 
     assert seen["shown"] > 10
     assert abs(seen["clock_offset"]) < 0.1  # one machine, one clock
     assert 0 < seen["round_trip"] < 1
-    assert 0 < seen["latency"] < 2
+    assert 0 < seen["latency"] + seen["round_trip"] / 2 < 2  # the offset is off by half the round trip at most
 
 
 async def test_it_says_why_there_is_no_connection(console: Console, tmp_path: Path) -> None:

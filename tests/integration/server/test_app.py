@@ -1,4 +1,4 @@
-"""The HTTP side as the contract has it, over real sockets."""
+"""The HTTP side as in docs/protocol.md#http, over real sockets."""
 
 from __future__ import annotations
 

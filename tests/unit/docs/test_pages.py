@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -34,16 +35,19 @@ def test_links_references_and_paths_lead_somewhere() -> None:
 def test_a_broken_link_a_broken_reference_and_a_missing_path_are_found(tmp_path: Path) -> None:
     for folder in check_docs.FOLDERS:
         (tmp_path / folder).mkdir()
-    (tmp_path / "docs" / "page.md").write_text("# One `two`\n\n[a](page.md#one-two) [b](page.md#three) [c](none.md)\n")
+    (tmp_path / "docs" / "page.md").write_text(
+        "# One `two`\n\n[a](page.md#one-two) [b](page.md#three) [c](none.md) [d](#four)\n\n# Four\n\n## Four\n"
+    )
     (tmp_path / "README.md").write_text("See `drivers/none.py` and `drivers/`.\n\n```text\n[not](a-link)\n```\n")
-    references = ("page.md#one-two", "page.md#four", "none.md")
+    references = ("page.md#one-two", "page.md#five", "none.md")
     (tmp_path / "drivers" / "code.py").write_text("".join(f"# See docs/{name}\n" for name in references))
     assert check_docs.broken_links(tmp_path) == [
         f"docs/{'page.md'}: page.md#three: no such heading",
         f"docs/{'page.md'}: none.md: no such file",
+        f"docs/{'page.md'}: #four: more than one heading of this name",
     ]
     assert check_docs.broken_references(tmp_path) == [
-        f"drivers/code.py: docs/{'page.md'}#four: no such heading",
+        f"drivers/code.py: docs/{'page.md'}#five: no such heading",
         f"drivers/code.py: docs/{'none.md'}#: no such file",
     ]
     assert check_docs.missing_paths(tmp_path) == ["README.md: `drivers/none.py`: no such file"]
@@ -65,6 +69,15 @@ def test_every_command_line_is_one_that_the_parser_takes(page: Path) -> None:
             parse(words)
         except Exception as error:
             raise AssertionError(f"myocast {' '.join(words)}: {error}") from error
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(REPOSITORY)))
+def test_every_module_and_script_that_a_page_runs_exists(page: Path) -> None:
+    text = page.read_text()
+    for module in re.findall(r"python3? -m ((?:drivers|models|exporters|service|tests|tools)\.[\w.]+)", text):
+        assert find_spec(module) is not None, module
+    for script in re.findall(r"python3? ((?:docs|tests|tools)/[\w/]+\.py)", text):
+        assert (REPOSITORY / script).is_file(), script
 
 
 @pytest.mark.parametrize("words", [["serve", "--nonsense"], ["nonsense"], ["record", "myo:"]])

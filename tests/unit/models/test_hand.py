@@ -1,4 +1,4 @@
-"""The hand of the contract: order of the points, frame `hand`, mirroring."""
+"""The hand of docs/protocol.md#the-hand: order of the points, frame `hand`, mirroring."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ namespace Myocast
         public double Heard { get; private set; }
         /// <summary>How many messages came.</summary>
         public long Messages { get; private set; }
-        /// <summary>How many of them broke the protocol and were ignored.</summary>
+        /// <summary>How many of them did not keep to docs/protocol.md#the-stream and were ignored.</summary>
         public long Malformed { get; private set; }
         /// <summary>The server's clock minus this computer's, seconds; null before the first answer to a ping.</summary>
         public double? ClockOffset => offset.Known ? offset.Seconds : (double?)null;

@@ -91,7 +91,7 @@ export function palmSize(p: ArrayLike<number>): number {
   return Math.max(sum / 4, MIN_LENGTH);
 }
 
-/** Axes of frame `hand` (docs/protocol.md) from the points of a right hand. */
+/** Axes of frame `hand` (docs/protocol.md#frame-hand) from the points of a right hand. */
 function palmAxes(p: ArrayLike<number>, out: Float64Array): void {
   let zx = p[0] - p[27];
   let zy = p[1] - p[28];

@@ -1,4 +1,4 @@
-"""The stream's messages, field by field and byte by byte as in the contract."""
+"""The stream's messages, field by field and byte by byte as in docs/protocol.md#the-stream."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The states of the contract, and what is counted on the way."""
+"""The states of docs/protocol.md#status, and what is counted on the way."""
 
 from __future__ import annotations
 

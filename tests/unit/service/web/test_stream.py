@@ -1,4 +1,4 @@
-"""`WS /v1/stream` as the contract has it, over real sockets."""
+"""`WS /v1/stream` as in docs/protocol.md#the-stream, over real sockets."""
 
 from __future__ import annotations
 
