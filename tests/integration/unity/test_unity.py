@@ -664,6 +664,15 @@ async def test_a_refused_subscription_is_said(harness: Path) -> None:
         await peer.poses(1)
 
 
+async def test_an_unknown_stream_is_not_asked_for_again(harness: Path) -> None:
+    async with FakeStream() as server, watching(harness, server.url) as peer:
+        await peer.until(state="Open")
+        await peer.ask("subscribe pots")
+        await peer.until(fault=...)
+        await server.stop()
+        assert "unknown stream in 'pots'" in (await peer.until(state="Refused"))["problem"]
+
+
 async def test_a_close_for_policy_is_final(harness: Path) -> None:
     async with FakeStream() as server, watching(harness, server.url) as peer:
         await peer.until(state="Open")

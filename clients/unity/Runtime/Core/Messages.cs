@@ -9,8 +9,8 @@ namespace Myocast
     {
         /// <summary>Index of the armband.</summary>
         public int Device;
-        /// <summary>Number of the pose since the server started (a jump = poses that did not come to this client), and how
-        /// many windows were skipped just before it because a newer one was due.</summary>
+        /// <summary>Number of the pose since the server started (a jump = poses that did not come to this client), and
+        /// how many windows were skipped just before it because a newer one was due.</summary>
         public uint Seq, Skipped;
         /// <summary>Index of the newest EMG sample used, from 0.</summary>
         public ulong Sample;
@@ -20,8 +20,8 @@ namespace Myocast
         /// <summary>Milliseconds: age at the server, from that sample's arrival there to the encoding of the message; and
         /// what the model took of it.</summary>
         public float AgeMs, InferMs;
-        /// <summary>A left hand; the last pose repeated, for lack of a signal; the first pose after a gap or a seek; whether
-        /// Truth, and whether Confidence, is set.</summary>
+        /// <summary>A left hand; the last pose repeated, for lack of a signal; the first one after a gap or a seek;
+        /// whether Truth, and whether Confidence, is set.</summary>
         public bool Left, Held, Gap, HasTruth, HasConfidence;
         /// <summary>0..1, only where HasConfidence.</summary>
         public float Confidence;
@@ -130,7 +130,7 @@ namespace Myocast
     {
         /// <summary>Whether the armband, its model and its poses are known: the fields of each below.</summary>
         public bool Known, HasModel, HasPose;
-        /// <summary>The armband: source URI, name, unit of the EMG (adc or uV), raw, filtered or envelope, left or right.</summary>
+        /// <summary>The armband: URI, name, unit (adc or uV), mode (raw, filtered, envelope), left or right.</summary>
         public string Uri = "", Name = "", Unit = "", EmgMode = "", Hand = "";
         /// <summary>EMG samples per second: the armband's, and what the model expects; and poses per second.</summary>
         public double RateHz, ModelRateHz, PoseRateHz;

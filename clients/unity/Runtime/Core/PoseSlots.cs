@@ -10,7 +10,7 @@ namespace Myocast
         private readonly HandPose[] newest = new HandPose[MaxDevices];
         private readonly long[] counts = new long[MaxDevices];
 
-        /// <summary>Lays a decoded pose into its slot and returns one to decode the next into.</summary>
+        /// <summary>Puts a decoded pose into its slot, and returns another to decode the next into.</summary>
         public HandPose Put(HandPose pose)
         {
             if (pose.Device < 0 || pose.Device >= MaxDevices)
@@ -24,8 +24,8 @@ namespace Myocast
             }
         }
 
-        /// <summary>Copies the newest pose if there is one that `taken` does not count yet.</summary>
-        /// <param name="taken">How many poses the caller knows of; starts at 0 and is kept by the caller.</param>
+        /// <summary>Copies the newest pose of an armband, if one came since the caller's last call. `taken` counts how many
+        /// had come by then; the caller keeps it, from 0.</summary>
         public bool TryTake(int device, ref long taken, HandPose into)
         {
             if (device < 0 || device >= MaxDevices || Count(device) == taken)

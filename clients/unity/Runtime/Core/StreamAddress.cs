@@ -55,8 +55,8 @@ namespace Myocast
 
         private static string Field(string[] fields, string name)
         {
-            return fields.Where(f => f.StartsWith(name + "=")).Select(f => Uri.UnescapeDataString(f.Substring(name.Length + 1)))
-                .FirstOrDefault();
+            var found = fields.FirstOrDefault(field => field.StartsWith(name + "="));
+            return found == null ? null : Uri.UnescapeDataString(found.Substring(name.Length + 1));
         }
     }
 }

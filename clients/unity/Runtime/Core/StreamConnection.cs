@@ -32,7 +32,7 @@ namespace Myocast
         public int Count { get; private set; }
         public bool Text { get; private set; }
 
-        /// <summary>Connects. An attempt that takes too long, or is pending when `stop` is cancelled, is abandoned.</summary>
+        /// <summary>Connects. What takes too long, or is pending when `stop` is cancelled, is abandoned.</summary>
         /// <exception cref="ConnectionException">The server refused, or is not one of this protocol.</exception>
         public async Task OpenAsync(StreamAddress address, StreamOptions options, CancellationToken stop)
         {
@@ -93,13 +93,15 @@ namespace Myocast
 
         public static bool IsLoss(Exception error)
         {
-            return error is WebSocketException || error is WebException || error is IOException || error is SocketException
-                || error is ObjectDisposedException || error is OperationCanceledException || error is AuthenticationException;
+            return error is WebSocketException || error is WebException || error is IOException
+                || error is SocketException || error is AuthenticationException
+                || error is ObjectDisposedException || error is OperationCanceledException;
         }
 
         private Task SendCloseAsync()
         {
-            return InTurnAsync(() => socket.CloseOutputAsync(WebSocketCloseStatus.NormalClosure, "", CancellationToken.None));
+            const WebSocketCloseStatus goodbye = WebSocketCloseStatus.NormalClosure;
+            return InTurnAsync(() => socket.CloseOutputAsync(goodbye, "", CancellationToken.None));
         }
 
         /// <summary>A WebSocket sends one message at a time.</summary>
@@ -151,7 +153,7 @@ namespace Myocast
             }
             catch (DecodeException)
             {
-                // Another kind of server: its status says enough.
+                // Another kind of server; only its status is known.
             }
             throw new ConnectionException(message, final: true);
         }

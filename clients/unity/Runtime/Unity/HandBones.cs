@@ -54,7 +54,8 @@ namespace Myocast.Unity
             var missing = Enumerable.Range(0, Hand.Points).Where(i => bones[i] == null && !IsTip(i)).ToList();
             return missing.Count == 0
                 ? ""
-                : "no bone found for " + string.Join(", ", missing.Select(i => Hand.Names[i])) + "; assign it in Hand Rig's Bones";
+                : "no bone found for " + string.Join(", ", missing.Select(i => Hand.Names[i]))
+                    + "; assign it in Hand Rig's Bones";
         }
 
         private static bool IsTip(int point) => point > 0 && point % 4 == 0;

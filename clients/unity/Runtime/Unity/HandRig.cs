@@ -16,7 +16,7 @@ namespace Myocast.Unity
         [SerializeField] private MyocastClient client;
         [Tooltip("Which armband, from 0")]
         [SerializeField] private int device;
-        [Tooltip("The rig's bones in MediaPipe's order, the wrist first. Fingertips may be empty. All empty: found by name")]
+        [Tooltip("The bones in MediaPipe's order, the wrist first. What is empty is found by name; fingertips may stay so")]
         [SerializeField] private Transform[] bones = new Transform[Hand.Points];
         [Tooltip("Turn the wrist bone, too. The stream does not know where the arm points, so usually not")]
         [SerializeField] private bool turnWrist;
@@ -35,7 +35,7 @@ namespace Myocast.Unity
         /// <summary>Whether the wrist bone is turned, too.</summary>
         public bool TurnWrist { get { return turnWrist; } set { turnWrist = value; } }
 
-        /// <summary>Fills the empty slots of Bones with the bones below this object, by their names; see HandBones.</summary>
+        /// <summary>Fills the empty slots of Bones from below this object, by name; see HandBones.</summary>
         /// <returns>What keeps the rig from working, in one line; empty if nothing does.</returns>
         public string FindBones()
         {

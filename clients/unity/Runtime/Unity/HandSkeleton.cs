@@ -59,7 +59,8 @@ namespace Myocast.Unity
             if (client != null)
                 client.PoseChanged += Show;
             else
-                Debug.LogWarning("Myocast: this hand has no client; add a Myocast Client to this object or above it, or call Show", this);
+                Debug.LogWarning("Myocast: this hand has no client; add a Myocast Client to this object or above it, or "
+                    + "call Show", this);
         }
 
         private void OnDisable()
