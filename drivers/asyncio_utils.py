@@ -1,4 +1,4 @@
-"""Cancelling tasks and waiting for them: the one place that does it for drivers."""
+"""Cancel tasks and wait until they have ended."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 async def first_done(*tasks: asyncio.Future[Any], seconds: float | None = None) -> None:
     """Wait until one of the tasks is done, or for so many seconds; then cancel the rest and wait until they have ended.
 
-    They are cancelled too when the waiting itself is. How each task ended is to be asked of the task.
+    They are also cancelled when this call is. What a task returned or raised is left in the task. (A
+    `asyncio.TaskGroup` would wrap what the first one raised in an exception group, and waits for all.)
     """
     try:
         await asyncio.wait(tasks, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
@@ -18,7 +19,7 @@ async def first_done(*tasks: asyncio.Future[Any], seconds: float | None = None) 
 
 
 async def cancel_and_wait(*tasks: asyncio.Future[Any]) -> None:
-    """Cancel the tasks that still run and wait until all have ended; what they raise is not raised here."""
+    """Cancel the tasks that still run and wait until all have ended; what they raise stays in them."""
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""Who is there: armbands over Bluetooth and behind dongles, dongles, serial ports, and what stands in the way."""
+"""Scan for armbands (over Bluetooth and dongles), dongles and serial ports, and report what cannot be scanned."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ _CONNECT_S: Final = 10.0
 
 @dataclass(frozen=True, slots=True)
 class FoundArmband:
-    """A Myo that was heard."""
+    """A Myo that advertises, or that this computer is connected to."""
 
     uri: str
-    """What to give to `serve`."""
+    """Source URI, as `serve` takes it."""
     name: str
     address: str
     rssi_dbm: int | None
-    """Strength of its signal; None for one that is connected already, and so silent."""
+    """Strength of its signal; None if it is connected, and so does not advertise."""
     via: str
     """`Bluetooth`, or the dongle's port."""
     battery: int | None = None
-    """Percent, if asked for and known."""
+    """Percent; None if it was not read."""
     connected: bool = False
 
 
@@ -70,19 +70,20 @@ class Findings:
     ports: list[FoundPort] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     scanned: int = 0
-    """Radios that could be scanned with."""
+    """Number of radios that could scan."""
 
     def to_json(self) -> dict[str, object]:
+        """Return what `myocast scan --json` prints."""
         found = asdict(self)
         del found["scanned"]
         return found
 
 
 async def scan(seconds: float = SCAN_S, *, battery: bool = False, ports: Ports | None = None) -> Findings:
-    """Listen with everything this machine has. It raises nothing that a person can mend: see `problems`.
+    """Scan with every radio of this machine at the same time. Radios that cannot scan are listed in `problems`.
 
     Args:
-        seconds: how long to listen.
+        seconds: how long to scan.
         battery: connect to each armband for a moment and read its battery.
         ports: what serial ports there are; None: as pyserial finds them.
     """
@@ -107,7 +108,7 @@ async def _try(findings: Findings, where: str, scan: Callable[[], Awaitable[None
 
 
 def _list_ports(findings: Findings, ports: Ports | None) -> list[str]:
-    """Sort the serial ports into dongles and others; the dongles' paths."""
+    """Sort the serial ports into dongles and others; return the paths of the dongles."""
     try:
         from drivers.myo.bgapi import USB_ID
         from drivers.transport.serial_port import list_ports
@@ -157,17 +158,17 @@ async def _battery_over_bluetooth(device: BLEDevice) -> int | None:
 async def _scan_dongle(findings: Findings, path: str, seconds: float, battery: bool) -> None:
     from drivers.myo.bled112_link import Bled112Link, is_myo, name_of
 
-    heard: dict[str, ScanResponse] = {}
+    found: dict[str, ScanResponse] = {}
 
-    def note(response: ScanResponse) -> None:
+    def collect(response: ScanResponse) -> None:
         if is_myo(response):
-            heard[response.address] = response
+            found[response.address] = response
 
     link = await Bled112Link.open(path)
     try:
         await link.greet()
-        await link.scan(note, seconds)
-        for address, response in heard.items():
+        await link.scan(collect, seconds)
+        for address, response in found.items():
             uri = f"dongle:{path}?address={address}"
             percent = await _battery_over_dongle(link, response) if battery else None
             findings.armbands.append(

@@ -1,4 +1,4 @@
-"""What goes wrong with a source."""
+"""Errors of sources."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from models.errors import MyocastError
 
 
 class DriverError(MyocastError):
-    """A source that cannot be used as asked (wrong address, port busy, no permission, bad file)."""
+    """A source that cannot be used as given (wrong address, port busy, no permission, bad file)."""
 
 
 class DeviceLost(DriverError):
-    """The link to a device went away; making it again may help."""
+    """The link to a device is lost; connecting again may succeed."""
 
     exit_code = 1

@@ -1,4 +1,4 @@
-"""What a source emits: frames of samples, and everything else that belongs to its stream."""
+"""Events that a source emits: frames of samples, and everything else that belongs to its stream."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ UNITS: Final[tuple[Unit, ...]] = get_args(Unit)
 
 @dataclass(frozen=True, slots=True)
 class SourceInfo:
-    """What a source is. It is emitted anew when something in it becomes known."""
+    """Description of a source, emitted at each connection and whenever a value in it changes."""
 
     uri: str
     name: str
@@ -29,7 +29,7 @@ class SourceInfo:
     unit: Unit = "adc"
     emg_mode: EmgMode = "raw"
     hand: Side | None = None
-    """The arm that wears the band, or None if the source cannot say."""
+    """The arm that wears the band, or None if it is not known."""
     channels: int = CHANNELS
     nature: Nature = "live"
     address: str | None = None
@@ -37,7 +37,7 @@ class SourceInfo:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """Consecutive samples as they arrived together."""
+    """Consecutive samples that arrived together."""
 
     first_sample: int
     """Index of the first row since the source began; it jumps over lost samples and never goes back."""
@@ -46,11 +46,11 @@ class Frame:
     samples: Float32Array
     """(n, 8) in the source's unit."""
     arrival: float
-    """When the bytes arrived, same clock."""
+    """Time at which the bytes arrived, same clock."""
     gap: bool = False
-    """Time is broken before this frame (loss, seek, loop, reconnect): windows start anew."""
+    """Whether samples are missing before this frame (loss, seek, loop, reconnect): windows start anew."""
     truth: Float32Array | None = None
-    """(n, 63) the hand's true pose at each row, mm, frame `hand`, where the source knows it."""
+    """(n, 63) true joint positions at each row, mm, frame `hand`, where the source knows them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +65,15 @@ class Imu:
 
 @dataclass(frozen=True, slots=True)
 class Battery:
+    """Charge of the device's battery."""
+
     t: float
     percent: int
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something that happened to the device and belongs in a recording (`/event`): a gesture, a sync, a fault."""
+    """An event of the device for the recording (`/event`): a gesture, a sync, a fault."""
 
     t: float
     kind: str
@@ -80,7 +82,7 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Raw:
-    """Bytes as they came, for the recording (`/raw`)."""
+    """Bytes as they arrived, for the recording (`/raw`)."""
 
     arrival: float
     port: str
@@ -89,7 +91,7 @@ class Raw:
 
 @dataclass(frozen=True, slots=True)
 class Playback:
-    """Where a replay stands; emitted whenever it changes other than by playing on."""
+    """Position and speed of a replay; emitted whenever they change other than by playing on."""
 
     position_s: float
     duration_s: float

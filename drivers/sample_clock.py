@@ -1,11 +1,14 @@
-"""When each sample was taken, rebuilt from when its bytes arrived.
+"""Index and time of each sample, estimated from the arrival times of its bytes.
 
-A radio delivers samples in notifications and bursts: late by a queueing delay that is never negative.
+A radio delivers samples in notifications and bursts, late by a queueing delay that is never negative.
 So true sample times lie on a line *under* the arrivals, and the line is fitted as a linear program:
 below every arrival, as close to them as possible (Moon, Skelly, Towsley, "Estimation and removal of
 clock skew from network delay measurements", INFOCOM 1999). The nominal rate is the prior of its slope.
 
-What cannot be seen is the smallest delay of the link: times are those of the fastest delivery.
+The smallest delay of the link cannot be measured: times are those of the fastest delivery.
+
+No library does this for a stream with losses (mne-lsl and liblsl smooth time stamps of complete streams), so it
+is our own.
 """
 
 from __future__ import annotations
@@ -17,19 +20,23 @@ from math import ceil
 from typing import Final
 
 BIN_S: Final = 0.25
-"""Only the earliest arrival of each such span takes part in the fit."""
+"""Seconds; of each such span only the earliest arrival takes part in the fit."""
 BINS: Final = 120
+"""Spans that the fit looks back on: 30 s."""
 SETTLED_S: Final = 2.0
-"""Baseline below which a late arrival may as well be a slow crystal: it proves no loss."""
+"""Seconds of arrivals before lateness counts as loss; before, it may as well be a slow crystal."""
 PROOF_S: Final = 0.75
-"""Samples that stay late for so long are not queued somewhere: samples before them are lost."""
+"""Seconds of lateness without an arrival on time after which samples count as lost rather than queued."""
 PROOF_BURSTS: Final = 8
+"""Late bursts that the same decision needs."""
 BURST_S: Final = 0.002
+"""Seconds between arrivals that belong to one burst."""
 LATE: Final = 0.85
 """Fraction of the smallest possible loss that counts as late."""
-TURNS: Final = 4
+CHARACTERISTICS: Final = 4
+"""Characteristics that carry EMG one after the other."""
 TRUST: Final = 12
-"""Turns in order before the rotation is believed."""
+"""Notifications in order before their order is taken as evidence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,36 +52,35 @@ class Stamp:
     gap: bool = False
 
 
-class Rotation:
-    """Whose turn it is among four characteristics that are used one after the other.
+class CharacteristicOrder:
+    """The order of four characteristics that are used one after the other.
 
-    A broken rotation hints at lost notifications (how many, modulo four); it is no proof, so it is
-    believed only after it has been kept for a while.
+    A break in the order suggests lost notifications (how many, modulo four). It does not prove them, so it
+    counts only after the order has been kept for a while.
     """
 
     def __init__(self) -> None:
-        self.breaks = 0
-        self._next: int | None = None
-        self._kept = 0
+        self._expected: int | None = None
+        self._in_order = 0
 
     @property
     def trusted(self) -> bool:
-        return self._kept >= TRUST
+        """Whether the order has been kept for long enough."""
+        return self._in_order >= TRUST
 
-    def missing(self, turn: int) -> int:
-        """Notifications missing before this one, modulo four; 0 while the rotation is not trusted."""
-        missing = 0 if self._next is None else (turn - self._next) % TURNS
+    def missing(self, characteristic_index: int) -> int:
+        """Notifications missing before this one, modulo four; 0 while the order is not trusted."""
+        missing = 0 if self._expected is None else (characteristic_index - self._expected) % CHARACTERISTICS
         trusted = self.trusted
-        self._next = (turn + 1) % TURNS
+        self._expected = (characteristic_index + 1) % CHARACTERISTICS
         if missing:
-            self.breaks += 1
-            self._kept = self._kept - TRUST // 2 if trusted else 0
-        self._kept = min(self._kept + 1, 2 * TRUST)
+            self._in_order = self._in_order - TRUST // 2 if trusted else 0
+        self._in_order = min(self._in_order + 1, 2 * TRUST)
         return missing if trusted else 0
 
-    def forget(self) -> None:
-        """The link is new: the next turn may be any."""
-        self._next, self._kept = None, 0
+    def restart(self) -> None:
+        """Start anew on a new link, where any characteristic may be first."""
+        self._expected, self._in_order = None, 0
 
 
 class _Line:
@@ -103,7 +109,7 @@ class _Line:
         return self._anchor[1] + (index - self._anchor[0]) * self.period
 
     def begin(self, index: int, arrival: float) -> None:
-        """A new link: other delays, the same crystal."""
+        """Start anew on a new link, which has other delays and the same crystal."""
         if self.baseline_s >= SETTLED_S:
             self._prior, self._stiffness_s = self.period, 2.0
         self._bins.clear()
@@ -124,7 +130,7 @@ class _Line:
             self._bins[-1] = (index, arrival)
 
     def drop_since(self, arrival: float) -> None:
-        """Forget what arrived from then on: it was counted wrongly."""
+        """Leave out what arrived from then on: its indices were wrong."""
         while len(self._bins) > 1 and self._bins[-1][1] >= arrival:
             self._bins.pop()
 
@@ -159,7 +165,7 @@ def _above(a: tuple[int, float], b: tuple[int, float], c: tuple[int, float]) -> 
 
 @dataclass(slots=True)
 class _Lateness:
-    """A spell in which everything is late."""
+    """A time in which everything arrives late, seconds."""
 
     since: float
     least: float
@@ -172,24 +178,22 @@ class SampleClock:
 
     Args:
         rate_hz: nominal rate, samples per second.
-        quantum: samples that are lost together: those of a notification, or what a device's own
-            counter cannot tell apart (256 where it has 8 bits).
+        loss_unit: samples that are lost together: those of a notification, or the range of a device's own
+            counter (256 where it has 8 bits), which cannot show a loss of so many.
         tolerance: how far the true rate may be off, as a fraction.
-        least_s: lateness below it never counts as loss (links that deliver in coarse lumps).
 
     Raises:
-        ValueError: the rate or the quantum is not positive.
+        ValueError: the rate or the loss unit is not positive.
     """
 
-    def __init__(self, rate_hz: float, *, quantum: int, tolerance: float = 0.03, least_s: float = 0.0) -> None:
-        if not rate_hz > 0 or quantum < 1:
-            raise ValueError(f"rate_hz and quantum must be positive, got {rate_hz} and {quantum}")
+    def __init__(self, rate_hz: float, *, loss_unit: int, tolerance: float = 0.03) -> None:
+        if not rate_hz > 0 or loss_unit < 1:
+            raise ValueError(f"rate_hz and loss_unit must be positive, got {rate_hz} and {loss_unit}")
         self.lost = 0
         self._line = _Line(1.0 / rate_hz, tolerance)
-        self._rotation = Rotation()
-        self._quantum = quantum
-        self._least_s = least_s
-        self._owed = 0
+        self._order = CharacteristicOrder()
+        self._loss_unit = loss_unit
+        self._missing_notifications = 0
         self._next = 0
         self._last_t = float("-inf")
         self._late: _Lateness | None = None
@@ -200,35 +204,31 @@ class SampleClock:
         """The fitted rate."""
         return 1.0 / self._line.period
 
-    @property
-    def rotation_breaks(self) -> int:
-        return self._rotation.breaks
-
     def restart(self) -> None:
-        """The link is gone: what comes next comes after a gap, as long as the silence was."""
+        """Start anew on a new link: the next samples come after a gap, as long as the silence was."""
         self._new_link = True
 
-    def stamp(self, count: int, arrival: float, *, lost: int = 0, turn: int | None = None) -> Stamp:
+    def stamp(self, count: int, arrival: float, *, lost: int = 0, characteristic_index: int | None = None) -> Stamp:
         """Index and time of `count` consecutive samples that arrived together.
 
         Args:
             count: samples, at least 1.
             arrival: seconds; must never step back.
-            lost: samples that the device's own counter says are missing before these.
-            turn: which of the four characteristics brought them (0..3), where there are four.
+            lost: samples missing before these according to the device's own counter.
+            characteristic_index: which of the four characteristics carried them (0..3), where there are four.
         """
         if self._new_link:
-            return self._first(count, arrival, turn)
-        if turn is not None:
-            missing = self._rotation.missing(turn)
-            self._owed = (self._owed + missing) % TURNS if self._rotation.trusted else 0
+            return self._first(count, arrival, characteristic_index)
+        if characteristic_index is not None:
+            missing = self._missing_notifications + self._order.missing(characteristic_index)
+            self._missing_notifications = missing % CHARACTERISTICS if self._order.trusted else 0
         return self._place(count, arrival, lost + self._estimate(count, arrival, lost))
 
-    def _first(self, count: int, arrival: float, turn: int | None) -> Stamp:
-        self._new_link, self._late, self._owed = False, None, 0
-        self._rotation.forget()
-        if turn is not None:
-            self._rotation.missing(turn)
+    def _first(self, count: int, arrival: float, characteristic_index: int | None) -> Stamp:
+        self._new_link, self._late, self._missing_notifications = False, None, 0
+        self._order.restart()
+        if characteristic_index is not None:
+            self._order.missing(characteristic_index)
         resumed = self._line.started
         lost = self._silence(count, arrival) if resumed else 0
         self._line.begin(self._next + lost + count - 1, arrival)
@@ -256,40 +256,42 @@ class SampleClock:
             return t
         return max(min(slowest, arrival - (count - 1) * period), self._last_t)
 
-    def _estimate(self, count: int, arrival: float, told: int) -> int:
-        """Samples lost before these, besides those told of.
+    def _estimate(self, count: int, arrival: float, reported: int) -> int:
+        """Samples lost before these, besides those that the device reported.
 
-        The rotation says how many notifications, modulo four; lateness says that they are missing indeed
-        (at once), and how many more (when it stays).
+        The order of characteristics gives the number of missing notifications, modulo four; lateness confirms
+        it at once, and gives the rest of the number when it lasts.
         """
-        quantum_s = self._quantum * self._line.period
-        late = arrival - self._line.at(self._next + told + count - 1)
-        if self._owed and self._owed - 0.25 <= late / quantum_s < self._owed + TURNS - 0.25:
-            quanta = self._owed
+        unit_s = self._loss_unit * self._line.period
+        late = arrival - self._line.at(self._next + reported + count - 1)
+        missing = self._missing_notifications
+        if missing and missing - 0.25 <= late / unit_s < missing + CHARACTERISTICS - 0.25:
+            units = missing
         else:
-            quanta = self._proof(late, arrival, quantum_s)
-        if quanta:
-            self._owed, self._late = 0, None
-        return quanta * self._quantum
+            units = self._units_proved_lost(late, arrival, unit_s)
+        if units:
+            self._missing_notifications, self._late = 0, None
+        return units * self._loss_unit
 
-    def _proof(self, late: float, arrival: float, quantum_s: float) -> int:
-        step = TURNS if self._rotation.trusted else 1
-        least_s = max(LATE * quantum_s * (self._owed or step), self._least_s)
-        if late < least_s or self._line.baseline_s < SETTLED_S:
+    def _units_proved_lost(self, late: float, arrival: float, unit_s: float) -> int:
+        missing = self._missing_notifications
+        step = CHARACTERISTICS if self._order.trusted else 1
+        if late < LATE * unit_s * (missing or step) or self._line.baseline_s < SETTLED_S:
             self._late = None
             return 0
-        spell = self._note(late, arrival)
-        if spell.bursts < PROOF_BURSTS or arrival - spell.since < PROOF_S:
+        lateness = self._lateness(late, arrival)
+        if lateness.bursts < PROOF_BURSTS or arrival - lateness.since < PROOF_S:
             return 0
-        self._line.drop_since(spell.since)
-        more = round((spell.least / quantum_s - self._owed) / step)
-        return self._owed + step * max(more, 0 if self._owed else 1)
+        self._line.drop_since(lateness.since)
+        more = round((lateness.least / unit_s - missing) / step)
+        return missing + step * max(more, 0 if missing else 1)
 
-    def _note(self, late: float, arrival: float) -> _Lateness:
-        spell = self._late
-        if spell is None:
-            spell = self._late = _Lateness(arrival, late, arrival)
-        spell.bursts += arrival - spell.latest > BURST_S
-        spell.least = min(spell.least, late)
-        spell.latest = arrival
-        return spell
+    def _lateness(self, late: float, arrival: float) -> _Lateness:
+        """The lateness that lasts until now, with this arrival."""
+        lateness = self._late
+        if lateness is None:
+            lateness = self._late = _Lateness(arrival, late, arrival)
+        lateness.bursts += arrival - lateness.latest > BURST_S
+        lateness.least = min(lateness.least, late)
+        lateness.latest = arrival
+        return lateness

@@ -1,8 +1,8 @@
 """The contract of a source.
 
-A source has `info` and `run(emit)`. One run is one connection; cancelling it stops it; `DeviceLost` says that the link
-went and may be made again. Reconnecting belongs to the supervisor in `service/devices`, not to a source. `emit` is
-called on the thread of the event loop and returns at once.
+A source has `info` and `run(emit)`. One run is one connection; cancelling it stops it; `DeviceLost` means that the
+link was lost and another run may succeed. Reconnecting is done by the supervisor in `service/devices`, not by a source.
+`emit` is called on the thread of the event loop and returns at once.
 """
 
 from __future__ import annotations
@@ -13,56 +13,62 @@ from drivers.events import Emit, Playback, SourceInfo
 
 
 class Source(Protocol):
-    """Where samples come from."""
+    """A device, a recording or a generator that emits EMG samples."""
 
     @property
-    def info(self) -> SourceInfo: ...
+    def info(self) -> SourceInfo:
+        """What is known of the source now."""
+        ...
 
     async def run(self, emit: Emit) -> None:
-        """Connect and emit until cancelled or at an end.
+        """Connect and emit until cancelled or at the end.
 
-        A source object outlives its runs: sample indices go on from one run to the next.
+        The same object is run again after a loss: sample indices go on from one run to the next.
 
         Raises:
-            DeviceLost: the link went away.
-            DriverError: it cannot be used at all.
+            DeviceLost: the link was lost.
+            DriverError: the source cannot be used at all.
         """
         ...
 
 
 @runtime_checkable
 class SupportsReplay(Protocol):
-    """A source whose time can be steered. `run` returns at the end; after `seek` or `resume` it can run again."""
+    """A source whose time can be controlled. `run` returns at the end; after `seek` or `resume` it can run again."""
 
     @property
     def playback(self) -> Playback:
-        """Where it stands now."""
+        """Position and speed now."""
         ...
 
-    def pause(self) -> None: ...
+    def pause(self) -> None:
+        """Hold at the present position."""
+        ...
 
     def resume(self) -> None:
-        """Play on; at the end: from the start again."""
+        """Play on; at the end, from the start again."""
         ...
 
     def seek(self, position_s: float) -> None:
-        """Raises ValueError outside [0, duration_s]."""
+        """Go to a position in seconds. Raises ValueError outside [0, duration_s]."""
         ...
 
     def set_speed(self, speed: float) -> None:
-        """Raises ValueError outside (0, 100]."""
+        """Set recorded seconds per real second. Raises ValueError outside (0, 100]."""
         ...
 
 
 @runtime_checkable
 class SupportsPresence(Protocol):
-    """A live source that can tell, between two runs, that its device can be reached again."""
+    """A live source that can detect, between two runs, that its device is reachable again."""
 
     async def reachable(self) -> None:
-        """Wait until connecting is worth a try: at once if it is now. Nothing is held when it returns or is cancelled.
+        """Wait until the device is reachable; return at once if it is.
+
+        No port, scan or connection is left open when it returns or is cancelled.
 
         Raises:
-            DriverError: nothing can be told.
+            DriverError: the device cannot be watched for.
         """
         ...
 
@@ -71,4 +77,6 @@ class SupportsPresence(Protocol):
 class SupportsVibration(Protocol):
     """A source whose device can vibrate."""
 
-    async def vibrate(self, kind: Literal["short", "medium", "long"]) -> None: ...
+    async def vibrate(self, kind: Literal["short", "medium", "long"]) -> None:
+        """Vibrate once. Raises DeviceLost while the device is not connected."""
+        ...

@@ -26,12 +26,12 @@ SCHEMES: Final = {
     "serial": "drivers.text.source",
     "lsl": "drivers.lsl.source",
 }
-"""Each module has `from_uri(SourceUri) -> Source`; it is imported when first asked for."""
+"""Module of each scheme, imported when it is first used; it has `from_uri(SourceUri) -> Source`."""
 
 
 @dataclass(frozen=True)
 class SourceUri:
-    """A parsed source URI. Options are read once, by the driver, through the methods below."""
+    """A parsed source URI; drivers read its options through the methods below."""
 
     text: str
     scheme: str
@@ -39,7 +39,7 @@ class SourceUri:
     options: dict[str, str] = field(default_factory=dict)
 
     def allow(self, names: Iterable[str]) -> None:
-        """Raises DriverError if an option is given that is not one of `names`."""
+        """Raise DriverError if an option is given that is not one of `names`."""
         known = sorted(names)
         for name in self.options:
             if name not in known:
@@ -47,7 +47,7 @@ class SourceUri:
                 raise DriverError(f"unknown option `{name}` in {self.text!r}; {offer}")
 
     def number(self, name: str, default: float, low: float = float("-inf"), high: float = float("inf")) -> float:
-        """A number within [low, high]."""
+        """Read a number within [low, high]. Raises DriverError."""
         text = self.options.get(name)
         if text is None:
             return default
@@ -60,12 +60,12 @@ class SourceUri:
         return value
 
     def choice(self, name: str, default: S, choices: Sequence[S]) -> S:
-        """One of `choices`, or `default` where the option is not given."""
+        """Read one of `choices`; `default` where the option is not given. Raises DriverError."""
         given = self.given_choice(name, choices)
         return default if given is None else given
 
     def given_choice(self, name: str, choices: Sequence[S]) -> S | None:
-        """One of `choices`, or None where the option is not given."""
+        """Read one of `choices`; None where the option is not given. Raises DriverError."""
         text = self.options.get(name)
         for choice in choices:
             if choice == text:
@@ -75,24 +75,24 @@ class SourceUri:
         raise self.problem(name, f"expected one of {', '.join(choices)}")
 
     def required_target(self, kind: str, expected: str) -> str:
-        """The target. Raises DriverError if there is none; it names the `kind` of target and what is expected."""
+        """Return the target; raise DriverError, with the kind of target and what is expected, if there is none."""
         if not self.target:
             raise DriverError(f"{self.text!r} names no {kind}; expected {expected}")
         return self.target
 
     def no_target(self, expected: str, *, kind: str = "target") -> None:
-        """Raises DriverError if there is a target; `kind` says what it would be."""
+        """Raise DriverError if there is a target; `kind` says what it would be."""
         if self.target:
             raise DriverError(
                 f"`{self.scheme}:` takes no {kind}, found {self.target!r} in {self.text!r}; expected {expected}"
             )
 
     def problem(self, name: str, text: str) -> DriverError:
-        """The error to raise for the value of an option."""
+        """Make the error to raise for the value of an option."""
         return DriverError(f"`{name}={self.options.get(name, '')}` in {self.text!r}: {text}")
 
     def flag(self, name: str, default: bool) -> bool:
-        """1 or 0 (also true/false, yes/no, on/off)."""
+        """Read 1 or 0 (also true/false, yes/no, on/off). Raises DriverError."""
         text = self.options.get(name, "1" if default else "0").lower()
         if text in ("1", "true", "yes", "on"):
             return True
@@ -102,7 +102,7 @@ class SourceUri:
 
 
 def hand_option(uri: SourceUri) -> Side | None:
-    """`?hand=left` or `right`; None where it is not given."""
+    """Read `?hand=left` or `right`; None where it is not given."""
     return uri.given_choice("hand", SIDES)
 
 
@@ -126,7 +126,7 @@ def parse(text: str) -> SourceUri:
 
 
 def source_from_uri(text: str) -> Source:
-    """The source that a URI names. Nothing is connected yet; files are read.
+    """Make the source that a URI names. Nothing is connected yet; files are read.
 
     Raises:
         DriverError: the URI is wrong, or the package its driver needs is not installed.

@@ -1,8 +1,9 @@
 """OpenBCI Cyton: packets of 33 bytes at 250 Hz.
 
 `A0`, counter (8 bits), 8 x int24 big-endian, 6 auxiliary bytes, footer `C0`..`C6` (layout and scale:
-OpenBCI's Cyton firmware library and BrainFlow). All but the counter may occur in data too, so a start
-is searched for where two more packets follow it and count on.
+OpenBCI's Cyton firmware library and BrainFlow). The same bytes occur in data too, so a packet counts as found
+only where two more packets follow it with the next two counters. (BrainFlow opens the port itself
+and has to be polled for samples, so this is our own.)
 """
 
 from __future__ import annotations
@@ -18,9 +19,11 @@ from models.hand import CHANNELS
 
 RATE_HZ: Final = 250.0
 PACKET: Final = 33
+"""Bytes in a packet."""
 START: Final = 0xA0
 FOOTERS: Final = range(0xC0, 0xC7)
 COUNTS: Final = 256
+"""Values of the counter."""
 DEFAULT_GAIN: Final = 24
 
 SOFT_RESET: Final = b"v"
@@ -32,18 +35,18 @@ PROMPT: Final = b"$$$"
 
 
 def microvolts_per_count(gain: int = DEFAULT_GAIN) -> float:
-    """Scale of the ADS1299 at its reference of 4.5 V."""
+    """Scale of the ADS1299 at its reference of 4.5 V, microvolts."""
     return 4.5 / gain / (2**23 - 1) * 1e6
 
 
 @dataclass(frozen=True, slots=True)
 class CytonRun:
-    """Packets that follow each other without a loss."""
+    """Consecutive packets without a loss."""
 
     samples: Float32Array
     """(n, 8) in microvolts."""
     lost: int
-    """Packets that the counter says are missing before this run, modulo 256."""
+    """Packets missing before this run according to the counter, modulo 256."""
 
 
 class CytonParser:
@@ -64,7 +67,7 @@ class CytonParser:
         self._in_step = False
 
     def feed(self, data: bytes) -> list[CytonRun]:
-        """Take bytes as they come; at most three packets are kept."""
+        """Decode bytes as they arrive; at most three packets are kept for the next call."""
         self._buffer += data
         runs: list[list[int]] = []
         losses: list[int] = []
@@ -82,12 +85,12 @@ class CytonParser:
         return decoded
 
     def restart(self) -> None:
-        """The link is new: the counter may begin anywhere."""
+        """Start anew on a new link, where the counter may have any value."""
         self._buffer.clear()
         self._first, self._in_step = True, False
 
     def _next(self, at: int) -> int | None:
-        """Where the next packet begins, or None until more bytes tell."""
+        """Where the next packet begins, or None if more bytes are needed to decide."""
         if self._in_step:
             if len(self._buffer) - at < PACKET:
                 return None
@@ -96,7 +99,7 @@ class CytonParser:
                     return at
                 if len(self._buffer) - at < PACKET + 2:
                     return None
-                if self._goes_on(at):
+                if self._confirmed(at):
                     return at
             self._in_step = False
         return self._search(at)
@@ -104,8 +107,8 @@ class CytonParser:
     def _packet_at(self, at: int) -> bool:
         return self._buffer[at] == START and self._buffer[at + PACKET - 1] in FOOTERS
 
-    def _goes_on(self, at: int) -> bool:
-        """Whether the next packet bears out one that does not count on from the last."""
+    def _confirmed(self, at: int) -> bool:
+        """Whether the packet after one with an unexpected counter confirms it."""
         start, following = self._buffer[at + PACKET], self._buffer[at + PACKET + 1]
         if start == START and following == (self._expected + 1) % COUNTS:
             # The packets around it follow each other: only its counter is damaged.
@@ -114,7 +117,7 @@ class CytonParser:
         return start == START and following == (self._buffer[at + 1] + 1) % COUNTS
 
     def _search(self, at: int) -> int | None:
-        """The first start after which two more packets begin and count on."""
+        """The first packet that two more with the next two counters follow."""
         for found in _CANDIDATE.finditer(self._buffer, at):
             first, second, third = found[1][0], found[2][0], found[3][0]
             if second == (first + 1) % COUNTS and third == (first + 2) % COUNTS:

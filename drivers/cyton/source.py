@@ -19,28 +19,28 @@ from models.hand import Side
 BAUD: Final = 115200
 _GREETING_S: Final = 5.0
 _DEFAULTS_S: Final = 1.0
-_ASK_S: Final = 1.0
-"""A board that is off is asked so often."""
+_RESET_S: Final = 1.0
+"""Seconds between attempts to reset a board that does not answer."""
 _LONGEST_BANNER: Final = 16384
 _NAME: Final = "OpenBCI Cyton"
 
 
 def from_uri(uri: SourceUri) -> CytonSource:
-    """Raises DriverError if the port is missing or an option is unknown."""
+    """Make the source of a `cyton:` URI. Raises DriverError if the port is missing or an option is unknown."""
     uri.allow(("hand",))
     port = uri.required_target("port", "cyton:PORT, see which there are with `myocast scan`")
     return CytonSource(uri.text, port, hand_option(uri))
 
 
 class CytonSource:
-    """Eight channels in microvolts at 250 Hz, with exact loss.
+    """An OpenBCI Cyton: eight channels in microvolts at 250 Hz, with lost samples counted exactly.
 
     Args:
         uri: as the user gave it.
         path: the port of the board's dongle.
         hand: the arm that wears the electrodes, if known.
         clock: Unix seconds.
-        greeting_s: how long the board may take to answer a reset.
+        greeting_s: seconds that the board may take to answer a reset.
     """
 
     def __init__(
@@ -51,12 +51,12 @@ class CytonSource:
         self._clock = clock
         self._greeting_s = greeting_s
         self._parser = CytonParser()
-        self._samples = SampleClock(protocol.RATE_HZ, quantum=protocol.COUNTS)
+        self._samples = SampleClock(protocol.RATE_HZ, loss_unit=protocol.COUNTS)
         self._streamed_before = False
 
     @property
     def lost(self) -> int:
-        """Samples lost so far, as the board's counter tells."""
+        """Samples lost so far, according to the board's counter."""
         return self._samples.lost
 
     async def run(self, emit: Emit) -> None:
@@ -85,17 +85,17 @@ class CytonSource:
             await port.close()
 
     async def reachable(self) -> None:
-        """Until the port is there again or, where it never went away, until the board answers."""
+        """Wait until the port is there again or, where it never went away, until the board answers."""
         await port_returns(lambda: [self._path] if usable(self._path) else [], BAUD, self._clock, self._answers)
 
     async def _answers(self, port: SerialPort) -> None:
         while True:
-            if _ready(await self._ask(port, _ASK_S)):
+            if _ready(await self._reset(port, _RESET_S)):
                 return
-            await asyncio.sleep(_ASK_S)
+            await asyncio.sleep(_RESET_S)
 
-    async def _ask(self, port: SerialPort, seconds: float) -> bytes:
-        """What the board says to a reset."""
+    async def _reset(self, port: SerialPort, seconds: float) -> bytes:
+        """Reset the board; return the text it answers with."""
         port.write(protocol.STOP + protocol.SOFT_RESET)
         return await _text_until_prompt(port, seconds)
 
@@ -108,8 +108,8 @@ class CytonSource:
             emit(Frame(stamp.sample, stamp.t, run.samples, arrival, stamp.gap))
 
     async def _greet(self, port: SerialPort) -> None:
-        """Stop what still streams, reset, and set the channels to what the scale is made for."""
-        banner = await self._ask(port, self._greeting_s)
+        """Stop an earlier stream, reset, and set the channels to the gain that the scale assumes."""
+        banner = await self._reset(port, self._greeting_s)
         if b"Failure" in banner:
             raise self._problem(f"the dongle at {self._path} answers, but not the Cyton: switch the board on (to PC)")
         if not _ready(banner):
@@ -128,7 +128,7 @@ def _ready(banner: bytes) -> bool:
 
 
 async def _text_until_prompt(port: SerialPort, seconds: float) -> bytes:
-    """What the board says, up to its prompt or until the time is over."""
+    """Read the board's text up to its prompt or until the time is over."""
     text = b""
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):

@@ -1,1 +1,1 @@
-"""A BLED112 dongle with a Myo behind it, as a pseudo-terminal that plays a recording."""
+"""An emulated BLED112 dongle with a Myo, on a pseudo-terminal; the Myo plays a recording."""

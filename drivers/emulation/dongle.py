@@ -1,4 +1,4 @@
-"""A BLED112 dongle with a Myo behind it, as other programs see it, in BGAPI. No I/O, time injected.
+"""An emulated BLED112 dongle with a Myo, as a state machine over BGAPI bytes. No I/O; time is an argument.
 
 `drivers.emulation.pseudo_terminal` gives it a port.
 """
@@ -43,29 +43,29 @@ _SERVICES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Faults:
-    """What goes wrong on demand."""
+    """Faults to inject."""
 
     drop: float = 0.0
     """Probability that a notification is lost on the air."""
     corrupt: float = 0.0
-    """Probability that a message loses a byte, or has one damaged, on the wire."""
+    """Probability that a message on the wire loses a byte or has one damaged."""
     disconnect_every_s: float = 0.0
     """Seconds of connection after which the link is lost; 0: never."""
     seed: int = 0
 
 
 class EmulatedDongle:
-    """What a BLED112 answers, and what it says of itself.
+    """The answers and events of a BLED112.
 
     Args:
-        armband: who advertises, connects and streams.
-        faults: what goes wrong.
+        armband: the armband that advertises, connects and streams.
+        faults: faults to inject.
     """
 
     def __init__(self, armband: EmulatedMyo, faults: Faults | None = None) -> None:
         self.armband = armband
         self.sent = 0
-        """Notifications given to the host; `dropped` were lost on the air before."""
+        """Notifications sent to the host; `dropped` ones were lost on the air before."""
         self.dropped = 0
         self._faults = faults or Faults()
         self._rng = np.random.default_rng(self._faults.seed)
@@ -77,10 +77,11 @@ class EmulatedDongle:
 
     @property
     def connected(self) -> bool:
+        """Whether the host is connected to the armband."""
         return self._connected_at is not None
 
     def feed(self, data: bytes, at: float) -> bytes:
-        """Bytes from the host; the bytes that answer them."""
+        """Take bytes from the host; return the bytes of the answers."""
         for message in self._parser.feed(data):
             handler = _HANDLERS.get(message.kind)
             if handler is not None:
@@ -88,7 +89,7 @@ class EmulatedDongle:
         return self._take()
 
     def due(self, at: float) -> bytes:
-        """The bytes that the dongle sends of itself by this time."""
+        """Return the bytes of the events that are due by this time."""
         if self._connect_at is not None and at >= self._connect_at:
             self._connect_at, self._connected_at = None, self._connect_at
             self._status(5)
@@ -104,30 +105,30 @@ class EmulatedDongle:
         return self._take()
 
     def next_due(self) -> float | None:
-        """When `due` has something to say next; None: only after a command."""
+        """Time of the next event; None if there is none before the next command."""
         limit = self._faults.disconnect_every_s
         end = self._connected_at + limit if self._connected_at is not None and limit else None
         times = (self._connect_at, self._advertise_at, self.armband.next_due(), end)
         return min((time for time in times if time is not None), default=None)
 
     def lose_link(self, reason: int = TIMED_OUT) -> bytes:
-        """The armband is out of range: the bytes that tell the host."""
+        """Lose the armband's link; return the bytes of the event."""
         if self.connected:
             self._close(reason)
         return self._take()
 
     def _take(self) -> bytes:
         messages, self._out = self._out, []
-        return b"".join(self._harm(message) for message in messages)
+        return b"".join(self._damage(message) for message in messages)
 
-    def _harm(self, message: bytes) -> bytes:
+    def _damage(self, message: bytes) -> bytes:
         if not self._faults.corrupt or self._rng.random() >= self._faults.corrupt:
             return message
         at = int(self._rng.integers(len(message)))
         damaged = b"" if self._rng.random() < 0.5 else bytes((message[at] ^ 1 << int(self._rng.integers(8)),))
         return message[:at] + damaged + message[at + 1 :]
 
-    def _say(self, kind: Kind, payload: bytes = b"") -> None:
+    def _send(self, kind: Kind, payload: bytes = b"") -> None:
         self._out.append(bytes(Message(kind, payload)))
 
     def _notify(self, notification: Notification) -> None:
@@ -139,74 +140,74 @@ class EmulatedDongle:
         self._value(notification.characteristic, kind, notification.data)
 
     def _value(self, handle: int, kind: int, data: bytes) -> None:
-        self._say(bgapi.ATTRIBUTE_VALUE, bytes((CONNECTION, *_u16(handle), kind, len(data))) + data)
+        self._send(bgapi.ATTRIBUTE_VALUE, bytes((CONNECTION, *_u16(handle), kind, len(data))) + data)
 
     def _completed(self, handle: int, result: int = bgapi.OK) -> None:
-        self._say(bgapi.PROCEDURE_COMPLETED, bytes((CONNECTION, *_u16(result), *_u16(handle))))
+        self._send(bgapi.PROCEDURE_COMPLETED, bytes((CONNECTION, *_u16(result), *_u16(handle))))
 
     def _status(self, flags: int) -> None:
         address = bgapi.pack_address(self.armband.address)
-        self._say(bgapi.CONNECTION_STATUS, bytes((CONNECTION, flags)) + address + bytes((0, 6, 0, 64, 0, 0, 0, 0xFF)))
+        self._send(bgapi.CONNECTION_STATUS, bytes((CONNECTION, flags)) + address + bytes((0, 6, 0, 64, 0, 0, 0, 0xFF)))
 
     def _scan_response(self) -> None:
         data = self.armband.advertisement()
         address = bgapi.pack_address(self.armband.address)
         head = bytes((RSSI_DBM & 0xFF, 0)) + address + bytes((0, 0xFF, len(data)))
-        self._say(bgapi.SCAN_RESPONSE, head + data)
+        self._send(bgapi.SCAN_RESPONSE, head + data)
 
     def _close(self, reason: int) -> None:
         self._connected_at = self._connect_at = None
         self.armband.hang_up()
-        self._say(bgapi.DISCONNECTED, bytes((CONNECTION, *_u16(reason))))
+        self._send(bgapi.DISCONNECTED, bytes((CONNECTION, *_u16(reason))))
 
     # Commands.
 
     def _reset(self, _: bytes, at: float) -> None:
         self.armband.hang_up()
         self._advertise_at = self._connect_at = self._connected_at = None
-        self._say(bgapi.BOOT, bytes((1, 0, 3, 0, 2, 0, 0x7A, 0, 3, 0, 1, 1)))
+        self._send(bgapi.BOOT, bytes((1, 0, 3, 0, 2, 0, 0x7A, 0, 3, 0, 1, 1)))
 
     def _hello(self, _: bytes, at: float) -> None:
-        self._say(bgapi.HELLO)
+        self._send(bgapi.HELLO)
 
     def _get_connections(self, _: bytes, at: float) -> None:
-        self._say(bgapi.GET_CONNECTIONS, b"\x03")
+        self._send(bgapi.GET_CONNECTIONS, b"\x03")
         if self.connected:
             self._status(1)
 
     def _get_info(self, _: bytes, at: float) -> None:
-        self._say(bgapi.GET_INFO, bytes((1, 0, 3, 0, 2, 0, 0x7A, 0, 3, 0, 1, 1)))
+        self._send(bgapi.GET_INFO, bytes((1, 0, 3, 0, 2, 0, 0x7A, 0, 3, 0, 1, 1)))
 
     def _disconnect(self, payload: bytes, at: float) -> None:
         mine = self.connected and payload[0] == CONNECTION
-        self._say(bgapi.DISCONNECT, bytes((payload[0], *_u16(bgapi.OK if mine else NOT_CONNECTED))))
+        self._send(bgapi.DISCONNECT, bytes((payload[0], *_u16(bgapi.OK if mine else NOT_CONNECTED))))
         if mine:
             self._close(CLOSED_HERE)
 
     def _get_rssi(self, payload: bytes, at: float) -> None:
-        self._say(bgapi.GET_RSSI, bytes((payload[0], RSSI_DBM & 0xFF)))
+        self._send(bgapi.GET_RSSI, bytes((payload[0], RSSI_DBM & 0xFF)))
 
     def _discover(self, _: bytes, at: float) -> None:
         busy = self._advertise_at is not None
-        self._say(bgapi.DISCOVER, bytes(_u16(WRONG_STATE if busy else bgapi.OK)))
+        self._send(bgapi.DISCOVER, bytes(_u16(WRONG_STATE if busy else bgapi.OK)))
         if not busy:
             self._advertise_at = at + ADVERTISE_S
 
     def _end_procedure(self, _: bytes, at: float) -> None:
         busy = self._advertise_at is not None or self._connect_at is not None
         self._advertise_at = self._connect_at = None
-        self._say(bgapi.END_PROCEDURE, bytes(_u16(bgapi.OK if busy else WRONG_STATE)))
+        self._send(bgapi.END_PROCEDURE, bytes(_u16(bgapi.OK if busy else WRONG_STATE)))
 
     def _connect_direct(self, payload: bytes, at: float) -> None:
         busy = self.connected or self._advertise_at is not None
-        self._say(bgapi.CONNECT_DIRECT, bytes((*_u16(WRONG_STATE if busy else bgapi.OK), CONNECTION)))
+        self._send(bgapi.CONNECT_DIRECT, bytes((*_u16(WRONG_STATE if busy else bgapi.OK), CONNECTION)))
         if not busy and bgapi.unpack_address(payload[:6]) == self.armband.address:
             self._connect_at = at + CONNECT_S
 
     def _begin(self, kind: Kind, payload: bytes) -> bool:
-        """Answer a command about attributes; whether there is a connection to go on with."""
+        """Answer a command on attributes; return whether there is a connection to carry it out on."""
         mine = self.connected and payload[0] == CONNECTION
-        self._say(kind, bytes((payload[0], *_u16(bgapi.OK if mine else NOT_CONNECTED))))
+        self._send(kind, bytes((payload[0], *_u16(bgapi.OK if mine else NOT_CONNECTED))))
         return mine
 
     def _read_by_handle(self, payload: bytes, at: float) -> None:
@@ -229,7 +230,7 @@ class EmulatedDongle:
             self.armband.write(int.from_bytes(payload[1:3], "little"), payload[4:], at)
 
     def _confirm(self, payload: bytes, at: float) -> None:
-        self._say(bgapi.INDICATE_CONFIRM, bytes(_u16(bgapi.OK)))
+        self._send(bgapi.INDICATE_CONFIRM, bytes(_u16(bgapi.OK)))
 
     def _group_type(self, payload: bytes, at: float) -> None:
         first, last = int.from_bytes(payload[1:3], "little"), int.from_bytes(payload[3:5], "little")
@@ -238,7 +239,7 @@ class EmulatedDongle:
         for start, (uuid, end) in _SERVICES.items():
             if first <= start <= last:
                 data = _wire_uuid(uuid)
-                self._say(bgapi.GROUP_FOUND, bytes((CONNECTION, *_u16(start), *_u16(end), len(data))) + data)
+                self._send(bgapi.GROUP_FOUND, bytes((CONNECTION, *_u16(start), *_u16(end), len(data))) + data)
         self._completed(last)
 
     def _find_information(self, payload: bytes, at: float) -> None:
@@ -248,17 +249,17 @@ class EmulatedDongle:
         attributes = [(handle, uuid) for handle, uuid in _ATTRIBUTES if first <= handle <= last]
         for handle, uuid in attributes:
             data = _wire_uuid(uuid)
-            self._say(bgapi.FOUND_INFORMATION, bytes((CONNECTION, *_u16(handle), len(data))) + data)
+            self._send(bgapi.FOUND_INFORMATION, bytes((CONNECTION, *_u16(handle), len(data))) + data)
         self._completed(last, bgapi.OK if attributes else INVALID_HANDLE)
 
     def _set_bondable(self, _: bytes, at: float) -> None:
-        self._say(bgapi.SET_BONDABLE)
+        self._send(bgapi.SET_BONDABLE)
 
     def _set_gap_mode(self, _: bytes, at: float) -> None:
-        self._say(bgapi.SET_GAP_MODE, bytes(_u16(bgapi.OK)))
+        self._send(bgapi.SET_GAP_MODE, bytes(_u16(bgapi.OK)))
 
     def _set_scan_parameters(self, _: bytes, at: float) -> None:
-        self._say(bgapi.SET_SCAN_PARAMETERS, bytes(_u16(bgapi.OK)))
+        self._send(bgapi.SET_SCAN_PARAMETERS, bytes(_u16(bgapi.OK)))
 
 
 _HANDLERS: Final[dict[Kind, Callable[[EmulatedDongle, bytes, float], None]]] = {

@@ -1,4 +1,4 @@
-"""An armband that plays a recorded session: its attributes and its notifications. No I/O, time injected."""
+"""An emulated Myo that plays a recorded session: attributes and notifications. No I/O; time is an argument."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ENVELOPE_S: Final = 1 / protocol.RATE_HZ["envelope"]
 IMU_S: Final = 0.020
 BATTERY_S: Final = 60.0
 ENVELOPE_SPAN: Final = 20
-"""Raw samples in the moving average of what stands in for the armband's own smoothing."""
+"""Raw samples in the moving average that imitates the armband's own envelope."""
 ENVELOPE_GAIN: Final = 8.0
 
 _PERIODS: Final = {"emg": EMG_S, "envelope": ENVELOPE_S, "imu": IMU_S, "battery": BATTERY_S}
@@ -39,7 +39,7 @@ _CONFIGURATIONS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """A value that the armband sends of itself."""
+    """A value that the armband sends without being read."""
 
     due: float
     characteristic: Characteristic
@@ -47,9 +47,9 @@ class Notification:
 
 
 class EmulatedMyo:
-    """A Myo with firmware 1.5 whose muscles are a recording.
+    """A Myo with firmware 1.5 that streams a recording.
 
-    The session plays while the armband streams; it waits while it does not.
+    The recording advances only while the armband streams.
 
     Args:
         recording: 200 Hz `adc` (raw or filtered), or the 50 Hz envelope.
@@ -57,10 +57,10 @@ class EmulatedMyo:
         address: as it advertises.
         battery: percent.
         firmware: major, minor, patch, hardware revision.
-        loop: begin again at the end, else fall silent.
+        loop: start again at the end; otherwise stop sending.
 
     Raises:
-        DriverError: no Myo could have made such a recording.
+        DriverError: no Myo makes such recordings (see `check_playable`).
     """
 
     def __init__(
@@ -93,6 +93,7 @@ class EmulatedMyo:
 
     @property
     def streams(self) -> bool:
+        """Whether EMG is being sent."""
         return self._mode != 0
 
     @property
@@ -107,7 +108,7 @@ class EmulatedMyo:
         return bytes((9, 0x08)) + name + b"\x02\x01\x06" + bytes((17, 0x06)) + service
 
     def read(self, handle: int) -> bytes | int:
-        """An attribute's value, or the error code."""
+        """Read an attribute: its value, or the error code."""
         if handle in _CONFIGURATIONS:
             return self._subscribed.get(_CONFIGURATIONS[handle], 0).to_bytes(2, "little")
         match handle:
@@ -123,7 +124,7 @@ class EmulatedMyo:
                 return READ_NOT_PERMITTED if handle in Characteristic._value2member_map_ else INVALID_HANDLE
 
     def write(self, handle: int, data: bytes, now: float) -> int:
-        """Write an attribute; the error code, 0 if it went well."""
+        """Write an attribute; return the error code, 0 for success."""
         if handle in _CONFIGURATIONS:
             self.subscribe(_CONFIGURATIONS[handle], int.from_bytes(data[:2], "little"))
             return 0
@@ -136,24 +137,24 @@ class EmulatedMyo:
         return WRITE_NOT_PERMITTED if handle in Characteristic._value2member_map_ else INVALID_HANDLE
 
     def subscribe(self, characteristic: Characteristic, configuration: int) -> None:
-        """0 off, 1 notify, 2 indicate."""
+        """Set a client characteristic configuration: 0 off, 1 notify, 2 indicate."""
         self._subscribed[characteristic] = configuration
 
     def hang_up(self) -> None:
-        """The link is gone: streaming and subscriptions end with it, as on the real one."""
+        """End streaming and subscriptions with the link, as the real one does."""
         self._subscribed.clear()
         self._timers.clear()
         self._events.clear()
         self._mode = 0
 
     def next_due(self) -> float | None:
-        """When the next notification is due; None while nothing is."""
+        """Time of the next notification; None if there is none."""
         times = [start + (count + 1) * _PERIODS[name] for name, (start, count) in self._timers.items()]
         times += [event.due for event in self._events]
         return min(times, default=None)
 
     def due(self, now: float) -> list[Notification]:
-        """What is due by now, in order; only what somebody subscribed to."""
+        """Return the notifications due by now that the host subscribed to, in order."""
         found = self._events
         self._events = []
         for name in list(self._timers):
@@ -235,7 +236,7 @@ class EmulatedMyo:
 
 
 def check_playable(recording: Recording) -> None:
-    """Raises DriverError if no Myo could have made this recording."""
+    """Raise DriverError unless this is a recording at a rate and in a unit that a Myo has."""
     rate = protocol.RATE_HZ["envelope" if recording.emg_mode == "envelope" else "raw"]
     name = recording.name or "this session"
     if recording.unit != "adc" or abs(recording.rate_hz - rate) > 0.05 * rate or recording.emg.shape[1:] != (CHANNELS,):
@@ -248,7 +249,7 @@ def check_playable(recording: Recording) -> None:
 
 
 def _imu_values(recording: Recording) -> list[bytes]:
-    """The session's inertial values as the armband packs them; without any, an armband that lies still."""
+    """Pack the session's inertial values as the armband does; without any, those of an armband at rest."""
     if recording.imu is None or not len(recording.imu):
         return [struct.pack("<10h", 16384, 0, 0, 0, 0, 0, 2048, 0, 0, 0)]
     scale = np.array([protocol.QUATERNION_SCALE] * 4 + [protocol.ACCELERATION_SCALE] * 3 + [protocol.GYRO_SCALE] * 3)

@@ -1,4 +1,4 @@
-"""A serial port with an emulated dongle on it: a pseudo-terminal, in real time."""
+"""A pseudo-terminal with an emulated dongle, in real time."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from drivers.clock import Clock, now
 from drivers.emulation.dongle import EmulatedDongle
 from drivers.errors import DriverError
 
-UNSENT: Final = 16384
-"""Bytes that wait for a slow reader at most: seconds of EMG."""
+MAX_UNSENT: Final = 16384
+"""Bytes that may wait for a slow reader: seconds of EMG."""
 
 
 class PseudoTerminal:
-    """A serial port with an emulated dongle on it, in real time; an async context manager.
+    """A pseudo-terminal with an emulated dongle; an async context manager.
 
     Args:
-        dongle: who answers.
+        dongle: the dongle that answers on it.
         clock: Unix seconds.
         pace: seconds of `clock` per second of the event loop.
 
@@ -32,7 +32,7 @@ class PseudoTerminal:
         self.dongle = dongle
         self.path = ""
         self.overrun = 0
-        """Bytes that nobody read in time."""
+        """Bytes dropped because the reader was too slow."""
         self._clock = clock
         self._pace = pace
         self._master = self._slave = -1
@@ -51,7 +51,7 @@ class PseudoTerminal:
         self.unplug()
 
     def unplug(self) -> None:
-        """The port is gone, as when the dongle is pulled out."""
+        """Remove the port, as when the dongle is pulled out."""
         if self._master < 0:
             return
         asyncio.get_running_loop().remove_reader(self._master)
@@ -63,7 +63,7 @@ class PseudoTerminal:
         self._master = self._slave = -1
 
     def lose_link(self) -> None:
-        """The armband goes out of range."""
+        """Lose the armband's link, as when it goes out of range."""
         self._write(self.dongle.lose_link())
         self._schedule()
 
@@ -89,8 +89,8 @@ class PseudoTerminal:
             self._timer = asyncio.get_running_loop().call_later(wait, self._tick)
 
     def _write(self, data: bytes) -> None:
-        """Send, or keep for a reader that is slow; what a reader that is gone leaves is dropped, as by a dongle."""
-        if len(self._unsent) + len(data) > UNSENT:
+        """Send, or keep for a slow reader; drop what does not fit, as a dongle does."""
+        if len(self._unsent) + len(data) > MAX_UNSENT:
             self.overrun += len(data)
             return
         self._unsent += data
@@ -107,7 +107,7 @@ class PseudoTerminal:
 
 
 def open_pty() -> tuple[int, int]:
-    """A pseudo-terminal in raw mode: (master, slave), the master without blocking.
+    """Open a pseudo-terminal in raw mode: (master, slave), the master not blocking.
 
     Raises:
         DriverError: this system has none.

@@ -22,9 +22,9 @@ from models.installation import install_command
 
 RESOLVE_S: Final = 5.0
 GAP_S: Final = 0.1
-"""Stamps further apart than this, and than two samples, have samples missing between them."""
-HELD: Final = 1 << 20
-"""Values that wait for the event loop at most."""
+"""Seconds; between stamps further apart than this, and than two samples, samples are missing."""
+BUFFER_VALUES: Final = 1 << 20
+"""Values that may wait for the event loop; values beyond are dropped and counted."""
 _SLICE_S: Final = 0.2
 _CHUNK: Final = 1024
 _OPTIONS: Final = ("channels", "rate", "unit", "mode", "hand")
@@ -34,7 +34,7 @@ _TEXT_FORMAT: Final = 3
 
 
 def from_uri(uri: SourceUri) -> LslSource:
-    """Load liblsl; nothing is resolved yet.
+    """Make the source of an `lsl:` URI; liblsl is loaded, and nothing is resolved yet.
 
     Raises:
         DriverError: liblsl is missing, or an option is unknown or has no such value.
@@ -58,7 +58,7 @@ def from_uri(uri: SourceUri) -> LslSource:
 
 
 def parse_channels(text: str, uri: str) -> list[int]:
-    """`1-8` or `1,3,5-10` as eight indices from 0.
+    """Parse `1-8` or `1,3,5-10` as eight indices from 0.
 
     Raises:
         DriverError: not eight different channels.
@@ -77,7 +77,7 @@ def parse_channels(text: str, uri: str) -> list[int]:
 
 @dataclass(frozen=True, slots=True)
 class _Opened:
-    """What a stream says of itself."""
+    """The description of an open stream."""
 
     name: str
     channels: int
@@ -93,10 +93,10 @@ class LslSource:
     """Eight channels of an LSL stream, stamped by LSL's own synchronised clock.
 
     Args:
-        info: what is known beforehand; rate 0: as the stream says.
+        info: what the user gives; rate 0: that of the stream.
         name: of the stream, or None for the first one of type EMG.
         channels: which eight, from 0.
-        unit_told: the user knows the unit better than the stream.
+        unit_given: whether `info.unit` overrides the unit of the stream.
         lsl: the module `pylsl`.
         clock: Unix seconds.
         resolve_s: how long to look for the stream.
@@ -107,7 +107,7 @@ class LslSource:
         info: SourceInfo,
         name: str | None,
         channels: list[int],
-        unit_told: bool,
+        unit_given: bool,
         *,
         lsl: Any,
         clock: Clock = now,
@@ -117,8 +117,8 @@ class LslSource:
         self.lost = 0
         self._name = name
         self._channels = channels
-        self._unit_told = unit_told
-        self._rate_told = info.rate_hz > 0
+        self._unit_given = unit_given
+        self._rate_given = info.rate_hz > 0
         self._lsl = lsl
         self._clock = clock
         self._resolve_s = resolve_s
@@ -152,18 +152,18 @@ class LslSource:
             await reader.close()
 
     def _accept(self, opened: _Opened, emit: Emit) -> None:
-        """Raises DriverError if this is no EMG of enough channels."""
+        """Take over the stream's description. Raises DriverError if it has too few channels or no rate."""
         if opened.channels <= max(self._channels):
             raise DriverError(
                 f"the LSL stream {opened.name!r} has {opened.channels} channels; expected EMG with channel "
                 f"{max(self._channels) + 1}: choose another stream, or ?channels="
             )
-        if not self._rate_told and opened.rate_hz <= 0:
+        if not self._rate_given and opened.rate_hz <= 0:
             raise DriverError(
                 f"the LSL stream {opened.name!r} has no nominal rate; give it: lsl:{opened.name}?rate=200"
             )
-        rate_hz = self.info.rate_hz if self._rate_told else opened.rate_hz
-        unit = self.info.unit if self._unit_told else _unit(opened, self._channels)
+        rate_hz = self.info.rate_hz if self._rate_given else opened.rate_hz
+        unit = self.info.unit if self._unit_given else _unit(opened, self._channels)
         self.info = replace(self.info, name=opened.name, rate_hz=rate_hz, unit=unit)
         emit(self.info)
         emit(Notice(self._clock(), "connect", opened.name))
@@ -180,7 +180,7 @@ class LslSource:
             fresh = False
 
     def _missing(self, t: float, fresh: bool) -> int:
-        """Samples missing before the one of this time; a fresh connection's are missing however short the break was."""
+        """Samples missing before the one of this time; after a reconnect, also in a gap shorter than `GAP_S`."""
         apart = t - self._last_t
         if self._next == 0 or apart <= (0.0 if fresh else max(GAP_S, 2 / self.info.rate_hz)):
             return 0
@@ -188,7 +188,12 @@ class LslSource:
 
 
 def consecutive(t: Float64Array, rate_hz: float) -> Iterator[slice]:
-    """Runs of samples with no gap between their stamps."""
+    """Slices of samples without a gap.
+
+    Args:
+        t: (n,) time stamps, seconds.
+        rate_hz: nominal rate, samples per second.
+    """
     cuts = (np.flatnonzero(np.diff(t) > max(GAP_S, 2 / rate_hz)) + 1).tolist()
     for start, stop in zip([0, *cuts], [*cuts, len(t)], strict=True):
         yield slice(start, stop)
@@ -200,27 +205,27 @@ def _unit(opened: _Opened, channels: list[int]) -> Unit:
 
 
 class _Reader:
-    """The thread that talks to liblsl, whose calls block."""
+    """The thread that calls liblsl, whose calls block."""
 
     def __init__(self, lsl: Any, name: str | None, resolve_s: float, clock: Clock) -> None:
-        self.chunks = ThreadQueue[_Chunk](HELD)
+        self.chunks = ThreadQueue[_Chunk](BUFFER_VALUES)
         self._opened: asyncio.Future[_Opened] = asyncio.get_running_loop().create_future()
         self._closed = asyncio.Event()
         self._stop = threading.Event()
         self._lsl, self._name, self._resolve_s, self._clock = lsl, name, resolve_s, clock
-        threading.Thread(target=self._own, name="lsl", daemon=True).start()
+        threading.Thread(target=self._run, name="lsl", daemon=True).start()
 
     async def opened(self) -> _Opened:
         return await self._opened
 
     async def close(self) -> None:
-        """Returns after a second at most."""
+        """End the thread; return after a second at most."""
         self._stop.set()
         with suppress(TimeoutError):
             async with asyncio.timeout(1.0):
                 await self._closed.wait()
 
-    def _settle(self, outcome: _Opened | DriverError) -> None:
+    def _report_opened(self, outcome: _Opened | DriverError) -> None:
         if self._opened.done():
             return
         if isinstance(outcome, DriverError):
@@ -228,9 +233,9 @@ class _Reader:
         else:
             self._opened.set_result(outcome)
 
-    # From here on: the thread.
+    # The methods below run on the thread.
 
-    def _own(self) -> None:
+    def _run(self) -> None:
         try:
             self._read(self._open())
         except DriverError as error:
@@ -242,7 +247,7 @@ class _Reader:
 
     def _fail(self, error: DriverError) -> None:
         self.chunks.fail(error)
-        self.chunks.call(lambda: self._settle(error))
+        self.chunks.call(lambda: self._report_opened(error))
 
     def _open(self) -> Any:
         lsl = self._lsl
@@ -255,11 +260,11 @@ class _Reader:
         inlet.open_stream(self._resolve_s)
         units = tuple(unit or "" for unit in info.get_channel_units() or ())
         opened = _Opened(info.name(), info.channel_count(), info.nominal_srate(), units)
-        self.chunks.call(lambda: self._settle(opened))
+        self.chunks.call(lambda: self._report_opened(opened))
         return inlet
 
     def _resolve(self) -> Any:
-        """The stream, looked for in short turns so that a stop is heard."""
+        """Look for the stream in short calls, so that `close` is not held up."""
         what = ("name", self._name) if self._name else ("type", "EMG")
         end = self._clock() + self._resolve_s
         while not self._stop.is_set() and self._clock() < end:

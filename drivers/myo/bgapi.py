@@ -1,10 +1,11 @@
-"""BGAPI, what a Bluegiga BLED112 dongle speaks on its serial port: messages, builders, a strict parser.
+"""BGAPI, the protocol of a Bluegiga BLED112 dongle on its serial port: messages, commands, a strict parser.
 
 A message is a header of 4 bytes (bit 7: event, bits 6..3: technology, bits 2..0 and the next byte: length
 of the payload, then class and command) and its payload, little-endian. There is no start mark and no
-checksum, and the header's bytes are common in EMG data. So the parser takes only messages it knows, of
-exactly the length they have, and looks at the inner length of those that carry an array: after a lost
-byte it is back within two messages. Layouts: Bluegiga's `bleapi.xml`.
+checksum, and the header's bytes are common in EMG data. So the parser takes only known messages of exactly
+their length, and checks the inner length of those that carry an array: after a lost byte it is in step again
+within two messages. Layouts: Bluegiga's `bleapi.xml`. (pygatt reads the port in a thread of its own,
+and has no arrival times, so this is our own.)
 """
 
 from __future__ import annotations
@@ -19,13 +20,13 @@ EVENT: Final = 0x80
 COMMAND: Final = 0x00
 HEADER: Final = 4
 LONGEST: Final = 64
-"""No BLE message is longer; a longer one is garbage."""
+"""Bytes in the longest payload of BLE; a longer one is garbage."""
 
 USB_ID: Final = (0x2458, 0x0001)
 
 
 class Kind(NamedTuple):
-    """What identifies a message."""
+    """Type, class and command of a message, which identify it."""
 
     type: int
     group: int
@@ -78,11 +79,14 @@ RESULTS: Final = {
 
 
 def result_text(code: int) -> str:
+    """A result code in words."""
     return RESULTS.get(code, f"error 0x{code:04X}")
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
+    """A command, response or event."""
+
     kind: Kind
     payload: bytes
 
@@ -91,7 +95,7 @@ class Message:
 
 
 class Shape(NamedTuple):
-    """The payload of a message: its fixed part, and whether an array (length byte, data) ends it."""
+    """Layout of a payload: bytes in its fixed part, and whether an array (length byte, data) follows."""
 
     fixed: int
     array: bool = False
@@ -124,7 +128,7 @@ FROM_DONGLE: Final[Mapping[Kind, Shape]] = {
     END_PROCEDURE: Shape(2),
     SET_SCAN_PARAMETERS: Shape(2),
 }
-"""Events and responses."""
+"""Events and responses, by kind."""
 
 TO_DONGLE: Final[Mapping[Kind, Shape]] = {
     SYSTEM_RESET: Shape(1),
@@ -146,15 +150,16 @@ TO_DONGLE: Final[Mapping[Kind, Shape]] = {
     END_PROCEDURE: Shape(0),
     SET_SCAN_PARAMETERS: Shape(5),
 }
-"""Commands."""
+"""Commands, by kind."""
 
 
 def header(kind: Kind, length: int) -> bytes:
+    """The four bytes before a payload of `length` bytes."""
     return bytes((kind.type | length >> 8, length & 0xFF, kind.group, kind.command))
 
 
 class BgapiParser:
-    """Messages from a byte stream that may have lost, gained or damaged bytes."""
+    """A parser for a byte stream that may have lost, gained or damaged bytes."""
 
     def __init__(self, shapes: Mapping[Kind, Shape] = FROM_DONGLE) -> None:
         self.messages = 0
@@ -165,7 +170,7 @@ class BgapiParser:
         self._buffer = bytearray()
 
     def feed(self, data: bytes) -> list[Message]:
-        """Take bytes as they come; at most one unfinished message is kept."""
+        """Parse bytes as they arrive; at most one unfinished message is kept for the next call."""
         self._buffer += data
         messages: list[Message] = []
         at = 0
@@ -214,7 +219,7 @@ def _message(buffer: bytearray, at: int, length: int) -> Message:
 
 
 def _starts(shapes: Mapping[Kind, Shape]) -> Iterable[bytes]:
-    """Patterns of the headers that may be: the length exact, or, with an array, within its bounds."""
+    """Patterns of the known headers: the length exact, or, with an array, within its bounds."""
     for kind, shape in shapes.items():
         low = shape.fixed + shape.array
         length = b"[%b-%b]" % (_byte(low), _byte(LONGEST)) if shape.array else _byte(low)
@@ -233,32 +238,37 @@ def _command(kind: Kind, payload: bytes = b"") -> bytes:
 
 
 def disconnect(connection: int) -> bytes:
+    """Close a connection."""
     return _command(DISCONNECT, bytes((connection,)))
 
 
 def discover() -> bytes:
-    """Scan in the generic mode."""
+    """Start a scan in the generic mode."""
     return _command(DISCOVER, b"\x01")
 
 
 def end_procedure() -> bytes:
+    """End a scan or a connection attempt."""
     return _command(END_PROCEDURE)
 
 
 def connect_direct(address: str, address_type: int = 0) -> bytes:
-    """Connect at an interval of 7.5 ms, supervised for 640 ms, without latency."""
+    """Connect at an interval of 7.5 ms, with a supervision timeout of 640 ms and no latency."""
     return _command(CONNECT_DIRECT, pack_address(address) + struct.pack("<BHHHH", address_type, 6, 6, 64, 0))
 
 
 def read_by_handle(connection: int, handle: int) -> bytes:
+    """Read an attribute."""
     return _command(READ_BY_HANDLE, struct.pack("<BH", connection, handle))
 
 
 def attribute_write(connection: int, handle: int, data: bytes) -> bytes:
+    """Write an attribute; the device confirms it."""
     return _command(ATTRIBUTE_WRITE, struct.pack("<BHB", connection, handle, len(data)) + data)
 
 
 def indicate_confirm(connection: int) -> bytes:
+    """Confirm an indication."""
     return _command(INDICATE_CONFIRM, bytes((connection,)))
 
 
@@ -267,6 +277,8 @@ def indicate_confirm(connection: int) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class ScanResponse:
+    """An advertisement."""
+
     rssi_dbm: int
     address: str
     address_type: int
@@ -285,6 +297,8 @@ class ScanResponse:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionStatus:
+    """State of a connection, sent when it changes."""
+
     connection: int
     flags: int
     address: str
@@ -292,11 +306,14 @@ class ConnectionStatus:
 
     @property
     def connected(self) -> bool:
+        """Whether the connection is open."""
         return bool(self.flags & 1)
 
 
 @dataclass(frozen=True, slots=True)
 class AttributeValue:
+    """The value of an attribute, read or sent by the device."""
+
     connection: int
     handle: int
     type: int
@@ -305,26 +322,30 @@ class AttributeValue:
 
     @property
     def needs_confirmation(self) -> bool:
+        """Whether the host must confirm the indication."""
         return self.type == 5
 
 
 def scan_response(message: Message) -> ScanResponse:
+    """Decode a message of kind `SCAN_RESPONSE`."""
     rssi, _, address, kind, _, _ = struct.unpack_from("<bB6sBBB", message.payload)
     return ScanResponse(rssi, unpack_address(address), kind, message.payload[11:])
 
 
 def connection_status(message: Message) -> ConnectionStatus:
+    """Decode a message of kind `CONNECTION_STATUS`."""
     connection, flags, address, _, interval = struct.unpack_from("<BB6sBH", message.payload)
     return ConnectionStatus(connection, flags, unpack_address(address), interval * 1.25)
 
 
 def attribute_value(message: Message) -> AttributeValue:
+    """Decode a message of kind `ATTRIBUTE_VALUE`."""
     connection, handle, kind, _ = struct.unpack_from("<BHBB", message.payload)
     return AttributeValue(connection, handle, kind, message.payload[5:])
 
 
 def pack_address(address: str) -> bytes:
-    """`AA:BB:CC:DD:EE:FF` as 6 bytes, the last one first.
+    """Pack `AA:BB:CC:DD:EE:FF` into 6 bytes, the last one first.
 
     Raises:
         ValueError: not an address.
@@ -336,4 +357,5 @@ def pack_address(address: str) -> bytes:
 
 
 def unpack_address(data: bytes) -> str:
+    """Unpack 6 bytes, the last one first, into `AA:BB:CC:DD:EE:FF`."""
     return ":".join(f"{byte:02X}" for byte in reversed(data))

@@ -1,4 +1,4 @@
-"""Bluetooth LE through bleak: whose turn it is, what is a Myo, and what an error means to a person."""
+"""The computer's Bluetooth through bleak: a lock, scans for Myos, and errors in words for a person."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ _START_S: Final = 5.0
 SCAN_SHARE_S: Final = 0.5
 """Seconds after which a scan ends early if others wait for the radio."""
 LEAVE_S: Final = 0.4
-"""For each step of letting go of the radio: a stack that hangs must not hold up the end of the program."""
+"""Seconds for each step of releasing the radio: a stack that hangs must not hold up the end of the program."""
 
 _locks: WeakKeyDictionary[asyncio.AbstractEventLoop, RadioLock] = WeakKeyDictionary()
 
 
 class RadioLock:
-    """Whose turn it is at the radio of a loop, first come, first served; an async context manager."""
+    """A fair lock on the radio whose holder can see that others wait; an async context manager."""
 
     def __init__(self) -> None:
         self._lock = asyncio.Lock()
@@ -71,22 +71,22 @@ class RadioLock:
         self._lock.release()
 
     async def contended(self) -> None:
-        """Wait until a scan should give way."""
+        """Wait until a scan should end because others wait for the radio."""
         await asyncio.sleep(SCAN_SHARE_S)
         await self._wanted.wait()
 
 
 def radio_lock() -> RadioLock:
-    """The turn of this loop's radio: one scan and one connection attempt at a time.
+    """The lock of this loop's radio, held for a scan and the connection attempt that follows it.
 
-    bleak shares one D-Bus connection per loop, on which BlueZ allows one scan; and a band that is being
-    connected to must not be taken by the next one who looks for "any band".
+    bleak shares one D-Bus connection per loop, on which BlueZ allows one scan; and an armband that is being
+    connected to must not be taken by another source that looks for any armband.
     """
     return _locks.setdefault(asyncio.get_running_loop(), RadioLock())
 
 
 class BluetoothUnavailable(NothingToConnect):
-    """There is no Bluetooth to scan with: why, and what to do."""
+    """There is no Bluetooth to scan with; the message says why and what to do."""
 
 
 def name_of(device: BLEDevice, advertisement: AdvertisementData | None = None) -> str:
@@ -96,11 +96,12 @@ def name_of(device: BLEDevice, advertisement: AdvertisementData | None = None) -
 
 
 def is_myo(advertisement: AdvertisementData) -> bool:
+    """Whether the advertising device has the Myo's control service."""
     return SERVICE_UUID in advertisement.service_uuids
 
 
 async def held_armbands() -> list[BLEDevice]:
-    """Armbands that this computer is connected to already: they do not advertise. Known to bleak since 3.1."""
+    """Armbands that this computer is connected to already, so that they do not advertise (bleak 3.1 and newer)."""
     adapter = getattr(bleak, "BleakAdapter", None)
     if adapter is None:
         return []
@@ -111,7 +112,7 @@ async def held_armbands() -> list[BLEDevice]:
 
 
 class Scan:
-    """Who advertises, one after the other; an async iterator that never ends by itself.
+    """A scan for advertisements; an async context manager.
 
     Args:
         adapter: of several, `hci1`; None: the first one that is powered.
@@ -147,7 +148,7 @@ class Scan:
                 await asyncio.sleep(_SCANNING_WAIT_S)
 
     async def _start(self) -> None:
-        """Start; when cancelled, see to it that no scan is left running: BlueZ would refuse the next one."""
+        """Start; when cancelled, leave no scan running: BlueZ would refuse the next one."""
         starting = asyncio.ensure_future(self._scanner.start())
         try:
             await asyncio.shield(starting)
@@ -159,6 +160,7 @@ class Scan:
             raise
 
     async def next(self) -> tuple[BLEDevice, AdvertisementData]:
+        """Wait for the next advertisement."""
         async for found in self._scanner.advertisement_data():
             return found
         raise DeviceLost("the scan has ended")
@@ -167,23 +169,23 @@ class Scan:
 async def listen(
     radio: RadioLock, wanted: Callable[[BLEDevice, AdvertisementData], bool], adapter: str | None, seconds: float | None
 ) -> BLEDevice | None:
-    """Who advertises and is wanted; None after `seconds`, or before where others wait for their turn.
+    """Scan until a device is `wanted`; None after `seconds`, or earlier if others wait for the radio.
 
     Raises:
         BluetoothUnavailable: there is nothing to scan with.
         DriverError: the scan fails.
     """
 
-    async def hear(scan: Scan) -> BLEDevice:
+    async def first_wanted(scan: Scan) -> BLEDevice:
         while True:
             device, advertisement = await scan.next()
             if wanted(device, advertisement):
                 return device
 
     async with Scan(adapter) as scan:
-        hearing, over = asyncio.ensure_future(hear(scan)), asyncio.ensure_future(radio.contended())
-        await first_done(hearing, over, seconds=seconds)
-        return None if hearing.cancelled() else hearing.result()
+        found, contended = asyncio.ensure_future(first_wanted(scan)), asyncio.ensure_future(radio.contended())
+        await first_done(found, contended, seconds=seconds)
+        return None if found.cancelled() else found.result()
 
 
 class _Busy(DriverError):
@@ -192,11 +194,11 @@ class _Busy(DriverError):
 
 @contextmanager
 def translate_errors(doing: str = "Bluetooth") -> Iterator[None]:
-    """Turn what bleak raises into one line for a person.
+    """Raise, for what bleak raises, an error with one line for a person.
 
     Raises:
         BluetoothUnavailable: no adapter, adapter off, no permission, no bluetoothd, no D-Bus.
-        DeviceLost: anything else, which trying again may mend.
+        DeviceLost: anything else; another attempt may succeed.
     """
     try:
         yield

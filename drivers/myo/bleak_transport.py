@@ -64,6 +64,7 @@ class BleakTransport:
         """Time of the event loop when the last value came."""
 
     async def find(self) -> Peripheral:
+        """Scan for the armband and connect to it; see `GattTransport`."""
         self._disconnected = asyncio.Event()
         client = self._client = await self._find_and_connect(self._disconnected)
         if client.services.get_service(SERVICE_UUID) is None:
@@ -74,16 +75,19 @@ class BleakTransport:
         return Peripheral(client.name, client.address, frozenset(one for one in Characteristic if one.uuid in uuids))
 
     async def read(self, characteristic: Characteristic) -> bytes:
+        """Read a value."""
         client = self._connected()
         with translate_errors(client.address):
             return bytes(await client.read_gatt_char(characteristic.uuid))
 
     async def write(self, characteristic: Characteristic, value: bytes) -> None:
+        """Write a value and wait until the armband has confirmed it."""
         client = self._connected()
         with translate_errors(client.address):
             await client.write_gatt_char(characteristic.uuid, value, response=True)
 
     async def subscribe(self, characteristics: Sequence[Characteristic], on_value: OnValue) -> asyncio.Future[None]:
+        """Pass new values to `on_value`; the future fails with DeviceLost when the link is lost."""
         client = self._connected()
         with translate_errors(client.address):
             for characteristic in characteristics:
@@ -96,6 +100,7 @@ class BleakTransport:
         return self._watch
 
     async def close(self) -> None:
+        """Close the link, if there is one."""
         if self._watch is not None:
             await cancel_and_wait(self._watch)
             self._watch = None

@@ -52,6 +52,7 @@ class Bled112Transport:
         self._known_to_be_myo = False
 
     async def find(self) -> Peripheral:
+        """Scan for the armband and connect to it; see `GattTransport`."""
         link = self._link = await self._open()
         await link.greet()
         found = await self._scan(link)
@@ -62,12 +63,15 @@ class Bled112Transport:
         return Peripheral(name_of(found), found.address, frozenset(Characteristic))
 
     async def read(self, characteristic: Characteristic) -> bytes:
+        """Read a value."""
         return await self._connected().read(characteristic)
 
     async def write(self, characteristic: Characteristic, value: bytes) -> None:
+        """Write a value and wait until the armband has confirmed it."""
         await self._connected().write(characteristic, value)
 
     async def subscribe(self, characteristics: Sequence[Characteristic], on_value: OnValue) -> asyncio.Future[None]:
+        """Pass new values to `on_value`; the future fails with DeviceLost when the link is lost."""
         link = self._connected()
         self._on_value = on_value
         for characteristic in characteristics:
@@ -75,6 +79,7 @@ class Bled112Transport:
         return link.reader()
 
     async def close(self) -> None:
+        """Close the link, if there is one."""
         link, self._link = self._link, None
         if link is not None:
             await link.close()

@@ -1,6 +1,6 @@
-"""The Bluetooth LE link that a Myo is read over, whichever radio makes it.
+"""A Bluetooth LE link to a Myo, over any radio.
 
-`drivers.myo.source` holds everything a Myo is told and asked; a `GattTransport` only moves values of
+`drivers.myo.source` knows what is written to and read from a Myo; a `GattTransport` only transfers values of
 characteristics. There are two: the computer's own Bluetooth (`bleak_transport`) and the Myo's USB dongle
 (`bled112_transport`).
 """
@@ -16,14 +16,14 @@ from drivers.errors import DeviceLost, DriverError
 from drivers.myo.protocol import Characteristic
 
 SCAN_S: Final = 10.0
-"""Seconds for which an armband is listened for before `find` gives up."""
+"""Seconds that `find` scans for the armband."""
 
 OnValue = Callable[[int, bytes, float], None]
 """Called with the handle of a characteristic, its new value, and when the value arrived (Unix seconds)."""
 
 
 class NothingToConnect(DriverError):
-    """There is no radio, no dongle or no armband; of an armband that was connected before, this is a loss."""
+    """No radio, dongle or armband was found. After an earlier connection `MyoSource` reports it as a loss."""
 
 
 class AttributeRefused(DeviceLost):
@@ -38,7 +38,7 @@ class Peripheral:
     """As it advertises; "" if it does not."""
     address: str
     characteristics: frozenset[Characteristic]
-    """Those it has, as far as the transport can tell."""
+    """Those that it has or may have: a dongle finds out only when one is read or written."""
 
 
 class GattTransport(Protocol):
@@ -65,7 +65,7 @@ class GattTransport(Protocol):
         ...
 
     async def subscribe(self, characteristics: Sequence[Characteristic], on_value: OnValue) -> asyncio.Future[None]:
-        """Have new values of these characteristics passed to `on_value` on the thread of the event loop.
+        """Pass new values of these characteristics to `on_value`, on the thread of the event loop.
 
         Returns:
             A future that fails with DeviceLost when the link is lost; `close` ends it.
@@ -76,16 +76,16 @@ class GattTransport(Protocol):
         ...
 
     async def close(self) -> None:
-        """Close the link within a second. It raises nothing, and does nothing where no link is open."""
+        """Close the link within a second. Raises nothing; without a link it does nothing."""
         ...
 
     async def reachable(self) -> None:
-        """Wait, between two links, until `find` is worth a try; see `SupportsPresence`."""
+        """Wait, between two links, until the armband or its dongle is reachable; see `SupportsPresence`."""
         ...
 
 
 def not_found(wanted: str | None, others: Sequence[str]) -> str:
-    """One line: which armband was looked for, which ones were seen instead, what to do."""
+    """Say in one line which armband was not found, which others were, and what to do."""
     advice = "wake it (wear it, or plug in its USB cable for a moment), bring it near, and quit Myo Connect"
     if wanted is None and not others:
         return f"no Myo armband was found; {advice}"

@@ -1,4 +1,4 @@
-"""The Myo's own protocol: characteristics, commands out, packets in.
+"""The Myo's protocol: its characteristics, commands to it, packets from it.
 
 Layouts: Thalmic Labs' `myohw.h` (all values little-endian, as every working client reads them), and,
 where it is silent, what later firmware and clients agree on: the 6-byte classifier event, the filtered
@@ -22,8 +22,7 @@ from models.hand import CHANNELS, Side
 SERVICE_UUID: Final = "d5060001-a904-deb9-4748-2c7f4a124842"
 """The control service; armbands advertise it."""
 RATE_HZ: Final[dict[EmgMode, float]] = {"raw": 200.0, "filtered": 200.0, "envelope": 50.0}
-QUANTUM: Final[dict[EmgMode, int]] = {"raw": 2, "filtered": 2, "envelope": 1}
-"""Samples per notification."""
+SAMPLES_PER_NOTIFICATION: Final[dict[EmgMode, int]] = {"raw": 2, "filtered": 2, "envelope": 1}
 OLDEST_FIRMWARE: Final = (1, 0)
 """Older firmware has other commands and other handles."""
 QUATERNION_SCALE: Final = 16384.0
@@ -37,7 +36,7 @@ def uuid(short: int) -> str:
 
 
 class Characteristic(IntEnum):
-    """What an armband offers; the value is the attribute handle, fixed since firmware 1.0."""
+    """A characteristic of an armband; the value is its attribute handle, fixed since firmware 1.0."""
 
     NAME = 0x03
     BATTERY = 0x11
@@ -55,6 +54,7 @@ class Characteristic(IntEnum):
 
     @property
     def uuid(self) -> str:
+        """Its 128-bit UUID."""
         return _UUIDS[self]
 
     @property
@@ -87,7 +87,7 @@ EMG: Final = (Characteristic.EMG0, Characteristic.EMG1, Characteristic.EMG2, Cha
 
 
 def emg_characteristics(mode: EmgMode) -> tuple[Characteristic, ...]:
-    """The characteristics that carry EMG in a mode; they are used in turn."""
+    """The characteristics that carry EMG in a mode, one after the other."""
     return (Characteristic.ENVELOPE,) if mode == "envelope" else EMG
 
 
@@ -101,16 +101,17 @@ NORMAL_SLEEP: Final = bytes((0x09, 1, 0))
 
 
 def set_mode(mode: EmgMode, *, imu: bool = True, classifier: bool = False) -> bytes:
-    """Start streaming. The armband itself switches the classifier off in mode `raw`."""
+    """Command that starts the stream. In mode `raw` the armband itself switches the classifier off."""
     return bytes((0x01, 3, _EMG_MODES[mode], int(imu), int(classifier)))
 
 
 def vibrate(kind: Literal["short", "medium", "long"]) -> bytes:
+    """Command that makes the armband vibrate once."""
     return bytes((0x03, 1, _VIBRATIONS[kind]))
 
 
 def led(logo: tuple[int, int, int], bar: tuple[int, int, int]) -> bytes:
-    """Colours (red, green, blue), 0..255 each.
+    """Command that sets the colours (red, green, blue; 0..255 each) of logo and bar.
 
     Raises:
         ValueError: a value is not in 0..255.
@@ -123,17 +124,19 @@ def led(logo: tuple[int, int, int], bar: tuple[int, int, int]) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class EmgPacket:
-    """(2, 8) counts of int8 in mode raw or filtered, (1, 8) of uint16 in mode envelope."""
+    """EMG samples: (2, 8) counts of int8 in mode raw or filtered, (1, 8) of uint16 in mode envelope."""
 
     samples: Float32Array
-    turn: int | None
-    """Which of the four characteristics brought it; None in mode envelope."""
+    characteristic_index: int | None
+    """Which of the four characteristics carried it; None in mode envelope."""
     moved: int = 0
     """Mode envelope: bit mask of the sensors that seem to slip on the skin."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImuPacket:
+    """One inertial sample."""
+
     quaternion: tuple[float, float, float, float]
     """w x y z."""
     acceleration_g: tuple[float, float, float]
@@ -142,45 +145,52 @@ class ImuPacket:
 
 @dataclass(frozen=True, slots=True)
 class BatteryPacket:
+    """Charge of the battery."""
+
     percent: int
 
 
 @dataclass(frozen=True, slots=True)
 class ArmPacket:
-    """The armband knows which arm wears it, or lost it (None)."""
+    """Which arm wears the armband; None once the armband no longer knows."""
 
     arm: Side | None
     toward: Literal["wrist", "elbow"] | None = None
-    """Where its X axis points."""
+    """Direction of its X axis."""
 
 
 @dataclass(frozen=True, slots=True)
 class GesturePacket:
-    """A pose of the armband's own classifier, or what it says about itself."""
+    """A pose that the armband's own classifier found, or a state of that classifier."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class TapPacket:
+    """Taps on the armband."""
+
     direction: int
     count: int
 
 
 @dataclass(frozen=True, slots=True)
 class FirmwarePacket:
+    """Version of the firmware and revision of the hardware."""
+
     version: tuple[int, int, int]
     hardware: int
     """1 revision C, 2 revision D."""
 
     @property
     def text(self) -> str:
+        """Version and hardware revision, such as `1.5.1970.2`."""
         return ".".join(str(part) for part in (*self.version, self.hardware))
 
 
 @dataclass(frozen=True, slots=True)
 class InfoPacket:
-    """What the armband says of itself. Its serial number is its address."""
+    """The armband's own description. Its serial number is its address."""
 
     serial: str
     indicates_stream: bool
@@ -190,6 +200,8 @@ class InfoPacket:
 
 @dataclass(frozen=True, slots=True)
 class NamePacket:
+    """The device name."""
+
     name: str
 
 
@@ -212,7 +224,7 @@ _TOWARD: Final[dict[int, Literal["wrist", "elbow"]]] = {1: "wrist", 2: "elbow"}
 
 
 class MyoDecoder:
-    """Packets from what a characteristic says. It never raises on garbage; it counts it."""
+    """A decoder for the values of characteristics. It never raises on garbage; it counts it."""
 
     def __init__(self) -> None:
         self.malformed = 0
@@ -225,7 +237,7 @@ class MyoDecoder:
             data: the value, of any length.
 
         Returns:
-            At most one packet; none if the value is malformed or says nothing that is known.
+            At most one packet; none if the value is malformed or unknown.
         """
         decode = _DECODERS.get(characteristic)
         if decode is None:

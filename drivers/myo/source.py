@@ -17,7 +17,7 @@ from drivers.myo.stream import OPTIONS, MyoConfig, MyoStream, check_firmware, em
 from drivers.uri import SourceUri
 
 SETTLE_S: Final = 10.0
-"""Seconds for everything the armband is told and asked after a connect."""
+"""Seconds for all reads and writes after a connect."""
 COMMAND_S: Final = 1.0
 """Seconds that a command to a streaming armband may take."""
 LEAVE_S: Final = 0.4
@@ -106,7 +106,7 @@ class MyoSource:
         await self._transport.reachable()
 
     async def vibrate(self, kind: Literal["short", "medium", "long"]) -> None:
-        """Raises DeviceLost while no armband is connected."""
+        """Vibrate once. Raises DeviceLost while no armband is connected."""
         await self._command(protocol.vibrate(kind))
 
     async def light(self, logo: tuple[int, int, int], bar: tuple[int, int, int]) -> None:
@@ -139,7 +139,7 @@ class MyoSource:
         return link_lost
 
     async def _set_up(self, peripheral: Peripheral, emit: Emit) -> asyncio.Future[None]:
-        """Everything the armband must be told anew after each connect, in this order."""
+        """Set the armband up after a connect: each link starts with its defaults. The order matters."""
         self._check(peripheral)
         firmware = await self._read(peripheral, Characteristic.FIRMWARE)
         if firmware is not None:
@@ -175,7 +175,7 @@ class MyoSource:
         def on_value(handle: int, value: bytes, arrival: float) -> None:
             emit_all(self._stream.feed(handle, value, arrival), emit)
 
-        offered = [one for one in self._config.wanted if one in peripheral.characteristics]
+        offered = [one for one in self._config.optional if one in peripheral.characteristics]
         return await self._transport.subscribe((*self._config.emg, *offered), on_value)
 
     async def _leave(self) -> None:

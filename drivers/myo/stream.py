@@ -1,4 +1,4 @@
-"""A Myo's values in, events out: what the radio and the dongle have in common. No I/O."""
+"""Events from the values of a Myo's characteristics. No I/O."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from drivers.errors import DriverError
 from drivers.events import EMG_MODES, Battery, EmgMode, Emit, Event, Frame, Imu, Notice, Raw, SourceInfo
 from drivers.myo.protocol import (
     OLDEST_FIRMWARE,
-    QUANTUM,
     RATE_HZ,
+    SAMPLES_PER_NOTIFICATION,
     ArmPacket,
     BatteryPacket,
     Characteristic,
@@ -41,13 +41,13 @@ class MyoConfig:
     mode: EmgMode = "raw"
     imu: bool = True
     classifier: bool = False
-    """Arm sync and gestures; the armband itself switches them off in mode `raw`."""
+    """Whether it sends arm sync and gestures; in mode `raw` the armband itself switches them off."""
     hand: Side | None = None
-    """Known better than the armband's own sync."""
+    """The arm that wears it, which overrides the armband's own sync."""
 
     @classmethod
     def from_uri(cls, uri: SourceUri) -> MyoConfig:
-        """Raises DriverError if an option's value is not one of those it may have."""
+        """Read the options of a URI. Raises DriverError if one has no such value."""
         mode = uri.choice("mode", "raw", EMG_MODES)
         return cls(mode, uri.flag("imu", True), uri.flag("classifier", mode != "raw"), hand_option(uri))
 
@@ -57,19 +57,20 @@ class MyoConfig:
         return set_mode(self.mode, imu=self.imu, classifier=self.classifier)
 
     @property
-    def wanted(self) -> tuple[Characteristic, ...]:
-        """What to subscribe to besides EMG, where the armband has it."""
+    def optional(self) -> tuple[Characteristic, ...]:
+        """The characteristics to subscribe to besides EMG, if the armband has them."""
         imu = (Characteristic.IMU,) if self.imu else ()
         events = (Characteristic.CLASSIFIER,) if self.classifier else ()
         return (Characteristic.BATTERY, *imu, *events)
 
     @property
     def emg(self) -> tuple[Characteristic, ...]:
+        """The characteristics to subscribe to for EMG."""
         return emg_characteristics(self.mode)
 
 
 class MyoStream:
-    """One armband's stream across its reconnects.
+    """The stream of one armband across its reconnects.
 
     Args:
         uri: as the user gave it.
@@ -80,26 +81,28 @@ class MyoStream:
         self.config = config
         self.info = SourceInfo(uri, "Myo", RATE_HZ[config.mode], emg_mode=config.mode, hand=config.hand)
         self._decoder = MyoDecoder()
-        self._clock = SampleClock(RATE_HZ[config.mode], quantum=QUANTUM[config.mode])
-        self._imu_clock = SampleClock(IMU_RATE_HZ, quantum=1)
+        self._clock = SampleClock(RATE_HZ[config.mode], loss_unit=SAMPLES_PER_NOTIFICATION[config.mode])
+        self._imu_clock = SampleClock(IMU_RATE_HZ, loss_unit=1)
 
     @property
     def lost(self) -> int:
+        """Samples lost so far, as estimated."""
         return self._clock.lost
 
     @property
     def malformed(self) -> int:
+        """Values that could not be decoded."""
         return self._decoder.malformed
 
     def connected(self, name: str, address: str, arrival: float) -> list[Event]:
-        """The link is up and the stream will begin."""
+        """Events of a new link, before its first sample."""
         self._clock.restart()
         self._imu_clock.restart()
         self.info = replace(self.info, name=name or "Myo", address=address)
         return [self.info, Notice(arrival, "connect", self.info.name)]
 
     def feed(self, characteristic: int, data: bytes, arrival: float) -> list[Event]:
-        """Events of one notification: the bytes as they came, then what they say."""
+        """Events of one value: its bytes, then what they decode to."""
         raw = Raw(arrival, f"{characteristic:04x}", data)
         packets = self._decoder.feed(characteristic, data)
         return [raw, *(event for packet in packets for event in self._events(packet, arrival))]
@@ -125,7 +128,7 @@ class MyoStream:
                 return []
 
     def _frame(self, packet: EmgPacket, arrival: float) -> Frame:
-        stamp = self._clock.stamp(len(packet.samples), arrival, turn=packet.turn)
+        stamp = self._clock.stamp(len(packet.samples), arrival, characteristic_index=packet.characteristic_index)
         return Frame(stamp.sample, stamp.t, packet.samples, arrival, stamp.gap)
 
     def _arm(self, packet: ArmPacket, arrival: float) -> list[Event]:
@@ -140,10 +143,10 @@ class MyoStream:
 
 
 def check_firmware(data: bytes) -> str:
-    """The firmware's version as text, or "" if the value is none.
+    """Decode a firmware version as text; "" if the value is malformed.
 
     Raises:
-        DriverError: it is older than 1.0.
+        DriverError: the firmware is older than 1.0.
     """
     packets = MyoDecoder().feed(Characteristic.FIRMWARE, data)
     if not packets or not isinstance(packets[0], FirmwarePacket):
@@ -157,11 +160,12 @@ def check_firmware(data: bytes) -> str:
 
 
 def read_name(data: bytes) -> str:
-    """The device's name as read from it, or ""."""
+    """Decode a device name; "" if the value is malformed."""
     packets = MyoDecoder().feed(Characteristic.NAME, data)
     return packets[0].name if packets and isinstance(packets[0], NamePacket) else ""
 
 
 def emit_all(events: Sequence[Event], emit: Emit) -> None:
+    """Emit the events in order."""
     for event in events:
         emit(event)

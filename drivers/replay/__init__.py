@@ -1,1 +1,1 @@
-"""A recording, played as if it were a device."""
+"""A recording as a source."""

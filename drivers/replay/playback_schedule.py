@@ -1,4 +1,4 @@
-"""A recording laid out for playing: what is due when, in seconds from the first sample."""
+"""Times at which the frames and events of a recording are due, in seconds from its first sample."""
 
 from __future__ import annotations
 
@@ -23,17 +23,22 @@ class Frames:
     """The frames to play; times in seconds from the first sample."""
 
     edges: Int64Array
-    """(k + 1,) row of the first sample of each, and the end."""
+    """(k + 1,) row of the first sample of each frame, and the number of rows."""
     first_t: Float64Array
+    """(k,) time of the first sample of each."""
     due: Float64Array
+    """(k,) time at which each is emitted."""
     gap: npt.NDArray[np.bool_]
+    """(k,) whether samples are missing before it."""
     per_second: float
+    """Mean number of frames in a second."""
 
     def __len__(self) -> int:
         return len(self.due)
 
     @classmethod
     def of(cls, recording: Recording) -> Frames:
+        """Divide a recording into its bursts, or into frames of 10 ms where these are not known."""
         segments = list(recording.segments())
         heads = np.array([segment.start for segment in segments], dtype=np.int64)
         if recording.frame_start is not None and recording.arrival is not None and len(recording.arrival):
@@ -53,26 +58,32 @@ class Frames:
 
 @dataclass(frozen=True, slots=True)
 class Extras:
-    """What else was recorded, in order of time."""
+    """The other recorded events, in order of time."""
 
     due: Float64Array
+    """(k,) time at which each is emitted."""
     order: Int64Array
+    """(k,) row of `imu` or, from len(imu) on, of `others`."""
     imu: Float64Array
+    """(m, 11) t, quaternion, acceleration, angular rate."""
     others: tuple[Battery | Notice | Marker, ...]
 
     @classmethod
     def of(cls, recording: Recording) -> Extras:
+        """Sort the IMU samples, markers and events of a recording."""
         imu = recording.imu if recording.imu is not None else np.empty((0, 11))
         others = (*recording.markers, *recording.meta.get("events", ()))
         t = np.concatenate((imu[:, 0], [event.t for event in others])) - recording.t[0]
         order = np.argsort(t, kind="stable")
-        # What came before the first sample belongs to the beginning.
+        # Events before the first sample are due at the beginning.
         return cls(np.maximum(t[order], 0.0), order, imu, others)
 
     def next_due(self, index: int) -> float:
+        """Time at which event `index` is due; infinite after the last."""
         return self.due.item(index) if index < len(self.due) else np.inf
 
     def event(self, index: int, t: float) -> Extra:
+        """Make event `index` with the time `t`, Unix seconds."""
         item = self.order.item(index)
         if item >= len(self.imu):
             return replace(self.others[item - len(self.imu)], t=t)
@@ -81,7 +92,7 @@ class Extras:
 
 
 class Truth:
-    """Ground truth at the samples, interpolated a block at a time: an hour of it would not fit in memory."""
+    """True joints at the samples, interpolated block by block, since those of an hour would not fit in memory."""
 
     def __init__(self, recording: Recording) -> None:
         self._recording = recording
@@ -89,7 +100,7 @@ class Truth:
         self._block: Float32Array | None = None
 
     def rows(self, start: int, stop: int) -> Float32Array | None:
-        """(stop - start, 63) in mm, or None without truth."""
+        """Joints of the rows from `start` to `stop`: (stop - start, 63) in mm; None in a recording without them."""
         if self._recording.joints is None:
             return None
         if not self._start <= start or not stop <= self._stop:

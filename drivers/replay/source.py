@@ -1,4 +1,4 @@
-"""A recorded session as a fake device: `replay:FILE?speed=1&loop=0&start=0` and `demo:`."""
+"""A recorded session as a source: `replay:FILE?speed=1&loop=0&start=0` and `demo:`."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ _BATCH: Final = 256
 
 
 class ReplaySource:
-    """Plays a recording against a target clock: what was recorded at second p is due at `anchor + p / speed`.
+    """A recording that plays by the clock: second p is due at `anchor + p / speed`, however late others were.
 
-    Being late once does not make what follows late. Frames come in the recorded bursts where arrival times
-    are known, else every 10 ms, when their last sample is due. `Frame.t` is when the first row plays.
+    Frames come in the recorded bursts where arrival times are known, else every 10 ms, when their last sample
+    is due. `Frame.t` is the time at which the first row is due.
 
     Args:
         recording: what to play; at least one sample.
         uri: as the user gave it.
         name: of the session, as `SourceInfo.name`.
         speed: recorded seconds per real second, in (0, 100].
-        loop: begin again at the end.
-        start: where to begin, seconds from the first sample.
+        loop: start again at the end.
+        start: position to start from, seconds from the first sample.
         clock: Unix seconds; it must advance as the event loop's does.
 
     Raises:
@@ -85,10 +85,12 @@ class ReplaySource:
 
     @property
     def info(self) -> SourceInfo:
+        """Description of the recording; it does not change."""
         return self._info
 
     @property
     def playback(self) -> Playback:
+        """Position and speed now."""
         position = min(max(self._position(self._clock()), 0.0), self._duration)
         return Playback(position, self._duration, self._speed, self._loop, self._paused)
 
@@ -98,31 +100,31 @@ class ReplaySource:
         return self._ended
 
     def pause(self) -> None:
-        """Hold; at the end nothing plays that could be held."""
+        """Hold at the present position; no effect at the end."""
         if not self._paused and not self._ended:
             self._stop_clock()
             self._paused = True
-            self._tell()
+            self._emit_playback()
 
     def resume(self) -> None:
-        """Play on; at the end: from the start again."""
+        """Play on; at the end, from the start again."""
         if not self._paused and not self._ended:
             return
         if self._ended:
             self._jump(0.0)
         self._paused = False
         self._start_clock()
-        self._tell()
+        self._emit_playback()
 
     def seek(self, position_s: float) -> None:
-        """Go to a position, paused or not; at the end: `run` can be called again.
+        """Go to a position, paused or not; at the end, `run` can then be called again.
 
         Raises:
             ValueError: outside [0, duration_s].
         """
         self._jump(position_s)
         self._start_clock()
-        self._tell()
+        self._emit_playback()
 
     def set_speed(self, speed: float) -> None:
         """Change the speed from here on.
@@ -134,10 +136,10 @@ class ReplaySource:
         self._stop_clock()
         self._speed = speed
         self._start_clock()
-        self._tell()
+        self._emit_playback()
 
     async def run(self, emit: Emit) -> None:
-        """Emit until cancelled or at the end; if that is where it stands, return at once."""
+        """Emit until cancelled or at the end; return at once if it is at the end."""
         self._emit = emit
         self._running = True
         try:
@@ -172,14 +174,14 @@ class ReplaySource:
 
     @property
     def _tick(self) -> float:
-        # Above some hundred frames a second, timers would cost more than frames.
+        # Above some hundred frames a second, timers would cost more than the frames.
         return _TICK_S if self._frames.per_second * self._speed > _TICK_ABOVE else 0.0
 
     def _next_due(self) -> float:
         return min(self._frames.due.item(self._row), self._extras.next_due(self._extra))
 
     def _play_due(self, emit: Emit) -> bool:
-        """Emit what is due, one batch at most; whether there is more."""
+        """Emit what is due, one batch at most; return whether more is due."""
         position = self._position(self._clock() + _EARLY_S)
         stop = int(np.searchsorted(self._frames.due, position, side="right"))
         last = min(stop, self._row + _BATCH)
@@ -206,7 +208,7 @@ class ReplaySource:
             self._jumped, gap = False, self._played
         self._next_sample = self._base + recorded + stop - start
         self._played = True
-        # A change of speed must not make time step back for what was already on its way.
+        # A change of speed must not make time step back.
         self._last_t = max(self._last_t, self._real(self._frames.first_t.item(row)))
         samples, truth = self._recording.emg[start:stop], self._truth.rows(start, stop)
         return Frame(self._base + recorded, self._last_t, samples, self._clock(), gap, truth)
@@ -257,14 +259,14 @@ class ReplaySource:
         self._held = self._position(self._clock())
         self._anchor_t = None
 
-    def _tell(self) -> None:
+    def _emit_playback(self) -> None:
         self._changed.set()
         if self._emit:
             self._emit(self.playback)
 
 
 def from_uri(uri: SourceUri) -> ReplaySource:
-    """`replay:FILE` or `demo:`; the file is read here.
+    """Make the source of a `replay:FILE` or `demo:` URI; the file is read here.
 
     Raises:
         DriverError: an option is wrong, or the file cannot be read (SessionError).

@@ -1,4 +1,4 @@
-"""Session files: what was recorded, and how to read and write it (docs/protocol.md#the-session-file)."""
+"""Read and write session files (docs/protocol.md#the-session-file)."""
 
 from drivers.sessions.mcap.writer import SessionWriter
 from drivers.sessions.reader import read_session

@@ -2,7 +2,8 @@
 
 The end marks (DataEnd, Footer without a summary, magic: https://mcap.dev/spec) follow each commit and
 are overwritten by the next one, so a killed process leaves a file that every MCAP tool opens. They also
-keep room on the disk: when it is full, the file is cut back to the last commit and still ends properly.
+reserve room on the disk: when it is full, the file is cut back to the last commit and still ends properly.
+(The library writes end marks only when it closes a file, so this is our own.)
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ END: Final = _end_marks()
 
 
 def as_file(stream: CrashSafeFile) -> IO[bytes]:
-    """The stream as an MCAP writer takes it, which calls `write`, `tell` and `flush` of a file and nothing else."""
+    """The stream, typed for an MCAP writer, which calls only `write`, `tell` and `flush` of a file."""
     return cast(IO[bytes], stream)
 
 
@@ -36,7 +37,7 @@ class CrashSafeFile:
     """The stream under an MCAP writer: `write` collects, `flush` commits.
 
     Args:
-        file: open for writing, seekable; unbuffered, so that a commit is in the system's hands.
+        file: open for writing, seekable; unbuffered, so that a commit reaches the operating system.
     """
 
     def __init__(self, file: BinaryIO) -> None:
@@ -45,10 +46,12 @@ class CrashSafeFile:
         self.committed = 0
 
     def write(self, data: bytes) -> int:
+        """Collect bytes for the next commit."""
         self._pending += data
         return len(data)
 
     def tell(self) -> int:
+        """Bytes committed and collected."""
         return self.committed + len(self._pending)
 
     def flush(self) -> None:
@@ -61,7 +64,7 @@ class CrashSafeFile:
             self._put(END)
 
     def finish(self) -> None:
-        """Commit what was written as the end of the file: it brings its own end marks.
+        """Commit what was written as the end of the file, with the end marks that the writer wrote.
 
         Raises:
             OSError: as for `flush`.
@@ -70,17 +73,18 @@ class CrashSafeFile:
         self._file.truncate(self.committed)
 
     def sync(self) -> None:
-        """Ask the system to bring the file to the disk itself, where there is one."""
+        """Flush the file to the disk, where it is on one."""
         with contextlib.suppress(OSError):
             os.fsync(self._file.fileno())
 
     @property
     def path(self) -> Path | None:
-        """Where the file is, if it has a name."""
+        """Path of the file, if it has one."""
         name = getattr(self._file, "name", None)
         return Path(name) if isinstance(name, str | Path) else None
 
     def close(self) -> None:
+        """Close the file without a commit."""
         self._file.close()
 
     def _put(self, end: bytes) -> None:

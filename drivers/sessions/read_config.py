@@ -1,4 +1,4 @@
-"""What a user says of a session file, where the file does not say it or is wrong."""
+"""Values that a user gives for a session file which lacks them or has them wrong."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Read a session, whatever its layout: the content decides, not the name."""
+"""Read a session in any of the known layouts, recognised by content rather than name."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ def read_session(
 ) -> Recording:
     """Read one device's session from a file.
 
-    MCAP, CSV, bare columns, the ancestor's joined CSV or sEMG-MANUS, plain or gzip'ed. What was dropped and
-    why is in `meta["dropped"]` (list of {reason, count, lines, place}) and `meta["notes"]` (list of text);
-    `meta["format"]` names the layout, `meta["events"]` are `Battery` and `Notice` of the device, and the
-    rest of `meta` is what the file or its folder says (text).
+    MCAP, CSV, bare columns, the joined CSV of earlier projects or sEMG-MANUS, plain or gzip'ed. What was dropped
+    and why is in `meta["dropped"]` (list of {reason, count, lines, place}) and `meta["notes"]` (list of text);
+    `meta["format"]` names the layout, `meta["events"]` are the `Battery` and `Notice` events of the device, and
+    the rest of `meta` is the metadata of the file or its folder (text).
 
     Args:
         path: the file.
         device: index of the armband in a file of several.
-        rate: nominal samples per second, where the file does not say or is wrong.
+        rate: nominal samples per second, if the file lacks it or has it wrong.
         mode: `raw`, `filtered` or `envelope`, likewise.
         unit: `adc` or `uV`, likewise.
         hand: `left` or `right`, likewise.
@@ -85,7 +85,7 @@ def _starts_with_magic(file: BinaryIO) -> bool:
 
 
 def _from_folder(path: Path) -> dict[str, str]:
-    """User and session as the folders of myo-readings-dataset name them: `PERSON-SESSION/GESTURE.txt`."""
+    """Take user and session from the folders of myo-readings-dataset: `PERSON-SESSION/GESTURE.txt`."""
     found = _GESTURE_FOLDER.fullmatch(path.parent.name)
     if not found:
         return {}

@@ -1,4 +1,4 @@
-"""What was left out while reading a session, and the errors of session files."""
+"""Report of what was left out while reading a session, and the errors of session files."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from typing import Any, Final
 from drivers.errors import DriverError
 
 DERIVED: Final = frozenset({"format", "path", "index", "devices", "events", "dropped", "notes"})
-"""Keys of `Recording.meta` that the reader adds to what the file says."""
+"""Keys of `Recording.meta` that the reader adds to the file's own."""
 
 _FIRST: Final = 5
 
 
 class SessionError(DriverError):
-    """A session file that cannot be read or written as asked."""
+    """A session file that cannot be read or written."""
 
 
 class SessionExists(SessionError):
-    """A file of that name is there already; it is never overwritten."""
+    """A file of that name exists; it is never overwritten."""
 
 
 class SessionWriteError(SessionError):
-    """The disk refused to make or to fill a file; what was written before remains readable."""
+    """A file cannot be created or filled; what was written before remains readable."""
 
     exit_code = 1
 
@@ -35,7 +35,7 @@ class SessionWriteError(SessionError):
 
 
 def refused(path: Path | None, error: OSError) -> SessionWriteError:
-    """What to tell of an error of the system while writing `path` (None: a stream)."""
+    """Make the error to raise for an OSError while writing `path` (None: a stream)."""
     full = error.errno in (errno.ENOSPC, errno.EDQUOT)
     advice = "free some space" if full else "choose another place"
     return SessionWriteError(f"{path or 'session'}: cannot be written ({error.strerror}); {advice}", disk_full=full)
@@ -48,9 +48,9 @@ class Drop:
     reason: str
     count: int = 0
     lines: list[int] = field(default_factory=list)
-    """Where the first few are."""
+    """Places of the first few."""
     place: str = "line"
-    """What `lines` counts: `line` from 1, or `byte` from the beginning of the file."""
+    """Unit of `lines`: `line` from 1, or `byte` from the beginning of the file."""
 
     def __str__(self) -> str:
         where = ", ".join(str(line) for line in self.lines)
@@ -60,30 +60,33 @@ class Drop:
 
 @dataclass(slots=True)
 class ReadReport:
-    """Counts of what was dropped and why, with the first few places; and what else a user should know."""
+    """Numbers and reasons of what was dropped, with the first few places, and notes for the user."""
 
     drops: dict[str, Drop] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
     @classmethod
     def of(cls, meta: Mapping[str, Any]) -> ReadReport:
-        """The report that `as_meta` put into `Recording.meta`."""
+        """Restore the report that `as_meta` put into `Recording.meta`."""
         return cls({drop["reason"]: Drop(**drop) for drop in meta.get("dropped", ())}, list(meta.get("notes", ())))
 
     def drop(self, reason: str, at: int | None = None, *, count: int = 1, place: str = "line") -> None:
+        """Count dropped lines or messages, and keep the place of the first few."""
         drop = self.drops.setdefault(reason, Drop(reason, place=place))
         drop.count += count
         if at is not None and len(drop.lines) < _FIRST:
             drop.lines.append(at)
 
     def note(self, text: str) -> None:
+        """Add a note for the user, once."""
         if text not in self.notes:
             self.notes.append(text)
 
     @property
     def dropped(self) -> int:
+        """Number of dropped lines or messages."""
         return sum(drop.count for drop in self.drops.values())
 
     def as_meta(self) -> dict[str, Any]:
-        """For `Recording.meta`: `dropped` = [{reason, count, lines, place}], `notes` = [text]."""
+        """Return the report for `Recording.meta`: `dropped` = [{reason, count, lines, place}], `notes` = [text]."""
         return {"dropped": [asdict(drop) for drop in self.drops.values()], "notes": list(self.notes)}

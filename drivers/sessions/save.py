@@ -1,4 +1,4 @@
-"""Write a recording that is in memory: as MCAP or as CSV."""
+"""Write a recording as MCAP or CSV."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def write_session(
     *,
     progress: Progress | None = None,
 ) -> None:
-    """Write a recording to a new file; the name says how: `.mcap`, `.csv` or `.csv.gz`.
+    """Write a recording to a new file, in the format of its name: `.mcap`, `.csv` or `.csv.gz`.
 
     MCAP keeps everything. CSV keeps times, EMG and the joints at the samples' times, and no more. The same
     recording gives the same bytes.
@@ -45,12 +45,12 @@ def write_session(
     Args:
         path: must not exist.
         recording: at least one sample.
-        meta: adds to what `recording.meta` says, for MCAP.
-        progress: called as writing goes on.
+        meta: added to `recording.meta` (MCAP only).
+        progress: called after each part written.
 
     Raises:
         SessionExists: there is such a file.
-        SessionError: the name ends otherwise, there is no such folder, or there are no samples.
+        SessionError: another suffix, no such folder, or no samples.
         SessionWriteError: the disk refused; nothing is left of the file.
     """
     path = Path(path)
@@ -72,11 +72,11 @@ def write_session(
 
 
 def check_target(path: Path) -> None:
-    """Whether a session can be written there, before the work of reading one is done.
+    """Check that a session can be written there, before one is read.
 
     Raises:
         SessionExists: there is such a file.
-        SessionError: its name ends in nothing known, or there is no such folder.
+        SessionError: an unknown suffix, or no such folder.
     """
     _writer_of(path)
     if path.exists():
@@ -155,7 +155,7 @@ def _message_starts(recording: Recording, heads: Int64Array) -> Int64Array:
     start = np.concatenate(
         [np.arange(head, stop, rows, dtype=np.int64) for head, stop in zip(heads.tolist(), stops, strict=True)]
     )
-    # A message has one time: where the rate does not give those of its other rows, to the microsecond, it ends.
+    # A message has the time of its first row only: it ends where the rate does not give the other rows' times to 1 us.
     wanted = np.rint(recording.t * 1e6)
     for _ in range(rows):
         first = np.repeat(start, np.diff(start, append=len(recording)))
@@ -191,7 +191,7 @@ def _write_csv(file: BinaryIO, path: Path, recording: Recording, meta: Mapping[s
     with ExitStack() as stack:
         file = stack.enter_context(io.BufferedWriter(cast(io.RawIOBase, file)))
         if path.suffix == ".gz":
-            # No time and no name inside: the same recording gives the same bytes.
+            # Without time and name in the header: the same recording gives the same bytes.
             file = cast(BinaryIO, stack.enter_context(gzip.GzipFile("", "wb", fileobj=file, mtime=0)))
         names = HEADER + JOINT_NAMES if recording.joints is not None else HEADER
         file.write(",".join(names).encode() + b"\n")
@@ -201,12 +201,12 @@ def _write_csv(file: BinaryIO, path: Path, recording: Recording, meta: Mapping[s
             columns = [_rows(np.round(recording.t[rows, None], 6)), _rows(emg)]
             joints = recording.joints_at(recording.t[rows])
             if joints is not None:
-                # Adding zero makes of -0.0 what it is.
+                # Adding zero turns -0.0 into 0.0.
                 columns.append(_rows(np.round(joints, 3) + 0.0))
             file.write(b"\n".join(map(b",".join, zip(*columns, strict=True))) + b"\n")
             progress(rows.stop)
 
 
 def _rows(values: np.ndarray[Any, Any]) -> list[bytes]:
-    """Each row as text, numbers as short as they can be: orjson does it an order faster than savetxt."""
+    """Format each row with the shortest numbers; orjson is ten times faster than `numpy.savetxt`."""
     return orjson.dumps(np.ascontiguousarray(values), option=orjson.OPT_SERIALIZE_NUMPY)[2:-2].split(b"],[")

@@ -1,4 +1,4 @@
-"""A session's bytes, plain or gzip'ed, as far as they can be read."""
+"""Read a session's bytes, plain or gzip'ed, as far as they are undamaged."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _GZIP_FORMAT: Final = 31
 
 
 def open_file(path: Path) -> BinaryIO:
-    """Open for reading.
+    """Open a session file for reading.
 
     Raises:
         SessionError: there is no such file, it is a folder or a pipe, may not be read, or is empty.
@@ -40,13 +40,14 @@ def open_file(path: Path) -> BinaryIO:
 
 
 def is_gzip(file: BinaryIO) -> bool:
+    """Whether the content is gzip'ed."""
     head = file.read(2)
     file.seek(0)
     return head == _GZIP
 
 
 def blocks(file: BinaryIO, report: ReadReport) -> Iterator[bytes]:
-    """The content in blocks, unpacked if it is gzip'ed.
+    """Yield the content in blocks, unpacked if it is gzip'ed.
 
     A damaged or truncated archive gives what can be unpacked; the report then says so.
     """
@@ -63,7 +64,7 @@ def blocks(file: BinaryIO, report: ReadReport) -> Iterator[bytes]:
 
 
 def _inflate(file: BinaryIO, report: ReadReport) -> Iterator[bytes]:
-    # In small columns, because what a piece holds before a damage in it is lost.
+    # In small pieces, because the part of a piece before a damage in it is lost.
     inflate = None
     while packed := file.read(_PIECE):
         while packed:

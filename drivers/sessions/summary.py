@@ -1,4 +1,4 @@
-"""What there is to say of a session in numbers."""
+"""Summary of a session in numbers."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _since(recording: Recording, t: float) -> float:
 
 
 def _measured_rate(recording: Recording) -> float | None:
-    """Samples per second between first and last, gaps left out."""
+    """Samples per second from first to last sample, without the gaps."""
     samples, seconds = 0, 0.0
     for segment in recording.segments():
         samples += segment.stop - segment.start - 1

@@ -1,4 +1,4 @@
-"""Tables of numbers in text: fast where they are clean, line by line where they are not."""
+"""Read tables of numbers from text: at once where all lines are good, line by line where one is not."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Lines = list[str]
 
 
 def lines_of(blocks: Iterable[bytes]) -> Iterator[Lines]:
-    """Whole lines, without their ends, in lists as long as the blocks give."""
+    """Yield the whole lines of each block, without line ends."""
     rest = b""
     for block in blocks:
         head, newline, tail = (rest + block).rpartition(b"\n")
@@ -33,16 +33,17 @@ def lines_of(blocks: Iterable[bytes]) -> Iterator[Lines]:
 
 
 def delimiter_of(line: str) -> str | None:
-    """A comma if there is one (blanks around it do no harm), else blanks or tabs (None)."""
+    """The delimiter: a comma if there is one, else blanks or tabs (None)."""
     return "," if "," in line else None
 
 
 def split(line: str, delimiter: str | None) -> list[str]:
+    """The tokens of a line, without blanks around them."""
     return [token.strip() for token in line.split(delimiter)]
 
 
 def number(token: str) -> float | None:
-    """The number that a token is, or None."""
+    """The token as a number, or None."""
     try:
         return float(token)
     except ValueError:
@@ -51,10 +52,10 @@ def number(token: str) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Rows of a table that could be read."""
+    """The readable rows of a table."""
 
     values: Float64Array
-    """(k, width)"""
+    """(k, width) numbers."""
     line: Int64Array
     """(k,) line number of each, from 1."""
     ordinal: Int64Array
@@ -63,7 +64,7 @@ class Rows:
 
 @dataclass(slots=True)
 class Table:
-    """Reads rows of `width` numbers; rows that cannot be read are dropped and reported.
+    """A reader of rows of `width` numbers; rows that cannot be read are dropped and reported.
 
     Args:
         name: the file, for messages.
@@ -82,7 +83,7 @@ class Table:
     _line: int = field(default=0)
 
     def blocks(self, batches: Iterable[Lines], first_line: int) -> Iterator[Rows]:
-        """The rows, block by block.
+        """Yield the rows, block by block.
 
         Raises:
             SessionError: more than a tenth of the lines, or all, cannot be read.
@@ -92,10 +93,10 @@ class Table:
             rows = self._block(lines)
             self._line += len(lines)
             self.rows_read += len(rows.values)
-            self._judge(_JUDGE_AFTER)
+            self._check_bad_share(_JUDGE_AFTER)
             if len(rows.values):
                 yield rows
-        self._judge(0)
+        self._check_bad_share(0)
         if not self.rows_read:
             raise SessionError(f"{self.name}: holds no samples; expected rows of {self.width} numbers")
 
@@ -151,7 +152,7 @@ class Table:
         self.first_bad = self.first_bad or f"{self.name}:{place}: {detail or reason}"
         self.bad += 1
 
-    def _judge(self, at_least: int) -> None:
+    def _check_bad_share(self, at_least: int) -> None:
         total = self.rows_read + self.bad
         if self.bad > _MOST_DROPPED * total and total >= at_least:
             raise SessionError(
@@ -160,9 +161,9 @@ class Table:
 
 
 def peek(batches: Iterator[Lines]) -> tuple[str, int, Iterator[Lines]]:
-    """The first line that is not blank, its number from 1, and the lines from it on.
+    """Return the first line that is not blank, its number from 1, and the lines from it on.
 
-    Returns an empty line where there is none.
+    The line is empty if there is none.
     """
     place = 1
     for lines in batches:

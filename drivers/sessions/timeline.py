@@ -1,4 +1,4 @@
-"""Sample clocks from recorded times: nominal rate, sample index, gaps."""
+"""Nominal rate, sample indices and gaps from recorded times."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _LONGEST: Final = 1e9
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """Times of samples put in order."""
+    """Times and indices of samples, in order."""
 
     t: Float64Array
     """(n,) seconds, never decreasing."""
@@ -29,9 +29,9 @@ class Timeline:
     """(n,) index of each sample; it jumps over gaps."""
     rate_hz: float
     breaks: Int64Array | None
-    """Rows before which the recorded time went back; what follows is moved to go on from there."""
+    """Rows before which the recorded time went back; later times are shifted to continue from there."""
     regular: bool
-    """Whether times lie on a grid; else they are arrival times, which come in bursts."""
+    """Whether times are equally spaced; otherwise they are arrival times, in bursts."""
 
 
 def from_times(t: Float64Array, rate_hz: float | None, outage_s: float) -> Timeline:
@@ -40,10 +40,10 @@ def from_times(t: Float64Array, rate_hz: float | None, outage_s: float) -> Timel
     Args:
         t: (n,) seconds, n >= 1.
         rate_hz: nominal rate, or None to estimate it.
-        outage_s: what counts as a gap where times are irregular; on a grid, half a period more than one does.
+        outage_s: seconds that count as a gap where times are irregular; else one and a half periods do.
 
     Raises:
-        ValueError: the rate is not given and cannot be told from `t`.
+        ValueError: the rate is not given and cannot be estimated from `t`.
     """
     rate = rate_hz or estimate_rate(t, outage_s)
     t, breaks = ascending(t, 1.0 / rate)
@@ -56,7 +56,11 @@ def from_times(t: Float64Array, rate_hz: float | None, outage_s: float) -> Timel
 
 
 def estimate_rate(t: Float64Array, outage_s: float) -> float:
-    """Samples per second, outages left out, rounded to a whole number where it is within 0.5 % of one.
+    """Samples per second without outages, rounded to a whole number if within 0.5 % of one.
+
+    Args:
+        t: (n,) seconds.
+        outage_s: seconds that count as a gap.
 
     Raises:
         ValueError: fewer than two times, or time does not advance.
@@ -79,11 +83,16 @@ def ascending(
 ) -> tuple[Float64Array, Int64Array | None]:
     """Make times never decrease.
 
-    A small step back (up to 0.1 s: a clock that was corrected) holds the time; a larger one (files joined
-    end to end), or any at one of the rows `restarts`, moves all that follows to one period after the last time.
+    At a small step back (up to 0.1 s: a clock that was corrected) the time is held; at a larger one (files joined
+    end to end), and at any in the rows `restarts`, later times are shifted to one period after the last.
+
+    Args:
+        t: (n,) seconds.
+        period: seconds from sample to sample.
+        restarts: rows where the recording started again.
 
     Returns:
-        The times, and the rows where they were joined or None.
+        The times (n,), and the rows where they were shifted, or None.
     """
     steps = np.diff(t)
     joins = np.flatnonzero(steps < -_CORRECTION_S) + 1

@@ -1,1 +1,1 @@
-"""A synthetic armband: EMG made from a known moving hand."""
+"""A synthetic armband as a source."""

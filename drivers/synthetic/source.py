@@ -1,7 +1,7 @@
-"""The synthetic armband: `synthetic:?seed=1&rate=200`. A hand moves, its EMG comes out, and the truth with it.
+"""The synthetic armband: `synthetic:?seed=1&rate=200`. It emits the EMG of a simulated moving hand, and its joints.
 
-Options: `seed`, `user`, `session` (who wears it, and which donning), `rate` (50 to 1000), `mode` (raw,
-filtered, envelope), `hand`, `rotation` (turns the band, in channels), `losses=1` (lets the radio lose packets).
+Options: `seed`, `user`, `session` (who wears it, and how it was put on), `rate` (50 to 1000), `mode` (raw,
+filtered, envelope), `hand`, `rotation` (of the band about the arm, in channels), `losses=1` (the radio loses packets).
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from models.forward.signal import ENVELOPE_RATE_HZ, SPECTRUM_RATE_HZ
 OPTIONS: Final = ("seed", "user", "session", "rate", "mode", "hand", "rotation", "losses")
 DEFAULT_SEED: Final = 1
 DEFAULT_USER: Final = FIRST_UNSEEN_USER
-"""Someone no shipped model was trained on."""
+"""A simulated person on whose EMG no shipped model was trained."""
 IMU_HZ: Final = 50.0
 LATE_S: Final = 5.0
-"""So much is caught up with in one go; what a sleeping computer missed beyond it counts as lost."""
+"""Seconds of samples that are emitted late; after a longer pause (a computer that slept) they count as lost."""
 
 _PAIR: Final = 2
 _AHEAD: Final = 200
@@ -38,10 +38,10 @@ Quaternion = tuple[float, float, float, float]
 
 
 def from_uri(uri: SourceUri) -> SyntheticSource:
-    """The source that a `synthetic:` URI names.
+    """Make the source of a `synthetic:` URI.
 
     Raises:
-        DriverError: an unknown option, or a value outside of what the generator makes.
+        DriverError: an unknown option, or a value outside the range of the generator.
     """
     uri.allow(OPTIONS)
     uri.no_target("`synthetic:?seed=1`")
@@ -66,9 +66,9 @@ def from_uri(uri: SourceUri) -> SyntheticSource:
 
 
 class SyntheticSource:
-    """Plays a `Stream` of the generator in real time, two samples to a frame.
+    """A `Stream` of the generator in real time, two samples in each frame.
 
-    Sample i of a run is due at start + i / rate, whatever came late before it: the rate never drifts.
+    Sample i of a run is due at start + i / rate, however late earlier ones were: the rate does not drift.
     A second run goes on with the next sample, marked as a gap.
     """
 
@@ -91,7 +91,7 @@ class SyntheticSource:
 
     @property
     def info(self) -> SourceInfo:
-        """What this source is; it does not change."""
+        """Description of the armband; it does not change."""
         return self._info
 
     async def run(self, emit: Emit) -> None:
@@ -101,15 +101,15 @@ class SyntheticSource:
         begun = self._clock()
         start = begun - self._sample / rate
         self._gap = self._sample > 0
-        beside = 0
+        imu_step = 0
         while True:
             late = self._clock() - (start + (self._sample + _PAIR) / rate)
             if late > LATE_S:
                 self._skip(int(late * rate))
-                beside = int((self._clock() - begun) * IMU_HZ)
-            while begun + beside / IMU_HZ <= self._clock() + _EARLY_S:
-                _emit_beside(emit, begun, beside)
-                beside += 1
+                imu_step = int((self._clock() - begun) * IMU_HZ)
+            while begun + imu_step / IMU_HZ <= self._clock() + _EARLY_S:
+                _emit_imu_and_battery(emit, begun, imu_step)
+                imu_step += 1
             while start + (self._sample + _PAIR) / rate <= self._clock() + _EARLY_S:
                 self._emit_pair(emit, start)
             await asyncio.sleep(max(0.0, start + (self._sample + _PAIR) / rate - self._clock()))
@@ -143,16 +143,16 @@ class SyntheticSource:
         self._gap = True
 
 
-def _emit_beside(emit: Emit, begun: float, step: int) -> None:
-    """Battery and inertial samples of an arm that sways a little."""
-    t = step / IMU_HZ
-    if step % int(_BATTERY_S * IMU_HZ) == 0:
+def _emit_imu_and_battery(emit: Emit, begun: float, imu_step: int) -> None:
+    """Emit inertial sample `imu_step` of an arm that sways a little, and now and then the battery."""
+    t = imu_step / IMU_HZ
+    if imu_step % int(_BATTERY_S * IMU_HZ) == 0:
         emit(Battery(begun + t, max(5, 96 - int(t / _BATTERY_S))))
     emit(_imu(begun + t, t))
 
 
 def _imu(stamp: float, t: float) -> Imu:
-    """An arm that sways: gravity turned by the orientation, rates from its change."""
+    """Inertial sample of a swaying arm: gravity rotated by its orientation, angular rates from its change."""
     before, here, after = _orientation(t - 0.5 / IMU_HZ), _orientation(t), _orientation(t + 0.5 / IMU_HZ)
     w, x, y, z = here
     down = (2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y))

@@ -1,8 +1,8 @@
-"""Lines of numbers, as do-it-yourself boards print them.
+"""Parse lines of numbers, as do-it-yourself boards print them.
 
-Separators: comma, semicolon, tab, space. Line ends: LF, CRLF, CR. What is not a line of numbers (a
-banner, a debug print, a line cut off) is counted and left out. More than eight numbers: a first column
-that only grows (a time stamp, a counter) is left out, then the first eight count, so a label may follow.
+Separators: comma, semicolon, tab, space. Line ends: LF, CRLF, CR. Anything else (a banner, a debug print, a
+line cut off) is counted and left out. In lines of more than eight numbers, a first column that only grows (a
+time stamp, a counter) is left out, and the first eight of the rest are the channels; a label may follow.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from models.arrays import Float32Array
 from models.hand import CHANNELS
 
 LONGEST: Final = 512
-"""Bytes; a longer line is no line."""
+"""Bytes; a longer line is discarded."""
 PROBE: Final = 16
-"""Wide lines that are looked at before it is decided whether their first column is a time stamp."""
+"""Lines of more than eight numbers that are needed to decide whether the first column is a time stamp."""
 
 _LARGEST: Final = float(np.finfo(np.float32).max)
 _BREAK: Final = re.compile(rb"[\r\n]+")
@@ -30,7 +30,7 @@ _PLAUSIBLE: Final = re.compile(rb"[\x20-\x7e\t]*[0-9][\x20-\x7e\t]*")
 
 @dataclass(frozen=True, slots=True)
 class TextRun:
-    """Lines that follow each other without a malformed one between them."""
+    """Consecutive lines without a malformed one between them."""
 
     samples: Float32Array
     """(n, 8)."""
@@ -58,7 +58,7 @@ class TextLines:
         self._odd = 0
 
     def feed(self, data: bytes) -> list[TextRun]:
-        """Take bytes as they come; at most one unfinished line is kept."""
+        """Parse bytes as they arrive; at most one unfinished line is kept for the next call."""
         self._buffer += data
         *lines, rest = _BREAK.split(self._buffer)
         self._buffer = bytearray(rest)
@@ -72,7 +72,7 @@ class TextLines:
         return self._runs(lines)
 
     def restart(self) -> None:
-        """The link is new: the first line may be a part of one."""
+        """Start anew on a new link, where the first line may be incomplete."""
         self._buffer.clear()
         self._begun, self._bad = False, 0
 
@@ -91,7 +91,7 @@ class TextLines:
         return [TextRun(np.array(rows, np.float32), lost) for rows, lost in zip(runs, losses, strict=True)]
 
     def _rows(self, line: bytes) -> list[list[float]]:
-        """The rows that this line completes: none, one, or all that waited for a decision."""
+        """The rows that this line completes: none, one, or all those held back until the columns are known."""
         if not line.strip():
             return []
         numbers = parse_numbers(line)
@@ -127,7 +127,7 @@ class TextLines:
 
 
 def parse_numbers(line: bytes) -> list[float]:
-    """The finite numbers of a line; [] if anything but its first and last words is not a number."""
+    """The finite numbers of a line; [] if a word other than the first and the last is not a number."""
     if _PLAUSIBLE.fullmatch(line) is None:
         return []
     words = _SEPARATOR.split(line.strip(b",;\t "))

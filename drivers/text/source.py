@@ -17,12 +17,14 @@ from drivers.uri import SourceUri, hand_option
 
 DEFAULT_BAUD: Final = 115200
 FIRST_LINE_S: Final = 6.0
-"""A board that restarts when its port is opened stays silent for about two seconds."""
+"""Seconds for the first line of numbers; a board that restarts when its port is opened is silent for about two."""
 MEASURE_S: Final = 2.0
+"""Seconds of samples from which the rate is measured."""
 LEAST_S: Final = 0.5
-"""Less cannot tell a rate; the bytes themselves are recorded all the same."""
+"""Seconds of samples that are the least for a rate; with fewer, only the bytes are recorded."""
 FASTEST_HZ: Final = 10_000.0
-_QUANTUM_S: Final = 0.05
+_LOSS_UNIT_S: Final = 0.05
+"""Seconds of samples in the buffers that a USB serial adapter loses whole."""
 _TOLERANCE: Final = 0.05
 _OPTIONS: Final = ("baud", "rate", "unit", "mode", "hand", "first")
 
@@ -30,7 +32,11 @@ Arrived = tuple[TextRun, float]
 
 
 def from_uri(uri: SourceUri) -> TextSource:
-    """Raises DriverError if the port is missing, or an option is unknown or has no such value."""
+    """Make the source of a `serial:` URI.
+
+    Raises:
+        DriverError: the port is missing, or an option is unknown or has no such value.
+    """
     uri.allow(_OPTIONS)
     port = uri.required_target("port", "serial:PORT, see which there are with `myocast scan`")
     info = SourceInfo(
@@ -50,15 +56,15 @@ class TextSource:
     """Eight channels from lines of text.
 
     Where the rate is not given it is measured: the first two seconds of samples are held back until it is
-    known, then come out at once with their own times. A run that ends before lets out what it holds.
+    known, then emitted at once with their own times. A run that ends earlier emits those it has held back.
 
     Args:
         info: what is known of the board; rate 0: to be measured.
         path: its port.
-        baud: its rate, bits per second.
+        baud: bits per second.
         first: the column of channel 1, from 1, or None to find it.
         clock: Unix seconds.
-        first_line_s: how long the first line of numbers may take.
+        first_line_s: seconds that the first line of numbers may take.
     """
 
     def __init__(
@@ -84,7 +90,7 @@ class TextSource:
 
     @property
     def lost(self) -> int:
-        """Samples lost so far: malformed lines, and what the clock proves to be missing."""
+        """Samples lost so far: malformed lines, and those that the sample clock found missing."""
         return self._samples.lost if self._samples else 0
 
     async def run(self, emit: Emit) -> None:
@@ -109,8 +115,10 @@ class TextSource:
             await port.close()
 
     async def reachable(self) -> None:
-        """Until the port is there again or, where it never went away, until the board says something."""
-        await port_returns(lambda: [self._path] if usable(self._path) else [], self._baud, self._clock, _speaks)
+        """Wait until the port is there again or, where it never went away, until the board sends something."""
+        await port_returns(
+            lambda: [self._path] if usable(self._path) else [], self._baud, self._clock, _sends_something
+        )
 
     def _begin(self, emit: Emit) -> None:
         self._lines.restart()
@@ -134,7 +142,7 @@ class TextSource:
         self._streamed_before = True
 
     async def _read(self, port: SerialPort) -> list[Chunk]:
-        """What came. While samples are held back nobody else would notice that no more come."""
+        """Read the port, with a time limit while samples are held back: no watchdog sees those."""
         if self._samples is not None:
             return await port.read()
         try:
@@ -167,7 +175,7 @@ class TextSource:
         emit(Frame(stamp.sample, stamp.t, run.samples, arrival, stamp.gap))
 
     def _measure(self, arrived: list[Arrived], emit: Emit) -> list[Arrived]:
-        """Hold samples back until their rate is known; then all of them."""
+        """Hold samples back until their rate is known; then return all of them."""
         self._held += arrived
         if self._held_s() < MEASURE_S:
             return []
@@ -185,7 +193,7 @@ class TextSource:
         return self._samples
 
     def _release(self, emit: Emit) -> None:
-        """The run ends while samples are held back: what is known of their rate must do."""
+        """At the end of a run, emit the samples held back, at the rate measured so far."""
         if self._held_s() >= LEAST_S:
             held, self._held = self._held, []
             samples = self._set_rate(measured_rate(held), emit)
@@ -196,16 +204,16 @@ class TextSource:
         return DeviceLost(text) if self._streamed_before else DriverError(text)
 
 
-async def _speaks(port: SerialPort) -> None:
+async def _sends_something(port: SerialPort) -> None:
     await port.read()
 
 
 def sample_clock(rate_hz: float) -> SampleClock:
-    """A wire loses lines (told by the parser) or whole buffers, never single good lines."""
-    return SampleClock(rate_hz, quantum=max(1, round(_QUANTUM_S * rate_hz)), tolerance=_TOLERANCE)
+    """Make the clock of a wire, which loses malformed lines (counted by the parser) or whole buffers."""
+    return SampleClock(rate_hz, loss_unit=max(1, round(_LOSS_UNIT_S * rate_hz)), tolerance=_TOLERANCE)
 
 
 def measured_rate(arrived: Sequence[Arrived]) -> float:
-    """Samples per second, to 0.1 Hz, from runs and their arrival: what came after the first run, per time."""
+    """Samples per second, to 0.1 Hz: those after the first run, by the time between first and last arrival."""
     count = sum(len(run.samples) + run.lost for run, arrival in arrived if arrival > arrived[0][1])
     return max(0.1, round(count / (arrived[-1][1] - arrived[0][1]), 1))

@@ -1,1 +1,1 @@
-"""What several devices share: a serial port, and a queue between threads."""
+"""A serial port and a queue between threads, for any device."""

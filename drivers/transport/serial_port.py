@@ -1,8 +1,8 @@
-"""A serial port that one thread owns.
+"""A serial port, read and written by a thread of its own.
 
 pyserial is not safe to call from several threads on Windows, so one thread opens the port, reads, writes
-and closes it. Bytes cross to the event loop's thread once, with the time they arrived, in a buffer of
-bounded size.
+and closes it. It passes bytes to the event loop's thread with the time they arrived, in a buffer of bounded
+size. (pyserial-asyncio polls on Windows and gives no arrival times, so this is our own.)
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from drivers.errors import DeviceLost, DriverError
 from drivers.transport.thread_queue import ThreadQueue
 
 WATCH_S: Final = 0.25
-"""A port that is gone is looked for so often."""
+"""Seconds between looks for a missing port."""
 RETRY_S: Final = 1.0
-"""A port that is there and cannot be used is tried so often."""
-HELD: Final = 1 << 20
-"""Bytes that wait for the event loop at most: minutes of EMG. What comes then is dropped and counted."""
+"""Seconds between attempts to open a port that is there and cannot be used."""
+BUFFER_BYTES: Final = 1 << 20
+"""Bytes that may wait for the event loop: minutes of EMG. Bytes beyond are dropped and counted."""
 _READ_S: Final = 0.1
 _WRITE_S: Final = 0.5
 _CLOSE_S: Final = 0.5
 
 Chunk = tuple[bytes, float]
-"""Bytes and when they arrived."""
+"""Bytes and the time they arrived, Unix seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ Ports = Callable[[], Iterable[PortInfo]]
 
 
 def list_ports() -> list[PortInfo]:
-    """The serial ports of this machine, as pyserial finds them."""
+    """List the serial ports of this machine, as pyserial finds them."""
     from serial.tools import list_ports as tools
 
     return [
@@ -67,9 +67,9 @@ def list_ports() -> list[PortInfo]:
 
 
 def usable(path: str, ports: Ports = list_ports) -> bool:
-    """Whether there is such a port, and (but on Windows) whether this user may open it.
+    """Whether there is such a port, and (except on Windows) whether this user may open it.
 
-    A port that was just plugged in belongs to root until udev has given it to its group.
+    A port that was just plugged in belongs to root until udev has changed its group.
     """
     if os.name == "posix":
         return os.access(path, os.R_OK | os.W_OK)
@@ -79,13 +79,13 @@ def usable(path: str, ports: Ports = list_ports) -> bool:
 async def port_returns(
     paths: Callable[[], Sequence[str]], baud: int, clock: Clock, answers: Callable[[SerialPort], Awaitable[None]]
 ) -> None:
-    """Wait until one of these ports is there again or, where one never went away, until its device speaks.
+    """Wait until one of these ports is there again or, where one never went away, until its device answers.
 
     Args:
-        paths: those that are there now; called on another thread.
+        paths: returns the paths that are there now; called on another thread.
         baud: bits per second.
         clock: Unix seconds.
-        answers: returns when the device on an open port has spoken; what it raises means another try.
+        answers: returns when the device on an open port has answered; a DriverError from it means another attempt.
     """
     while there := await asyncio.to_thread(paths):
         for path in there:
@@ -113,8 +113,8 @@ class SerialPort:
         self.path = path
         self._baud = baud
         self._clock = clock
-        self._crossing = ThreadQueue[Chunk](HELD)
-        self._waiting: deque[bytes] = deque()
+        self._received = ThreadQueue[Chunk](BUFFER_BYTES)
+        self._to_send: deque[bytes] = deque()
         self._stop = False
         self._serial: serial.Serial | None = None
         self._opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -123,7 +123,7 @@ class SerialPort:
     @property
     def dropped(self) -> int:
         """Bytes that arrived while the event loop was blocked for too long."""
-        return self._crossing.dropped
+        return self._received.dropped
 
     @classmethod
     async def open(cls, path: str, baud: int, clock: Clock) -> SerialPort:
@@ -133,7 +133,7 @@ class SerialPort:
             DriverError: no such port, no permission, in use, not a serial port, or no such baud rate.
         """
         port = cls(path, baud, clock)
-        threading.Thread(target=port._own, name=f"serial {path}", daemon=True).start()
+        threading.Thread(target=port._run, name=f"serial {path}", daemon=True).start()
         try:
             await asyncio.shield(port._opened)
         except (OSError, ValueError) as error:
@@ -145,26 +145,26 @@ class SerialPort:
         return port
 
     async def read(self) -> list[Chunk]:
-        """What arrived since the last call, at least one chunk.
+        """Wait for bytes; return all that arrived since the last call.
 
         Raises:
             DeviceLost: the port is gone.
         """
-        return await self._crossing.take()
+        return await self._received.take()
 
     def write(self, data: bytes) -> None:
-        """Send soon; what cannot be sent is known by the port's loss."""
-        self._waiting.append(data)
+        """Send as soon as possible. A failure shows as the loss of the port in `read`."""
+        self._to_send.append(data)
         self._wake()
 
     async def close(self) -> None:
-        """Send what waits, then close; returns after half a second at most."""
-        self._end()
+        """Send what is still to be sent, then close; return after half a second at most."""
+        self._stop_thread()
         with suppress(TimeoutError):
             async with asyncio.timeout(_CLOSE_S):
                 await self._closed.wait()
 
-    def _end(self) -> None:
+    def _stop_thread(self) -> None:
         self._stop = True
         self._wake()
 
@@ -175,26 +175,26 @@ class SerialPort:
             with suppress(OSError, TypeError, serial.PortNotOpenError):
                 port.cancel_read()
 
-    # From here on: the thread that owns the port.
+    # The methods below run on the thread of the port.
 
-    def _own(self) -> None:
+    def _run(self) -> None:
         try:
             port = serial.Serial(self.path, self._baud, timeout=_READ_S, write_timeout=_WRITE_S, exclusive=True)
         except (OSError, ValueError) as error:
-            self._crossing.call(partial(self._settle, error))
-            self._crossing.call(self._closed.set)
+            self._received.call(partial(self._report_opened, error))
+            self._received.call(self._closed.set)
             return
         self._serial = port
-        self._crossing.call(partial(self._settle, None))
+        self._received.call(partial(self._report_opened, None))
         try:
             self._pump(port)
         except OSError as error:
-            self._crossing.fail(DeviceLost(f"{self.path} went away ({_cause(error)})"))
+            self._received.fail(DeviceLost(f"{self.path} went away ({_cause(error)})"))
         finally:
             self._serial = None
             with suppress(OSError):
                 port.close()
-            self._crossing.call(self._closed.set)
+            self._received.call(self._closed.set)
 
     def _pump(self, port: serial.Serial) -> None:
         while not self._stop:
@@ -202,14 +202,14 @@ class SerialPort:
             data = port.read(1)
             if data:
                 data += port.read(port.in_waiting)
-                self._crossing.put((data, self._clock()), len(data))
+                self._received.put((data, self._clock()), len(data))
         self._send(port)
 
     def _send(self, port: serial.Serial) -> None:
-        while self._waiting:
-            port.write(self._waiting.popleft())
+        while self._to_send:
+            port.write(self._to_send.popleft())
 
-    def _settle(self, error: OSError | ValueError | None) -> None:
+    def _report_opened(self, error: OSError | ValueError | None) -> None:
         if self._opened.done():
             return
         if error is None:
@@ -219,7 +219,7 @@ class SerialPort:
 
 
 def open_problem(path: str, baud: int, error: OSError | ValueError) -> str:
-    """One line: why the port cannot be opened, and what to do."""
+    """Say in one line why the port cannot be opened and what to do."""
     code = error.errno if isinstance(error, OSError) else None
     text = str(error)
     if code == errno.ENOENT or "FileNotFoundError" in text:

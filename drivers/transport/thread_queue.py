@@ -1,4 +1,4 @@
-"""From a thread that reads a device to the event loop: crossed once, in a buffer of bounded size."""
+"""A queue of bounded size from a thread that reads a device to the event loop."""
 
 from __future__ import annotations
 
@@ -14,25 +14,27 @@ T = TypeVar("T")
 
 
 class ThreadQueue(Generic[T]):
-    """One thread puts, one task takes. Make it on the event loop's thread.
+    """A queue with one thread that puts and one task that takes; created on the event loop's thread.
+
+    Unlike `queue.Queue` it bounds the sum of the items' sizes, and never makes the thread wait.
 
     Args:
-        limit: the sum of sizes that may wait; what comes beyond is dropped and counted.
+        limit: largest sum of the sizes of waiting items; items beyond it are dropped and counted.
     """
 
     def __init__(self, limit: int) -> None:
         self.dropped = 0
-        """Sum of the sizes that found no room: the event loop was blocked for too long."""
+        """Sum of the sizes of dropped items: the event loop was blocked for too long."""
         self._limit = limit
         self._loop = asyncio.get_running_loop()
         self._lock = threading.Lock()
         self._waiting: list[T] = []
         self._size = 0
-        self._something = asyncio.Event()
+        self._not_empty = asyncio.Event()
         self._failure: DriverError | None = None
 
     def put(self, item: T, size: int) -> None:
-        """From the thread: hand something over."""
+        """Put an item; called from the thread."""
         with self._lock:
             if self._size + size > self._limit:
                 self.dropped += size
@@ -41,28 +43,28 @@ class ThreadQueue(Generic[T]):
             self._waiting.append(item)
             self._size += size
         if first:
-            self.call(self._something.set)
+            self.call(self._not_empty.set)
 
     def fail(self, failure: DriverError) -> None:
-        """From the thread: nothing more will come. `take` raises this after what waits."""
+        """End the queue; called from the thread. `take` raises the failure after the waiting items."""
         self.call(lambda: self._fail(failure))
 
-    def call(self, what: Callable[[], object]) -> None:
-        """From the thread: call something on the loop's, if the loop still runs."""
+    def call(self, function: Callable[[], object]) -> None:
+        """Call a function on the loop's thread, if the loop still runs; called from the thread."""
         with suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(what)
+            self._loop.call_soon_threadsafe(function)
 
     async def take(self) -> list[T]:
-        """Everything that waits, at least one item. Raises what the thread failed with."""
+        """Wait for an item; return all that wait. Raises the failure that the thread ended with."""
         while not self._waiting:
             if self._failure is not None:
                 raise self._failure
-            self._something.clear()
-            await self._something.wait()
+            self._not_empty.clear()
+            await self._not_empty.wait()
         with self._lock:
             items, self._waiting, self._size = self._waiting, [], 0
         return items
 
     def _fail(self, failure: DriverError) -> None:
         self._failure = failure
-        self._something.set()
+        self._not_empty.set()

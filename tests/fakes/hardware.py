@@ -1,4 +1,4 @@
-"""What tests of live sources share: an ear, a run that is always stopped, real EMG."""
+"""Helpers of the tests of live sources: a collector of events, a run that is always stopped, real EMG."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ GESTURES: Final = Path(__file__).parents[3] / "shared" / "data" / "myo-readings-
 PATIENCE_S: Final = 30.0
 
 
-class Ear:
-    """Takes what a source emits and waits for what a test hopes for."""
+class EventCollector:
+    """Collects the events of a source; a test can wait for them."""
 
     def __init__(self) -> None:
         self.events: list[Event] = []
         self.samples = 0
         self.failure: BaseException | None = None
-        self._heard = asyncio.Event()
+        self._arrived = asyncio.Event()
 
     def __call__(self, event: Event) -> None:
         self.events.append(event)
         if isinstance(event, Frame):
             self.samples += len(event.samples)
-        self._heard.set()
+        self._arrived.set()
 
     def of(self, kind: type[E]) -> list[E]:
         return [event for event in self.events if isinstance(event, kind)]
@@ -53,30 +53,30 @@ class Ear:
         """Index of every sample."""
         return np.concatenate([frame.first_sample + np.arange(len(frame.samples)) for frame in self.of(Frame)])
 
-    async def until(self, condition: Callable[[Ear], object], seconds: float = PATIENCE_S) -> None:
+    async def until(self, condition: Callable[[EventCollector], object], seconds: float = PATIENCE_S) -> None:
         async with asyncio.timeout(seconds):
             while not condition(self):
                 assert self.failure is None, f"the run ended: {self.failure}"
-                self._heard.clear()
-                await self._heard.wait()
+                self._arrived.clear()
+                await self._arrived.wait()
 
     def fail(self, failure: BaseException | None) -> None:
         """The run is over: what is still waited for will not come."""
         self.failure = failure
-        self._heard.set()
+        self._arrived.set()
 
     async def until_samples(self, count: int, seconds: float = PATIENCE_S) -> None:
-        await self.until(lambda ear: ear.samples >= count, seconds)
+        await self.until(lambda collector: collector.samples >= count, seconds)
 
 
 class Run:
     """One run of a source, as a task."""
 
-    def __init__(self, source: Source, ear: Ear) -> None:
-        self.task = asyncio.ensure_future(source.run(ear))
+    def __init__(self, source: Source, collector: EventCollector) -> None:
+        self.task = asyncio.ensure_future(source.run(collector))
         self.expected = False
-        ear.failure = None
-        self.task.add_done_callback(lambda task: ear.fail(None if task.cancelled() else task.exception()))
+        collector.failure = None
+        self.task.add_done_callback(lambda task: collector.fail(None if task.cancelled() else task.exception()))
 
     async def ended(self, seconds: float = PATIENCE_S) -> BaseException | None:
         """What it ended with by itself."""
@@ -87,9 +87,9 @@ class Run:
 
 
 @asynccontextmanager
-async def running(source: Source, ear: Ear) -> AsyncIterator[Run]:
+async def running(source: Source, collector: EventCollector) -> AsyncIterator[Run]:
     """One run of a source; cancelled at the end. What it raised unexpectedly is raised here."""
-    run = Run(source, ear)
+    run = Run(source, collector)
     try:
         yield run
     finally:

@@ -1,4 +1,4 @@
-"""JHU-NTX-2023: one person's Myo EMG beside five finger angles that MediaPipe saw (MIT licence).
+"""JHU-NTX-2023: Myo EMG of one person with five finger angles measured by MediaPipe (MIT licence).
 
 Two files of https://github.com/JHU-BCIS/NTX-Competition-2023-Public. The EMG was polled at about 54 Hz, an
 irregular subsample of 200 Hz, int8 / 100, under a 12-hour clock without a date. The angles (thumb to little
@@ -47,7 +47,7 @@ def read_jhu(emg: str | Path, angles: str | Path) -> JhuSession:
         SessionError: a file is missing, or a line is not what is expected.
     """
     emg_t, values = _read(Path(emg), CHANNELS)
-    # 12 stands for 0; past one o'clock the clock would begin anew.
+    # The hour 12 is 0 on a 12-hour clock, which starts again after noon.
     emg_t = np.where(emg_t >= _HALF_DAY_S, emg_t - _HALF_DAY_S, emg_t)
     emg_t += _HALF_DAY_S * np.cumsum(np.diff(emg_t, prepend=emg_t[0]) < -_HALF_DAY_S / 2)
     angle_t, degrees = _read(Path(angles), len(FINGERS))

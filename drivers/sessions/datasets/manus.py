@@ -41,13 +41,13 @@ _PLACE: Final = re.compile(r"u_(?P<user>\d+)/s_(?P<session>\d+)/g_(?P<gesture>[^
 
 
 def recording(path: Path, values: Float32Array, ordinal: Int64Array, config: ReadConfig) -> Recording:
-    """A session from the rows of a file.
+    """Make a recording of the rows of a file.
 
     Args:
-        path: tells participant, session, gesture and speed.
+        path: names participant, session, gesture and speed.
         values: (n, 42) as in `COLUMNS`.
         ordinal: (n,) index of each row among all.
-        config: what the user says.
+        config: values given by the user.
     """
     rate = config.rate or _RATE
     t = ordinal / rate
@@ -71,7 +71,7 @@ def recording(path: Path, values: Float32Array, ordinal: Int64Array, config: Rea
 
 
 def _imu(t: Float64Array, values: Float32Array) -> Float64Array:
-    """One row per inertial sample: the file repeats each until the next."""
+    """Keep one row of each inertial sample; the file repeats it until the next."""
     new = np.concatenate(([True], (np.diff(values, axis=0) != 0).any(axis=1)))
     scaled = values[new].astype(np.float64)
     if np.median(np.linalg.norm(scaled[:, :4], axis=1)) > 2.0:

@@ -1,4 +1,4 @@
-"""The messages of one device, gathered while a session file is read."""
+"""Columns of values from the messages of one device."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from models.recording import Marker
 
 @dataclass(slots=True)
 class SessionColumns:
-    """What one device's messages hold, as it comes: lists of arrays, to be put together at the end."""
+    """Values of one device's messages in the order of the file: lists of arrays, to be concatenated at the end."""
 
     emg: list[Float32Array] = field(default_factory=list)
     counts: list[Int64Array] = field(default_factory=list)
@@ -34,9 +34,9 @@ class SessionColumns:
     gaps: list[int] = field(default_factory=list)
 
     def take(self, topic: str, rows: list[JsonObject], log_times: list[int], report: ReadReport) -> None:
-        """Take the messages of one topic, as parsed, with the `log_time` of each in nanoseconds.
+        """Append the parsed messages of one topic, with the `log_time` of each in nanoseconds.
 
-        What does not fit its schema is dropped and reported.
+        A message that does not fit its schema is dropped and reported.
         """
         try:
             self._take(topic, rows, log_times)
@@ -108,5 +108,5 @@ class SessionColumns:
 
 
 def _seconds(nanoseconds: npt.NDArray[np.int64]) -> Float64Array:
-    # By parts: the whole number has more digits than a float64.
+    # Seconds and the rest apart: the whole number has more digits than a float64.
     return nanoseconds // 1_000_000_000 + (nanoseconds % 1_000_000_000) / 1e9

@@ -1,4 +1,4 @@
-"""Copy a session message by message: everything in it, and an index where a cut-off file had none."""
+"""Copy a session message by message, and so give a file that was cut off an index."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def is_mcap(path: Path) -> bool:
 
 
 def copy_mcap(source: Path, target: Path) -> tuple[ReadReport, int]:
-    """Copy all messages and metadata of an MCAP file, of any topics.
+    """Copy all messages and metadata of an MCAP file, whatever their topics.
 
     Returns:
         What was damaged or missing, and the number of messages copied.
@@ -66,7 +66,7 @@ def _copy(records: RecordReader, stream: CrashSafeFile) -> int:
                 channels[message.channel_id], message.log_time, message.data, message.publish_time, message.sequence
             )
         messages += len(batch)
-        # What is done goes to the disk: an hour must not wait in memory.
+        # An hour of messages must not collect in memory.
         stream.flush()
     for name, values in records.metadata[copied:]:
         writer.add_metadata(name, values)

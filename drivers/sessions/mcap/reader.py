@@ -1,4 +1,4 @@
-"""Read a session written by `SessionWriter`, or one that was cut off while it was."""
+"""Read a session written by `SessionWriter`, also one whose end is missing."""
 
 from __future__ import annotations
 
@@ -25,32 +25,32 @@ from models.hand import Side
 from models.recording import Recording
 
 ARRIVAL: Final = "arrival"
-"""Metadata key: `unknown` says that `log_time` is no arrival time, and messages are no bursts."""
+"""Metadata key; `unknown` means that `log_time` is not the arrival time, and messages are not bursts."""
 _LATEST_S: Final = 5.0
 
 _OWN_KEYS: Final = frozenset({"index", "rate", "unit", "emg_mode", "hand", "channels", ARRIVAL})
 
 
 def read_mcap(path: Path, file: BinaryIO, config: ReadConfig, report: ReadReport, device: int = 0) -> Recording:
-    """One device's session.
+    """Read one device's session.
 
     Raises:
         SessionError: there is no EMG of that device in the file.
     """
     records = RecordReader(file, report)
-    gathered: dict[int, SessionColumns] = {}
+    devices_columns: dict[int, SessionColumns] = {}
     for batch in records.batches():
         for topic, messages in _by_topic(batch, records.channels).items():
-            _gather(topic, messages, gathered, report)
-    found = gathered.get(device)
+            _append(topic, messages, devices_columns, report)
+    found = devices_columns.get(device)
     if found is None or not found.counts:
-        have = ", ".join(str(index) for index, one in sorted(gathered.items()) if one.counts)
+        have = ", ".join(str(index) for index, one in sorted(devices_columns.items()) if one.counts)
         others = f"; it has EMG of device {have}" if have else "; record again, or give another file"
         raise SessionError(f"{path}: holds no EMG of device {device}{others}")
     meta = _metadata(records.metadata, device)
-    devices = sorted(index for index, one in gathered.items() if one.counts)
-    says = {key: value for key, value in meta.items() if key not in _OWN_KEYS}
-    about = {**says, "format": "mcap", "index": device, "devices": devices}
+    devices = sorted(index for index, one in devices_columns.items() if one.counts)
+    described = {key: value for key, value in meta.items() if key not in _OWN_KEYS}
+    about = {**described, "format": "mcap", "index": device, "devices": devices}
     return _recording(path, found, _Facts.of(path, meta, config, found), about, report)
 
 
@@ -84,7 +84,7 @@ def _parse_one(message: Message, report: ReadReport) -> JsonObject | None:
     return None
 
 
-def _gather(topic: str, messages: list[Message], devices: dict[int, SessionColumns], report: ReadReport) -> None:
+def _append(topic: str, messages: list[Message], devices: dict[int, SessionColumns], report: ReadReport) -> None:
     if topic in (topics.RAW, topics.POSE, ""):
         return
     rows = _parse(messages, report)
@@ -101,7 +101,7 @@ def _gather(topic: str, messages: list[Message], devices: dict[int, SessionColum
 
 @dataclass(frozen=True, slots=True)
 class _Facts:
-    """What the metadata, or else the user, says of a device."""
+    """Description of a device by the user or else by the metadata."""
 
     rate_hz: float
     unit: str
@@ -154,7 +154,7 @@ def _recording(
 
 @dataclass(slots=True)
 class _Rows:
-    """Samples one after the other, and the frames that they came in."""
+    """Samples in order, and the frames that they arrived in."""
 
     emg: Float32Array
     t: Float64Array
@@ -212,14 +212,14 @@ def _rate(path: Path, columns: SessionColumns) -> float:
 
 
 def _join(parts: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:
-    """Put parts together and let go of them: an hour would not have to fit twice."""
+    """Concatenate the parts and release them, so that an hour need not fit in memory twice."""
     whole = np.concatenate(parts)
     parts.clear()
     return whole
 
 
 def _counting(sample: Int64Array) -> tuple[Int64Array, Int64Array]:
-    """Make sample indices always rise, and say where they had begun anew."""
+    """Make sample indices always rise; return them and the rows where they had started again."""
     back = np.flatnonzero(np.diff(sample) <= 0) + 1
     if len(back):
         sample = sample.copy()

@@ -1,7 +1,7 @@
 """Read the records of an MCAP file, whole, cut off or damaged (https://mcap.dev/spec).
 
-`mcap.stream_reader` reads every record. What it does not do is go on after a record that is damaged, or read a
-file whose end a killed recorder never wrote: so records are separated here, and each is read as a file of its own.
+`mcap.stream_reader` reads the records. It stops at a damaged record and at the end of a file that a killed recorder
+left, so records are separated here, and each is read as a file of its own.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ from drivers.sessions.report import ReadReport
 
 MAGIC: Final = b"\x89MCAP0\r\n"
 _HEADER: Final = struct.Struct("<BQ")
-"""Of a record: opcode, bytes in its body."""
+"""Header of a record: opcode, bytes in the body."""
 _LARGEST_CHUNK: Final = 1 << 30
-"""Bytes; a chunk that says that it is larger is damaged, and would fill the memory."""
+"""Bytes; a larger size in a chunk is taken for damage, since its contents would fill the memory."""
 _DAMAGE: Final = (McapError, ValueError, OverflowError, struct.error, zstandard.ZstdError, RuntimeError)
-"""What the library raises on a damaged record (RuntimeError: lz4)."""
+"""Errors that the library raises on a damaged record (RuntimeError: lz4)."""
 
 
 @dataclass(slots=True)
 class RecordReader:
-    """One pass over a file. Channels, schemas and metadata fill up while it goes on.
+    """One pass over a file; channels, schemas and metadata are collected on the way.
 
     Args:
         file: at its beginning, seekable.
-        report: what is damaged or missing is put there.
+        report: takes what is damaged or missing.
     """
 
     file: BinaryIO
@@ -49,7 +49,7 @@ class RecordReader:
     """Name and values of each metadata record, in order."""
 
     def batches(self) -> Iterator[list[Message]]:
-        """The messages, chunk by chunk."""
+        """Yield the messages, chunk by chunk."""
         for record, offset in self._records():
             try:
                 contents = _contents(record)
@@ -62,7 +62,7 @@ class RecordReader:
                 yield messages
 
     def _records(self) -> Iterator[tuple[bytes, int]]:
-        """Each record with its header, and where it begins."""
+        """Yield each record with its header, and its offset."""
         end = self.file.seek(0, 2)
         offset = self.file.seek(len(MAGIC))
         ended = False
@@ -94,7 +94,7 @@ class RecordReader:
 
 
 def _contents(record: bytes) -> list[McapRecord]:
-    """A record, or what is in it if it is a chunk. Raises one of `_DAMAGE`."""
+    """The record, or the records in it if it is a chunk. Raises one of `_DAMAGE`."""
     found: list[McapRecord] = []
     for one in StreamReader(BytesIO(record + END), skip_magic=True, emit_chunks=True).records:
         if not isinstance(one, Chunk):

@@ -19,7 +19,7 @@ RAW: Final = "/raw"
 EVENT: Final = "/event"
 
 CLASS: Final = "class"
-"""`kind` of a marker that begins a class: a whole number that labels each sample up to the next."""
+"""`kind` of a marker whose label is the class (a whole number) of every sample up to the next of its kind."""
 
 _DRAFT: Final = "https://json-schema.org/draft/2020-12/schema"
 _DEVICE: Final = {"type": "integer", "minimum": 0, "default": 0, "description": "index of the armband"}

@@ -28,22 +28,22 @@ _LABEL_DECIMALS: Final = 3
 
 
 class SessionWriter:
-    """One session file of one or several devices.
+    """A writer of one session file of one or several devices.
 
-    Not thread-safe: everything is called from one thread. A chunk is closed and handed to the system at
-    the first call after `flush_every_s`; the file is complete, and readable by any MCAP tool, after each.
-    It raises OSError when the disk refuses: the file then holds what was flushed before, `samples_lost`
-    counts the EMG samples that it does not hold, and only `close` remains to be called.
+    Not thread-safe: call everything from one thread. A chunk is closed and written at the first call after
+    `flush_every_s`; after each the file is complete and readable by any MCAP tool. When the disk refuses, a
+    method raises OSError: the file then holds what was flushed before, `samples_lost` counts the EMG samples
+    that it does not hold, and only `close` may still be called.
 
     Args:
         file: a path, which must not exist; or a binary file open for writing, seekable and unbuffered.
-        meta: what else the metadata record says (orientation, subject, user, session …), as text.
-        clock: seconds; a flush is due by it.
-        keep_address: write the device's address; otherwise it stays out, also of the source's URI.
+        meta: further values of the metadata record (orientation, subject, user, session …), as text.
+        clock: seconds, for `flush_every_s`.
+        keep_address: write the device's address; otherwise it is left out, also of the source's URI.
 
     Raises:
         SessionExists: there is such a file.
-        SessionWriteError: it cannot be made.
+        SessionWriteError: it cannot be created.
     """
 
     def __init__(
@@ -79,13 +79,13 @@ class SessionWriter:
 
     @property
     def bytes_written(self) -> int:
-        """Bytes on disk and on the way there."""
+        """Bytes written, including those not yet flushed."""
         return int(self._stream.tell())
 
     def write(self, event: Event, *, device: int = 0) -> None:
         """Write one event of device `device`; a frame's truth goes to `/label`, its gap to `/event`.
 
-        `Playback` says nothing about the device and is left out.
+        `Playback` is not an event of the device and is left out.
 
         Raises:
             OSError: the disk refused (see the class).
@@ -120,7 +120,7 @@ class SessionWriter:
         arrival: float | None = None,
         device: int = 0,
     ) -> None:
-        """Write what a model said: joints (63,) or (21, 3) in mm, frame `hand`, at the time of EMG sample `sample`."""
+        """Write a pose that a model estimated: joints (63,) or (21, 3) in mm, frame `hand`, at EMG sample `sample`."""
         flat = np.round(np.ascontiguousarray(joints, dtype=np.float32).reshape(VALUES), 2)
         payload = {"device": device, "seq": int(seq), "sample": int(sample), "t": float(t), "joints": flat}
         self._message(topics.POSE, payload, t if arrival is None else arrival, t)
@@ -133,17 +133,17 @@ class SessionWriter:
         self._message(topics.LABEL, payload, t if arrival is None else arrival, t)
 
     def write_class(self, t: float, label: int, *, device: int = 0) -> None:
-        """Say that the samples from `t` on belong to class `label`."""
+        """Write that the samples from time `t` on belong to class `label`."""
         payload = {"device": device, "t": float(t), "label": str(label), "kind": topics.CLASS}
         self._message(topics.MARKER, payload, t, t)
 
     def write_gap(self, t: float, sample: int, *, arrival: float | None = None, device: int = 0) -> None:
-        """Say that time is broken before EMG sample `sample`."""
+        """Write that samples are missing before EMG sample `sample`."""
         payload = {"device": device, "t": float(t), "kind": "gap", "sample": int(sample)}
         self._message(topics.EVENT, payload, t if arrival is None else arrival, t)
 
     def flush_if_due(self, at: float | None = None) -> bool:
-        """Flush if `flush_every_s` have passed at the time `at` (default: the clock's); whether it did."""
+        """Flush if `flush_every_s` have passed at time `at` (default: now); return whether it did."""
         at = self._clock() if at is None else at
         if at - self._last_flush < self._flush_every_s:
             return False
@@ -152,7 +152,7 @@ class SessionWriter:
         return True
 
     def flush(self) -> None:
-        """Close the chunk and hand it to the system.
+        """Close the chunk and write it.
 
         Raises:
             OSError: the disk refused (see the class).
@@ -170,7 +170,7 @@ class SessionWriter:
         self._pending_samples = 0
 
     def close(self) -> None:
-        """Finish the file with its index; it stays readable if the disk refuses that.
+        """Finish the file with its index; without room for the index it stays readable.
 
         Raises:
             OSError: the disk refused the last samples, which `samples_lost` then counts.
@@ -210,7 +210,7 @@ class SessionWriter:
         return self._mcap.register_channel(topic, "json", schema_id)
 
     def _finish(self) -> None:
-        # The index only serves to seek faster: where there is no room for it, the file does without.
+        # The index only makes seeking faster; without room for it, it is left out.
         try:
             self._mcap.finish()
             self._stream.finish()
@@ -292,7 +292,7 @@ class SessionWriter:
         self.write_metadata({**values, **self._meta}, device=device)
 
     def write_metadata(self, values: Mapping[str, str], *, device: int = 0) -> None:
-        """Write a `myocast` metadata record of one device, if it says something new; a later one counts."""
+        """Write a `myocast` metadata record of one device if it differs from the last; readers take the last."""
         record = {**values, "index": str(device)}
         self._units[device] = record.get("unit", "adc")
         if self._known.get(device) != record:
@@ -301,18 +301,18 @@ class SessionWriter:
 
 
 def _nanoseconds(seconds: float) -> int:
-    # By parts: the product alone would round to 256 ns. MCAP knows no time before its origin.
+    # Whole seconds and the rest apart: the product alone would round to 256 ns. MCAP has no negative times.
     whole = int(seconds // 1)
     return max(0, whole * 1_000_000_000 + round((seconds - whole) * 1e9))
 
 
 def create(path: Path) -> BinaryIO:
-    """A new file, open for writing, unbuffered.
+    """Create a file, open for writing, unbuffered.
 
     Raises:
         SessionExists: there is such a file.
         SessionError: there is no such folder.
-        SessionWriteError: it cannot be made.
+        SessionWriteError: it cannot be created.
     """
     try:
         return path.open("xb", buffering=0)

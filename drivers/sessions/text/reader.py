@@ -1,4 +1,4 @@
-"""Read sessions in text: CSV with a header, eight bare columns, the ancestor's joined CSV, sEMG-MANUS.
+"""Read sessions in text: CSV with a header, eight bare columns, the joined CSV of earlier projects, sEMG-MANUS.
 
 Layouts: docs/protocol.md#text; of sEMG-MANUS in `drivers.sessions.datasets.manus`.
 """
@@ -38,7 +38,7 @@ _EXPECTED: Final = (
 
 @dataclass(frozen=True, slots=True)
 class _Text:
-    """What is left of a file after its header."""
+    """The lines of a file after its header."""
 
     path: Path
     batches: Iterator[Lines]
@@ -49,10 +49,10 @@ class _Text:
 
 
 def read_text(path: Path, batches: Iterator[Lines], config: ReadConfig, report: ReadReport) -> Recording:
-    """Read whichever of the layouts it is.
+    """Read a text file in any of the layouts.
 
     Raises:
-        SessionError: it is none of them, or too much of it cannot be read; with the line.
+        SessionError: it has none of the layouts, or too many lines cannot be read; the message names the line.
     """
     line, place, batches = peek(batches)
     if not line:
@@ -75,7 +75,7 @@ def read_text(path: Path, batches: Iterator[Lines], config: ReadConfig, report: 
 
 @dataclass(frozen=True, slots=True)
 class _Columns:
-    """A table in memory; `values` in float32 but for the columns taken out before."""
+    """A table in memory: `values` (n, width) in float32, and its column of times (n,) in float64."""
 
     values: Float32Array
     time: Float64Array
@@ -116,7 +116,7 @@ def _read_bare(text: _Text) -> Recording:
         )
     return Recording(
         emg=emg,
-        # A line that was dropped was a sample once: index and time go over it.
+        # A dropped line was a sample: index and time jump over it.
         t=columns.ordinal / rate,
         sample=columns.ordinal,
         rate_hz=rate,
@@ -130,7 +130,7 @@ def _read_bare(text: _Text) -> Recording:
 
 
 def _layout(text: _Text, lines: Lines) -> tuple[str | None, int]:
-    """Delimiter and width of most of the first lines: one damaged line must not decide."""
+    """Delimiter and width of most of the first lines, since one of them may be damaged."""
     full = [line for line in lines[:100] if line.strip()]
     found = Counter((delimiter_of(line), len(split(line, delimiter_of(line)))) for line in full)
     (delimiter, width), _ = found.most_common(1)[0]
@@ -174,7 +174,7 @@ def _read_joined(text: _Text, names: tuple[str, ...]) -> Recording:
         raise SessionError(f"{text.path.name}: holds only rows of zeros; expected EMG and joints")
     side = text.config.hand or "right"
     turned = to_hand_frame(joints[keep].reshape(-1, POINTS, 3), side).reshape(-1, VALUES)
-    # Joints that are all zero are no hand: the tracker had lost it.
+    # Joints are all zero where the tracker had lost the hand.
     turned[(joints[keep] == 0).all(axis=1)] = np.nan
     emg = np.ascontiguousarray(emg[keep])
     return _timed(text, emg, columns.time[keep], turned, "joined", _JOINED_OUTAGE_S, _JOINED_RATE)

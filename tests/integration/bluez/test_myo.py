@@ -26,7 +26,7 @@ from drivers.myo.source import MyoSource
 from drivers.myo.stream import MyoConfig
 from drivers.source import SupportsPresence, SupportsVibration
 from tests.fakes.bluez import FakeBluez
-from tests.fakes.hardware import LIVE_S, PATIENCE_S, Ear, running, session
+from tests.fakes.hardware import LIVE_S, PATIENCE_S, EventCollector, running, session
 from tests.fakes.private_bus import NEEDS_DAEMON, close_bleak, dbus_daemon
 from tests.support.signals import fast_clock, made_up
 
@@ -60,56 +60,58 @@ async def test_recorded_emg_arrives_sample_for_sample(tmp_path: Path) -> None:
     emg = session().emg
     np.save(tmp_path / "emg.npy", emg.astype(np.int8))
     async with FakeBluez(ONE | {"emg": str(tmp_path / "emg.npy")}, pace=PACE):
-        ear = Ear()
+        collector = EventCollector()
         live = source(clock=fast_clock(PACE))
-        async with running(live, ear):
-            await ear.until_samples(5000)
-    assert np.array_equal(ear.emg[:5000], emg[:5000])
+        async with running(live, collector):
+            await collector.until_samples(5000)
+    assert np.array_equal(collector.emg[:5000], emg[:5000])
 
 
 async def test_200_hz_in_real_time_without_a_loss() -> None:
     count = int(LIVE_S * 200)
     async with FakeBluez(ONE):
-        ear = Ear()
+        collector = EventCollector()
         live = source()
-        async with running(live, ear):
-            await ear.until_samples(count, LIVE_S + PATIENCE_S)
-    assert np.array_equal(ear.index[:count], np.arange(count))
+        async with running(live, collector):
+            await collector.until_samples(count, LIVE_S + PATIENCE_S)
+    assert np.array_equal(collector.index[:count], np.arange(count))
     assert live.lost == 0
-    frames = ear.of(Frame)
+    frames = collector.of(Frame)
     assert all(a.t <= b.t for a, b in pairwise(frames))
     assert all(frame.t <= frame.arrival for frame in frames[10:])
 
 
 async def test_everything_else_the_armband_says_arrives_too() -> None:
     async with FakeBluez(TWO | {"battery": 42}, pace=PACE):
-        ear = Ear()
+        collector = EventCollector()
         live = source(clock=fast_clock(PACE), mode="filtered", classifier=True)
-        async with running(live, ear):
-            await ear.until(lambda ear: ear.of(Imu) and ear.of(Frame) and len(ear.of(SourceInfo)) == 2)
-    connected, synced = ear.of(SourceInfo)
+        async with running(live, collector):
+            await collector.until(
+                lambda collector: collector.of(Imu) and collector.of(Frame) and len(collector.of(SourceInfo)) == 2
+            )
+    connected, synced = collector.of(SourceInfo)
     assert (connected.name, connected.address, connected.hand) == ("PiMyo", TWO["address"], None)
     assert (synced.hand, live.info) == ("left", synced)
-    assert ear.of(Battery)[0].percent == 42
-    assert ear.of(Imu)[0].acceleration_g == (0.0, 0.0, 1.0)
-    assert [notice.kind for notice in ear.of(Notice)] == ["connect", "firmware", "synced"]
-    assert {raw.port for raw in ear.of(Raw)} >= {"0017", "0011", "001c", "002b", "0023"}
+    assert collector.of(Battery)[0].percent == 42
+    assert collector.of(Imu)[0].acceleration_g == (0.0, 0.0, 1.0)
+    assert [notice.kind for notice in collector.of(Notice)] == ["connect", "firmware", "synced"]
+    assert {raw.port for raw in collector.of(Raw)} >= {"0017", "0011", "001c", "002b", "0023"}
 
 
 async def test_the_envelope_comes_at_50_hz() -> None:
     async with FakeBluez(ONE, pace=PACE):
-        ear = Ear()
-        async with running(source(clock=fast_clock(PACE), mode="envelope"), ear):
-            await ear.until_samples(100)
-    assert {len(frame.samples) for frame in ear.of(Frame)} == {1}
-    assert (ear.emg >= 0).all()
+        collector = EventCollector()
+        async with running(source(clock=fast_clock(PACE), mode="envelope"), collector):
+            await collector.until_samples(100)
+    assert {len(frame.samples) for frame in collector.of(Frame)} == {1}
+    assert (collector.emg >= 0).all()
 
 
 async def test_a_clean_stop_leaves_the_armband_silent_and_free_to_sleep() -> None:
     async with FakeBluez(ONE) as bluez:
-        ear = Ear()
-        async with running(source(), ear):
-            await ear.until_samples(20)
+        collector = EventCollector()
+        async with running(source(), collector):
+            await collector.until_samples(20)
             state = await bluez.do("state")
             assert (state["connected"], state["streams"], state["never_sleeps"]) == (True, True, True)
         await bluez.until(lambda state: not (state["connected"] or state["streams"] or state["never_sleeps"]))
@@ -117,48 +119,48 @@ async def test_a_clean_stop_leaves_the_armband_silent_and_free_to_sleep() -> Non
 
 async def test_a_lost_link_is_lost_at_once_and_the_next_run_goes_on() -> None:
     async with FakeBluez(ONE) as bluez:
-        ear = Ear()
+        collector = EventCollector()
         live = source()
-        async with running(live, ear) as run:
-            await ear.until_samples(100)
+        async with running(live, collector) as run:
+            await collector.until_samples(100)
             await bluez.do("drop")
             assert isinstance(await run.ended(), DeviceLost)
-        before = ear.samples
-        async with running(live, ear):
-            await ear.until_samples(before + 100)
-    frames = ear.of(Frame)
+        before = collector.samples
+        async with running(live, collector):
+            await collector.until_samples(before + 100)
+    frames = collector.of(Frame)
     first = next(n for n, frame in enumerate(frames) if frame.gap)
     assert sum(len(frame.samples) for frame in frames[:first]) == before
     elapsed = frames[first].arrival - frames[first - 1].arrival
     assert frames[first].first_sample - frames[first - 1].first_sample == pytest.approx(200 * elapsed, rel=0.1, abs=10)
-    assert (np.diff(ear.index) > 0).all()
-    assert ear.of(SourceInfo)[0] == ear.of(SourceInfo)[1]
+    assert (np.diff(collector.index) > 0).all()
+    assert collector.of(SourceInfo)[0] == collector.of(SourceInfo)[1]
 
 
 async def test_silent_death_and_return() -> None:
     """bluetoothd dies: bleak says nothing. A watchdog ends the run; the next ones fail until it is back."""
-    ear = Ear()
+    collector = EventCollector()
     live = source(scan_s=2.0)
     async with FakeBluez(ONE) as bluez:
-        async with running(live, ear) as run:
-            await ear.until_samples(100)
+        async with running(live, collector) as run:
+            await collector.until_samples(100)
             await bluez.vanish()
             assert not run.task.done(), "nobody told"
-        async with running(live, ear) as run:
+        async with running(live, collector) as run:
             error = await run.ended()
             assert isinstance(error, DeviceLost)
             assert "bluetoothd does not run" in str(error)
-    before = ear.samples
-    async with FakeBluez(ONE), running(live, ear):
-        await ear.until_samples(before + 100)
-    assert sum(frame.gap for frame in ear.of(Frame)) == 1
+    before = collector.samples
+    async with FakeBluez(ONE), running(live, collector):
+        await collector.until_samples(before + 100)
+    assert sum(frame.gap for frame in collector.of(Frame)) == 1
 
 
 async def test_a_band_that_falls_silent_can_be_left() -> None:
     async with FakeBluez(ONE) as bluez:
-        ear = Ear()
-        async with running(source(), ear) as run:
-            await ear.until_samples(50)
+        collector = EventCollector()
+        async with running(source(), collector) as run:
+            await collector.until_samples(50)
             await bluez.do("silence")
             run.task.cancel()
             await asyncio.wait((run.task,), timeout=10)
@@ -168,43 +170,43 @@ async def test_a_band_that_falls_silent_can_be_left() -> None:
 
 async def test_a_band_that_does_not_come_back_is_lost_not_wrong() -> None:
     async with FakeBluez(ONE, TWO) as bluez:
-        ear = Ear()
+        collector = EventCollector()
         live = source(ONE["address"], scan_s=0.5)
-        async with running(live, ear) as run:
-            await ear.until_samples(20)
+        async with running(live, collector) as run:
+            await collector.until_samples(20)
             await bluez.do("hide")
             await run.ended()
-        async with running(live, ear) as run:
+        async with running(live, collector) as run:
             error = await run.ended()
         assert isinstance(error, DeviceLost)
         assert "found PiMyo D6:15:14:13:12:11 instead" in str(error)
         await bluez.do("show")
-        before = ear.samples
-        async with running(live, ear):
-            await ear.until_samples(before + 20)
+        before = collector.samples
+        async with running(live, collector):
+            await collector.until_samples(before + 20)
 
 
 async def test_two_armbands_at_once() -> None:
     """Both are looked for at the same time, neither is named: each gets its own."""
     async with FakeBluez(ONE, TWO):
-        ears = Ear(), Ear()
+        collectors = EventCollector(), EventCollector()
         first, second = source(), source()
-        async with running(first, ears[0]), running(second, ears[1]):
-            for ear in ears:
-                await ear.until_samples(400)
+        async with running(first, collectors[0]), running(second, collectors[1]):
+            for collector in collectors:
+                await collector.until_samples(400)
     assert {first.info.address, second.info.address} == {ONE["address"], TWO["address"]}
-    for ear in ears:
-        assert np.array_equal(ear.index[:400], np.arange(400))
-        assert np.array_equal(ear.emg[:400], made_up().emg)
+    for collector in collectors:
+        assert np.array_equal(collector.index[:400], np.arange(400))
+        assert np.array_equal(collector.emg[:400], made_up().emg)
 
 
 @pytest.mark.parametrize("wanted", ["d6:15:14:13:12:11", "pimyo"])
 async def test_an_armband_is_named_by_address_or_name(wanted: str) -> None:
     async with FakeBluez(ONE, TWO):
-        ear = Ear()
+        collector = EventCollector()
         live = source(wanted)
-        async with running(live, ear):
-            await ear.until_samples(10)
+        async with running(live, collector):
+            await collector.until_samples(10)
         assert live.info.address == TWO["address"]
 
 
@@ -214,10 +216,10 @@ async def test_it_vibrates_and_lights_up_while_it_streams() -> None:
         assert isinstance(live, SupportsVibration)
         with pytest.raises(DeviceLost, match="not connected"):
             await live.vibrate("short")
-        ear = Ear()
-        async with running(live, ear):
-            await ear.until_samples(20)
-            await ear.until(lambda _: live._streaming)
+        collector = EventCollector()
+        async with running(live, collector):
+            await collector.until_samples(20)
+            await collector.until(lambda _: live._streaming)
             await live.vibrate("medium")
             await live.light((1, 2, 3), (4, 5, 6))
             assert (await bluez.do("state"))["vibrations"] == [2]
@@ -225,12 +227,12 @@ async def test_it_vibrates_and_lights_up_while_it_streams() -> None:
 
 async def test_an_armband_left_connected_by_a_dead_program_is_taken_over() -> None:
     async with FakeBluez(ONE) as bluez:
-        ear = Ear()
-        async with running(source(), ear) as run:
-            await ear.until_samples(10)
+        collector = EventCollector()
+        async with running(source(), collector) as run:
+            await collector.until_samples(10)
             message = str(await refusal(source(scan_s=0.3)))
             assert f"Myo {ONE['address']}, already connected to this computer" in message
-            other = Ear()
+            other = EventCollector()
             async with running(source(ONE["address"], scan_s=0.3), other):
                 await other.until_samples(10)
             await run.ended()
@@ -240,22 +242,22 @@ async def test_an_armband_left_connected_by_a_dead_program_is_taken_over() -> No
 async def test_an_armband_that_forgot_the_link_is_lost_before_the_watchdog_says_so() -> None:
     """It advertises, which it does only without a link; the system has noticed nothing."""
     async with FakeBluez(ONE) as bluez:
-        ear = Ear()
+        collector = EventCollector()
         live = source()
-        async with running(live, ear) as run:
-            await ear.until_samples(50)
+        async with running(live, collector) as run:
+            await collector.until_samples(50)
             await bluez.do("restart")
             assert isinstance(await run.ended(), DeviceLost)
-        before = ear.samples
-        async with running(live, ear):
-            await ear.until_samples(before + 50)
+        before = collector.samples
+        async with running(live, collector):
+            await collector.until_samples(before + 50)
 
 
 async def test_a_band_that_is_only_silent_is_looked_for_and_kept() -> None:
     async with FakeBluez(ONE) as bluez:
-        ear = Ear()
-        async with running(source(), ear) as run:
-            await ear.until_samples(50)
+        collector = EventCollector()
+        async with running(source(), collector) as run:
+            await collector.until_samples(50)
             await bluez.do("silence")
             await bluez.until(lambda state: state["scanners"])
             await bluez.until(lambda state: not state["scanners"])
@@ -265,11 +267,11 @@ async def test_a_band_that_is_only_silent_is_looked_for_and_kept() -> None:
 
 async def test_it_says_when_the_armband_is_there_again() -> None:
     async with FakeBluez(ONE, TWO) as bluez:
-        ear = Ear()
+        collector = EventCollector()
         live = source(ONE["address"])
         assert isinstance(live, SupportsPresence)
-        async with running(live, ear) as run:
-            await ear.until_samples(20)
+        async with running(live, collector) as run:
+            await collector.until_samples(20)
             await bluez.do("hide")
             await run.ended()
         watch = asyncio.ensure_future(live.reachable())
@@ -278,9 +280,9 @@ async def test_it_says_when_the_armband_is_there_again() -> None:
         await bluez.do("show")
         await asyncio.wait_for(watch, PATIENCE_S)
         assert (await bluez.do("state"))["scanners"] == 0
-        before = ear.samples
-        async with running(live, ear):
-            await ear.until_samples(before + 20)
+        before = collector.samples
+        async with running(live, collector):
+            await collector.until_samples(before + 20)
 
 
 async def test_it_says_when_bluetoothd_is_there_again() -> None:
@@ -308,20 +310,20 @@ async def test_a_watch_that_is_cancelled_leaves_no_scan() -> None:
 async def test_who_waits_for_a_band_that_is_away_does_not_keep_the_radio() -> None:
     """One armband is away for good; the other one's link is made while the first is looked for."""
     async with FakeBluez(ONE, TWO | {"advertises": False}):
-        missing, ear = source(TWO["address"], scan_s=60.0), Ear()
-        async with running(missing, Ear()) as vain:
+        missing, collector = source(TWO["address"], scan_s=60.0), EventCollector()
+        async with running(missing, EventCollector()) as vain:
             waiting = asyncio.ensure_future(missing.reachable())
-            async with running(source(ONE["address"]), ear):
-                await ear.until_samples(20)
+            async with running(source(ONE["address"]), collector):
+                await collector.until_samples(20)
             assert not vain.task.done()
             waiting.cancel()
 
 
 async def test_a_radio_stack_that_hangs_does_not_keep_anyone() -> None:
     async with FakeBluez(ONE) as bluez:
-        ear = Ear()
-        async with running(source(), ear) as run:
-            await ear.until_samples(20)
+        collector = EventCollector()
+        async with running(source(), collector) as run:
+            await collector.until_samples(20)
             await bluez.do("mute")
             run.task.cancel()
             await asyncio.wait_for(asyncio.wait((run.task,)), PATIENCE_S)
@@ -336,7 +338,7 @@ async def test_a_radio_stack_that_hangs_does_not_keep_anyone() -> None:
 
 async def refusal(live: MyoSource) -> DriverError:
     with pytest.raises(DriverError) as caught:
-        await live.run(Ear())
+        await live.run(EventCollector())
     assert not isinstance(caught.value, DeviceLost)
     assert caught.value.exit_code == 2
     assert "\n" not in str(caught.value)
@@ -374,12 +376,12 @@ async def test_a_missing_characteristic(mode: str, missing: str) -> None:
 async def test_what_a_system_hides_is_done_without() -> None:
     hidden = [Characteristic[name].uuid for name in ("NAME", "BATTERY", "FIRMWARE", "IMU")]
     async with FakeBluez(TWO | {"without": hidden}):
-        ear = Ear()
+        collector = EventCollector()
         live = source()
-        async with running(live, ear):
-            await ear.until_samples(20)
+        async with running(live, collector):
+            await collector.until_samples(20)
         assert live.info.name == "PiMyo"
-        assert ear.of(Battery) == []
+        assert collector.of(Battery) == []
 
 
 @pytest.mark.parametrize(
@@ -408,11 +410,11 @@ async def test_a_connection_that_fails_may_be_tried_again() -> None:
     async with FakeBluez(ONE) as bluez:
         await bluez.do("refuse", error="le-connection-refused")
         with pytest.raises(DeviceLost, match=r"connecting to C6:05:04:03:02:01: .*le-connection-refused"):
-            await source().run(Ear())
+            await source().run(EventCollector())
         await bluez.do("refuse", error="")
-        ear = Ear()
-        async with running(source(), ear):
-            await ear.until_samples(10)
+        collector = EventCollector()
+        async with running(source(), collector):
+            await collector.until_samples(10)
 
 
 async def test_one_lock_of_the_radio_per_loop() -> None:

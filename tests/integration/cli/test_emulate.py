@@ -17,7 +17,7 @@ from drivers.events import Battery, Frame
 from drivers.myo.bled112_transport import Bled112Transport
 from drivers.myo.source import MyoSource
 from drivers.myo.stream import MyoConfig
-from tests.fakes.hardware import Ear, running
+from tests.fakes.hardware import EventCollector, running
 from tests.support.console import Console
 from tests.support.signals import made_up
 
@@ -39,12 +39,12 @@ def emulator(console: Console, *arguments: object) -> Iterator[tuple[str, subpro
 
 async def test_a_session_is_played_to_whoever_connects(console: Console, file: Path) -> None:
     with emulator(console, file, "--battery", 12, "--name", "Film") as (port, process):
-        ear = Ear()
+        collector = EventCollector()
         live = MyoSource("dongle:", MyoConfig(), Bled112Transport(port))
-        async with running(live, ear):
-            await ear.until_samples(200)
-        assert np.array_equal(ear.emg[:200], made_up(2000).emg[:200])
-        assert ear.of(Battery)[0].percent == 12
+        async with running(live, collector):
+            await collector.until_samples(200)
+        assert np.array_equal(collector.emg[:200], made_up(2000).emg[:200])
+        assert collector.of(Battery)[0].percent == 12
         assert live.info.name == "Film"
         process.send_signal(signal.SIGTERM)
         assert await asyncio.to_thread(process.wait, 30) == 0
@@ -54,13 +54,13 @@ async def test_a_session_is_played_to_whoever_connects(console: Console, file: P
 
 async def test_faults_come_on_demand(console: Console, file: Path) -> None:
     with emulator(console, file, "--drop", 0.1, "--disconnect-every", 1.5, "--seed", 1) as (port, process):
-        ear = Ear()
+        collector = EventCollector()
         live = MyoSource("dongle:", MyoConfig(), Bled112Transport(port))
         for _ in range(2):
-            async with running(live, ear) as run:
+            async with running(live, collector) as run:
                 assert isinstance(await run.ended(), DeviceLost)
         assert live.lost > 0
-        assert any(frame.gap for frame in ear.of(Frame))
+        assert any(frame.gap for frame in collector.of(Frame))
         process.send_signal(signal.SIGINT)
         assert await asyncio.to_thread(process.wait, 30) == 0
 

@@ -17,7 +17,7 @@ from drivers.clock import now
 from drivers.errors import DeviceLost, DriverError
 from drivers.events import Frame, SourceInfo
 from drivers.lsl.source import LslSource, consecutive, parse_channels
-from tests.fakes.hardware import Ear, running
+from tests.fakes.hardware import EventCollector, running
 
 pylsl: Any = pytest.importorskip("pylsl")
 
@@ -73,17 +73,17 @@ def source(name: str, options: str = "") -> LslSource:
 @pytest.mark.peer
 async def test_every_sample_arrives_with_its_time() -> None:
     async with outlet(unit="microvolts") as (name, _):
-        ear = Ear()
+        collector = EventCollector()
         live = source(name)
-        async with running(live, ear):
-            await ear.until_samples(1000)
-    (info,) = ear.of(SourceInfo)
+        async with running(live, collector):
+            await collector.until_samples(1000)
+    (info,) = collector.of(SourceInfo)
     assert (info.name, info.rate_hz, info.unit) == (name, 500.0, "uV")
-    first = ear.emg[0, 0]
-    assert np.array_equal(ear.emg, first + np.arange(len(ear.emg))[:, None] + np.arange(8) / 8)
-    assert np.array_equal(ear.index, np.arange(len(ear.index)))
+    first = collector.emg[0, 0]
+    assert np.array_equal(collector.emg, first + np.arange(len(collector.emg))[:, None] + np.arange(8) / 8)
+    assert np.array_equal(collector.index, np.arange(len(collector.index)))
     assert live.lost == 0
-    frames = ear.of(Frame)
+    frames = collector.of(Frame)
     t = [frame.t for frame in frames]
     assert t == sorted(t)
     assert (t[-1] - t[0]) * 500 == pytest.approx(frames[-1].first_sample, rel=0.05)
@@ -93,40 +93,40 @@ async def test_every_sample_arrives_with_its_time() -> None:
 @pytest.mark.peer
 async def test_channels_are_chosen_and_a_gap_is_counted() -> None:
     async with outlet(channels=16, skip="400") as (name, _):
-        ear = Ear()
+        collector = EventCollector()
         live = source(name, "?channels=2-5,9-12&rate=500&unit=uV")
-        async with running(live, ear):
-            await ear.until(lambda ear: any(frame.gap for frame in ear.of(Frame)))
-            await ear.until_samples(ear.samples + 100)
+        async with running(live, collector):
+            await collector.until(lambda collector: any(frame.gap for frame in collector.of(Frame)))
+            await collector.until_samples(collector.samples + 100)
     chosen = np.array([1, 2, 3, 4, 8, 9, 10, 11]) / 8
-    assert np.array_equal(ear.emg - ear.emg[:, :1], np.tile(chosen - chosen[0], (len(ear.emg), 1)))
-    (gap,) = [frame.first_sample for frame in ear.of(Frame) if frame.gap]
+    assert np.array_equal(collector.emg - collector.emg[:, :1], np.tile(chosen - chosen[0], (len(collector.emg), 1)))
+    (gap,) = [frame.first_sample for frame in collector.of(Frame) if frame.gap]
     assert live.lost == pytest.approx(100, abs=5)
-    assert gap == pytest.approx(500 - ear.emg[0, 0], abs=6)
+    assert gap == pytest.approx(500 - collector.emg[0, 0], abs=6)
     assert live.info.unit == "uV"
 
 
 @pytest.mark.peer
 async def test_a_stream_that_ends_is_lost_and_the_next_run_goes_on() -> None:
-    ear = Ear()
+    collector = EventCollector()
     async with outlet() as (name, process):
         live = source(name)
-        async with running(live, ear) as run:
-            await ear.until_samples(200)
+        async with running(live, collector) as run:
+            await collector.until_samples(200)
             process.kill()
             assert isinstance(await run.ended(), DeviceLost)
-    before = ear.samples
-    async with outlet(name=name), running(live, ear):
-        await ear.until_samples(before + 200)
-    gaps = [frame for frame in ear.of(Frame) if frame.gap]
+    before = collector.samples
+    async with outlet(name=name), running(live, collector):
+        await collector.until_samples(before + 200)
+    gaps = [frame for frame in collector.of(Frame) if frame.gap]
     assert len(gaps) == 1
-    assert (np.diff(ear.index) > 0).all()
+    assert (np.diff(collector.index) > 0).all()
     assert live.lost > 0
 
 
 async def refusal(live: LslSource) -> str:
     with pytest.raises(DriverError) as caught:
-        await live.run(Ear())
+        await live.run(EventCollector())
     assert type(caught.value) is DriverError
     return str(caught.value)
 

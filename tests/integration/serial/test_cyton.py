@@ -15,7 +15,7 @@ from drivers.events import Frame, SourceInfo
 from drivers.source import SupportsPresence
 from models.arrays import Float32Array
 from tests.fakes.boards import SCALE, CytonBoard
-from tests.fakes.hardware import LIVE_S, PATIENCE_S, Ear, running, session
+from tests.fakes.hardware import LIVE_S, PATIENCE_S, EventCollector, running, session
 from tests.support.signals import fast_clock, made_up
 
 PACE = 6.0
@@ -33,20 +33,20 @@ def source(path: str, clock: Clock | None = None, greeting_s: float = 2.0) -> Cy
 async def test_recorded_emg_arrives_sample_for_sample() -> None:
     emg = session().emg
     async with board(emg) as cyton:
-        ear = Ear()
+        collector = EventCollector()
         live = source(cyton.path)
-        async with running(live, ear):
-            await ear.until_samples(3000)
-        assert np.array_equal(ear.emg[:3000], (emg[:3000].astype(float) * SCALE).astype(np.float32))
-    (info,) = ear.of(SourceInfo)
+        async with running(live, collector):
+            await collector.until_samples(3000)
+        assert np.array_equal(collector.emg[:3000], (emg[:3000].astype(float) * SCALE).astype(np.float32))
+    (info,) = collector.of(SourceInfo)
     assert (info.rate_hz, info.unit, info.emg_mode) == (250.0, "uV", "raw")
 
 
 async def test_it_resets_starts_and_stops_the_board() -> None:
     async with board() as cyton:
-        ear = Ear()
-        async with running(source(cyton.path), ear):
-            await ear.until_samples(100)
+        collector = EventCollector()
+        async with running(source(cyton.path), collector):
+            await collector.until_samples(100)
         await cyton.until_told(b"bs")
         assert cyton.heard == b"svdbs"
 
@@ -54,23 +54,23 @@ async def test_it_resets_starts_and_stops_the_board() -> None:
 async def test_250_hz_in_real_time_without_a_loss() -> None:
     count = int(LIVE_S * 250)
     async with board(pace=1.0) as cyton:
-        ear = Ear()
+        collector = EventCollector()
         live = source(cyton.path, now)
-        async with running(live, ear):
-            await ear.until_samples(count, LIVE_S + PATIENCE_S)
+        async with running(live, collector):
+            await collector.until_samples(count, LIVE_S + PATIENCE_S)
     assert live.lost == 0
-    assert np.array_equal(ear.index[:count], np.arange(count))
+    assert np.array_equal(collector.index[:count], np.arange(count))
 
 
 async def test_two_boards_at_once() -> None:
     one, two = made_up(4000).emg, -made_up(4000).emg
     async with board(one) as first, board(two) as second:
-        ears = Ear(), Ear()
-        async with running(source(first.path), ears[0]), running(source(second.path), ears[1]):
-            for ear in ears:
-                await ear.until_samples(300)
-    for counts, ear in zip((one, two), ears, strict=True):
-        assert np.array_equal(ear.emg[:300], (counts[:300].astype(float) * SCALE).astype(np.float32))
+        collectors = EventCollector(), EventCollector()
+        async with running(source(first.path), collectors[0]), running(source(second.path), collectors[1]):
+            for collector in collectors:
+                await collector.until_samples(300)
+    for counts, collector in zip((one, two), collectors, strict=True):
+        assert np.array_equal(collector.emg[:300], (counts[:300].astype(float) * SCALE).astype(np.float32))
 
 
 async def test_it_says_when_the_board_is_on_again() -> None:
@@ -83,58 +83,58 @@ async def test_it_says_when_the_board_is_on_again() -> None:
         assert not watch.done()
         cyton.on = True
         await asyncio.wait_for(watch, PATIENCE_S)
-        async with running(live, ear := Ear()):
-            await ear.until_samples(50)
+        async with running(live, collector := EventCollector()):
+            await collector.until_samples(50)
 
 
 async def test_loss_is_exact() -> None:
     async with board(pace=1.0) as cyton:
         cyton.skip = {100, 200, 201, 202, *range(300, 400)}
-        ear = Ear()
+        collector = EventCollector()
         live = source(cyton.path, now)
-        async with running(live, ear):
-            await ear.until_samples(500)
+        async with running(live, collector):
+            await collector.until_samples(500)
         assert live.lost == len(cyton.skip)
         kept = np.array([n for n in range(3000) if n not in cyton.skip])[:500]
-        assert np.array_equal(ear.index[:500], kept)
-        gaps = [frame.first_sample for frame in ear.of(Frame) if frame.gap]
+        assert np.array_equal(collector.index[:500], kept)
+        gaps = [frame.first_sample for frame in collector.of(Frame) if frame.gap]
         assert gaps == [101, 203, 400]
 
 
 async def test_an_unplugged_board_is_lost_and_the_next_run_goes_on() -> None:
-    ear = Ear()
+    collector = EventCollector()
     live = source("not yet")
     async with board() as first:
         live._path = first.path
-        async with running(live, ear) as run:
-            await ear.until_samples(300)
+        async with running(live, collector) as run:
+            await collector.until_samples(300)
             first.unplug()
             assert isinstance(await run.ended(), DeviceLost)
-        async with running(live, ear) as run:
+        async with running(live, collector) as run:
             assert isinstance(await run.ended(), DeviceLost), "it was there before"
-    before = ear.samples
+    before = collector.samples
     async with board() as second:
         live._path = second.path
-        async with running(live, ear):
-            await ear.until_samples(before + 300)
-    frames = ear.of(Frame)
+        async with running(live, collector):
+            await collector.until_samples(before + 300)
+    frames = collector.of(Frame)
     assert [frame.first_sample > 0 for frame in frames if frame.gap] == [True]
-    assert (np.diff(ear.index) > 0).all()
+    assert (np.diff(collector.index) > 0).all()
     assert live.lost > 0
 
 
 async def test_a_board_that_still_streams_is_reset_first() -> None:
     async with board() as cyton:
         cyton.start()
-        ear = Ear()
-        async with running(source(cyton.path), ear):
-            await ear.until_samples(100)
-        assert np.array_equal(np.diff(ear.index), np.ones(len(ear.index) - 1))
+        collector = EventCollector()
+        async with running(source(cyton.path), collector):
+            await collector.until_samples(100)
+        assert np.array_equal(np.diff(collector.index), np.ones(len(collector.index) - 1))
 
 
 async def refusal(live: CytonSource) -> str:
     with pytest.raises(DriverError) as caught:
-        await live.run(Ear())
+        await live.run(EventCollector())
     assert type(caught.value) is DriverError
     return str(caught.value)
 

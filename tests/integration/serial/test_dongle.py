@@ -28,7 +28,7 @@ from drivers.myo.stream import MyoConfig
 from drivers.source import SupportsPresence, SupportsVibration
 from drivers.transport.serial_port import PortInfo, SerialPort
 from models.recording import Recording
-from tests.fakes.hardware import LIVE_S, PATIENCE_S, Ear, running, session
+from tests.fakes.hardware import LIVE_S, PATIENCE_S, EventCollector, running, session
 from tests.support.signals import fast_clock, made_up
 
 PACE = 8.0
@@ -58,73 +58,75 @@ def source(
 async def test_recorded_emg_arrives_sample_for_sample() -> None:
     recording = session()
     async with plugged(recording, loop=False) as terminal:
-        ear = Ear()
-        async with running(source(terminal.path), ear):
-            await ear.until_samples(4000)
-        assert np.array_equal(ear.emg[:4000], recording.emg[:4000])
+        collector = EventCollector()
+        async with running(source(terminal.path), collector):
+            await collector.until_samples(4000)
+        assert np.array_equal(collector.emg[:4000], recording.emg[:4000])
         assert terminal.overrun == 0
-    assert ear.of(Frame)[0].gap is False
+    assert collector.of(Frame)[0].gap is False
 
 
 async def test_everything_else_the_armband_says_arrives_too() -> None:
     async with plugged(made_up(hand="left"), battery=42, name="PiMyo") as terminal:
-        ear = Ear()
+        collector = EventCollector()
         live = source(terminal.path, mode="filtered", classifier=True)
-        async with running(live, ear):
-            await ear.until(lambda ear: ear.of(Imu) and ear.of(Frame) and len(ear.of(SourceInfo)) == 2)
-        connected, synced = ear.of(SourceInfo)
+        async with running(live, collector):
+            await collector.until(
+                lambda collector: collector.of(Imu) and collector.of(Frame) and len(collector.of(SourceInfo)) == 2
+            )
+        connected, synced = collector.of(SourceInfo)
         assert (connected.name, connected.address, connected.hand) == ("PiMyo", ADDRESS, None)
         assert (connected.rate_hz, connected.unit, connected.emg_mode) == (200.0, "adc", "filtered")
         assert synced.hand == "left"
         assert live.info == synced
-        assert ear.of(Battery)[0].percent == 42
-        assert ear.of(Imu)[0].acceleration_g == (0.0, 0.0, 1.0)
-        assert [(n.kind, n.detail) for n in ear.of(Notice)] == [
+        assert collector.of(Battery)[0].percent == 42
+        assert collector.of(Imu)[0].acceleration_g == (0.0, 0.0, 1.0)
+        assert [(n.kind, n.detail) for n in collector.of(Notice)] == [
             ("connect", "PiMyo"),
             ("firmware", "1.5.1970.2"),
             ("synced", "left arm, toward the wrist"),
         ]
-        assert {raw.port for raw in ear.of(Raw)} >= {"0017", "0011", "001c", "002b"}
-        frame = ear.of(Frame)[0]
+        assert {raw.port for raw in collector.of(Raw)} >= {"0017", "0011", "001c", "002b"}
+        frame = collector.of(Frame)[0]
         assert frame.samples.shape == (2, 8)
         assert frame.arrival >= frame.t
 
 
 async def test_the_envelope_has_its_own_rate() -> None:
     async with plugged() as terminal:
-        ear = Ear()
+        collector = EventCollector()
         live = source(terminal.path, mode="envelope")
-        async with running(live, ear):
-            await ear.until_samples(100)
+        async with running(live, collector):
+            await collector.until_samples(100)
         assert live.info.rate_hz == 50.0
-        assert (ear.emg >= 0).all()
+        assert (collector.emg >= 0).all()
 
 
 async def test_a_hand_that_is_told_is_not_overruled_by_the_sync() -> None:
     async with plugged(made_up(hand="left")) as terminal:
-        ear = Ear()
+        collector = EventCollector()
         live = source(terminal.path, mode="filtered", classifier=True, hand="right")
-        async with running(live, ear):
-            await ear.until(lambda ear: any(notice.kind == "synced" for notice in ear.of(Notice)))
+        async with running(live, collector):
+            await collector.until(lambda collector: any(notice.kind == "synced" for notice in collector.of(Notice)))
         assert live.info.hand == "right"
 
 
 async def test_200_hz_in_real_time_without_a_loss() -> None:
     count = int(LIVE_S * 200)
     async with plugged(pace=1.0) as terminal:
-        ear = Ear()
+        collector = EventCollector()
         live = source(terminal.path, clock=now)
-        async with running(live, ear):
-            await ear.until_samples(count, LIVE_S + PATIENCE_S)
+        async with running(live, collector):
+            await collector.until_samples(count, LIVE_S + PATIENCE_S)
         assert live.lost == 0
-        assert np.array_equal(ear.index[:count], np.arange(count))
+        assert np.array_equal(collector.index[:count], np.arange(count))
 
 
 async def test_a_clean_stop_leaves_the_armband_silent_and_free_to_sleep() -> None:
     async with plugged() as terminal:
-        ear = Ear()
-        async with running(source(terminal.path), ear):
-            await ear.until_samples(100)
+        collector = EventCollector()
+        async with running(source(terminal.path), collector):
+            await collector.until_samples(100)
             assert (terminal.dongle.connected, terminal.dongle.armband.never_sleeps) == (True, True)
         armband = terminal.dongle.armband
         assert (terminal.dongle.connected, armband.streams, armband.never_sleeps) == (False, False, False)
@@ -134,22 +136,22 @@ async def test_a_clean_stop_leaves_the_armband_silent_and_free_to_sleep() -> Non
 
 async def test_a_lost_link_is_lost_at_once_and_the_next_run_goes_on() -> None:
     async with plugged() as terminal:
-        ear = Ear()
+        collector = EventCollector()
         live = source(terminal.path)
-        async with running(live, ear) as run:
-            await ear.until_samples(400)
+        async with running(live, collector) as run:
+            await collector.until_samples(400)
             terminal.lose_link()
             error = await run.ended()
             assert isinstance(error, DeviceLost)
             assert "connection timeout" in str(error)
-        before = ear.samples
-        async with running(live, ear):
-            await ear.until_samples(before + 200)
-        frames = ear.of(Frame)
+        before = collector.samples
+        async with running(live, collector):
+            await collector.until_samples(before + 200)
+        frames = collector.of(Frame)
         first = next(n for n, frame in enumerate(frames) if frame.gap)
         assert sum(len(frame.samples) for frame in frames[:first]) == before
         assert frames[first].first_sample > frames[first - 1].first_sample + 2, "the index jumps by what was missed"
-        assert (np.diff(ear.index) > 0).all()
+        assert (np.diff(collector.index) > 0).all()
         t = [frame.t for frame in frames]
         assert t == sorted(t)
         elapsed = frames[first].arrival - frames[first - 1].arrival
@@ -160,36 +162,36 @@ async def test_a_lost_link_is_lost_at_once_and_the_next_run_goes_on() -> None:
 async def test_an_unplugged_dongle_is_lost_and_comes_back_on_another_port() -> None:
     ports: list[PortInfo] = []
     live = source(None, ports=lambda: ports)
-    ear = Ear()
+    collector = EventCollector()
     async with plugged() as first:
         ports[:] = [PortInfo("/dev/null"), PortInfo(first.path, usb_id=USB_ID)]
-        async with running(live, ear) as run:
-            await ear.until_samples(100)
+        async with running(live, collector) as run:
+            await collector.until_samples(100)
             first.unplug()
             assert isinstance(await run.ended(), DeviceLost)
     ports.clear()
-    async with running(live, ear) as run:
+    async with running(live, collector) as run:
         error = await run.ended()
     assert isinstance(error, DeviceLost), "it was there before, so it may come back"
     assert "plug it in" in str(error)
-    before = ear.samples
+    before = collector.samples
     async with plugged() as second:
         ports[:] = [PortInfo(second.path, usb_id=USB_ID)]
-        async with running(live, ear):
-            await ear.until_samples(before + 100)
-    assert sum(frame.gap for frame in ear.of(Frame)) == 1
+        async with running(live, collector):
+            await collector.until_samples(before + 100)
+    assert sum(frame.gap for frame in collector.of(Frame)) == 1
 
 
 async def test_an_armband_that_does_not_come_back_is_lost_not_wrong() -> None:
     async with plugged() as terminal:
-        ear = Ear()
+        collector = EventCollector()
         live = source(terminal.path, scan_s=0.3)
-        async with running(live, ear) as run:
-            await ear.until_samples(50)
+        async with running(live, collector) as run:
+            await collector.until_samples(50)
             terminal.dongle.armband.address = "AA:BB:CC:DD:EE:FF"
             terminal.lose_link()
             await run.ended()
-        async with running(live, ear) as run:
+        async with running(live, collector) as run:
             error = await run.ended()
         assert isinstance(error, DeviceLost)
         assert f"{ADDRESS} was not found (found Myo AA:BB:CC:DD:EE:FF instead)" in str(error)
@@ -197,15 +199,15 @@ async def test_an_armband_that_does_not_come_back_is_lost_not_wrong() -> None:
 
 async def test_noise_on_the_wire_costs_little_and_is_counted() -> None:
     async with plugged(session(), Faults(drop=0.01, corrupt=0.002, seed=5)) as terminal:
-        ear = Ear()
+        collector = EventCollector()
         live = source(terminal.path)
         for _ in range(20):
             with suppress(DeviceLost, AssertionError):
-                async with running(live, ear):
-                    await ear.until_samples(2000)
-            if ear.samples >= 2000:
+                async with running(live, collector):
+                    await collector.until_samples(2000)
+            if collector.samples >= 2000:
                 break
-        assert (np.diff(ear.index) > 0).all()
+        assert (np.diff(collector.index) > 0).all()
         assert live.lost > 0
 
 
@@ -215,14 +217,14 @@ async def test_two_armbands_on_two_dongles_at_once() -> None:
     async with plugged(one) as left, plugged(two, address="11:22:33:44:55:66") as right:
         ports = [PortInfo(left.path, usb_id=USB_ID), PortInfo(right.path, usb_id=USB_ID)]
         first, second = source(None, ports=lambda: ports), source(None, ports=lambda: ports)
-        one_ear, two_ear = Ear(), Ear()
-        async with running(first, one_ear):
-            await one_ear.until_samples(50)
-            async with running(second, two_ear):
-                await two_ear.until_samples(300)
-                await one_ear.until_samples(300)
-        assert np.array_equal(one_ear.emg[:300], one.emg[:300])
-        assert np.array_equal(two_ear.emg[:300], two.emg[:300])
+        one_collector, two_collector = EventCollector(), EventCollector()
+        async with running(first, one_collector):
+            await one_collector.until_samples(50)
+            async with running(second, two_collector):
+                await two_collector.until_samples(300)
+                await one_collector.until_samples(300)
+        assert np.array_equal(one_collector.emg[:300], one.emg[:300])
+        assert np.array_equal(two_collector.emg[:300], two.emg[:300])
         assert (first.info.address, second.info.address) == (ADDRESS, "11:22:33:44:55:66")
 
 
@@ -232,12 +234,12 @@ async def test_it_vibrates_and_lights_up_while_it_streams() -> None:
         assert isinstance(live, SupportsVibration)
         with pytest.raises(DeviceLost, match="not connected"):
             await live.vibrate("short")
-        ear = Ear()
-        async with running(live, ear):
-            await ear.until_samples(50)
+        collector = EventCollector()
+        async with running(live, collector):
+            await collector.until_samples(50)
             await live.vibrate("long")
             await live.light((1, 2, 3), (4, 5, 6))
-            await ear.until(lambda ear: terminal.dongle.armband.vibrations)
+            await collector.until(lambda collector: terminal.dongle.armband.vibrations)
         assert terminal.dongle.armband.vibrations == [3]
 
 
@@ -257,11 +259,11 @@ async def until(condition: Callable[[], object]) -> None:
 
 async def test_it_says_when_the_armband_is_there_again() -> None:
     async with plugged() as terminal:
-        ear = Ear()
+        collector = EventCollector()
         live = source(terminal.path)
         assert isinstance(live, SupportsPresence)
-        async with running(live, ear) as run:
-            await ear.until_samples(50)
+        async with running(live, collector) as run:
+            await collector.until_samples(50)
             show = hidden(terminal)
             await run.ended()
         watch = asyncio.ensure_future(live.reachable())
@@ -269,9 +271,9 @@ async def test_it_says_when_the_armband_is_there_again() -> None:
         assert not watch.done(), "the other one does not count"
         show()
         await asyncio.wait_for(watch, PATIENCE_S)
-        before = ear.samples
-        async with running(live, ear):
-            await ear.until_samples(before + 50)
+        before = collector.samples
+        async with running(live, collector):
+            await collector.until_samples(before + 50)
 
 
 async def test_it_says_when_the_dongle_is_there_again() -> None:
@@ -281,8 +283,8 @@ async def test_it_says_when_the_dongle_is_there_again() -> None:
     async with plugged() as terminal:
         ports.append(PortInfo(terminal.path, usb_id=USB_ID))
         await asyncio.wait_for(watch, PATIENCE_S)
-        async with running(live, ear := Ear()):
-            await ear.until_samples(50)
+        async with running(live, collector := EventCollector()):
+            await collector.until_samples(50)
 
 
 async def test_a_watch_that_is_cancelled_leaves_no_scan_and_no_open_port() -> None:
@@ -303,15 +305,15 @@ async def test_a_watch_that_is_cancelled_leaves_no_scan_and_no_open_port() -> No
 async def test_stopped_while_it_connects_it_does_not_connect_later(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dongle, "CONNECT_S", 1e6)
     async with plugged() as terminal:
-        async with running(source(terminal.path), Ear()):
+        async with running(source(terminal.path), EventCollector()):
             await until(lambda: terminal.dongle._connect_at is not None)
         await until(lambda: terminal.dongle._connect_at is None)
 
 
 async def test_a_dongle_that_hangs_does_not_keep_anyone() -> None:
     async with plugged() as terminal:
-        async with running(source(terminal.path), ear := Ear()) as run:
-            await ear.until_samples(50)
+        async with running(source(terminal.path), collector := EventCollector()) as run:
+            await collector.until_samples(50)
             asyncio.get_running_loop().remove_reader(terminal._master)
             run.task.cancel()
             await asyncio.wait_for(asyncio.wait((run.task,)), PATIENCE_S)
@@ -324,7 +326,7 @@ async def test_a_dongle_that_hangs_does_not_keep_anyone() -> None:
 
 async def refusal(live: MyoSource) -> DriverError:
     with pytest.raises(DriverError) as caught:
-        await live.run(Ear())
+        await live.run(EventCollector())
     assert type(caught.value) is DriverError
     assert caught.value.exit_code == 2
     assert "\n" not in str(caught.value)
@@ -397,10 +399,10 @@ async def test_an_old_stream_is_ended_before_anything_else() -> None:
             while not terminal.dongle.connected:
                 await dead.read()
         await dead.close()
-        ear = Ear()
-        async with running(source(terminal.path), ear):
-            await ear.until_samples(100)
-        assert np.array_equal(np.diff(ear.index), np.ones(len(ear.index) - 1))
+        collector = EventCollector()
+        async with running(source(terminal.path), collector):
+            await collector.until_samples(100)
+        assert np.array_equal(np.diff(collector.index), np.ones(len(collector.index) - 1))
 
 
 def test_the_uri_says_how() -> None:

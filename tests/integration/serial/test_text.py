@@ -16,7 +16,7 @@ from drivers.text.parser import TextRun, parse_numbers
 from drivers.text.source import TextSource, measured_rate
 from models.arrays import Float32Array
 from tests.fakes.boards import TextBoard, text_lines
-from tests.fakes.hardware import LIVE_S, PATIENCE_S, Ear, running, session
+from tests.fakes.hardware import LIVE_S, PATIENCE_S, EventCollector, running, session
 from tests.support.signals import fast_clock, made_up
 
 PACE = 6.0
@@ -35,35 +35,35 @@ def source(path: str, rate_hz: float = 200.0, first_line_s: float = 5.0, clock: 
 async def test_recorded_emg_arrives_sample_for_sample() -> None:
     emg = session().emg
     async with board(emg) as printer:
-        ear = Ear()
-        async with running(source(printer.path), ear):
-            await ear.until_samples(3000)
+        collector = EventCollector()
+        async with running(source(printer.path), collector):
+            await collector.until_samples(3000)
     # What the board printed before the port was opened is gone, as on a real one.
-    first = next(n for n in range(len(emg)) if np.array_equal(emg[n : n + 50], ear.emg[:50]))
-    assert np.array_equal(ear.emg[:3000], emg[first : first + 3000])
+    first = next(n for n in range(len(emg)) if np.array_equal(emg[n : n + 50], collector.emg[:50]))
+    assert np.array_equal(collector.emg[:3000], emg[first : first + 3000])
 
 
 async def test_200_hz_in_real_time_without_a_loss() -> None:
     count = int(LIVE_S * 200)
     async with board(pace=1.0) as printer:
-        ear = Ear()
+        collector = EventCollector()
         live = source(printer.path, clock=now)
-        async with running(live, ear):
-            await ear.until_samples(count, LIVE_S + PATIENCE_S)
+        async with running(live, collector):
+            await collector.until_samples(count, LIVE_S + PATIENCE_S)
     assert live.lost == 0
-    assert np.array_equal(ear.index[:count], np.arange(count))
+    assert np.array_equal(collector.index[:count], np.arange(count))
 
 
 async def test_two_boards_at_once() -> None:
     one, two = made_up(4000).emg, -made_up(4000).emg
     async with board(one) as first, board(two) as second:
-        ears = Ear(), Ear()
-        async with running(source(first.path), ears[0]), running(source(second.path), ears[1]):
-            for ear in ears:
-                await ear.until_samples(300)
-    for emg, ear in zip((one, two), ears, strict=True):
-        start = next(n for n in range(len(emg)) if np.array_equal(emg[n : n + 50], ear.emg[:50]))
-        assert np.array_equal(ear.emg[:300], emg[start : start + 300])
+        collectors = EventCollector(), EventCollector()
+        async with running(source(first.path), collectors[0]), running(source(second.path), collectors[1]):
+            for collector in collectors:
+                await collector.until_samples(300)
+    for emg, collector in zip((one, two), collectors, strict=True):
+        start = next(n for n in range(len(emg)) if np.array_equal(emg[n : n + 50], collector.emg[:50]))
+        assert np.array_equal(collector.emg[:300], emg[start : start + 300])
 
 
 async def test_it_says_when_the_board_speaks_again() -> None:
@@ -74,24 +74,24 @@ async def test_it_says_when_the_board_speaks_again() -> None:
         watch = asyncio.ensure_future(live.reachable())
         printer.start()
         await asyncio.wait_for(watch, PATIENCE_S)
-        async with running(live, ear := Ear()):
-            await ear.until_samples(50)
+        async with running(live, collector := EventCollector()):
+            await collector.until_samples(50)
 
 
 async def test_the_rate_is_measured_where_it_is_not_given() -> None:
     rate_hz = 437.0
     async with board(rate_hz=rate_hz, pace=1.0) as printer:
-        ear = Ear()
+        collector = EventCollector()
         live = source(printer.path, 0.0, clock=now)
-        async with running(live, ear):
-            await ear.until_samples(int(2.5 * rate_hz))
-    unknown, known = ear.of(SourceInfo)
+        async with running(live, collector):
+            await collector.until_samples(int(2.5 * rate_hz))
+    unknown, known = collector.of(SourceInfo)
     assert unknown.rate_hz == 0.0
     assert known.rate_hz == pytest.approx(rate_hz, rel=0.04)
     assert live.info == known
-    assert ear.events.index(known) < ear.events.index(ear.of(Frame)[0])
-    assert np.array_equal(ear.index, np.arange(len(ear.index))), "nothing held back is lost"
-    t = [frame.t for frame in ear.of(Frame)]
+    assert collector.events.index(known) < collector.events.index(collector.of(Frame)[0])
+    assert np.array_equal(collector.index, np.arange(len(collector.index))), "nothing held back is lost"
+    t = [frame.t for frame in collector.of(Frame)]
     assert t == sorted(t)
 
 
@@ -99,74 +99,74 @@ async def test_a_run_that_ends_before_the_rate_is_known_lets_out_what_it_holds()
     """Stopped, or unplugged: every line that was heard comes out as a sample."""
     for ends in ("stopped", "unplugged"):
         async with board(pace=1.0) as printer:
-            ear = Ear()
+            collector = EventCollector()
             live = source(printer.path, 0.0, clock=now)
-            async with running(live, ear) as run:
-                await ear.until(lambda ear: len(raw_lines(ear)) > 150)
-                assert ear.samples == 0
+            async with running(live, collector) as run:
+                await collector.until(lambda collector: len(raw_lines(collector)) > 150)
+                assert collector.samples == 0
                 if ends == "unplugged":
                     printer.unplug()
                     await run.ended()
-        assert np.array_equal(ear.emg, np.array(raw_lines(ear), np.float32))
-        assert np.array_equal(ear.index, np.arange(len(ear.index)))
+        assert np.array_equal(collector.emg, np.array(raw_lines(collector), np.float32))
+        assert np.array_equal(collector.index, np.arange(len(collector.index)))
         assert live.info.rate_hz == pytest.approx(200.0, rel=0.1)
 
 
 async def test_a_board_that_falls_silent_before_its_rate_is_known_is_lost() -> None:
     """Else its silence would be taken into the rate, and its samples held for ever."""
     async with board(pace=1.0) as printer:
-        ear = Ear()
+        collector = EventCollector()
         live = source(printer.path, 0.0, clock=now)
-        async with running(live, ear) as run:
-            await ear.until(lambda ear: len(raw_lines(ear)) > 150)
+        async with running(live, collector) as run:
+            await collector.until(lambda collector: len(raw_lines(collector)) > 150)
             printer.stop()
             error = await run.ended()
     assert isinstance(error, DeviceLost)
     assert "fell silent" in str(error)
-    assert ear.samples > 150
+    assert collector.samples > 150
     assert live.info.rate_hz == pytest.approx(200.0, rel=0.1)
 
 
-def raw_lines(ear: Ear) -> list[list[float]]:
+def raw_lines(collector: EventCollector) -> list[list[float]]:
     """The lines of numbers in the bytes that came, but for the first line, which may be a part of one."""
-    lines = b"".join(raw.data for raw in ear.of(Raw)).split(b"\r\n")[1:-1]
+    lines = b"".join(raw.data for raw in collector.of(Raw)).split(b"\r\n")[1:-1]
     return [numbers for line in lines if len(numbers := parse_numbers(line)) == 8]
 
 
 async def test_lines_that_are_no_samples_leave_a_gap() -> None:
     async with board(pace=1.0) as printer:
         printer.packets[200] = b"battery low!\r\n"
-        ear = Ear()
+        collector = EventCollector()
         live = source(printer.path, clock=now)
-        async with running(live, ear):
-            await ear.until_samples(500)
+        async with running(live, collector):
+            await collector.until_samples(500)
     assert live.lost == 1
-    assert sum(frame.gap for frame in ear.of(Frame)) == 1
+    assert sum(frame.gap for frame in collector.of(Frame)) == 1
 
 
 async def test_an_unplugged_board_is_lost_and_the_next_run_goes_on() -> None:
-    ear = Ear()
+    collector = EventCollector()
     live = source("not yet")
     async with board() as first:
         live._path = first.path
-        async with running(live, ear) as run:
-            await ear.until_samples(300)
+        async with running(live, collector) as run:
+            await collector.until_samples(300)
             first.unplug()
             assert isinstance(await run.ended(), DeviceLost)
-        async with running(live, ear) as run:
+        async with running(live, collector) as run:
             assert isinstance(await run.ended(), DeviceLost), "it was there before"
-    before = ear.samples
+    before = collector.samples
     async with board() as second:
         live._path = second.path
-        async with running(live, ear):
-            await ear.until_samples(before + 300)
-    assert sum(frame.gap for frame in ear.of(Frame)) == 1
-    assert (np.diff(ear.index) > 0).all()
+        async with running(live, collector):
+            await collector.until_samples(before + 300)
+    assert sum(frame.gap for frame in collector.of(Frame)) == 1
+    assert (np.diff(collector.index) > 0).all()
 
 
 async def refusal(live: TextSource) -> str:
     with pytest.raises(DriverError) as caught:
-        await live.run(Ear())
+        await live.run(EventCollector())
     assert type(caught.value) is DriverError
     return str(caught.value)
 

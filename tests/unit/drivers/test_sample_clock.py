@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drivers.sample_clock import Rotation, SampleClock, Stamp
+from drivers.sample_clock import CharacteristicOrder, SampleClock, Stamp
 
 RATE = 200.0
 TOLERANCE_S = 0.005
@@ -36,7 +36,7 @@ class Armband:
         return self.start + sample * self.period
 
     def notifications(self, count: int) -> Iterable[tuple[int, float, int]]:
-        """(index of the first sample, arrival, turn)."""
+        """(index of the first sample, arrival, index)."""
         waiting: list[int] = []
         size = self.rng.integers(1, self.burst + 1)
         arrival = self.start
@@ -52,11 +52,11 @@ class Armband:
             waiting, size = [], self.rng.integers(1, self.burst + 1)
 
 
-def play(armband: Armband, clock: SampleClock, seconds: float, turns: bool = True) -> list[tuple[int, Stamp]]:
+def play(armband: Armband, clock: SampleClock, seconds: float, in_order: bool = True) -> list[tuple[int, Stamp]]:
     count = int(seconds * RATE / 2)
     return [
-        (true, clock.stamp(2, arrival, turn=turn if turns else None))
-        for true, arrival, turn in armband.notifications(count)
+        (true, clock.stamp(2, arrival, characteristic_index=index if in_order else None))
+        for true, arrival, index in armband.notifications(count)
     ]
 
 
@@ -77,14 +77,14 @@ def never_back(stamps: list[tuple[int, Stamp]], period: float) -> bool:
     crystal=st.floats(-0.01, 0.01),
     jitter_ms=st.floats(0.05, 8.0),
     burst=st.integers(1, 6),
-    turns=st.booleans(),
+    in_order=st.booleans(),
 )
 def test_times_are_within_5_ms_of_the_truth_after_10_s(
-    seed: int, crystal: float, jitter_ms: float, burst: int, turns: bool
+    seed: int, crystal: float, jitter_ms: float, burst: int, in_order: bool
 ) -> None:
     armband = Armband(seed, crystal, jitter_ms / 1000, burst)
-    clock = SampleClock(RATE, quantum=2)
-    stamps = play(armband, clock, 20.0, turns)
+    clock = SampleClock(RATE, loss_unit=2)
+    stamps = play(armband, clock, 20.0, in_order)
     assert max(errors_after(armband, stamps, 10.0)) < TOLERANCE_S
     assert never_back(stamps, armband.period)
     assert clock.lost == 0
@@ -99,12 +99,12 @@ def test_times_are_within_5_ms_of_the_truth_after_10_s(
     burst=st.integers(1, 3),
     holes=st.lists(st.tuples(st.integers(500, 1700), st.integers(1, 3)), max_size=6),
 )
-def test_lost_notifications_are_found_at_once_by_the_broken_rotation(
+def test_lost_notifications_are_found_at_once_by_the_broken_order(
     seed: int, crystal: float, burst: int, holes: list[tuple[int, int]]
 ) -> None:
     lost = frozenset(number for first, size in spread(holes) for number in range(first, first + size))
     armband = Armband(seed, crystal, 0.001, burst, lost=lost)
-    clock = SampleClock(RATE, quantum=2)
+    clock = SampleClock(RATE, loss_unit=2)
     stamps = play(armband, clock, 20.0)
     assert clock.lost == 2 * len(lost)
     assert [stamp.sample for _, stamp in stamps] == [true for true, _ in stamps]
@@ -123,11 +123,11 @@ def spread(holes: list[tuple[int, int]]) -> list[tuple[int, int]]:
 
 
 @pytest.mark.parametrize("size", [4, 8, 12, 40, 300])
-@pytest.mark.parametrize("turns", [True, False])
-def test_a_loss_that_keeps_the_rotation_is_proved_by_the_clock(size: int, turns: bool) -> None:
+@pytest.mark.parametrize("in_order", [True, False])
+def test_a_loss_that_keeps_the_order_is_proved_by_the_clock(size: int, in_order: bool) -> None:
     armband = Armband(1, 0.004, 0.001, 2, lost=frozenset(range(1200, 1200 + size)))
-    clock = SampleClock(RATE, quantum=2)
-    stamps = play(armband, clock, 20.0, turns)
+    clock = SampleClock(RATE, loss_unit=2)
+    stamps = play(armband, clock, 20.0, in_order)
     assert clock.lost == 2 * size
     late = [stamp for true, stamp in stamps if stamp.sample != true]
     assert len(late) <= 80, "found within 0.8 s"
@@ -135,10 +135,10 @@ def test_a_loss_that_keeps_the_rotation_is_proved_by_the_clock(size: int, turns:
     assert sum(stamp.gap for _, stamp in stamps) == 1
 
 
-def test_a_loss_without_rotation_is_proved_by_the_clock() -> None:
+def test_a_loss_without_order_is_proved_by_the_clock() -> None:
     armband = Armband(2, -0.006, 0.001, 1, lost=frozenset({1200}))
-    clock = SampleClock(RATE, quantum=2)
-    stamps = play(armband, clock, 20.0, turns=False)
+    clock = SampleClock(RATE, loss_unit=2)
+    stamps = play(armband, clock, 20.0, in_order=False)
     assert clock.lost == 2
     assert stamps[-1][1].sample == stamps[-1][0]
 
@@ -146,32 +146,31 @@ def test_a_loss_without_rotation_is_proved_by_the_clock() -> None:
 @pytest.mark.parametrize("stall_s", [0.1, 0.4, 2.0])
 def test_a_stall_that_delivers_everything_afterwards_is_no_loss(stall_s: float) -> None:
     armband = Armband(3, 0.005)
-    clock = SampleClock(RATE, quantum=2)
+    clock = SampleClock(RATE, loss_unit=2)
     stalled_until = armband.start + 8.0 + stall_s
     stamps = []
     arrival = 0.0
-    for true, on_time, turn in armband.notifications(2000):
+    for true, on_time, index in armband.notifications(2000):
         arrival = max(on_time, arrival + 1e-4, stalled_until if on_time > armband.start + 8.0 else 0.0)
-        stamps.append((true, clock.stamp(2, arrival, turn=turn)))
+        stamps.append((true, clock.stamp(2, arrival, characteristic_index=index)))
     assert clock.lost == 0
     assert max(errors_after(armband, stamps, 10.0)) < TOLERANCE_S
 
 
-def test_a_broken_rotation_that_arrives_on_time_is_no_loss() -> None:
+def test_a_broken_order_that_arrives_on_time_is_no_loss() -> None:
     armband = Armband(4, 0.0, 0.0005)
-    clock = SampleClock(RATE, quantum=2)
-    for number, (_, arrival, turn) in enumerate(armband.notifications(2000)):
-        swapped = {1000: 1, 1001: 0}.get(number, turn)
-        clock.stamp(2, arrival, turn=swapped)
+    clock = SampleClock(RATE, loss_unit=2)
+    for number, (_, arrival, index) in enumerate(armband.notifications(2000)):
+        swapped = {1000: 1, 1001: 0}.get(number, index)
+        clock.stamp(2, arrival, characteristic_index=swapped)
     assert clock.lost == 0
-    assert clock.rotation_breaks > 0
 
 
 @settings(max_examples=30, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), crystal=st.floats(-0.01, 0.01), silence_s=st.floats(0.3, 20.0))
 def test_after_a_reconnect_the_index_jumps_by_what_was_missed(seed: int, crystal: float, silence_s: float) -> None:
     first = Armband(seed, crystal, 0.001)
-    clock = SampleClock(RATE, quantum=2)
+    clock = SampleClock(RATE, loss_unit=2)
     before = play(first, clock, 15.0)
     clock.restart()
     again = Armband(seed + 1, crystal, 0.001, start=first.truth(before[-1][0] + 2) + silence_s)
@@ -186,11 +185,11 @@ def test_after_a_reconnect_the_index_jumps_by_what_was_missed(seed: int, crystal
 
 def test_a_late_first_delivery_is_corrected_without_a_step_back() -> None:
     armband = Armband(5, 0.0, 0.0005)
-    clock = SampleClock(RATE, quantum=2)
+    clock = SampleClock(RATE, loss_unit=2)
     stamps = []
-    for true, on_time, turn in armband.notifications(1000):
+    for true, on_time, index in armband.notifications(1000):
         arrival = max(on_time, armband.start + 0.06)
-        stamps.append((true, clock.stamp(2, arrival, turn=turn)))
+        stamps.append((true, clock.stamp(2, arrival, characteristic_index=index)))
     assert never_back(stamps, armband.period)
     assert max(errors_after(armband, stamps, 1.0)) < TOLERANCE_S
 
@@ -201,18 +200,18 @@ def test_a_late_first_delivery_is_corrected_without_a_step_back() -> None:
     rate=st.floats(1.0, 5000.0),
 )
 def test_whatever_arrives_time_and_index_never_step_back(steps: list[tuple[int, float, int]], rate: float) -> None:
-    clock = SampleClock(rate, quantum=2)
+    clock = SampleClock(rate, loss_unit=2)
     arrival, t, sample = 1e9, float("-inf"), -1
-    for count, wait, turn in steps:
+    for count, wait, index in steps:
         arrival += wait
-        stamp = clock.stamp(count, arrival, turn=turn)
+        stamp = clock.stamp(count, arrival, characteristic_index=index)
         assert stamp.t >= t
         assert stamp.sample > sample
         t, sample = stamp.t, stamp.sample + count - 1
 
 
 def test_told_losses_are_taken_as_they_are() -> None:
-    clock = SampleClock(250.0, quantum=256)
+    clock = SampleClock(250.0, loss_unit=256)
     assert clock.stamp(1, 100.0) == Stamp(0, 100.0)
     stamp = clock.stamp(1, 100.0 + 4 / 250, lost=3)
     assert (stamp.sample, stamp.lost, stamp.gap) == (4, 3, True)
@@ -220,7 +219,7 @@ def test_told_losses_are_taken_as_they_are() -> None:
 
 
 def test_a_counter_of_eight_bits_is_completed_by_the_clock() -> None:
-    clock = SampleClock(250.0, quantum=256)
+    clock = SampleClock(250.0, loss_unit=256)
     for n in range(2500):
         clock.stamp(1, 100.0 + n / 250)
     for n in range(2500 + 512, 5000):
@@ -228,16 +227,16 @@ def test_a_counter_of_eight_bits_is_completed_by_the_clock() -> None:
     assert (clock.lost, stamp.sample) == (512, 4999)
 
 
-def test_rotation_is_believed_only_after_it_was_kept() -> None:
-    rotation = Rotation()
-    assert [rotation.missing(turn) for turn in (0, 3, 1)] == [0, 0, 0]
-    for turn in range(2, 22):
-        assert rotation.missing(turn % 4) == 0
-    assert rotation.missing(0) == 2
-    assert rotation.trusted
+def test_order_is_believed_only_after_it_was_kept() -> None:
+    order = CharacteristicOrder()
+    assert [order.missing(index) for index in (0, 3, 1)] == [0, 0, 0]
+    for index in range(2, 22):
+        assert order.missing(index % 4) == 0
+    assert order.missing(0) == 2
+    assert order.trusted
 
 
-@pytest.mark.parametrize(("rate", "quantum"), [(0.0, 2), (-1.0, 2), (float("nan"), 2), (200.0, 0)])
-def test_a_clock_needs_a_rate_and_a_quantum(rate: float, quantum: int) -> None:
+@pytest.mark.parametrize(("rate", "loss_unit"), [(0.0, 2), (-1.0, 2), (float("nan"), 2), (200.0, 0)])
+def test_a_clock_needs_a_rate_and_a_loss_unit(rate: float, loss_unit: int) -> None:
     with pytest.raises(ValueError, match="must be positive"):
-        SampleClock(rate, quantum=quantum)
+        SampleClock(rate, loss_unit=loss_unit)

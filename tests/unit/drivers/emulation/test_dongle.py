@@ -33,12 +33,12 @@ class Host:
 
     def wait(self, seconds: float) -> list[Message]:
         """Everything until then, each when it is due."""
-        until, heard = self.time + seconds, []
+        until, received = self.time + seconds, []
         while (due := self.dongle.next_due()) is not None and due <= until:
             self.time = max(self.time, due)
-            heard += self.parser.feed(self.dongle.due(self.time))
+            received += self.parser.feed(self.dongle.due(self.time))
         self.time = until
-        return heard
+        return received
 
     def connect(self) -> None:
         self.say(bgapi.connect_direct(ADDRESS))
@@ -64,8 +64,8 @@ def test_it_answers_as_published_before_a_connection() -> None:
     assert host.say("00 00 00 06") == ["00 01 00 06 03"]
     assert host.say("00 01 03 00 00") == ["00 03 03 00 00 86 01"], "not connected"
     assert host.say("00 01 06 02 01") == ["00 02 06 02 00 00"]
-    heard = host.wait(0.35)
-    assert [bytes(message).hex(" ").upper() for message in heard] == [
+    received = host.wait(0.35)
+    assert [bytes(message).hex(" ").upper() for message in received] == [
         "80 2A 06 00 C8 00 01 02 03 04 05 C6 00 FF 1F 09 08 4D 79 6F 00 00 00 00 00 "
         "02 01 06 11 06 42 48 12 4A 7F 2C 48 47 B9 DE 04 A9 01 00 06 D5"
     ] * 3
@@ -105,9 +105,9 @@ def test_emg_comes_at_200_hz_in_turns_of_two_samples() -> None:
     recording = made_up()
     host = Host(recording)
     host.stream()
-    heard = values(host.wait(1.005))
-    assert [value.handle for value in heard] == [0x2B, 0x2E, 0x31, 0x34] * 25
-    samples = np.frombuffer(b"".join(value.data for value in heard), np.int8).reshape(-1, 8)
+    received = values(host.wait(1.005))
+    assert [value.handle for value in received] == [0x2B, 0x2E, 0x31, 0x34] * 25
+    samples = np.frombuffer(b"".join(value.data for value in received), np.int8).reshape(-1, 8)
     assert np.array_equal(samples, recording.emg[:200])
 
 
@@ -123,8 +123,8 @@ def test_nothing_comes_unless_it_is_subscribed_to() -> None:
 def test_the_envelope_is_rectified_and_comes_at_50_hz() -> None:
     host = Host()
     host.stream(protocol.set_mode("envelope", imu=False), Characteristic.ENVELOPE)
-    heard = values(host.wait(1.005))
-    assert [len(value.data) for value in heard] == [17] * 50
+    received = values(host.wait(1.005))
+    assert [len(value.data) for value in received] == [17] * 50
     assert host.armband.played == 200
 
 
@@ -133,8 +133,8 @@ def test_a_recorded_envelope_comes_as_it_is() -> None:
     index = np.arange(100)
     host = Host(Recording(emg, index / 50.0, index, 50.0, emg_mode="envelope"))
     host.stream(protocol.set_mode("envelope", imu=False), Characteristic.ENVELOPE)
-    heard = values(host.wait(1.005))
-    rows = [np.frombuffer(value.data, "<u2", 8) for value in heard]
+    received = values(host.wait(1.005))
+    rows = [np.frombuffer(value.data, "<u2", 8) for value in received]
     assert np.array_equal(np.stack(rows), emg[:50])
 
 
@@ -146,8 +146,8 @@ def test_the_rest_of_the_armband_speaks_too() -> None:
         Characteristic.BATTERY,
         Characteristic.CLASSIFIER,
     )
-    heard = values(host.wait(60.005))
-    by_handle = {handle: [v for v in heard if v.handle == handle] for handle in {v.handle for v in heard}}
+    received = values(host.wait(60.005))
+    by_handle = {handle: [v for v in received if v.handle == handle] for handle in {v.handle for v in received}}
     assert len(by_handle[Characteristic.IMU]) == 3000
     assert [value.data for value in by_handle[Characteristic.BATTERY]] == [b"\x57"]
     (sync,) = by_handle[Characteristic.CLASSIFIER]
@@ -164,9 +164,9 @@ def test_a_session_ends_or_begins_again() -> None:
 def test_a_disconnect_ends_streaming_and_subscriptions() -> None:
     host = Host(faults=Faults(disconnect_every_s=2.0))
     host.stream()
-    heard = host.wait(10.0)
-    assert bytes(heard[-1]) == bytes.fromhex("80 03 03 04 00 08 02"), "connection timeout"
-    assert len(values(heard)) == pytest.approx(200, abs=10)
+    received = host.wait(10.0)
+    assert bytes(received[-1]) == bytes.fromhex("80 03 03 04 00 08 02"), "connection timeout"
+    assert len(values(received)) == pytest.approx(200, abs=10)
     host.connect()
     host.say(bgapi.attribute_write(0, Characteristic.COMMAND, protocol.set_mode("raw")))
     assert values(host.wait(1.0)) == [], "not subscribed any more"
@@ -175,16 +175,16 @@ def test_a_disconnect_ends_streaming_and_subscriptions() -> None:
 def test_dropped_notifications_are_missing_and_counted() -> None:
     host = Host(faults=Faults(drop=0.1, seed=3))
     host.stream()
-    heard = values(host.wait(20.005))
-    assert len(heard) + host.dongle.dropped == 2000
+    received = values(host.wait(20.005))
+    assert len(received) + host.dongle.dropped == 2000
     assert 100 < host.dongle.dropped < 300
 
 
 def test_corrupted_messages_harm_their_neighbours_at_most() -> None:
     host = Host(faults=Faults(corrupt=0.02, seed=4))
     host.stream()
-    heard = values(host.wait(20.005))
-    harmed = 2000 - len(heard)
+    received = values(host.wait(20.005))
+    harmed = 2000 - len(received)
     assert 0 < harmed < 2 * 0.02 * 2000 * 1.5
     assert host.parser.skipped > 0
 

@@ -21,8 +21,8 @@ from tests.fakes.transports import Transport
 VECTORS = Path(__file__).parents[5] / "shared" / "data" / "protocol-vectors" / "bgapi_vectors.json"
 
 
-def emg_message(rng: np.random.Generator, turn: int = 0) -> bytes:
-    handle = (0x2B, 0x2E, 0x31, 0x34)[turn % 4]
+def emg_message(rng: np.random.Generator, index: int = 0) -> bytes:
+    handle = (0x2B, 0x2E, 0x31, 0x34)[index % 4]
     # The header's own bytes (0x80, 0x00, 0x04, 0x05) are common in EMG: quiet muscles and clipped ones.
     values = np.concatenate([rng.integers(-6, 7, 12), rng.choice([-128, 4, 5, 21], 4)]).astype(np.int8)
     rng.shuffle(values)

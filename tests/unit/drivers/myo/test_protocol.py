@@ -30,7 +30,7 @@ def decode(characteristic: int, data: bytes | str) -> protocol.Packet | None:
 
 
 @pytest.mark.parametrize(
-    ("characteristic", "wire", "rows", "turn"),
+    ("characteristic", "wire", "rows", "index"),
     [
         (
             Characteristic.EMG0,
@@ -49,13 +49,13 @@ def decode(characteristic: int, data: bytes | str) -> protocol.Packet | None:
     ],
 )
 def test_an_emg_notification_is_two_samples(
-    characteristic: int, wire: str, rows: Sequence[Sequence[int]], turn: int
+    characteristic: int, wire: str, rows: Sequence[Sequence[int]], index: int
 ) -> None:
     packet = decode(characteristic, wire)
     assert isinstance(packet, protocol.EmgPacket)
     assert packet.samples.tolist() == [list(row) for row in rows]
     assert packet.samples.dtype == np.float32
-    assert packet.turn == turn
+    assert packet.characteristic_index == index
 
 
 @pytest.mark.parametrize(("tail", "moved"), [("00", 0), ("05", 5), ("", 0)])
@@ -63,7 +63,7 @@ def test_the_envelope_is_one_unsigned_sample_and_a_mask(tail: str, moved: int) -
     packet = decode(Characteristic.ENVELOPE, "2800 2300 7000 2C01 0004 5800 3D00 2DFF" + tail)
     assert isinstance(packet, protocol.EmgPacket)
     assert packet.samples.tolist() == [[40, 35, 112, 300, 1024, 88, 61, 0xFF2D]]
-    assert (packet.turn, packet.moved) == (None, moved)
+    assert (packet.characteristic_index, packet.moved) == (None, moved)
 
 
 def test_inertial_values_are_scaled() -> None:

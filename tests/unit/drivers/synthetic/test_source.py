@@ -21,7 +21,7 @@ from tests.fakes.virtual_time import EPOCH, VirtualLoop
 E = TypeVar("E")
 
 
-class Heard:
+class Emitted:
     """What a source emitted, and when."""
 
     def __init__(self, loop: VirtualLoop) -> None:
@@ -44,20 +44,20 @@ def source_of(uri: str, loop: VirtualLoop) -> SyntheticSource:
     return opened
 
 
-def play(uri: str, *seconds: float) -> Heard:
+def play(uri: str, *seconds: float) -> Emitted:
     """One run of a source after the other, each of so many seconds."""
     with VirtualLoop() as loop:
-        heard = Heard(loop)
+        emitted = Emitted(loop)
         source = source_of(uri, loop)
         for length in seconds:
-            loop.run(run_for(source, heard, length))
-        return heard
+            loop.run(run_for(source, emitted, length))
+        return emitted
 
 
-async def run_for(source: SyntheticSource, heard: Heard, seconds: float) -> None:
+async def run_for(source: SyntheticSource, emitted: Emitted, seconds: float) -> None:
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
-            await source.run(heard)
+            await source.run(emitted)
 
 
 def test_info_says_what_the_uri_says() -> None:
@@ -104,8 +104,8 @@ def test_samples_and_truth_are_the_generators() -> None:
 
 
 def test_two_samples_arrive_when_the_second_is_over() -> None:
-    heard = play("synthetic:", 2.0)
-    frames = [(event, at) for event, at in zip(heard.events, heard.at, strict=True) if isinstance(event, Frame)]
+    emitted = play("synthetic:", 2.0)
+    frames = [(event, at) for event, at in zip(emitted.events, emitted.at, strict=True) if isinstance(event, Frame)]
     for number, (frame, at) in enumerate(frames):
         assert frame.samples.shape == (2, 8)
         assert frame.first_sample == 2 * number
@@ -125,20 +125,20 @@ def test_minutes_do_not_drift(rate: int) -> None:
 
 def test_what_came_due_while_the_loop_was_busy_comes_in_one_go() -> None:
     with VirtualLoop() as loop:
-        heard, source = Heard(loop), source_of("synthetic:", loop)
+        emitted, source = Emitted(loop), source_of("synthetic:", loop)
 
         async def stalled() -> None:
-            running = asyncio.ensure_future(source.run(heard))
+            running = asyncio.ensure_future(source.run(emitted))
             await asyncio.sleep(1.0)
-            before = len(heard.all(Frame))
+            before = len(emitted.all(Frame))
             loop._jumping.elapsed += 0.5
             await asyncio.sleep(0.001)
-            assert len(heard.all(Frame)) - before >= 49
+            assert len(emitted.all(Frame)) - before >= 49
             await asyncio.sleep(1.0)
             running.cancel()
 
         loop.run(stalled())
-        frames = heard.all(Frame)
+        frames = emitted.all(Frame)
     assert [frame.first_sample for frame in frames] == list(range(0, 2 * len(frames), 2))
     assert not any(frame.gap for frame in frames)
     assert frames[-1].arrival - frames[-1].t < 0.02
@@ -146,17 +146,17 @@ def test_what_came_due_while_the_loop_was_busy_comes_in_one_go() -> None:
 
 def test_a_computer_that_slept_skips_and_says_so() -> None:
     with VirtualLoop() as loop:
-        heard, source = Heard(loop), source_of("synthetic:", loop)
+        emitted, source = Emitted(loop), source_of("synthetic:", loop)
 
         async def asleep() -> None:
-            running = asyncio.ensure_future(source.run(heard))
+            running = asyncio.ensure_future(source.run(emitted))
             await asyncio.sleep(1.0)
             loop._jumping.elapsed += LATE_S + 3600.0
             await asyncio.sleep(1.0)
             running.cancel()
 
         loop.run(asleep())
-        frames = heard.all(Frame)
+        frames = emitted.all(Frame)
     gaps = [number for number, frame in enumerate(frames) if frame.gap]
     assert len(gaps) == 1
     jump = frames[gaps[0]].first_sample - frames[gaps[0] - 1].first_sample
@@ -165,12 +165,12 @@ def test_a_computer_that_slept_skips_and_says_so() -> None:
 
 
 def test_a_second_run_goes_on_and_marks_the_gap() -> None:
-    heard = play("synthetic:", 1.0, 1.0)
-    frames = heard.all(Frame)
+    emitted = play("synthetic:", 1.0, 1.0)
+    frames = emitted.all(Frame)
     assert [frame.first_sample for frame in frames] == list(range(0, 2 * len(frames), 2))
     assert [frame.first_sample for frame in frames if frame.gap] == [frames[len(frames) // 2].first_sample]
     assert all(later.t > earlier.t for earlier, later in pairwise(frames))
-    assert len(heard.all(SourceInfo)) == 2
+    assert len(emitted.all(SourceInfo)) == 2
 
 
 def test_lost_packets_jump() -> None:
@@ -181,14 +181,14 @@ def test_lost_packets_jump() -> None:
 
 
 def test_battery_inertia_and_movements_come_along() -> None:
-    heard = play("synthetic:", 10.0)
-    imu = heard.all(Imu)
+    emitted = play("synthetic:", 10.0)
+    imu = emitted.all(Imu)
     assert len(imu) == pytest.approx(500, abs=2)
-    assert [battery.percent for battery in heard.all(Battery)] == [96]
+    assert [battery.percent for battery in emitted.all(Battery)] == [96]
     q = np.array([one.quaternion for one in imu])
     np.testing.assert_allclose(np.linalg.norm(q, axis=1), 1.0, atol=1e-9)
     np.testing.assert_allclose(np.linalg.norm([one.acceleration_g for one in imu], axis=1), 1.0, atol=1e-9)
-    named = heard.all(Marker)
+    named = emitted.all(Marker)
     expected = session(FIRST_UNSEEN_USER, 0, 9.9, seed=1, losses=False).markers
     assert [marker.label for marker in named][: len(expected)] == [marker.label for marker in expected]
     np.testing.assert_allclose([m.t - EPOCH for m in named[: len(expected)]], [m.t for m in expected], atol=1e-5)
