@@ -7,7 +7,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from types import ModuleType
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -19,6 +20,9 @@ from drivers.uri import SourceUri, hand_option
 from models.arrays import Float32Array, Float64Array
 from models.hand import CHANNELS
 from models.installation import install_command
+
+if TYPE_CHECKING:
+    import pylsl
 
 RESOLVE_S: Final = 5.0
 GAP_S: Final = 0.1
@@ -109,7 +113,7 @@ class LslSource:
         channels: list[int],
         unit_given: bool,
         *,
-        lsl: Any,
+        lsl: ModuleType,
         clock: Clock = now,
         resolve_s: float = RESOLVE_S,
     ) -> None:
@@ -207,7 +211,7 @@ def _unit(opened: _Opened, channels: list[int]) -> Unit:
 class _Reader:
     """The thread that calls liblsl, whose calls block."""
 
-    def __init__(self, lsl: Any, name: str | None, resolve_s: float, clock: Clock) -> None:
+    def __init__(self, lsl: ModuleType, name: str | None, resolve_s: float, clock: Clock) -> None:
         self.chunks = ThreadQueue[_Chunk](BUFFER_VALUES)
         self._opened: asyncio.Future[_Opened] = asyncio.get_running_loop().create_future()
         self._closed = asyncio.Event()
@@ -249,7 +253,7 @@ class _Reader:
         self.chunks.fail(error)
         self.chunks.call(lambda: self._report_opened(error))
 
-    def _open(self) -> Any:
+    def _open(self) -> pylsl.StreamInlet:
         lsl = self._lsl
         # Not proc_dejitter: it smooths the stamps over a gap, and so hides it.
         flags = lsl.proc_clocksync | lsl.proc_monotonize
@@ -263,7 +267,7 @@ class _Reader:
         self.chunks.call(lambda: self._report_opened(opened))
         return inlet
 
-    def _resolve(self) -> Any:
+    def _resolve(self) -> pylsl.StreamInfo:
         """Look for the stream in short calls, so that `close` is not held up."""
         what = ("name", self._name) if self._name else ("type", "EMG")
         end = self._clock() + self._resolve_s
@@ -274,7 +278,7 @@ class _Reader:
         wanted = f"named {self._name!r}" if self._name else "of type EMG"
         raise DriverError(f"there is no LSL stream {wanted} on this network; start it, or check its name (case counts)")
 
-    def _read(self, inlet: Any) -> None:
+    def _read(self, inlet: pylsl.StreamInlet) -> None:
         offset = self._clock() - self._lsl.local_clock()
         try:
             while not self._stop.is_set():

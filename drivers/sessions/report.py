@@ -10,6 +10,9 @@ from typing import Any, Final
 
 from drivers.errors import DriverError
 
+JsonObject = dict[str, Any]
+"""A JSON object, as parsed or to be written."""
+
 DERIVED: Final = frozenset({"format", "path", "index", "devices", "events", "dropped", "notes"})
 """Keys of `Recording.meta` that the reader adds to the file's own."""
 
@@ -87,6 +90,6 @@ class ReadReport:
         """Number of dropped lines or messages."""
         return sum(drop.count for drop in self.drops.values())
 
-    def as_meta(self) -> dict[str, Any]:
+    def as_meta(self) -> JsonObject:
         """Return the report for `Recording.meta`: `dropped` = [{reason, count, lines, place}], `notes` = [text]."""
         return {"dropped": [asdict(drop) for drop in self.drops.values()], "notes": list(self.notes)}

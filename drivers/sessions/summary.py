@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
-from drivers.sessions.report import DERIVED
+from drivers.sessions.report import DERIVED, JsonObject
 from models.recording import Recording
 
 _INT8: Final = (-128.0, 127.0)
 
 
-def summary(recording: Recording) -> dict[str, Any]:
+def summary(recording: Recording) -> JsonObject:
     """Duration, rate, gaps, channel statistics, labels and metadata, as `myocast info --json` shows them."""
     meta = recording.meta
     return {
@@ -60,7 +60,7 @@ def _measured_rate(recording: Recording) -> float | None:
     return round(samples / seconds, 3) if seconds > 0 else None
 
 
-def _gaps(recording: Recording) -> dict[str, Any]:
+def _gaps(recording: Recording) -> JsonObject:
     heads = [segment.start for segment in recording.segments()][1:]
     lost = [recording.sample.item(row) - recording.sample.item(row - 1) - 1 for row in heads]
     return {
@@ -71,7 +71,7 @@ def _gaps(recording: Recording) -> dict[str, Any]:
     }
 
 
-def _channels(recording: Recording) -> list[dict[str, Any]]:
+def _channels(recording: Recording) -> list[JsonObject]:
     int8 = recording.unit == "adc" and recording.emg_mode != "envelope"
     rows = []
     for channel, column in enumerate(recording.emg.T, 1):
@@ -100,7 +100,7 @@ def _classes(recording: Recording) -> dict[str, int] | None:
     return {str(label): count for label, count in sorted(Counter(recording.classes.tolist()).items())}
 
 
-def _truth(recording: Recording) -> dict[str, Any] | None:
+def _truth(recording: Recording) -> JsonObject | None:
     t = recording.label_t
     if t is None or not len(t):
         return None

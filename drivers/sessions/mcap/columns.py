@@ -9,8 +9,7 @@ import numpy.typing as npt
 
 from drivers.events import Battery, Notice
 from drivers.sessions.mcap import topics
-from drivers.sessions.mcap.topics import JsonObject
-from drivers.sessions.report import ReadReport
+from drivers.sessions.report import JsonObject, ReadReport
 from models.arrays import Float32Array, Float64Array, Int64Array
 from models.hand import CHANNELS, VALUES
 from models.recording import Marker

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Final, cast
+from typing import BinaryIO, Final, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -16,13 +16,14 @@ from mcap.records import Channel, Message
 from drivers.sessions.mcap import topics
 from drivers.sessions.mcap.columns import SessionColumns
 from drivers.sessions.mcap.records import RecordReader
-from drivers.sessions.mcap.topics import JsonObject
 from drivers.sessions.read_config import ReadConfig
-from drivers.sessions.report import ReadReport, SessionError
+from drivers.sessions.report import JsonObject, ReadReport, SessionError
 from drivers.sessions.timeline import ascending
 from models.arrays import Float32Array, Float64Array, Int64Array
 from models.hand import Side
 from models.recording import Recording
+
+T = TypeVar("T", bound=np.generic)
 
 ARRIVAL: Final = "arrival"
 """Metadata key; `unknown` means that `log_time` is not the arrival time, and messages are not bursts."""
@@ -123,7 +124,7 @@ class _Facts:
 
 
 def _recording(
-    path: Path, columns: SessionColumns, facts: _Facts, about: Mapping[str, Any], report: ReadReport
+    path: Path, columns: SessionColumns, facts: _Facts, about: Mapping[str, object], report: ReadReport
 ) -> Recording:
     rows = _Rows.of(columns, facts.rate_hz, report)
     if not len(rows.emg):
@@ -211,7 +212,7 @@ def _rate(path: Path, columns: SessionColumns) -> float:
     raise SessionError(f"{path}: does not say its rate, and it is too short to tell; give it, as in `?rate=200`")
 
 
-def _join(parts: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+def _join(parts: list[npt.NDArray[T]]) -> npt.NDArray[T]:
     """Concatenate the parts and release them, so that an hour need not fit in memory twice."""
     whole = np.concatenate(parts)
     parts.clear()

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
-JsonObject = dict[str, Any]
-"""A JSON object as it is parsed or will be written."""
+from drivers.sessions.report import JsonObject
 
 METADATA: Final = "myocast"
 PROFILE: Final = "myocast"

@@ -16,8 +16,7 @@ from mcap.writer import CompressionType, Writer
 from drivers.events import Battery, Event, Frame, Imu, Marker, Notice, Playback, Raw, SourceInfo
 from drivers.sessions.crash_safe_file import CrashSafeFile, as_file
 from drivers.sessions.mcap import topics
-from drivers.sessions.mcap.topics import JsonObject
-from drivers.sessions.report import SessionError, SessionExists, refused
+from drivers.sessions.report import JsonObject, SessionError, SessionExists, refused
 from models.arrays import Float32Array
 from models.hand import VALUES
 from models.version import package_version
