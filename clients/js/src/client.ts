@@ -2,7 +2,7 @@
 
 import { Address } from "./address.js";
 import { Api } from "./api.js";
-import { ClockOffset } from "./clock.js";
+import { ClockOffset, Pings } from "./clock.js";
 import {
   closeError, ConnectionSnapshot, isFinal, type Connection, type ConnectionError, type Phase,
 } from "./connection.js";
@@ -81,6 +81,7 @@ export class Client implements AsyncIterable<Pose> {
   connection: Readonly<Connection> = new ConnectionSnapshot("connecting", 0, 0, null);
 
   readonly #clock = new ClockOffset();
+  readonly #pings = new Pings();
   readonly #env: Environment;
   readonly #encoding: Encoding;
   readonly #minRetryMs: number;
@@ -99,8 +100,6 @@ export class Client implements AsyncIterable<Pose> {
   #retryTimer: unknown = null;
   #openTimer: unknown = null;
   #pingTimer: unknown = null;
-  #pingId = 0;
-  #pings = new Map<number, number>();
   #lastPing = 0;
   #lastReceived = 0;
   #lastTick = 0;
@@ -359,8 +358,7 @@ export class Client implements AsyncIterable<Pose> {
 
   #ping(fast: number): void {
     const now = (this.#lastTick = this.#lastPing = this.#env.now());
-    this.#pings.set(++this.#pingId, now);
-    this.#send({ type: "ping", id: this.#pingId });
+    this.#send({ type: "ping", id: this.#pings.send(now) });
     const every = fast > 0 ? FIRST_PING_MS : PING_MS;
     this.#pingTimer = this.#env.setTimeout(() => this.#tick(fast - 1, every), every);
   }
@@ -379,10 +377,8 @@ export class Client implements AsyncIterable<Pose> {
   }
 
   #pong(id: unknown, t: number): void {
-    const sent = typeof id === "number" ? this.#pings.get(id) : undefined;
-    if (sent === undefined) return;
-    for (const key of this.#pings.keys()) if (key <= (id as number)) this.#pings.delete(key);
-    this.#clock.add(sent, this.#lastReceived, t);
+    const sent = this.#pings.answered(id);
+    if (sent !== undefined) this.#clock.add(sent, this.#lastReceived, t);
   }
 
   #send(message: ClientMessage): void {

@@ -40,3 +40,26 @@ export class ClockOffset {
     this.#best = null;
   }
 }
+
+/** Pings that have not been answered yet. */
+export class Pings {
+  #sent = new Map<number, number>();
+  #last = 0;
+
+  /** Note a ping that is sent now; returns its id. */
+  send(now: number): number {
+    this.#sent.set(++this.#last, now);
+    return this.#last;
+  }
+
+  /** When the ping of an answer was sent; `undefined` for none of ours. Older ones no longer count. */
+  answered(id: unknown): number | undefined {
+    const sent = typeof id === "number" ? this.#sent.get(id) : undefined;
+    if (sent !== undefined) for (const key of this.#sent.keys()) if (key <= (id as number)) this.#sent.delete(key);
+    return sent;
+  }
+
+  clear(): void {
+    this.#sent.clear();
+  }
+}

@@ -1,4 +1,4 @@
-// A world that the client can live in without a network and without waiting.
+// A network, a server, a clock and timers that a test controls.
 
 import { readFileSync } from "node:fs";
 

@@ -123,6 +123,7 @@ class Client:
 
     @property
     def connected(self) -> bool:
+        """Whether messages can come now."""
         return self._connection is not None
 
     @property

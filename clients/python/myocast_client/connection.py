@@ -37,6 +37,7 @@ class Connection(ClientConnection):
         self._take = take
 
     def process_event(self, event: Event) -> None:
+        """Take a whole message at once; leave the rest to `recv`."""
         message = _whole(event)
         if message is None:
             super().process_event(event)
