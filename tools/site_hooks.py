@@ -49,7 +49,7 @@ log = logging.getLogger("mkdocs.hooks.site")
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add the pages of `OUTSIDE` and their pictures."""
+    """Add the pages of `OUTSIDE` with their pictures, and a page for each notebook."""
     for path, uri in OUTSIDE.items():
         if (ROOT / path).is_file():
             files.append(File.generated(config, uri, abs_src_path=str(ROOT / path)))

@@ -35,7 +35,7 @@ def test_links_lead_to_the_same_page_in_the_site(uri: str, link: str, expected: 
 def test_a_link_to_nothing_is_a_warning(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, "mkdocs"):
         site_links("[no](none.md)", "index.md")
-    assert "docs/none.md, which is not in the repository" in caplog.text
+    assert "none.md, which is not in the repository" in caplog.text
 
 
 def test_a_notebook_becomes_a_page_with_its_outputs(tmp_path: Path) -> None:
