@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from models.errors import MyocastError
+from service.cli.arguments import source_uri
 
 if TYPE_CHECKING:
     from drivers.events import Event
@@ -26,7 +27,7 @@ class RecordingFailed(MyocastError):
 
 
 def command(
-    source: Annotated[str, typer.Argument(metavar="SOURCE", help="e.g. myo: · dongle: · replay:FILE · synthetic:")],
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help="e.g. myo:, dongle:, cyton:PORT, synthetic:")],
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The session file to write (.mcap); it must not exist.")],
     seconds: Annotated[
         float | None, typer.Option(metavar="N", min=0.001, help="Stop after so many seconds; else at Ctrl-C.")
@@ -39,7 +40,7 @@ def command(
 
     configure("text")
     check_place(file)
-    opened = source_from_uri(source)
+    opened = source_from_uri(source_uri(source))
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(_record(opened, file, seconds))
 

@@ -92,7 +92,7 @@ VERBS: Final = {
         "Train and measure many networks on the same data.",
         (
             "myocast compare --data sessions --out results",
-            "myocast compare --data sessions --out results --architectures stream_mlp,lstm_fc",
+            "myocast compare --data sessions --out results --networks stream_mlp,lstm_fc",
         ),
     ),
     "bench": Verb(
