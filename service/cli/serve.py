@@ -3,36 +3,68 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 import secrets
+import webbrowser
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from drivers.uri import source_from_uri
 from models.errors import MyocastError
+from service.cli.arguments import source_uri
+from service.cli.signals import stopping_at_once
+from service.engine.model_selection import ModelSelector
+from service.event_loop import loop_factory
+from service.logs import configure
+from service.loopback import is_loopback
+from service.run import READY, run
+from service.settings import ServiceConfig
+from service.web.access import AccessPolicy
+
+log = logging.getLogger("myocast")
 
 Sources = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="[SOURCE]...",
-        help="demo: · replay:FILE · synthetic: · myo: · dongle: · cyton:PORT · serial:PORT · lsl:NAME",
+        help="The file of a recording, or demo:, synthetic:, myo:, dongle:, cyton:PORT, serial:PORT, lsl:NAME, "
+        "replay:FILE?speed=2.",
         show_default="demo:",
     ),
 ]
-Model = Annotated[Path | None, typer.Option(metavar="FILE", help="A model file; without it the shipped one that fits.")]
-Host = Annotated[str, typer.Option(help="Address to listen on; beyond loopback clients need a token.")]
-Port = Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")]
+Model = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", envvar="MYOCAST_MODEL", help="A model file; without it the shipped one that fits."),
+]
+Host = Annotated[str, typer.Option(metavar="ADDRESS", help="Address to listen on; beyond loopback with a token.")]
+Port = Annotated[
+    int,
+    typer.Option(
+        metavar="PORT", envvar="MYOCAST_PORT", min=0, max=65535, help="Port to listen on; 0 takes a free one."
+    ),
+]
 Hop = Annotated[int | None, typer.Option(metavar="N", min=1, help="Samples between poses; else as the model says.")]
 Record = Annotated[Path | None, typer.Option(metavar="FILE", help="Record everything into this file.")]
-Recordings = Annotated[Path, typer.Option(metavar="DIR", help="Where recordings begun from the viewer go.")]
-Token = Annotated[str | None, typer.Option(metavar="T", help="Clients must show this token.")]
-TokenFile = Annotated[Path | None, typer.Option(metavar="F", help="A file with the token in it.")]
+Recordings = Annotated[
+    Path,
+    typer.Option(
+        metavar="DIR", envvar="MYOCAST_RECORDINGS", help="Folder for recordings started by the viewer or a program."
+    ),
+]
+Token = Annotated[
+    str | None, typer.Option(metavar="TOKEN", envvar="MYOCAST_TOKEN", help="Clients must show this token.")
+]
+TokenFile = Annotated[Path | None, typer.Option(metavar="FILE", help="A file with the token in it.")]
 Origin = Annotated[
     list[str] | None,
     typer.Option(
-        metavar="URL", help="Pages from here may connect; also `localhost` (any port), `null`, `*`. Repeatable."
+        metavar="URL",
+        help="Pages from here may connect; also `localhost` (any port of this machine), `null`, `*`. Repeatable.",
     ),
 ]
 Leap = Annotated[
@@ -41,6 +73,7 @@ Leap = Annotated[
 ]
 Udp = Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Poses as UDP JSON, e.g. 127.0.0.1:4243.")]
 Lsl = Annotated[bool, typer.Option("--lsl", help="Lab Streaming Layer outlets (needs the [lsl] extra).")]
+Open = Annotated[bool, typer.Option("--open", help="Open the viewer in a browser once the server is ready.")]
 LogFormat = Annotated[str, typer.Option(metavar="text|json", help="How logs on stderr look.")]
 
 
@@ -65,29 +98,19 @@ def command(
     leap: Leap = None,
     udp: Udp = None,
     lsl: Lsl = False,
+    open_viewer: Open = False,
     log_format: LogFormat = "text",
 ) -> None:
     """Serve poses from an armband, a recording or the built-in demo to browsers, Unity and other programs."""
-    from service.cli.signals import stopping_at_once
-
     # Before there is a loop: a large file takes a while to read, and a signal need not wait for it.
     with stopping_at_once():
-        from drivers.uri import source_from_uri
-        from service.engine.model_selection import ModelSelector
-        from service.event_loop import loop_factory
-        from service.logs import configure
-        from service.loopback import is_loopback
-        from service.run import run
-        from service.settings import ServiceConfig
-        from service.web.access import AccessPolicy
-
         configure(log_format)
         _check_origins(origin or ())
         secret = _token(token, token_file)
         if secret is None and not is_loopback(host):
             secret = secrets.token_urlsafe(16)
         config = ServiceConfig(
-            sources=tuple(sources or ["demo:"]),
+            sources=tuple(map(source_uri, sources or ["demo:"])),
             policy=AccessPolicy(host, tuple(origin or ()), secret),
             port=port,
             model=model,
@@ -100,7 +123,23 @@ def command(
         )
         opened, model_selector = [source_from_uri(text) for text in config.sources], ModelSelector(model)
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
-        runner.run(run(config, typer.echo, sources=opened, model_selector=model_selector))
+        runner.run(run(config, partial(_announce, open_viewer), sources=opened, model_selector=model_selector))
+
+
+def _announce(open_viewer: bool, line: str) -> None:
+    """Print one of the lines that say where the server is; open the viewer at the address of the first."""
+    typer.echo(line)
+    if line.startswith(READY):
+        address = line.removeprefix(READY)
+        log.info("messages and HTTP API are described at %sdocs", address.partition("#")[0])
+        if open_viewer:
+            asyncio.get_running_loop().run_in_executor(None, _open, address)
+
+
+def _open(address: str) -> None:
+    """Open a browser; a text browser keeps this thread until it is left."""
+    if not webbrowser.open(address):
+        log.warning("no browser could be opened; open %s yourself", address)
 
 
 def _check_origins(origins: Iterable[str]) -> None:
@@ -114,7 +153,7 @@ def _check_origins(origins: Iterable[str]) -> None:
 
 def _token(token: str | None, token_file: Path | None) -> str | None:
     if token is not None and token_file is not None:
-        raise UsageError("--token and --token-file were both given; give one of them")
+        raise UsageError("--token (or MYOCAST_TOKEN) and --token-file were both given; give one of them")
     if token_file is not None:
         try:
             token = token_file.read_text(encoding="utf-8").strip()

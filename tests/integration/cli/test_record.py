@@ -15,7 +15,8 @@ import pytest
 from drivers.emulation.pseudo_terminal import open_pty
 from drivers.events import Battery, Event, Notice, Raw
 from drivers.sessions import SessionError, read_session
-from service.cli import main, record
+from service import record_source
+from service.cli import main
 from service.devices.status import DeviceStatus
 from tests.fakes.sources import INFO, frame
 from tests.support.console import TIMEOUT_S, Console
@@ -133,7 +134,7 @@ class Kept:
     def start_file(self, file: Path) -> None:
         self.file = file
 
-    def put(self, _: int, event: object) -> None:
+    def on_event(self, _: int, event: object) -> None:
         assert self.file is not None
         self.events.append(event)
 
@@ -143,14 +144,14 @@ def test_what_was_said_before_the_first_sample_is_in_the_file(tmp_path: Path) ->
     events: list[Event] = [INFO, Raw(1.0, "port", b"x"), Notice(1.0, "connect"), frame(0), Battery(2.0, 50), frame(2)]
 
     async def main() -> None:
-        take = record._Taker(kept, tmp_path / "a.mcap", status, None, asyncio.Event())  # type: ignore[arg-type]
+        recording = record_source._TimedRecording(kept, tmp_path / "a.mcap", status, None, asyncio.Event())  # type: ignore[arg-type]
         for event in events[:3]:
-            take.event(event)
+            recording.on_event(event)
         assert kept.file is None
         for event in events[3:]:
-            take.event(event)
+            recording.on_event(event)
         assert kept.events == events
-        assert take.samples == 4
+        assert recording.samples == 4
 
     asyncio.run(main())
 
@@ -160,9 +161,9 @@ def test_a_device_that_never_gives_a_sample_is_recorded_all_the_same(tmp_path: P
     kept, status = Kept(), DeviceStatus(0, lambda: None)
 
     async def main() -> None:
-        take = record._Taker(kept, tmp_path / "a.mcap", status, None, asyncio.Event())  # type: ignore[arg-type]
+        recording = record_source._TimedRecording(kept, tmp_path / "a.mcap", status, None, asyncio.Event())  # type: ignore[arg-type]
         for n in range(5000):
-            take.event(Raw(float(n), "port", b"x"))
+            recording.on_event(Raw(float(n), "port", b"x"))
 
     asyncio.run(main())
     assert len(kept.events) == 5000
