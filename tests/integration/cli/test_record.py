@@ -16,7 +16,7 @@ from drivers.emulation.pseudo_terminal import open_pty
 from drivers.events import Battery, Event, Notice, Raw
 from drivers.sessions import SessionError, read_session
 from service import record_source
-from service.cli import main
+from service.cli import main, record
 from service.devices.status import DeviceStatus
 from tests.fakes.sources import INFO, frame
 from tests.support.console import TIMEOUT_S, Console
