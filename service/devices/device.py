@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Any, Protocol
 
 from drivers.clock import Clock, now
@@ -16,6 +17,8 @@ from service.engine.engine import Engine
 from service.engine.model_selection import ModelSelector, no_fit
 from service.engine.pose import Pose
 from service.events import DeviceEvent, Output
+
+log = logging.getLogger("myocast")
 
 
 class Listener(Protocol):
@@ -67,6 +70,7 @@ class Device:
         self._clock, self._hop = clock, hop
         self._stall_timer: asyncio.TimerHandle | None = None
         self._steered = asyncio.Event()
+        self._logged = ""
 
     @property
     def speed(self) -> float:
@@ -91,6 +95,7 @@ class Device:
                 self._on_frame(event)
             case SourceInfo():
                 self._on_info(event)
+                self._log_what_is_served(event)
             case Battery():
                 self.status.on_battery(event)
             case Playback():
@@ -157,6 +162,21 @@ class Device:
         if self.engine is not None:
             self.engine.set_hand(info.hand or "right")
         self._listener.hello_changed()
+
+    def _log_what_is_served(self, info: SourceInfo) -> None:
+        """Log the source, its signal and the model whenever one of them changes while the source runs."""
+        summary = self._summary(info)
+        if summary != self._logged:
+            self._logged = summary
+            log.info("%s", summary)
+
+    def _summary(self, info: SourceInfo) -> str:
+        name = f"{info.uri} ({info.name})" if info.name not in ("", info.uri) else info.uri
+        signal = f"{info.rate_hz:g} Hz {info.emg_mode} {info.unit}" if info.rate_hz > 0 else "rate not known yet"
+        if self.engine is None:
+            return f"device {self.index}: {name}, {signal}"
+        spec = self.engine.predictor.spec
+        return f"device {self.index}: {name}, {signal}; model {spec.name}, a pose every {self.engine.hop} samples"
 
     def _on_playback(self, playback: Playback) -> None:
         changed = playback.speed != self.speed

@@ -60,7 +60,7 @@ class Console:
 
     def __init__(self, repository: Path, folder: Path) -> None:
         self.folder = folder
-        self._environment = {
+        self.environment = {
             **os.environ,
             "PYTHONPATH": str(repository),
             "PYTHONSAFEPATH": "1",
@@ -72,13 +72,13 @@ class Console:
     def run(self, *arguments: object, before: str = "") -> subprocess.CompletedProcess[str]:
         """Run a verb to its end. `before` is Python that runs first, in the same process."""
         return subprocess.run(
-            self._command(arguments, before), cwd=self.folder, env=self._environment, text=True, timeout=TIMEOUT_S,
+            self._command(arguments, before), cwd=self.folder, env=self.environment, text=True, timeout=TIMEOUT_S,
             capture_output=True, check=False,
         )  # fmt: skip
 
     def start(self, *arguments: object, before: str = "") -> subprocess.Popen[str]:
         process = subprocess.Popen(
-            self._command(arguments, before), cwd=self.folder, env=self._environment, text=True,
+            self._command(arguments, before), cwd=self.folder, env=self.environment, text=True,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
         self._processes.append(process)

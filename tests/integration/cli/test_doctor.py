@@ -20,7 +20,7 @@ from tests.support.console import TIMEOUT_S, Console
 
 
 def test_every_check_is_one_line_with_its_remedy(console: Console, tmp_path: Path) -> None:
-    console._environment["DBUS_SYSTEM_BUS_ADDRESS"] = f"unix:path={tmp_path}/none"
+    console.environment["DBUS_SYSTEM_BUS_ADDRESS"] = f"unix:path={tmp_path}/none"
     answer = console.run("doctor", "--port", 1)
     names = [line[5:].split(":")[0].strip() for line in answer.stdout.splitlines()]
     for name in ("Python", "D-Bus", "Bluetooth", "dongle", "serial", "model", "viewer", "port"):

@@ -19,7 +19,7 @@ MYO = {"address": "D6:15:14:13:12:11", "name": "PiMyo", "battery": 55}
 def test_without_a_radio_it_says_why_and_what_to_do(
     console: Console, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    console._environment["DBUS_SYSTEM_BUS_ADDRESS"] = f"unix:path={tmp_path}/none"
+    console.environment["DBUS_SYSTEM_BUS_ADDRESS"] = f"unix:path={tmp_path}/none"
     answer = console.run("scan", "--seconds", 0.2, "--json")
     assert answer.returncode == 1
     document = json.loads(answer.stdout)
@@ -41,7 +41,7 @@ class TestWithBluetooth:
     async def test_armbands_are_listed(self, console: Console, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         with dbus_daemon(tmp_path) as address:
             monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", address)
-            console._environment["DBUS_SYSTEM_BUS_ADDRESS"] = address
+            console.environment["DBUS_SYSTEM_BUS_ADDRESS"] = address
             async with FakeBluez(MYO):
                 run = asyncio.to_thread
                 plain = await run(console.run, "scan", "--seconds", 0.5, "--battery")
@@ -61,7 +61,7 @@ class TestWithBluetooth:
     ) -> None:
         with dbus_daemon(tmp_path) as address:
             monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", address)
-            console._environment["DBUS_SYSTEM_BUS_ADDRESS"] = address
+            console.environment["DBUS_SYSTEM_BUS_ADDRESS"] = address
             async with FakeBluez(MYO) as bluez:
                 process = console.start("scan", "--seconds", 100)
                 await bluez.until(lambda state: state["scanners"])

@@ -106,7 +106,10 @@ def test_from_a_recording_to_poses(console: Console, session: Path, tiny_window:
     assert closed.value.rcvd is not None
     assert closed.value.rcvd.code == 1001
     assert last == {"type": "bye", "reason": "the server is stopping"}
-    assert server.stderr() == ""
+    played, documented = server.stderr().splitlines()
+    pace = f"model tiny, a pose every {hello['model']['hop']} samples"
+    assert played.endswith(f" INFO device 0: replay:{session} (session.csv), 200 Hz raw adc; {pace}")
+    assert documented.endswith(f"INFO messages and HTTP API are described at {server.url}docs")
 
 
 def test_ctrl_c_ends_it_with_0_and_the_recording_is_whole(
@@ -120,7 +123,7 @@ def test_ctrl_c_ends_it_with_0_and_the_recording_is_whole(
     recorded = read_session(tmp_path / "out" / "all.mcap")
     assert len(recorded) > 400
     np.testing.assert_array_equal(recorded.emg, numbers(24_000)[: len(recorded)])
-    assert server.stderr() == ""
+    assert "WARNING" not in server.stderr()
 
 
 def test_a_token_is_made_beyond_loopback_and_is_never_logged(
@@ -151,7 +154,7 @@ def test_without_a_fitting_model_it_serves_emg_and_says_why(console: Console, se
         assert receive(client)["type"] == "emg"
     assert server.stop() == 0
     lines = [json.loads(line) for line in server.stderr().splitlines()]
-    assert len(lines) == 1
+    assert [line["level"] for line in lines] == ["warning", "info", "info"]
     assert "without poses" in lines[0]["message"]
 
 
@@ -196,7 +199,7 @@ def test_sources_that_are_refused(refused: Refused, session: Path, tiny_window: 
     assert "`speed=101`" in refused(f"replay:{session}?speed=101", *model)
     assert "`start=" in refused(f"replay:{session}?start=1000", *model)
     assert "`hand=both`" in refused(f"replay:{session}?hand=both", *model)
-    assert "not a source" in refused(session, *model)
+    assert "not a source" in refused("nothing", *model)
     assert "not a source" in refused("demo:", "nats://h/d", *model)
 
 
@@ -280,4 +283,36 @@ def test_two_recordings_as_two_bands_behind_a_token_from_a_file(
             pose = receive(client)
             hands[pose["device"]] = pose["hand"]
     assert hands == {0: "right", 1: "left"}
+    assert server.stop() == 0
+
+
+def test_a_files_name_stands_for_its_replay(console: Console, session: Path, tiny_window: Path) -> None:
+    server = console.serve(f"{session}?speed=2", "--model", tiny_window)
+    with connect(server.stream, compression=None, open_timeout=TIMEOUT_S) as client:
+        assert receive(client)["device"]["uri"] == f"replay:{session}?speed=2"
+    assert server.stop() == 0
+
+
+def test_options_may_come_from_the_environment(console: Console, session: Path, tiny_window: Path) -> None:
+    for name, value in {"MODEL": str(tiny_window), "TOKEN": "sixteen characters", "RECORDINGS": "elsewhere"}.items():
+        console.environment[f"MYOCAST_{name}"] = value
+    server = console.serve(session)
+    assert server.token == "sixteen%20characters"
+    assert get(f"{server.url}api/v1/model?token=sixteen%20characters")[1]["name"] == "tiny"
+    assert server.stop() == 0
+
+
+def test_open_shows_the_viewer_once_it_is_ready(
+    console: Console, session: Path, tiny_window: Path, tmp_path: Path
+) -> None:
+    browser = tmp_path / "browser"
+    browser.write_text(f'#!/bin/sh\necho "$1" > {tmp_path}/part && mv {tmp_path}/part {tmp_path}/opened\n')
+    browser.chmod(0o755)
+    console.environment["BROWSER"] = str(browser)
+    server = console.serve(session, "--model", tiny_window, "--token", "sesame", "--open")
+    opened = tmp_path / "opened"
+    with connect(f"{server.stream}?token=sesame", compression=None, open_timeout=TIMEOUT_S) as client:
+        while not opened.exists():
+            receive(client)
+    assert opened.read_text() == f"{server.url}#token=sesame\n"
     assert server.stop() == 0

@@ -393,7 +393,7 @@ async def test_a_signal_ends_it_cleanly(
     transport: Any, when: str, number: signal.Signals, bus: str, console: Console, tmp_path: Path, tiny_window: Path
 ) -> None:
     """Exit code 0, the stream off, the link closed, no scan left on, the file whole."""
-    console._environment["DBUS_SYSTEM_BUS_ADDRESS"] = bus
+    console.environment["DBUS_SYSTEM_BUS_ADDRESS"] = bus
     async with transport() as device:
         running = await asyncio.to_thread(console.serve, device.uri, "--model", tiny_window, "--record", "all.mcap")
         await until(device.scans)
