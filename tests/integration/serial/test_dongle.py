@@ -22,7 +22,9 @@ from drivers.errors import DeviceLost, DriverError
 from drivers.events import Battery, Frame, Imu, Notice, Raw, SourceInfo
 from drivers.myo import bgapi, bled112_transport
 from drivers.myo.bgapi import USB_ID
+from drivers.myo.bled112_link import Bled112Link
 from drivers.myo.bled112_transport import Bled112Transport
+from drivers.myo.protocol import Characteristic
 from drivers.myo.source import MyoSource
 from drivers.myo.stream import MyoConfig
 from drivers.source import SupportsPresence, SupportsVibration
@@ -319,6 +321,36 @@ async def test_a_dongle_that_hangs_does_not_keep_anyone() -> None:
             await asyncio.wait_for(asyncio.wait((run.task,)), PATIENCE_S)
         again = await SerialPort.open(terminal.path, 115200, now)
         await again.close()
+
+
+async def connected_link(terminal: PseudoTerminal) -> Bled112Link:
+    link = await Bled112Link.open(terminal.path, clock=fast_clock(PACE))
+    await link.greet()
+    found = await link.scan(lambda response: response, 5.0)
+    assert found is not None
+    await link.connect(found.address, found.address_type)
+    return link
+
+
+async def test_commands_given_at_the_same_time_get_their_own_answers() -> None:
+    async with plugged(name="PiMyo", battery=42) as terminal:
+        link = await connected_link(terminal)
+        name, battery, firmware = await asyncio.gather(
+            link.read(Characteristic.NAME), link.read(Characteristic.BATTERY), link.read(Characteristic.FIRMWARE)
+        )
+        assert (name, battery, len(firmware)) == (b"PiMyo", b"\x2a", 8)
+        await link.close()
+
+
+async def test_a_command_under_way_when_the_link_is_lost_fails_and_the_dongle_connects_again() -> None:
+    async with plugged(battery=42) as terminal:
+        link = await connected_link(terminal)
+        terminal.lose_link()
+        with pytest.raises(DeviceLost, match="link is lost"):
+            await link.read(Characteristic.BATTERY)
+        await link.connect(ADDRESS, 0)
+        assert await link.read(Characteristic.BATTERY) == b"\x2a"
+        await link.close()
 
 
 # What a person must mend: one line, exit code 2.

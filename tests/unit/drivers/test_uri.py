@@ -88,6 +88,19 @@ def test_a_wrong_choice_and_a_wrong_flag() -> None:
     assert "expected 1 or 0" in refusal(given_.flag, "loop", False)
 
 
+def test_a_target_that_is_needed_and_one_that_is_not_allowed() -> None:
+    assert parse("replay:a").required_target("file", "`replay:FILE`") == "a"
+    assert "names no file; expected `replay:FILE`" in refusal(parse("replay:").required_target, "file", "`replay:FILE`")
+    parse("demo:").no_target("`demo:`")
+    assert "takes no file, found 'a'" in refusal(lambda: parse("demo:a").no_target("`demo:`", kind="file"))
+
+
+def test_a_choice_that_is_not_given() -> None:
+    assert parse("replay:a").given_choice("mode", ["raw", "envelope"]) is None
+    assert parse("replay:a?mode=envelope").given_choice("mode", ["raw", "envelope"]) == "envelope"
+    assert "raw, envelope" in refusal(parse("replay:a?mode=loud").given_choice, "mode", ["raw", "envelope"])
+
+
 @given(st.text(max_size=40))
 def test_any_text_is_taken_or_refused(text: str) -> None:
     for whole in (text, f"replay:{text}"):
