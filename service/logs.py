@@ -1,4 +1,4 @@
-"""Logs on stderr, for people or for programs. Query strings, and so tokens, are never logged."""
+"""Logs on stderr, as text or as JSON. Query strings are never logged, because they may hold tokens."""
 
 from __future__ import annotations
 
@@ -19,9 +19,11 @@ class LogFormatError(MyocastError):
 class _JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         entry = {
-            "t": round(record.created, 3), "level": record.levelname.lower(), "logger": record.name,
+            "t": round(record.created, 3),
+            "level": record.levelname.lower(),
+            "logger": record.name,
             "message": record.getMessage(),
-        }  # fmt: skip
+        }
         if record.exc_info:
             entry["exception"] = self.formatException(record.exc_info)
         return json.dumps(entry)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
+from drivers.asyncio_utils import cancel_and_wait, first_done
 from drivers.source import Source
 from drivers.uri import source_from_uri
 from service.engine.model_selection import ModelSelector
@@ -61,13 +62,14 @@ async def run(
         await _start(service, config, stack)
         server = HttpServer(service.app)
         serving = asyncio.ensure_future(server.serve([sock]))
+        serving.add_done_callback(lambda _: service.stop.set())
         stack.push_async_callback(_stop_http, server, serving, service.stream)
-        if await _accepting(server, serving, service.stop):
-            _spare_the_collector()
+        if await _accepting(server, service.stop):
+            _limit_garbage_collection()
             announce(READY + address(config.policy, sock.getsockname()[1]))
             for output in outputs:
                 announce(f"{output.name} is ready: {output.address}")
-        await _any(service.stop.wait(), serving)
+        await service.stop.wait()
     if service.failure is not None:
         raise service.failure
 
@@ -78,12 +80,12 @@ def address(policy: AccessPolicy, port: int) -> str:
     return f"http://{host}:{port}/" + (f"#token={quote(policy.token, _UNQUOTED)}" if policy.token else "")
 
 
-def _spare_the_collector() -> None:
-    """Keep cycle collection out of the stream's way.
+def _limit_garbage_collection() -> None:
+    """Keep garbage collection from delaying the stream.
 
-    What is loaded by now stays until the end, so no collection need look at it again. And with CPython's usual
-    thresholds the thousands of short-lived timers and messages of a busy server start full collections of tens of
-    milliseconds every second, in which samples wait.
+    Objects that exist by now stay until the end, so later collections leave them out. With CPython's usual thresholds,
+    the thousands of short-lived timers and messages of a busy server start a full collection every second, and samples
+    wait for it for tens of milliseconds.
     """
     gc.collect()
     gc.freeze()
@@ -101,50 +103,39 @@ async def _start(service: Service, config: ServiceConfig, stack: AsyncExitStack)
         service.recorder.start_with_first_sample(config.record, service.fail)
     stack.push_async_callback(_stop_recording, service, config.record)
     tasks = [asyncio.ensure_future(service.supervise(device)) for device in service.devices]
-    tasks.append(asyncio.ensure_future(service.announcer.run()))
+    tasks.append(asyncio.ensure_future(service.status_publisher.run()))
     for task in tasks:
-        task.add_done_callback(partial(_on_task_end, service))
-    stack.push_async_callback(_cancel, tasks)
+        task.add_done_callback(partial(_stop_if_failed, service))
+    stack.push_async_callback(_stop_tasks, tasks)
 
 
-def _on_task_end(service: Service, task: asyncio.Future[None]) -> None:
+def _stop_if_failed(service: Service, task: asyncio.Future[None]) -> None:
     if not task.cancelled() and task.exception() is not None:
         service.stop.set()
 
 
-async def _cancel(tasks: Sequence[asyncio.Future[None]]) -> None:
+async def _stop_tasks(tasks: Sequence[asyncio.Future[None]]) -> None:
+    """Cancel the tasks and wait for them; raise what one of them failed with."""
+    await cancel_and_wait(*tasks)
     for task in tasks:
-        task.cancel()
-    results = await asyncio.gather(*tasks, return_exceptions=True)
-    for result in results:
-        if isinstance(result, Exception):
-            raise result
+        if not task.cancelled():
+            task.result()
 
 
 async def _stop_recording(service: Service, file: Path | None) -> None:
     if service.recorder.waiting and service.failure is None:
-        service.announcer.warn(f"{file} was not made: no sample came")
+        service.status_publisher.warn(f"{file} was not made: no sample came")
     await asyncio.to_thread(service.recorder.stop)
 
 
 async def _stop_http(server: HttpServer, serving: asyncio.Future[None], stream: StreamEndpoint) -> None:
+    """Close the stream's clients, then the server; raise what it failed with."""
     await stream.close_all("the server is stopping")
     server.should_exit = True
-    await asyncio.wait([serving])
+    await serving
 
 
-async def _accepting(server: HttpServer, serving: asyncio.Future[None], stop: asyncio.Event) -> bool:
-    """Wait until connections are accepted; False if the server ended before."""
-    await _any(server.accepting.wait(), serving, stop.wait())
+async def _accepting(server: HttpServer, stop: asyncio.Event) -> bool:
+    """Wait until connections are accepted; return False if the service stops before."""
+    await first_done(asyncio.ensure_future(server.accepting.wait()), asyncio.ensure_future(stop.wait()))
     return server.started
-
-
-async def _any(*things: Awaitable[object]) -> None:
-    """Until the first of these is done; a task goes on, what was only waited for does not."""
-    waiters = [asyncio.ensure_future(thing) for thing in things]
-    try:
-        await asyncio.wait(waiters, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for waiter, thing in zip(waiters, things, strict=True):
-            if waiter is not thing:
-                waiter.cancel()

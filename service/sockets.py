@@ -1,4 +1,4 @@
-"""Sockets that clients connect to, the same for every protocol that is spoken on them."""
+"""Listening sockets, the same for HTTP and for the Leap endpoint."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ import sys
 from typing import Final
 
 UNREAD_S: Final = 10.0
-"""A client that has read nothing for so long is gone, its socket included."""
+"""Seconds without reading after which a client's connection is closed."""
 SEND_BUFFER: Final = 65536
-"""Bytes that may pile up in the kernel for a client."""
+"""Bytes that the kernel buffers for a client at most."""
 
 
 def listen(host: str, port: int, backlog: int) -> socket.socket:
-    """A listening TCP socket; port 0 takes a free one. Accepted sockets inherit what is set here.
+    """Open a listening TCP socket; port 0 takes a free one. Accepted sockets inherit the options set here.
 
     Raises:
         OSError, OverflowError: the address cannot be listened on.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # With the protocol named, asyncio sends small messages at once; else each waits for the last one's receipt (Nagle).
+    # Only with the protocol named does asyncio switch off Nagle's algorithm, which delays small messages.
     sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         if sys.platform != "win32":

@@ -35,14 +35,16 @@ class Service:
         self.failure: MyocastError | None = None
         self.hub = Hub(clock)
         self.recorder = Recorder(config.recordings, open_writer, self._recording_failed, self._known, clock)
-        self.announcer = StatusPublisher(self.hub, self.recorder.describe, self.fail, clock)
+        self.status_publisher = StatusPublisher(self.hub, self.recorder.describe, self.fail, clock)
         self.devices = [
-            Device(index, source, model_selector, self.hub, self.announcer, hop=config.hop, clock=clock)
+            Device(index, source, model_selector, self.hub, self.status_publisher, hop=config.hop, clock=clock)
             for index, source in enumerate(sources)
         ]
-        self.announcer.devices = self.devices
-        self.stream = StreamEndpoint(self.hub, self.announcer, clock=clock)
-        context = AppContext(self.devices, self.hub, self.announcer, self.recorder, self.stream, config.policy, clock)
+        self.status_publisher.devices = self.devices
+        self.stream = StreamEndpoint(self.hub, self.status_publisher, clock=clock)
+        context = AppContext(
+            self.devices, self.hub, self.status_publisher, self.recorder, self.stream, config.policy, clock
+        )
         self.app = create_app(context)
         self._loop = asyncio.get_running_loop()
         self.add_output(self.recorder)
@@ -80,6 +82,8 @@ class Service:
         return [(device.index, device.info) for device in self.devices if device.info is not None]
 
     def _recording_failed(self, code: str, message: str) -> None:
+        """Report a closed recording in every device's status and in the log; called on any thread."""
+        self._loop.call_soon_threadsafe(self.status_publisher.warn, message)
         for device in self.devices:
             self._loop.call_soon_threadsafe(device.status.report, code, message)
 

@@ -1,6 +1,6 @@
 """The stream's messages as bytes, and clients' messages as values (docs/protocol.md#the-stream).
 
-Pure functions and small values: no socket, no clock. Text messages are UTF-8 JSON.
+Pure functions and small values, without sockets or clocks. Text messages are UTF-8 JSON.
 """
 
 from __future__ import annotations
@@ -24,7 +24,11 @@ Encoding = Literal["json", "binary"]
 SUBPROTOCOLS: Final[Mapping[str, Encoding]] = {"myocast.v1.json": "json", "myocast.v1.binary": "binary"}
 STREAMS: Final = ("pose", "emg", "imu", "status")
 MAX_CLIENT_MESSAGE: Final = 4096
+"""Bytes of a client's message at most; a longer one closes the connection with code 1009."""
 MAX_RATE_HZ: Final = 1000.0
+"""Upper limit of `max_rate`, poses per second."""
+JsonObject = dict[str, Any]
+"""An object that only becomes JSON."""
 
 _POSE: Final = struct.Struct("<BBHIQdffIB3x")
 _EMG: Final = struct.Struct("<BBHB3xQdfI")
@@ -35,7 +39,7 @@ _NUMPY: Final = orjson.OPT_SERIALIZE_NUMPY
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """What a client wants."""
+    """What a client has subscribed to."""
 
     streams: tuple[str, ...] = ("pose",)
     max_rate: float | None = None
@@ -44,12 +48,15 @@ class Subscription:
 
 @dataclass(frozen=True, slots=True)
 class Ping:
-    id: Any
+    """A request for `pong`."""
+
+    id: object
+    """Any JSON value; it is echoed."""
 
 
 @dataclass(frozen=True, slots=True)
 class InvalidMessage:
-    """A message that is none: the error's code and text."""
+    """A client's message that cannot be read: code and text of the error that it gets."""
 
     code: str
     message: str
@@ -60,10 +67,10 @@ class SubscriptionError(ValueError):
 
 
 def subscription(streams: object, max_rate: object) -> Subscription:
-    """Check a client's wish; None stands for an absent field.
+    """Check the fields of a subscription; None stands for an absent field.
 
     Raises:
-        SubscriptionError: with the reason in one line.
+        SubscriptionError: an unknown stream, or a `max_rate` outside (0, 1000].
     """
     names = ["pose"] if streams is None else streams
     if not isinstance(names, list) or not names or not all(isinstance(n, str) and n in STREAMS for n in names):
@@ -76,7 +83,7 @@ def subscription(streams: object, max_rate: object) -> Subscription:
 
 
 def parse_client(message: str | bytes) -> Ping | Subscription | InvalidMessage:
-    """A client's message. It never raises."""
+    """Read a client's message, whatever it is; this never raises."""
     if isinstance(message, bytes):
         return InvalidMessage("bad_message", "expected a text message with a JSON object, got a binary one")
     try:
@@ -94,7 +101,7 @@ def parse_client(message: str | bytes) -> Ping | Subscription | InvalidMessage:
     return InvalidMessage("bad_message", "expected `type` to be ping or subscribe")
 
 
-def _ping(id_: Any) -> Ping | InvalidMessage:
+def _ping(id_: object) -> Ping | InvalidMessage:
     try:
         pong(id_, 0.0)
     except orjson.JSONEncodeError:
@@ -103,12 +110,24 @@ def _ping(id_: Any) -> Ping | InvalidMessage:
 
 
 def pose_json(pose: Pose, age_ms: float) -> bytes:
-    """A pose as JSON: 63 flat numbers rounded to 0.01 mm."""
-    message: dict[str, Any] = {
-        "type": "pose", "device": pose.device, "seq": pose.seq, "sample": pose.sample, "t": pose.t,
-        "age_ms": round(age_ms, 3), "infer_ms": round(pose.infer_ms, 3), "skipped": pose.skipped,
-        "state": pose.state, "hand": pose.hand, "joints": _rounded(pose.joints),
-    }  # fmt: skip
+    """Encode a pose as JSON: 63 flat numbers in mm, rounded to 0.01 mm.
+
+    Args:
+        age_ms: milliseconds from the arrival of the newest sample until now.
+    """
+    message: JsonObject = {
+        "type": "pose",
+        "device": pose.device,
+        "seq": pose.seq,
+        "sample": pose.sample,
+        "t": pose.t,
+        "age_ms": round(age_ms, 3),
+        "infer_ms": round(pose.infer_ms, 3),
+        "skipped": pose.skipped,
+        "state": pose.state,
+        "hand": pose.hand,
+        "joints": _rounded(pose.joints),
+    }
     if pose.truth is not None:
         message["truth"] = _rounded(pose.truth)
     if pose.gap:
@@ -117,7 +136,11 @@ def pose_json(pose: Pose, age_ms: float) -> bytes:
 
 
 def pose_binary(pose: Pose, age_ms: float) -> bytes:
-    """A pose as one little-endian record: 296 bytes, 548 with truth."""
+    """Encode a pose as one little-endian record of 296 bytes, 548 with truth.
+
+    Args:
+        age_ms: milliseconds from the arrival of the newest sample until now.
+    """
     flags = (pose.hand == "left") * _LEFT | pose.gap * _GAP | (pose.truth is not None) * _TRUTH
     head = _POSE.pack(
         1, 1, flags, pose.seq & 0xFFFFFFFF, pose.sample, pose.t, age_ms, pose.infer_ms, pose.skipped, pose.device
@@ -127,82 +150,116 @@ def pose_binary(pose: Pose, age_ms: float) -> bytes:
 
 
 def emg_json(device: int, frame: Frame, rate_hz: float) -> bytes:
-    """Rows of EMG as JSON; `sample` and `t` are those of the first row."""
+    """Encode EMG (n, 8) as JSON; `sample` and `t` are those of the first row, `rate_hz` is per real second."""
     return orjson.dumps(
         {
-            "type": "emg", "device": device, "sample": frame.first_sample, "t": frame.t, "rate_hz": rate_hz,
+            "type": "emg",
+            "device": device,
+            "sample": frame.first_sample,
+            "t": frame.t,
+            "rate_hz": rate_hz,
             "samples": np.ascontiguousarray(frame.samples),
         },
         option=_NUMPY,
-    )  # fmt: skip
+    )
 
 
 def emg_binary(device: int, frame: Frame, rate_hz: float) -> bytes:
-    """Rows of EMG as one little-endian record of 32 + 32 n bytes."""
+    """Encode EMG (n, 8) as one little-endian record of 32 + 32 n bytes."""
     head = _EMG.pack(2, 1, len(frame.samples), device, frame.first_sample, frame.t, rate_hz, 0)
     return head + _little_endian(frame.samples)
 
 
 def imu_json(device: int, imu: Imu) -> bytes:
+    """Encode an inertial sample as JSON."""
     return orjson.dumps(
         {
-            "type": "imu", "device": device, "t": imu.t, "quaternion": imu.quaternion,
-            "acceleration_g": imu.acceleration_g, "gyro_dps": imu.gyro_dps,
+            "type": "imu",
+            "device": device,
+            "t": imu.t,
+            "quaternion": imu.quaternion,
+            "acceleration_g": imu.acceleration_g,
+            "gyro_dps": imu.gyro_dps,
         }
-    )  # fmt: skip
+    )
 
 
-def device_object(info: SourceInfo | None) -> dict[str, Any] | None:
-    """`hello.device`."""
+def device_object(info: SourceInfo | None) -> JsonObject | None:
+    """Return `hello.device`; None while the source has not said what it is."""
     if info is None:
         return None
     return {
-        "uri": info.uri, "name": info.name, "channels": info.channels, "rate_hz": info.rate_hz, "unit": info.unit,
-        "emg_mode": info.emg_mode, "hand": info.hand or "right",
-    }  # fmt: skip
+        "uri": info.uri,
+        "name": info.name,
+        "channels": info.channels,
+        "rate_hz": info.rate_hz,
+        "unit": info.unit,
+        "emg_mode": info.emg_mode,
+        "hand": info.hand or "right",
+    }
 
 
-def model_object(spec: ModelSpec | None, sha256: str, hop: int) -> dict[str, Any] | None:
-    """`hello.model`."""
+def model_object(spec: ModelSpec | None, sha256: str, hop: int) -> JsonObject | None:
+    """Return `hello.model`; None without a model."""
     if spec is None:
         return None
     return {
-        "name": spec.name, "sha256": sha256, "kind": spec.kind, "window": spec.window, "hop": hop,
-        "rate_hz": spec.rate_hz, "parameters": spec.parameters,
-    }  # fmt: skip
+        "name": spec.name,
+        "sha256": sha256,
+        "kind": spec.kind,
+        "window": spec.window,
+        "hop": hop,
+        "rate_hz": spec.rate_hz,
+        "parameters": spec.parameters,
+    }
 
 
-def pose_object(rate_hz: float) -> dict[str, Any]:
-    """`hello.pose`: what a pose is, and how many come in a second."""
+def pose_object(rate_hz: float) -> JsonObject:
+    """Return `hello.pose`: the format of a pose, and the poses per real second."""
     return {"points": POINTS, "order": ORDER, "unit": "mm", "frame": "hand", "rate_hz": rate_hz}
 
 
 def hello(
-    version: str, session: str, t: float, devices: Sequence[Mapping[str, Any]], wish: Subscription, encoding: Encoding
+    version: str, session: str, t: float, devices: Sequence[JsonObject], subscription: Subscription, encoding: Encoding
 ) -> bytes:
-    """The first message, and again whenever anything in it changes. `devices` is never empty."""
+    """Encode `hello`, the first message, sent again whenever anything in it changes.
+
+    Args:
+        devices: at least one; the first one's fields stand in the message itself too.
+    """
     return orjson.dumps(
         {
-            "type": "hello", "protocol": PROTOCOL, "server": version, "session": session, "t": t, **devices[0],
-            "devices": devices, "streams": wish.streams, "encoding": encoding,
+            "type": "hello",
+            "protocol": PROTOCOL,
+            "server": version,
+            "session": session,
+            "t": t,
+            **devices[0],
+            "devices": devices,
+            "streams": subscription.streams,
+            "encoding": encoding,
         }
-    )  # fmt: skip
+    )
 
 
-def status_json(status: Mapping[str, Any]) -> bytes:
+def status_json(status: Mapping[str, object]) -> bytes:
+    """Encode the fields of a status message."""
     return orjson.dumps({"type": "status", **status})
 
 
 def bye(reason: str) -> bytes:
+    """Encode the message that precedes a close by the server."""
     return orjson.dumps({"type": "bye", "reason": reason})
 
 
-def pong(id_: Any, t: float) -> bytes:
+def pong(id_: object, t: float) -> bytes:
+    """Encode the answer to a ping; `t` is the server's time."""
     return orjson.dumps({"type": "pong", "id": id_, "t": t})
 
 
-def error_message(bad: InvalidMessage) -> bytes:
-    return orjson.dumps({"type": "error", "code": bad.code, "message": bad.message})
+def error_message(invalid: InvalidMessage) -> bytes:
+    """Encode the answer to a message that cannot be read."""
+    return orjson.dumps({"type": "error", "code": invalid.code, "message": invalid.message})
 
 
 def _little_endian(values: Float32Array) -> bytes:

@@ -1,1 +1,1 @@
-"""What lives as long as a source: its engine, its state, and the supervisor that brings it back."""
+"""One armband in the service: its source, engine and state, and the supervisor that reconnects it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Any, Protocol
+from typing import Protocol
 
 from drivers.clock import Clock, now
 from drivers.events import Battery, Event, Frame, Playback, SourceInfo
@@ -12,6 +12,7 @@ from drivers.source import Source, SupportsReplay
 from models.spec import ModelError
 from service.broadcast import messages
 from service.broadcast.hub import Hub
+from service.broadcast.messages import JsonObject
 from service.devices.status import STALLED_AFTER_S, DeviceStatus
 from service.engine.engine import Engine
 from service.engine.model_selection import ModelSelector, no_fit
@@ -102,7 +103,7 @@ class Device:
                 self._on_playback(event)
         self._publish(event)
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> JsonObject:
         """Return this device's part of `hello`."""
         engine = self.engine
         if engine is None:

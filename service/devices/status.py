@@ -1,18 +1,37 @@
-"""What is known of one armband right now: its state, rate, losses, and when any of that changes."""
+"""The state of one armband: whether samples flow, at which rate, and what was lost."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Container
-from typing import Any, Final, Literal
+from collections.abc import Callable, Container, Mapping
+from typing import Final, Literal, TypedDict
 
 from drivers.clock import Clock, now
 from drivers.events import Battery, Frame, Playback, SourceInfo
 
 State = Literal["connecting", "live", "stalled", "reconnecting", "replay", "paused", "ended", "failed"]
 STALLED_AFTER_S: Final = 0.5
+"""Seconds without a sample after which a live device counts as stalled."""
 RATE_SPAN_S: Final = 2.0
+"""Seconds over which the rate is measured."""
 _CHECKPOINT_S: Final = 0.1
+"""Seconds between two counts that are kept to measure the rate."""
+
+
+class ReplayStatus(TypedDict):
+    """`status.replay`."""
+
+    position_s: float
+    duration_s: float
+    speed: float
+    loop: bool
+
+
+class StatusError(TypedDict):
+    """`status.error`."""
+
+    code: str
+    message: str
 
 
 class RateMeter:
@@ -32,7 +51,7 @@ class RateMeter:
             self._points.popleft()
 
     def rate(self, time: float) -> float:
-        """The rate now; 0 when nothing came for the whole span."""
+        """Return samples per second; 0 if none came within the span."""
         while self._points and time - self._points[0][0] > RATE_SPAN_S:
             self._points.popleft()
         if len(self._points) < 2:
@@ -42,63 +61,69 @@ class RateMeter:
         return (last - first) / (end - start + (idle if idle > STALLED_AFTER_S else 0.0))
 
     def restart(self) -> None:
+        """Forget what was counted: the rate is about to change."""
         self._points.clear()
 
 
 class DeviceStatus:
-    """The state of one device. `on_change` is called after every change that clients should hear of at once."""
+    """The state of one device. `on_change` is called after every change that clients are told at once."""
 
     def __init__(self, index: int, on_change: Callable[[], None], clock: Clock = now) -> None:
         self.index = index
         self.state: State = "connecting"
         self.lost = 0
-        """Samples that never came, as the source's index says."""
+        """Samples missing from the stream, by the source's numbering."""
         self.samples = 0
         self.battery: int | None = None
-        self.error: dict[str, str] | None = None
+        self.error: StatusError | None = None
         self.playback: Playback | None = None
         self.newest_sample = -1
         self.newest_arrival = 0.0
         self._meter = RateMeter()
         self._nature = "live"
-        self._next: int | None = None
+        self._next_sample: int | None = None
         self._on_change = on_change
         self._clock = clock
 
     @property
     def flowing(self) -> bool:
+        """Whether samples are coming."""
         return self.state in ("live", "replay")
 
     def rate_hz(self) -> float:
+        """Measured samples per second of real time."""
         return round(self._meter.rate(self._clock()), 1)
 
     def on_info(self, info: SourceInfo) -> None:
+        """Take what the source is: a live device, a replay or a synthetic one."""
         self._nature = info.nature
 
     def on_frame(self, frame: Frame) -> None:
-        """Count a frame's samples, and the hole before it."""
-        if self._next is not None and frame.first_sample > self._next:
-            self.lost += frame.first_sample - self._next
+        """Count a frame's samples, and those missing before it."""
+        if self._next_sample is not None and frame.first_sample > self._next_sample:
+            self.lost += frame.first_sample - self._next_sample
         size = len(frame.samples)
-        self._next = frame.first_sample + size
+        self._next_sample = frame.first_sample + size
         self.samples += size
-        self.newest_sample, self.newest_arrival = self._next - 1, frame.arrival
+        self.newest_sample, self.newest_arrival = self._next_sample - 1, frame.arrival
         self._meter.add(size, frame.arrival)
         if not self.flowing and self.state not in ("paused", "failed"):
-            self._flow()
+            self._resume()
 
     def on_pose(self) -> State:
         """Leave `failed`, for the model answers again; return the state that the new pose carries."""
         if self.state == "failed":
-            self._flow()
+            self._resume()
         return self.state
 
     def on_battery(self, battery: Battery) -> None:
+        """Take the battery's level."""
         if battery.percent != self.battery:
             self.battery = battery.percent
             self._on_change()
 
     def on_playback(self, playback: Playback) -> None:
+        """Take where a replay stands."""
         self.playback = playback
         self._meter.restart()
         if playback.paused:
@@ -108,40 +133,48 @@ class DeviceStatus:
         self._on_change()
 
     def set(self, state: State, error: tuple[str, str] | None = None) -> None:
-        """Enter a state, with an error's (code, message) where there is one."""
-        named = {"code": error[0], "message": error[1]} if error else None
-        if state == self.state and (named is None or named == self.error):
+        """Enter a state. `error` is a code and a message; some states keep the error that led to them."""
+        new = StatusError(code=error[0], message=error[1]) if error else None
+        if state == self.state and (new is None or new == self.error):
             return
         self.state = state
-        self.error = named or (self.error if state in ("reconnecting", "stalled", "failed") else None)
+        self.error = new or (self.error if state in ("reconnecting", "stalled", "failed") else None)
         self._on_change()
 
     def report(self, code: str, message: str) -> None:
-        """Say that something went wrong without leaving the state."""
-        self.error = {"code": code, "message": message}
+        """Set the error without leaving the state."""
+        self.error = StatusError(code=code, message=message)
         self._on_change()
 
-    def forgive(self, codes: Container[str]) -> None:
-        """Take back an error of one of these codes: what had gone wrong goes well now."""
+    def clear_error(self, codes: Container[str]) -> None:
+        """Remove an error of one of these codes: its cause is gone."""
         if self.error is not None and self.error["code"] in codes:
             self.error = None
 
-    def _flow(self) -> None:
+    def _resume(self) -> None:
         self.error = None
         self.set("replay" if self._nature == "replay" else "live")
 
-    def as_message(self, playback: Playback | None, recording: dict[str, Any] | None) -> dict[str, Any]:
-        """The fields of a status message that are the same for every client."""
+    def as_message(self, playback: Playback | None, recording: Mapping[str, object] | None) -> dict[str, object]:
+        """Return the fields of a status message that are the same for every client."""
         return {
-            "device": self.index, "t": self._clock(), "state": self.state, "rate_hz": self.rate_hz(),
-            "lost": self.lost, "battery": self.battery, "recording": recording,
-            "replay": None if playback is None else replay_object(playback), "error": self.error,
-        }  # fmt: skip
+            "device": self.index,
+            "t": self._clock(),
+            "state": self.state,
+            "rate_hz": self.rate_hz(),
+            "lost": self.lost,
+            "battery": self.battery,
+            "recording": recording,
+            "replay": None if playback is None else replay_object(playback),
+            "error": self.error,
+        }
 
 
-def replay_object(playback: Playback) -> dict[str, Any]:
-    """`status.replay`."""
+def replay_object(playback: Playback) -> ReplayStatus:
+    """Return `status.replay`."""
     return {
-        "position_s": round(playback.position_s, 3), "duration_s": round(playback.duration_s, 3),
-        "speed": playback.speed, "loop": playback.loop,
-    }  # fmt: skip
+        "position_s": round(playback.position_s, 3),
+        "duration_s": round(playback.duration_s, 3),
+        "speed": playback.speed,
+        "loop": playback.loop,
+    }

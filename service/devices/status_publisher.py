@@ -1,12 +1,11 @@
-"""Tells clients what they are connected to: `hello`, `status`, and the same as one object over HTTP."""
+"""Compose and send `hello` and `status`, and the same as one object for HTTP."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import uuid
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
 
 from drivers.clock import Clock, now
 from models.spec import ModelError
@@ -14,18 +13,24 @@ from models.version import package_version
 from service.broadcast import messages
 from service.broadcast.client import Client
 from service.broadcast.hub import Hub
+from service.broadcast.messages import JsonObject
 from service.devices.device import Device
 
 log = logging.getLogger("myocast")
 
 
 class StatusPublisher:
-    """Composes what clients are told, and says it when something changes and once a second."""
+    """Sends `hello` and `status` when something in them changes, and `status` once a second too.
+
+    Args:
+        recording: returns `status.recording`.
+        on_fatal: is called with an error that ends the server.
+    """
 
     def __init__(
         self,
         hub: Hub,
-        recording: Callable[[], dict[str, Any] | None],
+        recording: Callable[[], Mapping[str, object] | None],
         on_fatal: Callable[[ModelError], None],
         clock: Clock = now,
     ) -> None:
@@ -36,6 +41,7 @@ class StatusPublisher:
         self._hello_due = False
 
     def hello(self, client: Client) -> str:
+        """Encode `hello` for a client."""
         return messages.hello(
             self.version,
             self.session,
@@ -46,30 +52,37 @@ class StatusPublisher:
         ).decode()
 
     def statuses(self, client: Client) -> list[str]:
-        """One status message per device, as this client should see it."""
+        """Encode one status message per device for a client."""
         return [self._status(device)(client) for device in self.devices]
 
-    def overview(self) -> dict[str, Any]:
-        """`GET /api/v1/status`: hello's objects and status's fields in one."""
+    def overview(self) -> JsonObject:
+        """Return `GET /api/v1/status`: hello's objects and status's fields in one."""
         descriptions = [d.describe() for d in self.devices]
         states = [self._fields(d) for d in self.devices]
         return {
-            "server": self.version, "protocol": messages.PROTOCOL, "session": self.session,
-            **states[0], **descriptions[0], "clients": len(self._hub.clients), "dropped": self._hub.dropped,
+            "server": self.version,
+            "protocol": messages.PROTOCOL,
+            "session": self.session,
+            **states[0],
+            **descriptions[0],
+            "clients": len(self._hub.clients),
+            "dropped": self._hub.dropped,
             "devices": [{"status": s, **d} for s, d in zip(states, descriptions, strict=True)],
-        }  # fmt: skip
+        }
 
     def hello_changed(self) -> None:
-        """Say hello again, once for all changes of this turn of the loop."""
+        """Send `hello` again, once for all changes of this iteration of the event loop."""
         if not self._hello_due and self.devices:
             self._hello_due = True
-            asyncio.get_running_loop().call_soon(self._say_hello)
+            asyncio.get_running_loop().call_soon(self._send_hello)
 
     def status_changed(self, device: Device) -> None:
+        """Send the status of a device."""
         if self._hub.has_subscribers("status"):
             self._hub.publish_status(self._status(device))
 
     def failed(self, device: Device, error: ModelError) -> None:
+        """Stop the server because the given model does not fit a device."""
         device.status.set("failed", ("model_does_not_fit", str(error)))
         self._on_fatal(error)
 
@@ -78,17 +91,17 @@ class StatusPublisher:
         log.warning("%s", message)
 
     async def run(self) -> None:
-        """Once a second, until cancelled."""
+        """Send the status of every device once a second, until cancelled."""
         while True:
             await asyncio.sleep(1.0)
             for device in self.devices:
                 self.status_changed(device)
 
-    def _say_hello(self) -> None:
+    def _send_hello(self) -> None:
         self._hello_due = False
         self._hub.broadcast(self.hello)
 
-    def _fields(self, device: Device) -> dict[str, Any]:
+    def _fields(self, device: Device) -> dict[str, object]:
         return device.status.as_message(device.playback, self._recording())
 
     def _status(self, device: Device) -> Callable[[Client], str]:

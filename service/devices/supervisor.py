@@ -1,8 +1,8 @@
-"""Keeps a source running: runs it, watches for silence, and makes a lost link again.
+"""Keep a source running: run it, watch for silence, and reconnect after a loss.
 
-One run of a source is one connection. What a person must mend (a wrong address, no permission) ends the
-first attempt with the source's own error. A lost link, and once samples have come every failure, is tried
-again for ever: after a back-off, or as soon as the source says that its device is there again.
+One run of a source is one connection. An error that only a person can correct (a wrong address, no permission) ends
+the first attempt. A lost connection is retried without end, and so is every failure once samples have come: after a
+back-off, or as soon as the source reports that its device is present again.
 """
 
 from __future__ import annotations
@@ -20,23 +20,27 @@ from drivers.source import Source, SupportsPresence
 from service.devices.status import DeviceStatus
 
 SILENCE_S: Final = 2.0
-"""A link without a sample for so long is dead, whatever the radio stack says."""
+"""Seconds without a sample after which a live connection is closed and opened anew."""
 FIRST_BACKOFF_S: Final = 0.5
+"""Seconds before the first attempt to reconnect; they double with every further one."""
 LAST_BACKOFF_S: Final = 10.0
+"""Seconds between two attempts at most."""
 
 
 class Backoff:
-    """0.5 s, doubling to 10 s, each shortened by up to half at random so that two bands do not keep colliding."""
+    """Delays of 0.5 s, doubling to 10 s, each shortened at random by up to half to keep two bands from colliding."""
 
     def __init__(self, rng: random.Random | None = None) -> None:
         self._rng = rng or random.Random()
         self._next = FIRST_BACKOFF_S
 
     def next(self) -> float:
+        """Return the next delay, seconds."""
         delay, self._next = self._next, min(2 * self._next, LAST_BACKOFF_S)
         return delay * self._rng.uniform(0.5, 1.0)
 
     def reset(self) -> None:
+        """Begin again with the shortest delay."""
         self._next = FIRST_BACKOFF_S
 
 
@@ -54,25 +58,25 @@ class Supervisor:
     ) -> None:
         self._source, self._emit, self._status, self._clock = source, emit, status, clock
         self._backoff = backoff or Backoff()
-        self._eagerness = Backoff()
-        self._heard = 0.0
+        self._presence_backoff = Backoff()
+        self._last_frame_at = 0.0
         self._frames = 0
-        self._ever = False
+        self._had_frames = False
 
     async def run(self) -> None:
-        """Until the source ends.
+        """Run the source until it ends.
 
         Raises:
-            DriverError: the first connection failed in a way that trying again does not mend.
+            DriverError: the first connection failed, and not because the device was lost.
         """
         while True:
             try:
-                await self._connection()
+                await self._connect()
                 self._status.set("ended")
                 return
             except DriverError as error:
-                self._ever = self._ever or self._frames > 0
-                if not self._ever and not isinstance(error, DeviceLost):
+                self._had_frames = self._had_frames or self._frames > 0
+                if not self._had_frames and not isinstance(error, DeviceLost):
                     self._status.set("failed", ("source_failed", str(error)))
                     raise
                 await self._retry(error)
@@ -80,63 +84,60 @@ class Supervisor:
     async def _retry(self, error: DriverError) -> None:
         if self._frames:
             self._backoff.reset()
-            self._eagerness.reset()
+            self._presence_backoff.reset()
         code = "device_lost" if isinstance(error, DeviceLost) else "source_failed"
         self._status.set("reconnecting", (code, str(error)))
-        pause = self._backoff.next()
+        delay_s = self._backoff.next()
         if isinstance(self._source, SupportsPresence):
-            await self._pause(self._source, pause)
+            await self._wait_for_presence(self._source, delay_s)
         else:
-            await asyncio.sleep(pause)
+            await asyncio.sleep(delay_s)
 
-    async def _pause(self, source: SupportsPresence, pause: float) -> None:
-        """Back off, but no longer than until the device is there again.
+    async def _wait_for_presence(self, source: SupportsPresence, delay_s: float) -> None:
+        """Back off, but only until the device is present again.
 
-        A device that is there and yet fails is not tried faster and faster: while it does, what must pass before
-        such a word counts grows as the back-off does. A device that was away all the time is believed at once.
+        A device that is present and yet fails must not be tried ever faster: the time before its presence counts
+        grows with a back-off of its own, which a device that stayed away for the whole delay resets.
         """
         clock = asyncio.get_running_loop().time
-        start, least = clock(), min(self._eagerness.next(), pause)
-        if not await self._there_again(source, pause):
-            self._eagerness.reset()
-            least = pause
-        await asyncio.sleep(max(0.0, start + least - clock()))
+        start, least_s = clock(), min(self._presence_backoff.next(), delay_s)
+        if not await self._present_within(source, delay_s):
+            self._presence_backoff.reset()
+            least_s = delay_s
+        await asyncio.sleep(max(0.0, start + least_s - clock()))
 
-    async def _there_again(self, source: SupportsPresence, seconds: float) -> bool:
-        """Whether the source says so within that time."""
-        watch = asyncio.ensure_future(source.reachable())
-        try:
-            await asyncio.wait_for(asyncio.shield(watch), seconds)
-        except (TimeoutError, DriverError):
+    async def _present_within(self, source: SupportsPresence, seconds: float) -> bool:
+        """Return whether the source reports its device within that time; a source that cannot tell counts as no."""
+        reachable = asyncio.ensure_future(source.reachable())
+        await first_done(reachable, seconds=seconds)
+        if reachable.cancelled() or isinstance(reachable.exception(), DriverError):
             return False
-        finally:
-            watch.cancel()
-            await asyncio.gather(watch, return_exceptions=True)
+        reachable.result()
         return True
 
-    async def _connection(self) -> None:
-        """One run of the source beside its watchdog; whichever ends first ends the other."""
+    async def _connect(self) -> None:
+        """Run the source once beside a watch for silence; whichever ends first ends the other."""
         self._frames = 0
-        self._heard = self._clock()
-        run = asyncio.ensure_future(self._source.run(self._take))
-        watch = asyncio.ensure_future(self._watch())
-        await first_done(run, watch)
+        self._last_frame_at = self._clock()
+        run = asyncio.ensure_future(self._source.run(self._on_event))
+        silence = asyncio.ensure_future(self._wait_for_silence())
+        await first_done(run, silence)
         if run.cancelled():
             raise DeviceLost(f"{self._source.info.uri}: no sample for {SILENCE_S:g} s; making the link again")
         run.result()
 
-    def _take(self, event: Event) -> None:
+    def _on_event(self, event: Event) -> None:
         if type(event) is Frame:
             self._frames += 1
-            self._heard = self._clock()
+            self._last_frame_at = self._clock()
         self._emit(event)
 
-    async def _watch(self) -> None:
-        """Ends when a live source that has spoken falls silent."""
+    async def _wait_for_silence(self) -> None:
+        """Return when a live source that has sent frames has sent none for `SILENCE_S`."""
         if self._source.info.nature != "live":
             await asyncio.Event().wait()
         while True:
-            left = self._heard + SILENCE_S - self._clock()
-            if left <= 0 and self._frames:
+            left_s = self._last_frame_at + SILENCE_S - self._clock()
+            if left_s <= 0 and self._frames:
                 return
-            await asyncio.sleep(max(left, 0.05) if self._frames else SILENCE_S / 4)
+            await asyncio.sleep(max(left_s, 0.05) if self._frames else SILENCE_S / 4)

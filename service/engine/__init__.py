@@ -1,1 +1,1 @@
-"""From samples to poses: ring, windower, model file, and the worker that runs it."""
+"""From samples to poses: ring buffer, windows, model file, and the worker thread that runs it."""

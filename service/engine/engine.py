@@ -1,8 +1,8 @@
-"""Ring, windower and model of one armband: frames in, the newest pose out.
+"""Ring buffer, windows and model of one armband: frames in, the newest pose out.
 
-Frames come on the event loop's thread; inference runs on one worker thread. While it runs, windows that
-fall due are not queued: when it ends, the newest one runs next and the others count as skipped. A
-streaming model sees every sample once and in order all the same: what waited goes into its next run.
+Frames come on the event loop's thread; inference runs on one worker thread. While it runs, windows that fall due are
+not queued: when it ends, the newest one runs next and the others count as skipped. A streaming model sees every sample
+once and in order all the same: the samples that came meanwhile all go into its next run.
 """
 
 from __future__ import annotations
@@ -25,11 +25,13 @@ from service.engine.ring import Ring
 from service.engine.windower import Window, Windower
 
 BACKLOG_S: Final = 20.0
-"""A stalled streaming model may fall behind by so much before its past is given up."""
+"""Seconds of signal that a stalled streaming model may fall behind; beyond that its state is reset."""
 
 
 @dataclass(slots=True)
 class _Job:
+    """One run of the model, from the loop's thread to the worker and back."""
+
     window: Window
     skipped: int
     gap: bool
@@ -38,7 +40,16 @@ class _Job:
 
 
 class Engine:
-    """The inference of one device. Everything but the worker runs on the loop's thread."""
+    """The inference of one device. Everything but the worker runs on the event loop's thread.
+
+    Args:
+        rate_hz: samples per second of real time.
+        on_pose: takes each pose.
+        on_failure: takes the reason, in one line, why a window gave no pose.
+        device: index of the device, which poses carry.
+        hop: samples between poses; None takes the model's own.
+        state: returns the device's state, which the next pose carries; called once for each pose.
+    """
 
     def __init__(
         self,
@@ -57,9 +68,11 @@ class Engine:
         self.hop = hop or spec.hop
         self.windower = Windower(spec.window, self.hop, rate_hz)
         self.poses = 0
+        """Poses made so far."""
         self.skipped = 0
+        """Windows passed over because a newer one was due."""
         self.invalid = 0
-        """Windows whose result was no pose (NaN, or the runtime failed)."""
+        """Windows that gave no pose: the model answered NaN, or the runtime failed."""
         self._ring = Ring(max(4 * spec.window, int(BACKLOG_S * rate_hz)) + self.hop)
         self._device, self._on_pose, self._on_failure = device, on_pose, on_failure
         self._state, self._clock = state, clock
@@ -68,10 +81,10 @@ class Engine:
         self._stopped = False
         self._pending: Window | None = None
         self._pending_due = 0.0
-        self._waiting = 0
-        self._untold = 0
+        self._windows_waiting = 0
+        self._unreported_skips = 0
         self._gap = False
-        self._segment = -1
+        self._stretch_start = -1
         self._consumed = 0
         self._loop = asyncio.get_running_loop()
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
@@ -84,31 +97,31 @@ class Engine:
         return self.windower.due
 
     def set_hand(self, hand: Side) -> None:
-        """Say which arm wears the band. A change starts a new stretch, for the channels change places."""
+        """Set the arm that wears the band. A change starts a new stretch: the channels change places."""
         if hand == self._hand:
             return
         self._hand = hand
         self.windower.reset()
 
     def push(self, frame: Frame) -> None:
-        """Take a frame (on the loop's thread)."""
+        """Take a frame: samples (n, 8) in the source's unit. Called on the event loop's thread."""
         self._ring.push(frame.samples)
         count, window = self.windower.push(frame)
         if window is None:
             return
         self._gap = self._gap or window.gap
-        self._waiting += count
+        self._windows_waiting += count
         self._pending, self._pending_due = window, self._clock()
         if not self._busy:
             self._start()
 
     def stop(self) -> None:
-        """Let the worker end after its current run; nothing is published any more."""
+        """Publish nothing any more, and let the worker end after its current run."""
         self._stopped = True
         self._jobs.put(None)
 
     async def close(self) -> None:
-        """Stop, and wait for the worker."""
+        """Stop, and wait for the worker thread."""
         self.stop()
         await asyncio.get_running_loop().run_in_executor(None, self._worker.join)
 
@@ -116,7 +129,7 @@ class Engine:
         window, self._pending = self._pending, None
         if window is None:
             return
-        skipped, self._waiting = self._waiting - 1, 0
+        skipped, self._windows_waiting = self._windows_waiting - 1, 0
         gap, self._gap = self._gap, False
         self.skipped += skipped
         self._load(window)
@@ -130,9 +143,9 @@ class Engine:
             return
         start = window.end - window.count
         begin = max(start, self._consumed, self._ring.rows - self._ring.capacity)
-        if start != self._segment or begin > self._consumed:
+        if start != self._stretch_start or begin > self._consumed:
             self.predictor.reset()
-        self._segment, self._consumed = start, window.end
+        self._stretch_start, self._consumed = start, window.end
         self.predictor.load(self._ring.view(window.end, window.end - begin))
 
     def _work(self) -> None:
@@ -157,18 +170,29 @@ class Engine:
 
     def _publish(self, job: _Job, joints: Float32Array, started: float, finished: float) -> None:
         window = job.window
-        skipped, self._untold = self._untold + job.skipped, 0
+        skipped, self._unreported_skips = self._unreported_skips + job.skipped, 0
         pose = Pose(
-            device=self._device, seq=self.poses, sample=window.sample, t=window.t, joints=joints, hand=job.hand,
-            state=self._state(), skipped=skipped, gap=job.gap, truth=window.truth, arrival=window.arrival, due=job.due,
-            started=started, finished=finished,
-        )  # fmt: skip
+            device=self._device,
+            seq=self.poses,
+            sample=window.sample,
+            t=window.t,
+            joints=joints,
+            hand=job.hand,
+            state=self._state(),
+            skipped=skipped,
+            gap=job.gap,
+            truth=window.truth,
+            arrival=window.arrival,
+            due=job.due,
+            started=started,
+            finished=finished,
+        )
         self.poses += 1
         self._on_pose(pose)
 
-    def _fail(self, why: str, job: _Job) -> None:
+    def _fail(self, reason: str, job: _Job) -> None:
         self.invalid += 1
-        self._untold += job.skipped
+        self._unreported_skips += job.skipped
         self._gap = self._gap or job.gap
-        self._segment = -1
-        self._on_failure(why)
+        self._stretch_start = -1
+        self._on_failure(reason)

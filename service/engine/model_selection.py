@@ -1,4 +1,4 @@
-"""Which model serves which source: the user's file, or the shipped default that fits."""
+"""Which model serves which source: the file that the user gave, or the shipped model that fits."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from service.engine.predictor import ModelFile, Predictor
 
 
 def shipped() -> list[Path]:
-    """The model files that come with Myocast."""
+    """Return the model files that come with Myocast."""
     folder = Path(str(files("service") / "weights"))
     return sorted(folder.glob("*.onnx"))
 
 
 class ModelSelector:
-    """The models at hand. A model is read when it is first looked at, and opened once per device."""
+    """Chooses a model for each source. A file is read when it is first needed, and opened once per device."""
 
     def __init__(self, path: Path | None = None) -> None:
         self._given = None if path is None else ModelFile(path)
@@ -26,7 +26,7 @@ class ModelSelector:
             self._given.open()
 
     def fit(self, info: SourceInfo) -> Predictor | None:
-        """A predictor for this source, or None where no shipped model fits.
+        """Open a model for this source; return None where no shipped model fits.
 
         Raises:
             ModelError: the model that the user gave does not fit.
@@ -51,7 +51,7 @@ class ModelSelector:
 
 
 def no_fit(info: SourceInfo) -> str:
-    """Why a source is served without poses, in one line."""
+    """Explain in one line why a source is served without poses."""
     return (
         f"no shipped model fits {info.uri} ({info.rate_hz:g} Hz, {info.emg_mode}, {info.unit}): "
         "serving and recording EMG without poses; train one with `myocast train` and give it with --model"

@@ -1,7 +1,7 @@
-"""A model file as a callable: onnxruntime behind one small interface.
+"""A model file that can be run: onnxruntime behind one small interface for both kinds of model.
 
-Two kinds of model, one way to use them: `load` copies samples in (on the caller's thread), `run` infers
-(on the worker's). Buffers are made once and bound to the session, so a run allocates only its result.
+`load` copies samples in, on the caller's thread; `run` infers, on the worker's. Buffers are allocated once and bound to
+the session, so a run allocates only its result.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ INFERENCE_ERRORS: Final = (
     ort_errors.RuntimeException,
     RuntimeError,
 )
-"""What onnxruntime raises; a bound run that fails is a plain RuntimeError."""
+"""What onnxruntime raises; a run with bound buffers that fails raises a plain RuntimeError."""
 
 
 class Predictor(Protocol):
-    """From samples to the newest pose."""
+    """Turns samples into the newest pose."""
 
     @property
     def spec(self) -> ModelSpec: ...
@@ -42,18 +42,18 @@ class Predictor(Protocol):
     def sha256(self) -> str: ...
 
     mirrored: bool
-    """The band is on the other arm than the model's: turn its ring round, and the pose."""
+    """Whether the band is on the other arm than the model's: channels and pose are then mirrored."""
 
     def load(self, samples: Float32Array) -> None:
-        """Copy (n, 8) in: exactly one window, or for a stream all that is new (n >= 1)."""
+        """Copy samples (n, 8) in: exactly one window, or for a streaming model all new ones (n >= 1)."""
         ...
 
     def run(self) -> Float32Array:
-        """Infer from what was loaded: (63,) mm."""
+        """Infer from what was loaded; return the pose, (63,) mm, frame `hand`."""
         ...
 
     def reset(self) -> None:
-        """Forget the past: what is loaded next begins a new stretch."""
+        """Forget the past: the next samples begin a new stretch of signal."""
         ...
 
 
@@ -78,7 +78,7 @@ class ModelFile:
         """Load it into onnxruntime.
 
         Raises:
-            ModelError: onnxruntime refuses the graph, or its inputs and outputs are not the contract's.
+            ModelError: onnxruntime refuses the graph, or its inputs and outputs do not match the contract.
         """
         try:
             session = open_session(self.data)
@@ -92,7 +92,7 @@ class ModelFile:
 
 
 class WindowPredictor:
-    """A model that sees one window at a time and remembers nothing."""
+    """A model without a state, which sees one window at a time."""
 
     def __init__(self, session: ort.InferenceSession, spec: ModelSpec, sha256: str) -> None:
         self.spec = spec
@@ -112,14 +112,14 @@ class WindowPredictor:
         return mirror(self._output[0]) if self.mirrored else self._output[0].copy()
 
     def reset(self) -> None:
-        """A window carries no past."""
+        """Do nothing: a window carries no past."""
 
 
 class StreamPredictor:
-    """A model that sees every sample once, in order, and carries its state in two alternating buffers."""
+    """A model that sees every sample once and in order, and keeps its state in two alternating buffers."""
 
     ROWS: Final = 64
-    """Up to so many rows are run from bound buffers; more (after a stall) from new ones."""
+    """Samples that are run from bound buffers at most; more of them, after a stall, take new ones."""
 
     def __init__(self, session: ort.InferenceSession, spec: ModelSpec, sha256: str) -> None:
         self.spec = spec
@@ -129,7 +129,7 @@ class StreamPredictor:
         self._names = _state_names(session)
         shapes = {i.name: [1, *i.shape[1:]] for i in session.get_inputs()}
         self._states = [{n: np.zeros(shapes[f"state_in_{n}"], dtype=np.float32) for n in self._names} for _ in range(2)]
-        self._turn = 0
+        self._current = 0
         self._samples = np.zeros((self.ROWS, CHANNELS), dtype=np.float32)
         self._poses = np.zeros((self.ROWS, VALUES), dtype=np.float32)
         self._rows = 0
@@ -145,19 +145,19 @@ class StreamPredictor:
 
     def run(self) -> Float32Array:
         self._session.run_with_iobinding(self._bound())
-        self._turn = 1 - self._turn
+        self._current = 1 - self._current
         newest = self._poses[self._rows - 1]
         return mirror(newest) if self.mirrored else newest.copy()
 
     def reset(self) -> None:
-        for state in self._states[self._turn].values():
+        for state in self._states[self._current].values():
             state[:] = 0.0
 
     def _bound(self) -> ort.IOBinding:
-        key = (self._rows, self._turn)
+        key = (self._rows, self._current)
         if key not in self._bindings:
-            inputs = {f"state_in_{n}": self._states[self._turn][n] for n in self._names}
-            outputs = {f"state_out_{n}": self._states[1 - self._turn][n] for n in self._names}
+            inputs = {f"state_in_{n}": self._states[self._current][n] for n in self._names}
+            outputs = {f"state_out_{n}": self._states[1 - self._current][n] for n in self._names}
             inputs["emg"] = self._samples[None, : self._rows]
             outputs["pose"] = self._poses[None, : self._rows]
             if len(self._bindings) >= 4 * self.ROWS:
@@ -206,12 +206,12 @@ def _check_graph(session: ort.InferenceSession, spec: ModelSpec, name: str) -> N
     extra = set(inputs) - {"emg"} - {f"state_in_{s}" for s in states}
     if extra or bool(states) != (spec.kind == "stream"):
         raise ModelError(
-            f"{name}: a {spec.kind} model with inputs {', '.join(inputs)} is not the contract's; export it again"
+            f"{name}: a {spec.kind} model with inputs {', '.join(inputs)} does not match the contract; export it again"
         )
 
 
 def _check_state(given: ort.NodeArg, result: ort.NodeArg | None, name: str) -> None:
-    """A state goes out as it came in; everything but the batch has a fixed size."""
+    """Check that a state is returned in the shape in which it was given, with everything but the batch fixed."""
     fixed = all(isinstance(size, int) for size in given.shape[1:])
     if result is None or not fixed or result.shape[1:] != given.shape[1:] or result.type != given.type:
         found = "nothing" if result is None else f"{result.type} {result.shape}"
@@ -223,7 +223,7 @@ def _check_state(given: ort.NodeArg, result: ort.NodeArg | None, name: str) -> N
 
 
 def _check_shape(node: ort.NodeArg, shape: list[int | None], name: str) -> None:
-    """Dimensions that the graph leaves open fit anything; a batch fixed to 1 does too."""
+    """Check a shape. Dimensions that the graph leaves open fit anything; a batch fixed to 1 does too."""
     found = node.shape
     fits = len(found) == len(shape) and node.type == "tensor(float)"
     for at, (have, want) in enumerate(zip(found, shape, strict=False)):

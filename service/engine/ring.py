@@ -9,7 +9,7 @@ from models.hand import CHANNELS
 
 
 class Ring:
-    """The newest `capacity` rows of (n, channels) float32.
+    """The newest `capacity` samples, each a row of `channels` float32 values.
 
     Each row is stored twice, `capacity` apart (a mirrored ring), so a window never wraps and needs no copy.
     """
@@ -17,12 +17,12 @@ class Ring:
     def __init__(self, capacity: int, channels: int = CHANNELS) -> None:
         self.capacity = capacity
         self.rows = 0
-        """Rows pushed since the beginning."""
+        """Samples pushed since the beginning."""
         self._data = np.zeros((2 * capacity, channels), dtype=np.float32)
         self._copies = self._data.reshape(2, capacity, channels)
 
     def push(self, samples: Float32Array) -> None:
-        """Append (n, channels); only the newest `capacity` rows are kept."""
+        """Append samples (n, channels); only the newest `capacity` rows are kept."""
         if len(samples) > self.capacity:
             self.rows += len(samples) - self.capacity
             samples = samples[-self.capacity :]
@@ -36,10 +36,10 @@ class Ring:
         self.rows += size
 
     def view(self, end: int, count: int) -> Float32Array:
-        """Rows [end - count, end) as a view, valid until they are overwritten.
+        """Return rows [end - count, end) as a view (count, channels), valid until they are overwritten.
 
         Raises:
-            IndexError: some of them are not there yet, or no longer.
+            IndexError: some of them have not been pushed yet, or were overwritten.
         """
         if count > self.capacity or end > self.rows or end - count < max(0, self.rows - self.capacity):
             raise IndexError(f"rows {end - count} to {end} of {self.rows} are not in a ring of {self.capacity}")

@@ -1,4 +1,4 @@
-"""When a pose is due: counting samples on the hop grid, starting anew after every gap."""
+"""When a pose is due: samples are counted on a grid of hops, which starts anew after every gap."""
 
 from __future__ import annotations
 
@@ -10,22 +10,26 @@ from models.arrays import Float32Array
 
 @dataclass(slots=True)
 class Window:
-    """The samples that one pose is made from, named by their newest row."""
+    """The samples that one pose is made from, identified by the newest one."""
 
     end: int
-    """Rows of the ring up to and including the newest sample."""
+    """Samples pushed since the beginning, up to and including the newest one of the window."""
     count: int
-    """How many rows since the start or the last gap, the newest included."""
+    """Samples since the start or the last gap, the newest one included."""
     sample: int
+    """Index of the newest sample."""
     t: float
+    """Time of the newest sample, seconds on the process clock."""
     arrival: float
+    """When the newest sample arrived, same clock."""
     truth: Float32Array | None
+    """(63,) mm at the newest sample, frame `hand`, where the source knows it."""
     gap: bool
-    """The first one after a gap."""
+    """Whether this is the first window after a gap."""
 
 
 class Windower:
-    """Says which windows fall due as frames arrive.
+    """Determines which windows fall due as frames arrive.
 
     The first window after a start or a gap is due when `window` samples are there, then one every
     `hop`; a streaming model (`window` 0) is due every `hop` samples from the start.
@@ -43,7 +47,7 @@ class Windower:
         self._gap = False
 
     def push(self, frame: Frame) -> tuple[int, Window | None]:
-        """Take a frame; give how many windows fell due in it, and the newest of them."""
+        """Take a frame; return how many windows fell due in it, and the newest of them."""
         if frame.gap or (self._next_sample is not None and frame.first_sample != self._next_sample):
             self.reset()
         size = len(frame.samples)
@@ -57,7 +61,7 @@ class Windower:
         return fell_due, self._newest(frame, before)
 
     def reset(self) -> None:
-        """Start anew: what was there before belongs to no window any more."""
+        """Start anew: samples from before belong to no later window."""
         self._gap = self._gap or self._rows > 0
         self._count = 0
 

@@ -1,4 +1,4 @@
-"""A Leap Motion service for the programs that still look for one: `ws://127.0.0.1:6437/v6.json`."""
+"""An endpoint like a Leap Motion service's, for programs that connect to `ws://127.0.0.1:6437/v6.json`."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed, ConnectionClosedError
 from websockets.http11 import Request, Response
 
+from drivers.asyncio_utils import cancel_and_wait
 from models.errors import MyocastError
 from service.engine.pose import Pose
 from service.events import DeviceEvent
@@ -33,7 +34,7 @@ class LeapError(MyocastError):
 
 
 class LeapOutput:
-    """The endpoint. Each client has one slot for the newest frame, so a slow one delays nobody."""
+    """The endpoint. Each client has one slot for the newest frame, so that a slow one delays no other."""
 
     def __init__(self, port: int, origins: Collection[str] = ()) -> None:
         self.encoder = LeapEncoder()
@@ -43,15 +44,16 @@ class LeapOutput:
 
     @property
     def address(self) -> str:
-        """Where clients find it, with the port really taken."""
+        """Address for clients, with the port that was taken."""
         return f"ws://{HOST}:{self._port}/v6.json"
 
     @property
     def clients(self) -> int:
+        """How many are connected."""
         return len(self._slots)
 
     async def __aenter__(self) -> LeapOutput:
-        """Listen.
+        """Open the port.
 
         Raises:
             LeapError: the port is taken.
@@ -59,16 +61,22 @@ class LeapOutput:
         listener = _listen(self._port)
         self._port = listener.getsockname()[1]
         self._server = await serve(
-            self._handle, sock=listener, process_request=self._check, compression=None,
-            ping_interval=None, close_timeout=1.0, max_size=4096, server_header=None,
-        )  # fmt: skip
+            self._handle,
+            sock=listener,
+            process_request=self._check,
+            compression=None,
+            ping_interval=None,
+            close_timeout=1.0,
+            max_size=4096,
+            server_header=None,
+        )
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._server is not None:
-            # leapjs takes 1001 for "speak an older version", so leave with a plain goodbye.
+            # leapjs takes close code 1001 as a request to use an older protocol version.
             self._server.close(code=NORMAL_CLOSURE)
             await self._server.wait_closed()
             self._server = None
@@ -95,14 +103,14 @@ class LeapOutput:
         sender = asyncio.create_task(_send(connection, slot), name="leap-sender")
         self._slots.add(slot)
         try:
-            # What Leap clients say (focus, background, heartbeat) changes nothing here.
+            # Messages of Leap clients (focus, background, heartbeat) have no effect here.
             async for _ in connection:
                 pass
         except ConnectionClosedError:
             return
         finally:
             self._slots.discard(slot)
-            sender.cancel()
+            await cancel_and_wait(sender)
 
 
 class _Slot:

@@ -1,4 +1,4 @@
-"""What a Leap frame costs, for the benchmark."""
+"""CPU time and size of a Leap frame, for the benchmark."""
 
 from __future__ import annotations
 
@@ -14,13 +14,25 @@ from service.outputs.leap_frame import LeapEncoder
 
 def _pose(t: float, joints: Float32Array) -> Pose:
     return Pose(
-        device=0, seq=0, sample=0, t=t, joints=joints, hand="right", state="live", skipped=0, gap=False, truth=None,
-        arrival=t, due=t, started=t, finished=t,
-    )  # fmt: skip
+        device=0,
+        seq=0,
+        sample=0,
+        t=t,
+        joints=joints,
+        hand="right",
+        state="live",
+        skipped=0,
+        gap=False,
+        truth=None,
+        arrival=t,
+        due=t,
+        started=t,
+        finished=t,
+    )
 
 
 def frame_cost_us(frames: int = 2000) -> tuple[float, int]:
-    """CPU time of this thread for one frame, in microseconds (the median of ten rounds), and the frame's bytes."""
+    """Measure one frame: this thread's CPU time in microseconds (median of ten rounds), and its size in bytes."""
     rng = np.random.default_rng(0)
     poses = [_pose(1e9 + k / 100, rng.normal(0, 60, VALUES).astype(np.float32)) for k in range(frames)]
     encoder, rounds, size = LeapEncoder(), [], 0

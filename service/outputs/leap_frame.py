@@ -2,8 +2,8 @@
 
 Fields, units and axes are those of Leap's JSON (developer archive, "Leap_JSON"; what leapjs 0.6 and 1.1
 read): millimetres, x right, y up, z towards the user. Frame `hand` has the same axes for a hand that lies
-flat, palm down, pointing away from the user, so a pose is only shifted to where a Leap would see a hand.
-What 21 points do not tell is synthesised: palm, carpal ends of the metacarpals, forearm.
+flat, palm down, pointing away from the user, so a pose only has to be shifted to the place of a hand above a Leap.
+What 21 points do not contain is synthesised: palm, carpal ends of the metacarpals, forearm.
 """
 
 from __future__ import annotations
@@ -21,14 +21,19 @@ from models.hand import TIPS
 from service.engine.pose import Pose
 
 Point = list[float]
+"""x, y, z in mm."""
+LeapObject = dict[str, Any]
+"""A hand or a finger as it stands in a frame."""
 
 PROTOCOL_VERSION: Final = 6
 WRIST_MM: Final = (0.0, 200.0, 70.0)
-"""Where the wrist is put: the palm floats 200 mm above the device, the usual working height."""
+"""Position of the wrist, mm: the palm is 200 mm above the device, the usual working height."""
 APART_MM: Final = 90.0
-"""Two armbands: how far each hand is moved to its side."""
+"""Millimetres by which each hand is moved to its side when there are two armbands."""
 FOREARM_MM: Final = 250.0
+"""Distance from wrist to elbow, mm."""
 LOST_AFTER_S: Final = 1.0
+"""Seconds without a pose after which a hand leaves the frame."""
 
 _WIDTHS_MM: Final = (20.0, 18.0, 18.0, 17.0, 15.0)
 _FLESH_MM: Final = 20.0
@@ -55,7 +60,7 @@ _PALM: Final = 25
 
 
 def _synthesis() -> Float64Array:
-    """(26, 21): joints to joints, carpal ends (a little way from the wrist to each knuckle) and palm (mean of both)."""
+    """Return (26, 21), from joints to joints, carpal ends (a fifth of the way to the knuckle) and palm (their mean)."""
     knuckles = (5, 9, 13, 17)
     matrix = np.zeros((26, 21))
     matrix[:21] = np.eye(21)
@@ -70,87 +75,93 @@ _MOVING: Final = np.array([_PALM, *TIPS])
 
 
 @dataclass(slots=True)
-class _Seen:
-    """What is remembered of one device's hand between two frames."""
+class _TrackedHand:
+    """One device's newest hand, kept until its next pose."""
 
     t: float
     since: float
     moving: Float64Array
-    """Palm, then the five tips."""
-    hand: dict[str, Any]
-    pointables: list[dict[str, Any]]
+    """(6, 3) mm: the palm, then the five tips."""
+    hand: LeapObject
+    pointables: list[LeapObject]
 
 
 class LeapEncoder:
-    """Poses in, Leap frames out. Plain: no socket, no clock; time is the poses' own."""
+    """Turns poses into Leap frames. Its time is the poses' own."""
 
     def __init__(self) -> None:
         self.frames = 0
         self._start: float | None = None
         self._last = 0.0
         self._period = 0.0
-        self._seen: dict[int, _Seen] = {}
+        self._tracked: dict[int, _TrackedHand] = {}
 
     def version(self) -> bytes:
-        """The first message to a client."""
+        """Encode the first message to a client."""
         return orjson.dumps({"serviceVersion": "2.3.1+33747", "version": PROTOCOL_VERSION})
 
     def device_event(self, name: str = "Myocast") -> bytes:
-        """Tells that a device is attached and streaming."""
+        """Encode the message that a device is attached and streaming."""
         state = {"attached": True, "id": name, "streaming": True, "type": "peripheral"}
         return orjson.dumps({"event": {"type": "deviceEvent", "state": state}})
 
     def encode(self, pose: Pose) -> bytes:
-        """A frame with the newest hand of every device, after `pose` came."""
+        """Encode a frame of the newest hand of every device, this pose included."""
         if self._start is None:
             self._start = pose.t
-        self._pace(pose.t)
-        self._seen[pose.device] = self._see(pose)
+        self._measure_rate(pose.t)
+        self._tracked[pose.device] = self._track(pose)
         self._forget(pose.t)
         self.frames += 1
-        hands = [seen.hand for seen in self._seen.values()]
+        hands = [tracked.hand for tracked in self._tracked.values()]
         return orjson.dumps(
             {
-                "id": self.frames, "timestamp": round((pose.t - self._start) * 1e6),
-                "currentFrameRate": round(1.0 / self._period, 2) if self._period else 0.0, "devices": [],
-                "hands": hands, "pointables": [p for seen in self._seen.values() for p in seen.pointables],
-                "gestures": [], "interactionBox": _BOX, "r": _IDENTITY, "s": _mean(h["s"] for h in hands),
+                "id": self.frames,
+                "timestamp": round((pose.t - self._start) * 1e6),
+                "currentFrameRate": round(1.0 / self._period, 2) if self._period else 0.0,
+                "devices": [],
+                "hands": hands,
+                "pointables": [p for tracked in self._tracked.values() for p in tracked.pointables],
+                "gestures": [],
+                "interactionBox": _BOX,
+                "r": _IDENTITY,
+                "s": _mean(h["s"] for h in hands),
                 "t": hands[0]["t"],
             }
-        )  # fmt: skip
+        )
 
-    def _pace(self, t: float) -> None:
+    def _measure_rate(self, t: float) -> None:
         step, self._last = t - self._last, t
         if self.frames and 0.0 < step < LOST_AFTER_S:
             self._period = 0.9 * self._period + 0.1 * step if self._period else step
 
     def _forget(self, t: float) -> None:
-        for device in [d for d, seen in self._seen.items() if abs(t - seen.t) > LOST_AFTER_S]:
-            del self._seen[device]
+        for device in [d for d, tracked in self._tracked.items() if abs(t - tracked.t) > LOST_AFTER_S]:
+            del self._tracked[device]
 
-    def _see(self, pose: Pose) -> _Seen:
-        before = self._seen.get(pose.device)
+    def _track(self, pose: Pose) -> _TrackedHand:
+        before = self._tracked.get(pose.device)
         if before is not None and not 0.0 < pose.t - before.t <= LOST_AFTER_S:
             before = None
-        points = _place(pose, len(self._seen.keys() | {pose.device}) > 1)
+        points = _place(pose, len(self._tracked.keys() | {pose.device}) > 1)
         moving = points[_MOVING]
         since = pose.t if before is None else before.since
         step = moving - moving if before is None else (moving - before.moving) / (pose.t - before.t)
         rows, velocity = points.round(2).tolist(), step.round(2).tolist()
         age = round(pose.t - since, 4)
         hand = _hand(pose, rows, velocity[0], age)
-        return _Seen(pose.t, since, moving, hand, _fingers(pose, points, rows, velocity[1:], age))
+        return _TrackedHand(pose.t, since, moving, hand, _fingers(pose, points, rows, velocity[1:], age))
 
 
 def _place(pose: Pose, several: bool) -> Float64Array:
-    """(26, 3): the 21 points, four carpal ends and the palm, in Leap's world."""
+    """Return (26, 3) mm in Leap's coordinates: the 21 points, four carpal ends and the palm."""
     x, y, z = WRIST_MM
     points = _SYNTHESIS @ pose.joints.reshape(21, 3)
     points += (x + (APART_MM if pose.hand == "right" else -APART_MM) * several, y, z)
     return points
 
 
-def _hand(pose: Pose, rows: list[Point], velocity: Point, age: float) -> dict[str, Any]:
+def _hand(pose: Pose, rows: list[Point], velocity: Point, age: float) -> LeapObject:
     palm = rows[_PALM]
     bends = [_bend(rows[pip], rows[pip + 1]) for pip in (6, 10, 14, 18)]
     angle = sum(bends) / len(bends)
@@ -161,20 +172,35 @@ def _hand(pose: Pose, rows: list[Point], velocity: Point, age: float) -> dict[st
     basis = [[1.0 if pose.hand == "right" else -1.0, 0.0, 0.0], *_IDENTITY[1:]]
     x, y, z = rows[0]
     return {
-        "id": pose.device + 1, "type": pose.hand, "palmPosition": palm, "stabilizedPalmPosition": palm,
-        "palmNormal": _NORMAL, "direction": _DIRECTION, "palmVelocity": velocity,
-        "palmWidth": round(width, 2), "confidence": 1.0, "grabStrength": round(grab, 4), "grabAngle": round(angle, 4),
-        "pinchStrength": round(1.0 - _ramp(min(reach), *_PINCH_MM), 4), "pinchDistance": round(reach[0], 2),
-        "timeVisible": age, "armBasis": basis, "armWidth": round(0.75 * width, 2), "wrist": rows[0],
+        "id": pose.device + 1,
+        "type": pose.hand,
+        "palmPosition": palm,
+        "stabilizedPalmPosition": palm,
+        "palmNormal": _NORMAL,
+        "direction": _DIRECTION,
+        "palmVelocity": velocity,
+        "palmWidth": round(width, 2),
+        "confidence": 1.0,
+        "grabStrength": round(grab, 4),
+        "grabAngle": round(angle, 4),
+        "pinchStrength": round(1.0 - _ramp(min(reach), *_PINCH_MM), 4),
+        "pinchDistance": round(reach[0], 2),
+        "timeVisible": age,
+        "armBasis": basis,
+        "armWidth": round(0.75 * width, 2),
+        "wrist": rows[0],
         "elbow": [x, y, round(z + FOREARM_MM, 2)],
-        "sphereCenter": [palm[0], round(palm[1] - radius, 2), palm[2]], "sphereRadius": radius,
-        "r": basis, "s": round(math.log(radius), 4), "t": palm,
-    }  # fmt: skip
+        "sphereCenter": [palm[0], round(palm[1] - radius, 2), palm[2]],
+        "sphereRadius": radius,
+        "r": basis,
+        "s": round(math.log(radius), 4),
+        "t": palm,
+    }
 
 
 def _fingers(
     pose: Pose, points: Float64Array, rows: list[Point], velocity: list[Point], age: float
-) -> list[dict[str, Any]]:
+) -> list[LeapObject]:
     ends = points.T[:, _ENDS_INDEX]
     bones = ends[..., 1:] - ends[..., :-1]
     lengths = np.sqrt((bones * bones).sum(axis=0))
@@ -183,19 +209,37 @@ def _fingers(
     for finger, (basis, (_, *phalanges)) in enumerate(zip(bases, lengths.tolist(), strict=True)):
         carp, mcp, pip, dip, tip = (rows[end] for end in _ENDS[finger])
         length = sum(phalanges)
-        fingers.append({
-            "id": hand * 10 + finger, "handId": hand, "type": finger, "length": round(length, 2),
-            "width": _WIDTHS_MM[finger], "extended": math.dist(mcp, tip) > _EXTENDED * length, "tool": False,
-            "direction": [-v for v in basis[3][2]], "carpPosition": carp, "mcpPosition": mcp, "pipPosition": pip,
-            "dipPosition": dip, "btipPosition": tip, "tipPosition": tip, "stabilizedTipPosition": tip,
-            "tipVelocity": velocity[finger], "bases": basis, "touchZone": "none", "touchDistance": 1.0,
-            "timeVisible": age,
-        })  # fmt: skip
+        fingers.append(
+            {
+                "id": hand * 10 + finger,
+                "handId": hand,
+                "type": finger,
+                "length": round(length, 2),
+                "width": _WIDTHS_MM[finger],
+                "extended": math.dist(mcp, tip) > _EXTENDED * length,
+                "tool": False,
+                "direction": [-v for v in basis[3][2]],
+                "carpPosition": carp,
+                "mcpPosition": mcp,
+                "pipPosition": pip,
+                "dipPosition": dip,
+                "btipPosition": tip,
+                "tipPosition": tip,
+                "stabilizedTipPosition": tip,
+                "tipVelocity": velocity[finger],
+                "bases": basis,
+                "touchZone": "none",
+                "touchDistance": 1.0,
+                "timeVisible": age,
+            }
+        )
     return fingers
 
 
 def _bases(bones: Float64Array, lengths: Float64Array, left: bool) -> Float64Array:
-    """(5, 4, 3, 3), rows x (flexion axis), y (towards the nail), z (from tip to base); a left hand's are left-handed.
+    """Return (5, 4, 3, 3): rows x (flexion axis), y (towards the nail), z (from tip to base).
+
+    The basis of a left hand is left-handed.
 
     Args:
         bones: (3, 5, 4) from base to tip, components first.
@@ -215,7 +259,7 @@ def _bases(bones: Float64Array, lengths: Float64Array, left: bool) -> Float64Arr
 
 
 def _bend(base: Point, end: Point) -> float:
-    """Angle between a bone and the hand's direction, radians."""
+    """Return the angle between a bone and the hand's direction, radians."""
     return math.acos(min(1.0, max(-1.0, (base[2] - end[2]) / (math.dist(base, end) + _TINY))))
 
 

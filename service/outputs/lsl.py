@@ -1,4 +1,4 @@
-"""Outlets of the Lab Streaming Layer: EMG, hand and markers, stamped with the samples' own times.
+"""Outlets of the Lab Streaming Layer: EMG, hand and markers, with the samples' own times.
 
 `source_id` is made of this machine and the source's address, so an inlet that lost its outlet finds the
 next one by itself (liblsl, "Recovery").
@@ -33,7 +33,7 @@ class LslError(MyocastError):
 
 
 class LslOutput:
-    """Three outlets per armband; those of the second and later ones carry its number, as in `Myocast-EMG-2`."""
+    """Three outlets per armband; from the second armband on their names end with its number, as in `Myocast-EMG-2`."""
 
     def __init__(self, clock: Clock = now) -> None:
         self._clock = clock
@@ -65,7 +65,7 @@ class LslOutput:
 
     @property
     def names(self) -> list[str]:
-        """The streams that are open."""
+        """Names of the open streams."""
         return [_name(name, device) for name, device in self._outlets]
 
     def on_event(self, device: int, event: DeviceEvent) -> None:
@@ -115,7 +115,7 @@ class LslOutput:
         if name == MARKERS:
             return self._lsl.StreamInfo(title, "Markers", 1, _LSL_IRREGULAR, self._lsl.cf_string, identity)
         if name == HAND:
-            # Windows may be skipped and a replay paused: the rate of poses is not promised.
+            # Windows may be skipped and a replay paused, so the rate of poses is irregular.
             info = self._lsl.StreamInfo(title, "MoCap", 63, _LSL_IRREGULAR, self._lsl.cf_float32, identity)
             _describe_channels(info, list(HAND_LABELS), "Position", "mm")
             info.desc().append_child_value("frame", "hand")
@@ -143,7 +143,7 @@ def _source_id(name: str, device: int, uri: str) -> str:
 
 
 def _clock_offset(lsl_clock: Clock, clock: Clock) -> float:
-    """LSL's time minus the process clock's: both are monotonic, so the tightest of a few readings holds for good."""
+    """Measure LSL's clock minus the process clock, seconds. Both are monotonic, so the tightest reading stays valid."""
     readings = []
     for _ in range(_ANCHORINGS):
         before, lsl, after = clock(), lsl_clock(), clock()

@@ -1,4 +1,4 @@
-"""Which pages may open the Leap endpoint, which has no token because its clients' address is fixed."""
+"""Which pages may use the Leap endpoint. It has no token, because the address in its clients is fixed."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ from service.loopback import is_loopback_origin
 
 
 def allowed(origin: str | None, listed: Collection[str] = ()) -> bool:
-    """Whether an Origin may pass: absent, `null`, any loopback origin, or listed (`*` lists all)."""
+    """Tell whether an Origin is allowed: absent, `null`, any loopback origin, or listed (`*` lists all)."""
     return origin is None or origin == "null" or origin in listed or "*" in listed or is_loopback_origin(origin)

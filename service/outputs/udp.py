@@ -1,8 +1,8 @@
-"""Poses as UDP datagrams of JSON, the message that Neurotron's Godot scenes listen for.
+"""Poses as UDP datagrams of JSON, the message that Neurotron's Godot scenes receive.
 
-21 keys, `wrist` and `<finger>_<p|i|d|t>` from the palm outwards, each [x, y, z] in centimetres, and `exit`
-(2 = go on, 1 = the scene quits; this output never asks it to). Ground truth goes to the next port, where
-the comparing scene listens. Each further armband has the next pair of ports.
+A message has 21 keys, `wrist` and `<finger>_<p|i|d|t>` from the palm outwards, each [x, y, z] in centimetres, and
+`exit` (2 = go on, 1 = the scene quits, which is never sent). Ground truth goes to the next port, for the scene that
+compares both. Each further armband has the next pair of ports.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from service.engine.pose import Pose
 from service.events import DeviceEvent
 
 MAX_RATE_HZ: Final = 60.0
-"""A scene takes one datagram per drawn frame; what comes faster only makes it lag."""
+"""Datagrams per second at most: a scene reads one per drawn frame, and lags behind a faster stream."""
 KEYS: Final = ("wrist", *(f"{finger}_{bone}" for finger in FINGERS for bone in "pidt"))
 GO_ON: Final = 2
 _MM_PER_CM: Final = 10.0
@@ -34,13 +34,13 @@ class UdpError(MyocastError):
 
 
 def encode(joints: Float32Array) -> bytes:
-    """One datagram from joints (63,) in mm."""
+    """Encode joints (63,) in mm as one datagram."""
     points = np.round(joints.reshape(21, 3).astype(np.float64) / _MM_PER_CM, 4).tolist()
     return orjson.dumps({**dict(zip(KEYS, points, strict=True)), "exit": GO_ON})
 
 
 def parse_address(text: str) -> tuple[str, int]:
-    """`HOST:PORT` or `[HOST]:PORT`.
+    """Split `HOST:PORT` or `[HOST]:PORT`.
 
     Raises:
         UdpError: it is neither.
@@ -53,7 +53,7 @@ def parse_address(text: str) -> tuple[str, int]:
 
 
 class UdpOutput:
-    """Sends the newest pose at most 60 times a second, whether or not anybody listens."""
+    """Sends the newest pose at most 60 times a second, whether or not anything receives it."""
 
     def __init__(self, address: str) -> None:
         self._text = address
@@ -62,6 +62,7 @@ class UdpOutput:
         self._transport: asyncio.DatagramTransport | None = None
         self._limiters: dict[int, RateLimiter[Pose]] = {}
         self.sent = 0
+        """Datagrams sent so far."""
 
     @property
     def address(self) -> str:
@@ -94,7 +95,7 @@ class UdpOutput:
             self._transport = None
 
     def on_event(self, device: int, event: DeviceEvent) -> None:
-        """Send a pose at its turn on the 60 Hz grid."""
+        """Send a pose at the next time of the 60 Hz grid, unless a newer one comes first."""
         if isinstance(event, Pose):
             self._limit(device, event)
 

@@ -1,1 +1,1 @@
-"""Sessions as they are written: one file, a thread of its own, nothing lost."""
+"""Recording while streaming, on a thread of its own."""

@@ -1,4 +1,4 @@
-"""A recording's file is made with its first sample, so that a source that never gives one leaves none."""
+"""A recording whose file is created with its first sample, so that a source without samples leaves no file."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from drivers.events import Frame
 from service.events import DeviceEvent, Output
 
 HELD_EVENTS: Final = 1000
-"""What a source says before its first sample waits for it, but no more than so much."""
+"""Events that are held before the first sample at most; with one more the file is created all the same."""
 
 
 class DeferredRecording:
-    """Holds what comes before the first sample, begins the file with that sample, and passes on everything.
+    """An output that holds the events before the first sample, and passes everything on from then.
 
     Args:
-        begin: makes the file, or sees to it that this is told; called once.
-        output: takes the events, from the first one on, once `begin` was called.
+        begin: creates the file, and reports it if that fails; called once.
+        output: takes the events, beginning with the held ones, after `begin`.
     """
 
     def __init__(self, begin: Callable[[], object], output: Output) -> None:
@@ -26,10 +26,11 @@ class DeferredRecording:
 
     @property
     def began(self) -> bool:
+        """Whether the first sample has come."""
         return self._held is None
 
     def on_event(self, device: int, event: DeviceEvent) -> None:
-        """Take what a source says, a pose included."""
+        """Hold an event, or pass it on."""
         if self._held is None:
             self._output.on_event(device, event)
             return

@@ -1,7 +1,7 @@
-"""Recording while streaming: a bounded buffer on the loop's side, a thread with the disk on the other.
+"""Recording while streaming: a bounded buffer on the event loop's side, a thread that writes on the other.
 
-Nothing recorded is ever lost: the file is written and flushed as it comes; where the disk is full, or so
-slow that 60 s of signal wait, the file is closed as it is, readable, and what it lacks is counted.
+The file is flushed as it is written. If the disk is full, or so slow that 60 s of signal wait for it, the file is
+closed as it is, readable, and the samples that it lacks are counted and reported.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Final, TypedDict
 
 from drivers.clock import Clock, now
 from drivers.errors import DriverError
@@ -27,12 +27,14 @@ from service.recording.deferred_recording import DeferredRecording
 from service.recording.writer import Writer
 
 BUFFER_S: Final = 60.0
+"""Seconds of signal that may wait for the disk; beyond that the recording is closed."""
 FLUSH_S: Final = 0.5
-"""An idle writer looks so often whether a flush is due: a killed recorder loses at most the last second."""
+"""Seconds between two checks for a due flush while nothing comes: a killed recorder loses at most the last second."""
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+"""Names that a client may give a recording."""
 
 FAILURES: Final = frozenset({"disk_full", "recording_too_slow", "recording_failed"})
-"""Codes of `status.error` that tell of a recording; a new one takes them back."""
+"""Codes of `status.error` that are about a recording; the next recording clears them."""
 
 Item = tuple[int, DeviceEvent]
 
@@ -42,21 +44,21 @@ class RecordingError(DriverError):
 
 
 class RecordingExists(RecordingError):
-    """There is one of that name, or one is running; nothing is ever overwritten."""
+    """A file of that name exists, or a recording is running."""
 
 
 class RecordingNameError(RecordingError):
-    """A name that is no file name."""
+    """A name that is not a plain file name."""
 
 
 class DiskFull(RecordingError):
-    """No room for a recording."""
+    """There is no room for a recording."""
 
     exit_code = 1
 
 
 def new_name(name: str | None) -> str:
-    """A checked recording name; date and time where none is given.
+    """Check the name of a recording; return the date and time if there is none.
 
     Raises:
         RecordingNameError: it is not a plain file name.
@@ -71,14 +73,14 @@ def new_name(name: str | None) -> str:
 
 
 def check_place(path: Path) -> None:
-    """See whether a file could be made there; nothing is made yet.
+    """Check that a file could be created here, without creating it.
 
     Raises:
-        RecordingExists: there is one.
-        RecordingError: it could not.
+        RecordingExists: the file exists.
+        RecordingError: it could not be created.
     """
     check_new(path)
-    folder = next(parent for parent in path.absolute().parents if _is_there(parent))
+    folder = next(parent for parent in path.absolute().parents if _exists(parent))
     if not folder.is_dir():
         raise RecordingError(f"{path}: cannot be written ({folder} is not a folder); choose another place")
     if not os.access(folder, os.W_OK | os.X_OK):
@@ -86,24 +88,43 @@ def check_place(path: Path) -> None:
 
 
 def check_new(path: Path) -> None:
-    """Raise RecordingExists where there is a file, and RecordingError where that cannot be told."""
-    if _is_there(path):
+    """Check that no such file exists.
+
+    Raises:
+        RecordingExists: it exists.
+        RecordingError: the system does not say whether it does.
+    """
+    if _exists(path):
         raise RecordingExists(f"{path} exists already; recordings are never overwritten, choose another name")
 
 
-def _is_there(path: Path) -> bool:
+def _exists(path: Path) -> bool:
     try:
         return path.exists()
     except OSError as error:
-        raise _refused(path, error) from None
+        raise _cannot_write(path, error) from None
 
 
-def _refused(path: Path, error: OSError) -> RecordingError:
+def _cannot_write(path: Path, error: OSError) -> RecordingError:
     return RecordingError(f"{path}: cannot be written ({error.strerror}); choose another place")
 
 
+class RecordingStatus(TypedDict):
+    """`status.recording`."""
+
+    name: str
+    seconds: float
+    """Duration so far."""
+    bytes: int
+    """Size of the file."""
+
+
 class Recording:
-    """One file being written. `put` is called on the loop's thread and never waits for the disk."""
+    """One file that is being written. `on_event` runs on the event loop's thread and never waits for the disk.
+
+    Args:
+        on_failure: takes a code of `FAILURES` and a message, once, on either thread.
+    """
 
     def __init__(self, path: Path, writer: Writer, on_failure: Callable[[str, str], None], clock: Clock = now) -> None:
         self.path = path
@@ -115,39 +136,41 @@ class Recording:
         self._ready = threading.Condition()
         self._closing = False
         self._failed = False
-        self._refused = 0
+        self._unwritten = 0
         self._thread = threading.Thread(target=self._work, name="myocast-recorder", daemon=True)
         self._thread.start()
 
     def on_event(self, device: int, event: DeviceEvent) -> None:
+        """Queue an event for the writing thread."""
         time_ = self._clock()
         with self._ready:
             if self._failed or self._closing:
-                self._count(event)
+                self._count_unwritten(event)
                 return
             if self._queue and time_ - self._queue[0][0] > BUFFER_S:
+                self._count_unwritten(event)
                 self._give_up("recording_too_slow", f"the disk is more than {BUFFER_S:g} s behind")
-                self._count(event)
                 return
             self._queue.append((time_, (device, event)))
             self._ready.notify()
 
-    def describe(self) -> dict[str, Any]:
-        """`status.recording`."""
+    def describe(self) -> RecordingStatus:
+        """Return `status.recording`."""
         seconds = (self._ended or self._clock()) - self._started
         return {"name": self.name, "seconds": round(seconds, 3), "bytes": self._writer.bytes_written}
 
     @property
     def unwritten(self) -> int:
-        """Samples that came and are not in the file."""
-        return self._refused + self._writer.samples_lost
+        """Samples that came and are not in the file, those that still wait left out."""
+        return self._unwritten + self._writer.samples_lost
 
     @property
     def failed(self) -> bool:
+        """Whether the file was closed because of an error."""
         return self._failed
 
-    def close(self) -> dict[str, Any]:
-        """Write what waits, close the file, and tell what it became. It waits for the disk."""
+    def close(self) -> RecordingStatus:
+        """Write what waits and close the file; return its final status. This waits for the disk."""
         with self._ready:
             self._closing = True
             self._ready.notify()
@@ -177,7 +200,7 @@ class Recording:
                 self._write_one(device, event)
             except OSError:
                 for _, lost in items[at + 1 :]:
-                    self._count(lost)
+                    self._count_unwritten(lost)
                 raise
         self._writer.flush_if_due()
 
@@ -190,6 +213,7 @@ class Recording:
             self._writer.write(event, device=device)
 
     def _guarded(self, action: Callable[[], None]) -> bool:
+        """Run an action of the writer; return False and close the recording if the disk refuses."""
         try:
             action()
         except OSError as error:
@@ -200,27 +224,36 @@ class Recording:
             return False
         return True
 
-    def _give_up(self, code: str, why: str) -> None:
+    def _give_up(self, code: str, reason: str) -> None:
         if self._failed:
             return
         self._failed = True
         self._closing = True
         self._ended = self._clock()
         for _, (_, event) in self._queue:
-            self._count(event)
+            self._count_unwritten(event)
         self._queue.clear()
         self._ready.notify()
         self._on_failure(
-            code, f"recording {self.name} was closed: {why}; what was written is readable in {self.path.name}"
+            code,
+            f"recording {self.name} was closed: {reason}; "
+            f"what was written is readable in {self.path.name}, {self.unwritten} samples are missing",
         )
 
-    def _count(self, event: DeviceEvent) -> None:
+    def _count_unwritten(self, event: DeviceEvent) -> None:
         if isinstance(event, Frame):
-            self._refused += len(event.samples)
+            self._unwritten += len(event.samples)
 
 
 class Recorder:
-    """At most one recording at a time."""
+    """Makes recordings, one at a time.
+
+    Args:
+        folder: where recordings go that are started by name.
+        open_writer: creates a session file.
+        on_failure: takes a code of `FAILURES` and a message, on any thread.
+        known: returns the events that a file must begin with: what each device is.
+    """
 
     def __init__(
         self,
@@ -230,52 +263,55 @@ class Recorder:
         known: Callable[[], Iterable[tuple[int, Event]]] = tuple,
         clock: Clock = now,
     ) -> None:
-        """`known` gives what a file must begin with: what each device is."""
         self._folder, self._open, self._on_failure, self._clock = folder, open_writer, on_failure, clock
         self._known = known
         self._recording: Recording | None = None
-        self._awaited: DeferredRecording | None = None
-        self._awaited_name = ""
-        self._beginning = threading.Lock()
+        self._deferred: DeferredRecording | None = None
+        self._deferred_name = ""
+        self._begin_lock = threading.Lock()
 
     @property
     def active(self) -> bool:
-        """Whether there is a recording, be it one that waits for its first sample."""
+        """Whether there is a recording, including one that waits for its first sample."""
         return self.waiting or (self._recording is not None and not self._recording.failed)
 
     @property
     def waiting(self) -> bool:
-        """Whether it waits for its first sample."""
-        return self._awaited is not None
+        """Whether a recording waits for its first sample."""
+        return self._deferred is not None
 
     def on_event(self, device: int, event: DeviceEvent) -> None:
         """Record an event, if there is a recording."""
-        target = self._awaited or self._recording
+        target = self._deferred or self._recording
         if target is not None:
             target.on_event(device, event)
 
-    def describe(self) -> dict[str, Any] | None:
-        """`status.recording`; None where there is none."""
+    def describe(self) -> RecordingStatus | None:
+        """Return `status.recording`; None without a recording."""
         if self.waiting:
-            return self._describe_awaited()
+            return self._describe_deferred()
         recording = self._recording
         return recording.describe() if recording is not None and not recording.failed else None
 
-    def start(self, name: str | None) -> dict[str, Any]:
-        """Begin `NAME.mcap` in the recordings folder.
+    def start(self, name: str | None) -> RecordingStatus:
+        """Begin `NAME.mcap` in the folder of recordings.
 
         Raises:
-            RecordingError: bad name, a recording is running, the file is there already, the disk is full.
+            RecordingError: the name is invalid, a recording is running, the file exists, or the disk is full.
         """
         checked = new_name(name)
         path, again = self._folder / f"{checked}.mcap", 2
-        while name is None and _is_there(path):
-            # Nobody chose the name, so nobody need choose another: the second recording of one second.
+        while name is None and _exists(path):
+            # The second recording within one second; the user chose no name, so none is asked for.
             path, again = self._folder / f"{checked}-{again}.mcap", again + 1
         return self.start_file(path)
 
-    def start_file(self, path: Path) -> dict[str, Any]:
-        """Begin a recording in a file of the user's choice. Raises RecordingError as `start` does."""
+    def start_file(self, path: Path) -> RecordingStatus:
+        """Begin a recording in this file.
+
+        Raises:
+            RecordingError: as `start` does.
+        """
         if self.active:
             raise RecordingExists("a recording is running; stop it first")
         check_new(path)
@@ -289,52 +325,52 @@ class Recorder:
         except SessionError as error:
             raise RecordingError(str(error)) from None
         except OSError as error:
-            raise _refused(path, error) from None
+            raise _cannot_write(path, error) from None
         self._recording = Recording(path, writer, self._on_failure, self._clock)
         for device, event in self._known():
             self._recording.on_event(device, event)
         return self._recording.describe()
 
-    def start_with_first_sample(self, path: Path, on_refusal: Callable[[RecordingError], None]) -> None:
-        """Begin a recording in that file as soon as there is a sample, with what was said before it.
+    def start_with_first_sample(self, path: Path, on_error: Callable[[RecordingError], None]) -> None:
+        """Begin a recording in this file with the first sample, including the events that came before it.
 
-        Until then it counts as one that runs: `describe` names it, and `stop` calls it off.
+        Until then it counts as running: `describe` names it, and `stop` cancels it.
 
         Args:
             path: must not exist.
-            on_refusal: gets what `start_file` raises then.
+            on_error: takes what `start_file` raises when the first sample comes.
 
         Raises:
-            RecordingError: a recording is running, or no file could be made there.
+            RecordingError: a recording is running, or no file could be created there.
         """
         if self.active:
             raise RecordingExists("a recording is running; stop it first")
         check_place(path)
-        self._awaited_name = _name_of(path)
-        self._awaited = DeferredRecording(partial(self._begin, path, on_refusal), self)
+        self._deferred_name = _name_of(path)
+        self._deferred = DeferredRecording(partial(self._begin, path, on_error), self)
 
-    def stop(self) -> dict[str, Any] | None:
-        """Close the file (this waits for the disk) and tell what it became; None if nothing is recorded."""
-        with self._beginning:
-            awaited, self._awaited = self._awaited, None
+    def stop(self) -> RecordingStatus | None:
+        """Close the file; return its final status, None without a recording. This waits for the disk."""
+        with self._begin_lock:
+            deferred, self._deferred = self._deferred, None
             recording, self._recording = self._recording, None
-        if awaited is not None:
-            return self._describe_awaited()
+        if deferred is not None:
+            return self._describe_deferred()
         return None if recording is None else recording.close()
 
-    def _begin(self, path: Path, on_refusal: Callable[[RecordingError], None]) -> None:
-        with self._beginning:
-            # `stop`, on another thread, may have called it off just now.
-            if self._awaited is None:
+    def _begin(self, path: Path, on_error: Callable[[RecordingError], None]) -> None:
+        with self._begin_lock:
+            # `stop` may have cancelled it just now on another thread.
+            if self._deferred is None:
                 return
-            self._awaited = None
+            self._deferred = None
             try:
                 self.start_file(path)
             except RecordingError as error:
-                on_refusal(error)
+                on_error(error)
 
-    def _describe_awaited(self) -> dict[str, Any]:
-        return {"name": self._awaited_name, "seconds": 0.0, "bytes": 0}
+    def _describe_deferred(self) -> RecordingStatus:
+        return {"name": self._deferred_name, "seconds": 0.0, "bytes": 0}
 
 
 def _name_of(path: Path) -> str:

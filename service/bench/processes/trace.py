@@ -61,10 +61,18 @@ class Trace:
         if pose.device == 0 and (not self._poses or self._poses[-1][0] != pose.seq):
             self._poses.append(
                 (
-                    pose.seq, pose.sample, pose.skipped, pose.gap, pose.arrival, pose.due, pose.started, pose.finished,
-                    self._handed, self._clock(),
+                    pose.seq,
+                    pose.sample,
+                    pose.skipped,
+                    pose.gap,
+                    pose.arrival,
+                    pose.due,
+                    pose.started,
+                    pose.finished,
+                    self._handed,
+                    self._clock(),
                 )
-            )  # fmt: skip
+            )
 
     def on_sent(self, client: Client, seq: int) -> None:
         """Note when a client's transport took a pose."""
@@ -104,6 +112,9 @@ def counts(service: Service) -> dict[str, Any]:
         return {"due": 0, "poses": 0, "skipped": 0, "invalid": 0, "unfinished": 0}
     done = engine.poses + engine.skipped + engine.invalid
     return {
-        "due": engine.due, "poses": engine.poses, "skipped": engine.skipped, "invalid": engine.invalid,
+        "due": engine.due,
+        "poses": engine.poses,
+        "skipped": engine.skipped,
+        "invalid": engine.invalid,
         "unfinished": engine.due - done,
-    }  # fmt: skip
+    }

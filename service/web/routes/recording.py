@@ -33,7 +33,7 @@ async def recording(request: RecordingRequest, context: Context) -> JsonResponse
     answer = _start(recorder, request.name) if isinstance(request, StartRecording) else await _stop(recorder)
     for device in context.devices:
         if recorder.active:
-            device.status.forgive(FAILURES)
+            device.status.clear_error(FAILURES)
         context.status_publisher.status_changed(device)
     return JsonResponse(answer)
 

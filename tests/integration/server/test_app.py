@@ -288,7 +288,9 @@ async def test_no_room_for_a_recording_is_507(
         assert not live.service.recorder.active
 
 
-async def test_a_new_recording_takes_back_the_error_of_the_last(tiny_window: Path, tmp_path: Path) -> None:
+async def test_a_new_recording_clears_the_error_of_the_last(
+    tiny_window: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     async with stage(tiny_window, recordings=tmp_path) as (live, _):
 
         async def told() -> Any:
@@ -301,6 +303,9 @@ async def test_a_new_recording_takes_back_the_error_of_the_last(tiny_window: Pat
             recording._give_up("disk_full", "no room")
         await live.until(lambda: live.service.devices[0].status.error is not None)
         assert (await told())["code"] == "disk_full"
+        message = "recording a was closed: no room; what was written is readable in a.mcap, 0 samples are missing"
+        assert (await told())["message"] == message
+        assert caplog.messages.count(message) == 1
         assert "nothing" in error_of(await live.post("/api/v1/recording", action="stop"), 409)["message"]
         assert (await told())["code"] == "disk_full"
         assert (await live.post("/api/v1/recording", action="start", name="b")).status_code == 200
@@ -392,9 +397,9 @@ async def test_vibrate(tiny_window: Path) -> None:
 
 async def test_a_crash_inside_is_an_error_of_the_contract(tiny_window: Path, caplog: pytest.LogCaptureFixture) -> None:
     async with stage(tiny_window) as (live, _):
-        live.service.announcer._recording = lambda: 1 / 0  # type: ignore[assignment,return-value]
+        live.service.status_publisher._recording = lambda: 1 / 0  # type: ignore[assignment,return-value]
         assert error_of(await live.http.get("/api/v1/status"), 500)["code"] == "internal_error"
-        live.service.announcer._recording = live.service.recorder.describe
+        live.service.status_publisher._recording = live.service.recorder.describe
         assert (await live.http.get("/healthz")).status_code == 200
     assert "ZeroDivisionError" in caplog.text
 

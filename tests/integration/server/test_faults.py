@@ -54,6 +54,7 @@ def test_a_disk_that_refuses_closes_the_recording_and_streaming_goes_on(
             status = message if message["type"] == "status" else status
         assert status["error"]["code"] == "recording_failed"
         assert "readable in a.mcap" in status["error"]["message"]
+        assert " samples are missing" in status["error"]["message"]
         assert (status["recording"], status["state"]) == (None, "replay")
         seqs = [m["seq"] for m in (receive(client) for _ in range(60)) if m["type"] == "pose"]
         assert len(seqs) > 30

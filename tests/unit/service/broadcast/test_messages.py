@@ -231,9 +231,9 @@ def test_the_window_of_a_stream_is_0_in_hello() -> None:
 
 @pytest.mark.parametrize("id_", [7, "x", None, 1.5, True, [1, {"a": "é"}], {"deep": [[[]]]}])
 def test_a_ping_of_any_json_is_echoed(id_: Any) -> None:
-    asked = messages.parse_client(json.dumps({"type": "ping", "id": id_}))
-    assert asked == Ping(id_)
-    assert json.loads(messages.pong(asked.id, 2.5)) == {"type": "pong", "id": id_, "t": 2.5}
+    parsed = messages.parse_client(json.dumps({"type": "ping", "id": id_}))
+    assert parsed == Ping(id_)
+    assert json.loads(messages.pong(parsed.id, 2.5)) == {"type": "pong", "id": id_, "t": 2.5}
 
 
 def test_a_ping_without_id() -> None:
@@ -272,10 +272,10 @@ def test_a_subscription(message: dict[str, Any], expected: Subscription) -> None
     ],
 )
 def test_a_bad_subscription(message: dict[str, Any]) -> None:
-    asked = messages.parse_client(json.dumps({"type": "subscribe", **message}))
-    assert isinstance(asked, InvalidMessage)
-    assert asked.code == "bad_subscription"
-    assert "\n" not in asked.message
+    parsed = messages.parse_client(json.dumps({"type": "subscribe", **message}))
+    assert isinstance(parsed, InvalidMessage)
+    assert parsed.code == "bad_subscription"
+    assert "\n" not in parsed.message
 
 
 @pytest.mark.parametrize(
@@ -299,20 +299,20 @@ def test_a_bad_subscription(message: dict[str, Any]) -> None:
     ],
 )
 def test_a_bad_message(message: str | bytes) -> None:
-    asked = messages.parse_client(message)
-    assert isinstance(asked, InvalidMessage)
-    assert asked.code == "bad_message"
+    parsed = messages.parse_client(message)
+    assert isinstance(parsed, InvalidMessage)
+    assert parsed.code == "bad_message"
 
 
 @pytest.mark.parametrize("depth", [200, 253, 254, 255, 300, 1000, 1020, 1500])
 def test_a_deeply_nested_id_is_answered_or_a_bad_message(depth: int) -> None:
     text = '{"type":"ping","id":' + "[" * depth + "]" * depth + "}"
-    asked = messages.parse_client(text)
-    if isinstance(asked, Ping):
-        assert json.loads(messages.pong(asked.id, 1.0))["type"] == "pong"
+    parsed = messages.parse_client(text)
+    if isinstance(parsed, Ping):
+        assert json.loads(messages.pong(parsed.id, 1.0))["type"] == "pong"
     else:
-        assert isinstance(asked, InvalidMessage)
-        assert asked.code == "bad_message"
+        assert isinstance(parsed, InvalidMessage)
+        assert parsed.code == "bad_message"
 
 
 @given(st.text(max_size=200) | st.binary(max_size=200))
@@ -333,10 +333,10 @@ def test_every_json_gets_an_answer(kind: str, id_: Any, streams: Any, rate: Any)
         text.encode()
     except UnicodeEncodeError:
         return
-    asked = messages.parse_client(text)
-    if isinstance(asked, Ping):
-        messages.pong(asked.id, 1.0)
-    elif isinstance(asked, InvalidMessage):
-        messages.error_message(asked)
+    parsed = messages.parse_client(text)
+    if isinstance(parsed, Ping):
+        messages.pong(parsed.id, 1.0)
+    elif isinstance(parsed, InvalidMessage):
+        messages.error_message(parsed)
     else:
-        assert isinstance(asked, Subscription)
+        assert isinstance(parsed, Subscription)

@@ -28,14 +28,14 @@ from tests.fakes.virtual_time import VirtualLoop
 UNFIT = replace(INFO, rate_hz=250.0, unit="uV")
 
 
-class Heard:
-    """A listener that remembers."""
+class Changes:
+    """A listener that keeps what it was told."""
 
     def __init__(self) -> None:
         self.states: list[str] = []
         self.hellos = 0
         self.errors: list[ModelError] = []
-        self.notes: list[str] = []
+        self.warnings: list[str] = []
 
     def hello_changed(self) -> None:
         self.hellos += 1
@@ -47,16 +47,16 @@ class Heard:
         self.errors.append(error)
 
     def warn(self, message: str) -> None:
-        self.notes.append(message)
+        self.warnings.append(message)
 
 
 class Rig:
     """A device without a server."""
 
     def __init__(self, model: Path | None = None, source: Any = None, **how: Any) -> None:
-        self.heard = Heard()
+        self.changes = Changes()
         self.hub = Hub()
-        self.device = Device(0, source or Puppet(), ModelSelector(model), self.hub, self.heard, **how)
+        self.device = Device(0, source or Puppet(), ModelSelector(model), self.hub, self.changes, **how)
 
     def client(self, *streams: str) -> Client:
         return self.hub.connect(Subscription(streams), "json")
@@ -94,9 +94,9 @@ async def test_what_it_is_and_when_it_becomes_known(tiny_window: Path) -> None:
     assert (described["device"]["rate_hz"], described["model"]) == (0.0, None)
     rig.device.on_event(INFO)
     assert rig.device.describe()["pose"]["rate_hz"] == 50.0
-    assert rig.heard.hellos == 2
+    assert rig.changes.hellos == 2
     rig.device.on_event(INFO)
-    assert rig.heard.hellos == 2
+    assert rig.changes.hellos == 2
     await rig.device.close()
 
 
@@ -111,7 +111,7 @@ async def test_another_hop_changes_the_rate_of_poses(tiny_window: Path) -> None:
 async def test_a_model_that_does_not_fit_is_told(tiny_window: Path) -> None:
     rig = Rig(tiny_window)
     rig.device.on_event(UNFIT)
-    assert "`uV`" in str(rig.heard.errors[0])
+    assert "`uV`" in str(rig.changes.errors[0])
     assert rig.device.engine is None
 
 
@@ -119,8 +119,8 @@ async def test_without_a_fitting_model_it_says_why_and_gives_emg() -> None:
     rig = Rig()
     client = rig.client("pose", "emg")
     rig.device.on_event(UNFIT)
-    assert len(rig.heard.notes) == 1
-    assert "without poses" in rig.heard.notes[0]
+    assert len(rig.changes.warnings) == 1
+    assert "without poses" in rig.changes.warnings[0]
     await rig.feed(*frames(0, 10))
     assert {m["type"] for m in messages(client)} == {"emg"}
 
@@ -159,14 +159,14 @@ def test_half_a_second_without_a_sample_is_a_stall() -> None:
         for number in range(50):
             await asyncio.sleep(0.01)
             rig.device.on_event(frame(2 * number, arrival=loop.now()))
-        assert rig.heard.states == ["live"]
+        assert rig.changes.states == ["live"]
         await asyncio.sleep(0.49)
         assert rig.state == "live"
         await asyncio.sleep(0.03)
         assert rig.state == "stalled"
         await asyncio.sleep(100.0)
         rig.device.on_event(frame(100, arrival=loop.now()))
-        assert rig.heard.states == ["live", "stalled", "live"]
+        assert rig.changes.states == ["live", "stalled", "live"]
         await asyncio.sleep(0.6)
         assert rig.state == "stalled"
         await rig.device.close()
@@ -195,7 +195,7 @@ async def test_speed_changes_the_rates_that_are_told(tiny_window: Path) -> None:
     assert rig.device.describe()["device"]["rate_hz"] == 200.0
     await rig.feed(frame(0, 16))
     assert [(m["rate_hz"], len(m["samples"])) for m in messages(client)] == [(800.0, 16)]
-    assert rig.heard.hellos == 2
+    assert rig.changes.hellos == 2
     await rig.device.close()
 
 

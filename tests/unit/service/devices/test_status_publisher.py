@@ -25,10 +25,10 @@ class Desk:
         self.fatal: list[ModelError] = []
         self.recording: dict[str, Any] | None = None
         self.hub = Hub(clock)
-        self.announcer = StatusPublisher(self.hub, lambda: self.recording, self.fatal.append, clock)
-        self.device = Device(0, Puppet(), ModelSelector(), self.hub, self.announcer, clock=clock)
+        self.status_publisher = StatusPublisher(self.hub, lambda: self.recording, self.fatal.append, clock)
+        self.device = Device(0, Puppet(), ModelSelector(), self.hub, self.status_publisher, clock=clock)
         self.device._model_selector._shipped = []
-        self.announcer.devices = [self.device]
+        self.status_publisher.devices = [self.device]
 
     def taken(self, client: Any) -> list[dict[str, Any]]:
         found = []
@@ -41,7 +41,7 @@ async def test_many_changes_of_one_moment_are_one_hello() -> None:
     desk = Desk()
     client = desk.hub.connect(Subscription(), "json")
     for _ in range(3):
-        desk.announcer.hello_changed()
+        desk.status_publisher.hello_changed()
     desk.device.on_event(INFO)
     await asyncio.sleep(0)
     hellos = desk.taken(client)
@@ -54,7 +54,7 @@ async def test_every_client_hears_its_own_subscription() -> None:
     desk = Desk()
     one = desk.hub.connect(Subscription(("emg",)), "binary")
     two = desk.hub.connect(Subscription(("pose", "status")), "json")
-    desk.announcer.hello_changed()
+    desk.status_publisher.hello_changed()
     await asyncio.sleep(0)
     first, second = desk.taken(one)[0], desk.taken(two)[0]
     assert (first["streams"], first["encoding"]) == (["emg"], "binary")
@@ -66,10 +66,10 @@ async def test_a_status_names_the_clients_own_drops() -> None:
     desk = Desk()
     slow, quick = (desk.hub.connect(Subscription(("status",)), "json") for _ in range(2))
     slow.dropped = 7
-    desk.announcer.status_changed(desk.device)
+    desk.status_publisher.status_changed(desk.device)
     assert (desk.taken(slow)[0]["dropped"], desk.taken(quick)[0]["dropped"]) == (7, 0)
-    assert desk.announcer.overview()["dropped"] == 7
-    assert desk.announcer.overview()["clients"] == 2
+    assert desk.status_publisher.overview()["dropped"] == 7
+    assert desk.status_publisher.overview()["clients"] == 2
 
 
 def test_status_comes_once_a_second() -> None:
@@ -78,7 +78,7 @@ def test_status_comes_once_a_second() -> None:
         async def main() -> None:
             desk = Desk(loop.now)
             client = desk.hub.connect(Subscription(("status",)), "json")
-            running = asyncio.ensure_future(desk.announcer.run())
+            running = asyncio.ensure_future(desk.status_publisher.run())
             await asyncio.sleep(10.5)
             running.cancel()
             times = [m["t"] for m in desk.taken(client)]
@@ -90,11 +90,11 @@ def test_status_comes_once_a_second() -> None:
 
 async def test_the_overview_has_a_part_for_every_device() -> None:
     desk = Desk()
-    other = Device(1, Puppet(), ModelSelector(), desk.hub, desk.announcer)
-    desk.announcer.devices = [desk.device, other]
+    other = Device(1, Puppet(), ModelSelector(), desk.hub, desk.status_publisher)
+    desk.status_publisher.devices = [desk.device, other]
     desk.recording = {"name": "a", "seconds": 1.0, "bytes": 5}
     other.status.on_frame(frame(0))
-    view = desk.announcer.overview()
+    view = desk.status_publisher.overview()
     assert [d["status"]["device"] for d in view["devices"]] == [0, 1]
     assert [d["status"]["state"] for d in view["devices"]] == ["connecting", "live"]
     assert view["recording"] == desk.recording
@@ -104,7 +104,7 @@ async def test_the_overview_has_a_part_for_every_device() -> None:
 async def test_a_model_that_does_not_fit_is_fatal_and_told() -> None:
     desk = Desk()
     error = ModelError("m.onnx does not fit")
-    desk.announcer.failed(desk.device, error)
+    desk.status_publisher.failed(desk.device, error)
     assert desk.fatal == [error]
     assert desk.device.status.state == "failed"
     assert desk.device.status.error == {"code": "model_does_not_fit", "message": "m.onnx does not fit"}
@@ -112,9 +112,9 @@ async def test_a_model_that_does_not_fit_is_fatal_and_told() -> None:
 
 async def test_a_note_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, "myocast"):
-        Desk().announcer.warn("no model fits")
+        Desk().status_publisher.warn("no model fits")
     assert caplog.messages == ["no model fits"]
 
 
 async def test_sessions_differ() -> None:
-    assert Desk().announcer.session != Desk().announcer.session
+    assert Desk().status_publisher.session != Desk().status_publisher.session

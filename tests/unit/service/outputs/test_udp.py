@@ -55,12 +55,12 @@ class FakeLoop:
 
 
 def paced(rate_hz: float, seconds: float, late: float = 0.0) -> list[tuple[float, int]]:
-    """What a 60 Hz pacer sends of values that come at `rate_hz`: (time, value)."""
+    """What a 60 Hz limiter sends of values that come at `rate_hz`: (time, value)."""
     loop, sent = FakeLoop(late), cast(list[tuple[float, int]], [])
-    pacer: RateLimiter[int] = RateLimiter(MAX_RATE_HZ, lambda v: sent.append((loop.now, v)), cast(Any, loop))
+    limiter: RateLimiter[int] = RateLimiter(MAX_RATE_HZ, lambda v: sent.append((loop.now, v)), cast(Any, loop))
     for k in range(int(rate_hz * seconds)):
         loop.move_to(100.0 + k / rate_hz)
-        pacer.put(k)
+        limiter.put(k)
     return sent
 
 
@@ -81,12 +81,12 @@ def test_the_newest_is_sent() -> None:
 
 def test_after_a_pause_the_next_goes_at_once_and_no_burst_follows() -> None:
     loop, sent = FakeLoop(), cast(list[float], [])
-    pacer: RateLimiter[int] = RateLimiter(60.0, lambda _: sent.append(loop.now), cast(Any, loop))
+    limiter: RateLimiter[int] = RateLimiter(60.0, lambda _: sent.append(loop.now), cast(Any, loop))
     for time in (100.0, 105.0, 105.001, 105.002, 105.03):
         loop.move_to(time)
-        pacer.put(0)
+        limiter.put(0)
     assert sent == pytest.approx([100.0, 105.0, 105.0 + 1 / 60])
-    pacer.close()
+    limiter.close()
     loop.move_to(106.0)
     assert len(sent) == 3
 

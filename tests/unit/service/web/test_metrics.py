@@ -11,7 +11,7 @@ from service.devices.device import Device
 from service.engine.model_selection import ModelSelector
 from service.web.metrics import COUNTERS, exposition
 from tests.fakes.sources import Puppet, frame
-from tests.unit.service.devices.test_device import Heard
+from tests.unit.service.devices.test_device import Changes
 
 
 def values(text: str) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
@@ -24,7 +24,7 @@ def values(text: str) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
 
 async def test_it_is_valid_and_counts_per_device() -> None:
     hub = Hub()
-    devices = [Device(index, Puppet(), ModelSelector(), hub, Heard()) for index in range(2)]
+    devices = [Device(index, Puppet(), ModelSelector(), hub, Changes()) for index in range(2)]
     scrape = exposition(devices, hub)
     for sample in (0, 2, 10):
         devices[1].status.on_frame(frame(sample))
