@@ -45,7 +45,7 @@ class EmgBatch:
             self.flush()
 
     def clear(self) -> None:
-        """Discard what waits: nobody subscribes, and a later subscriber must not get old samples."""
+        """Discard what waits: no client has subscribed, and one that does later must not get old samples."""
         if self._frames:
             self._frames, self._rows = [], 0
 

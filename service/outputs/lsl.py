@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import socket
-from types import TracebackType
-from typing import Any, Final
+from types import ModuleType, TracebackType
+from typing import Any, Final, Protocol
 
 import numpy as np
 
 from drivers.clock import Clock, now
 from drivers.events import Frame, Marker, Playback, SourceInfo
+from models.arrays import Float32Array
 from models.errors import MyocastError
 from models.hand import CHANNELS, JOINTS
 from models.installation import install_command
@@ -32,16 +33,24 @@ class LslError(MyocastError):
     """The Lab Streaming Layer cannot be used."""
 
 
+class Outlet(Protocol):
+    """What is used of `pylsl.StreamOutlet`."""
+
+    def push_sample(self, x: list[str], timestamp: float) -> None: ...
+
+    def push_chunk(self, x: Float32Array, timestamp: float | list[float]) -> None: ...
+
+
 class LslOutput:
     """Three outlets per armband; from the second armband on their names end with its number, as in `Myocast-EMG-2`."""
 
     def __init__(self, clock: Clock = now) -> None:
         self._clock = clock
-        self._lsl: Any = None
+        self._lsl: ModuleType | None = None
         self._offset = 0.0
         self._infos: dict[int, SourceInfo] = {}
         self._speeds: dict[int, float] = {}
-        self._outlets: dict[tuple[str, int], Any] = {}
+        self._outlets: dict[tuple[str, int], Outlet] = {}
 
     async def __aenter__(self) -> LslOutput:
         """Load liblsl.
@@ -102,26 +111,28 @@ class LslOutput:
         times = frame.t + self._offset + np.arange(len(frame.samples)) / rate_hz
         self._outlet(EMG, device).push_chunk(frame.samples, times.tolist())
 
-    def _outlet(self, name: str, device: int) -> Any:
+    def _outlet(self, name: str, device: int) -> Outlet:
         outlet = self._outlets.get((name, device))
         if outlet is None:
-            outlet = self._outlets[name, device] = self._lsl.StreamOutlet(self._describe(name, device))
+            assert self._lsl is not None, "opened by `async with`"
+            outlet = self._outlets[name, device] = self._lsl.StreamOutlet(self._describe(self._lsl, name, device))
         return outlet
 
-    def _describe(self, name: str, device: int) -> Any:
+    def _describe(self, lsl: ModuleType, name: str, device: int) -> Any:
+        """Return the `pylsl.StreamInfo` of an outlet."""
         source = self._infos.get(device)
         identity = _source_id(name, device, source.uri if source is not None else "")
         title = _name(name, device)
         if name == MARKERS:
-            return self._lsl.StreamInfo(title, "Markers", 1, _LSL_IRREGULAR, self._lsl.cf_string, identity)
+            return lsl.StreamInfo(title, "Markers", 1, _LSL_IRREGULAR, lsl.cf_string, identity)
         if name == HAND:
             # Windows may be skipped and a replay paused, so the rate of poses is irregular.
-            info = self._lsl.StreamInfo(title, "MoCap", 63, _LSL_IRREGULAR, self._lsl.cf_float32, identity)
+            info = lsl.StreamInfo(title, "MoCap", 63, _LSL_IRREGULAR, lsl.cf_float32, identity)
             _describe_channels(info, list(HAND_LABELS), "Position", "mm")
             info.desc().append_child_value("frame", "hand")
             return info
         rate, unit = (source.rate_hz, source.unit) if source is not None else (_LSL_IRREGULAR, "adc")
-        info = self._lsl.StreamInfo(title, "EMG", CHANNELS, rate, self._lsl.cf_float32, identity)
+        info = lsl.StreamInfo(title, "EMG", CHANNELS, rate, lsl.cf_float32, identity)
         _describe_channels(info, [f"ch{k + 1}" for k in range(CHANNELS)], "EMG", _UNITS[unit])
         return info
 

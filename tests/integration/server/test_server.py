@@ -24,6 +24,7 @@ from service.run import READY, address, run
 from service.settings import ServiceConfig
 from service.web.access import AccessPolicy
 from service.web.listener import PortError
+from service.web.uvicorn_adapter import HttpServer
 from service.wiring import Service
 from tests.fakes.models_onnx import HOP, WINDOW, offline, offline_stream
 from tests.fakes.outputs import CollectingOutput
@@ -251,3 +252,17 @@ async def test_two_hundred_clients_get_every_pose(tiny_window: Path) -> None:
         assert live.service.hub.dropped == 0
         await asyncio.gather(*(client.close() for client in clients))
         await live.until(lambda: not live.service.hub.clients)
+
+
+async def test_a_failure_of_the_http_server_stops_everything_and_is_raised(
+    tiny_window: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def serve(self: HttpServer, sockets: list[socket.socket] | None = None) -> None:
+        raise RuntimeError("no event loop left")
+
+    monkeypatch.setattr(HttpServer, "serve", serve)
+    lines: list[str] = []
+    config = ServiceConfig(("scripted:",), port=0, model=tiny_window)
+    with pytest.raises(RuntimeError, match="no event loop left"):
+        await asyncio.wait_for(run(config, lines.append, sources=[Puppet()]), TIMEOUT_S)
+    assert lines == []
