@@ -42,8 +42,8 @@ _SERVICES: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Faults:
-    """Faults to inject."""
+class FaultConfig:
+    """FaultConfig to inject."""
 
     drop: float = 0.0
     """Probability that a notification is lost on the air."""
@@ -62,12 +62,12 @@ class EmulatedDongle:
         faults: faults to inject.
     """
 
-    def __init__(self, armband: EmulatedMyo, faults: Faults | None = None) -> None:
+    def __init__(self, armband: EmulatedMyo, faults: FaultConfig | None = None) -> None:
         self.armband = armband
         self.sent = 0
         """Notifications sent to the host; `dropped` ones were lost on the air before."""
         self.dropped = 0
-        self._faults = faults or Faults()
+        self._faults = faults or FaultConfig()
         self._rng = np.random.default_rng(self._faults.seed)
         self._parser = BgapiParser(TO_DONGLE)
         self._advertise_at: float | None = None

@@ -46,7 +46,7 @@ def command(
     import asyncio
     import contextlib
 
-    from drivers.emulation.dongle import EmulatedDongle, Faults
+    from drivers.emulation.dongle import EmulatedDongle, FaultConfig
     from drivers.emulation.myo import EmulatedMyo
     from drivers.myo.bgapi import pack_address, unpack_address
     from drivers.sessions import read_session
@@ -58,7 +58,7 @@ def command(
             f"{address!r}: expected six bytes, AA:BB:CC:DD:EE:FF", param_hint="--address"
         ) from None
     armband = EmulatedMyo(read_session(file), name=name, address=known, battery=battery, loop=loop)
-    dongle = EmulatedDongle(armband, Faults(drop, corrupt, disconnect_every, seed))
+    dongle = EmulatedDongle(armband, FaultConfig(drop, corrupt, disconnect_every, seed))
     with contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):
         asyncio.run(_serve(dongle))
 

@@ -1,7 +1,7 @@
 """A fake bluetoothd: `org.bluez` on a private bus, with emulated armbands, in a process of its own.
 
-As a program (`python fake_bluez.py SETUP`, SETUP being JSON) it claims the name, prints `ready`, and obeys
-lines of JSON on stdin, each answered by a line of JSON on stdout. As a module it starts that program:
+As a program (`python tests/fakes/bluez.py SETUP`, SETUP being JSON) it claims the name, prints `ready`, and answers
+each line of JSON on stdin by a line of JSON on stdout. As a module it starts that program:
 `async with FakeBluez(...) as bluez: await bluez.do("drop")`.
 """
 
@@ -58,7 +58,7 @@ class FakeBluez:
         await self.vanish()
 
     async def vanish(self) -> None:
-        """Die without a word, as a daemon that crashes."""
+        """Kill the process, as when a daemon crashes."""
         process, self._process = self._process, None
         if process is not None:
             with suppress(ProcessLookupError):
@@ -68,7 +68,7 @@ class FakeBluez:
             process.stdin.close()
 
     async def do(self, what: str, device: int = 0, **more: Any) -> dict[str, Any]:
-        """One order; its answer."""
+        """Send a request; return its answer."""
         assert self._process is not None
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps({"do": what, "device": device, **more}).encode() + b"\n")
@@ -76,7 +76,7 @@ class FakeBluez:
         return answer
 
     async def until(self, condition: Callable[[dict[str, Any]], object], device: int = 0, seconds: float = 20) -> None:
-        """Ask for the state until it is as wished; each answer is a round trip, so this does not spin."""
+        """Ask for the state until the condition holds; each answer is a round trip, so this does not spin."""
         async with asyncio.timeout(seconds):
             while not condition(await self.do("state", device)):
                 pass
@@ -380,10 +380,10 @@ def _main() -> None:
             device.myo.subscribe(device.objects[str(message.path)], 0)
             return Message.new_method_return(message)
 
-        def obey(self, order: dict[str, Any]) -> dict[str, Any]:
-            device = self.devices[order["device"]] if self.devices else None
+        def answer(self, request: dict[str, Any]) -> dict[str, Any]:
+            device = self.devices[request["device"]] if self.devices else None
             assert device is not None
-            match order["do"]:
+            match request["do"]:
                 case "drop":
                     device.hang_up()
                 case "hide":
@@ -399,7 +399,7 @@ def _main() -> None:
                 case "mute":
                     self.mute = True
                 case "refuse":
-                    device.refusal = order["error"]
+                    device.refusal = request["error"]
             state: dict[str, Any] = device.state()
             return state | {"scanners": len(self.scanners)}
 
@@ -414,7 +414,7 @@ def _main() -> None:
         reader = asyncio.StreamReader()
         await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
         async for line in reader:
-            print(json.dumps(daemon.obey(json.loads(line))), flush=True)  # noqa: T201
+            print(json.dumps(daemon.answer(json.loads(line))), flush=True)  # noqa: T201
         posting.cancel()
 
     asyncio.run(main())

@@ -1,4 +1,4 @@
-"""Serial boards on pseudo-terminals: what a Cyton and a do-it-yourself board do, in real or faster time."""
+"""Emulated serial boards on pseudo-terminals: a Cyton and a do-it-yourself board, in real or faster time."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from models.arrays import Float32Array
 
 
 class Board:
-    """Writes packet after packet at a rate; subclasses say what they answer."""
+    """A board that writes packet after packet at a rate; subclasses define its answers."""
 
     def __init__(self, packets: list[bytes], rate_hz: float, clock: Clock, pace: float) -> None:
         self.packets = packets
-        self.heard = b""
+        self.received = b""
         self.skip: set[int] = set()
-        """Packets that get lost on the radio."""
+        """Packets to lose on the radio."""
         self.at = 0
         self._period = 1.0 / rate_hz
         self._clock = clock
@@ -30,7 +30,7 @@ class Board:
         self._started: float | None = None
         self._done = 0
         self._unsent = bytearray()
-        self._told = asyncio.Event()
+        self._arrived = asyncio.Event()
         self._master = self._slave = -1
         self._timer: asyncio.TimerHandle | None = None
 
@@ -59,21 +59,21 @@ class Board:
         """What it does of itself."""
 
     def answer(self, data: bytes) -> None:
-        """What it does when it is told something."""
+        """Answer bytes from the host."""
 
-    def say(self, data: bytes) -> None:
-        """Send now, or with the next words if the reader is slow."""
+    def send(self, data: bytes) -> None:
+        """Send now, or with the next data if the reader is slow."""
         self._unsent += data
         with suppress(BlockingIOError):
             while self._unsent:
                 del self._unsent[: os.write(self._master, self._unsent)]
 
-    async def until_told(self, words: bytes) -> None:
-        """Wait until everything it was told ends so."""
+    async def until_received(self, data: bytes) -> None:
+        """Wait until the bytes received end with these."""
         async with asyncio.timeout(20):
-            while not self.heard.endswith(words):
-                self._told.clear()
-                await self._told.wait()
+            while not self.received.endswith(data):
+                self._arrived.clear()
+                await self._arrived.wait()
 
     def start(self) -> None:
         if self._started is None:
@@ -88,8 +88,8 @@ class Board:
     def _read(self) -> None:
         with suppress(OSError):
             data = os.read(self._master, 4096)
-            self.heard += data
-            self._told.set()
+            self.received += data
+            self._arrived.set()
             self.answer(data)
 
     def _tick(self) -> None:
@@ -98,7 +98,7 @@ class Board:
         due = int((self._clock() - self._started) / self._period)
         while self._done < due and self.at < len(self.packets):
             if self.at not in self.skip:
-                self.say(self.packets[self.at])
+                self.send(self.packets[self.at])
             self.at += 1
             self._done += 1
         self._timer = asyncio.get_running_loop().call_later(max(self._period, 0.004) / self._pace, self._tick)
@@ -117,11 +117,11 @@ class CytonBoard(Board):
         if self.deaf:
             return
         if not self.on:
-            self.say(b"Failure: Communications timeout - Device failed to poll Host$$$")
+            self.send(b"Failure: Communications timeout - Device failed to poll Host$$$")
             return
         answers: dict[int, Callable[[], None]] = {
-            ord("v"): lambda: self.say(b"OpenBCI V3 8-16 channel\r\nOn Board ADS1299 Device ID: 0x3E\r\n$$$"),
-            ord("d"): lambda: self.say(b"updating channel settings to default$$$"),
+            ord("v"): lambda: self.send(b"OpenBCI V3 8-16 channel\r\nOn Board ADS1299 Device ID: 0x3E\r\n$$$"),
+            ord("d"): lambda: self.send(b"updating channel settings to default$$$"),
             ord("b"): self.start,
             ord("s"): self.stop,
         }
@@ -135,7 +135,7 @@ class TextBoard(Board):
     banner = b"<Arduino is ready>\r\n"
 
     def plugged_in(self) -> None:
-        self.say(self.banner)
+        self.send(self.banner)
         self.start()
 
 

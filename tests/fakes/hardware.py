@@ -21,7 +21,7 @@ from models.recording import Recording
 E = TypeVar("E")
 
 LIVE_S: Final = float(os.environ.get("MYOCAST_LIVE_SECONDS", "2"))
-"""How long the tests of a plain stream in real time last; a minute of it is what the devices must stand."""
+"""Seconds that the tests of a plain stream in real time last; before a release, a minute."""
 GESTURES: Final = Path(__file__).parents[3] / "shared" / "data" / "myo-readings-dataset"
 PATIENCE_S: Final = 30.0
 
@@ -61,7 +61,7 @@ class EventCollector:
                 await self._arrived.wait()
 
     def fail(self, failure: BaseException | None) -> None:
-        """The run is over: what is still waited for will not come."""
+        """End the waiting of `until`, since the run is over."""
         self.failure = failure
         self._arrived.set()
 
@@ -79,7 +79,7 @@ class Run:
         self.task.add_done_callback(lambda task: collector.fail(None if task.cancelled() else task.exception()))
 
     async def ended(self, seconds: float = PATIENCE_S) -> BaseException | None:
-        """What it ended with by itself."""
+        """Wait until it ends by itself; return its exception."""
         self.expected = True
         async with asyncio.timeout(seconds):
             await asyncio.wait((self.task,))

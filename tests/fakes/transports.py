@@ -1,4 +1,4 @@
-"""One family of nasty transports. Every decoder of a byte stream runs through all of them."""
+"""Transports that cut, join and damage a byte stream; the tests of every decoder run through all of them."""
 
 from __future__ import annotations
 

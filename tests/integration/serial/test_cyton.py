@@ -47,8 +47,8 @@ async def test_it_resets_starts_and_stops_the_board() -> None:
         collector = EventCollector()
         async with running(source(cyton.path), collector):
             await collector.until_samples(100)
-        await cyton.until_told(b"bs")
-        assert cyton.heard == b"svdbs"
+        await cyton.until_received(b"bs")
+        assert cyton.received == b"svdbs"
 
 
 async def test_250_hz_in_real_time_without_a_loss() -> None:
@@ -79,7 +79,7 @@ async def test_it_says_when_the_board_is_on_again() -> None:
         assert isinstance(live, SupportsPresence)
         cyton.on = False
         watch = asyncio.ensure_future(live.reachable())
-        await cyton.until_told(b"sv")
+        await cyton.until_received(b"sv")
         assert not watch.done()
         cyton.on = True
         await asyncio.wait_for(watch, PATIENCE_S)

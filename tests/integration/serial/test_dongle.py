@@ -15,7 +15,7 @@ import pytest
 from drivers import uri
 from drivers.clock import Clock, now
 from drivers.emulation import dongle
-from drivers.emulation.dongle import EmulatedDongle, Faults
+from drivers.emulation.dongle import EmulatedDongle, FaultConfig
 from drivers.emulation.myo import ADDRESS, EmulatedMyo
 from drivers.emulation.pseudo_terminal import PseudoTerminal, open_pty
 from drivers.errors import DeviceLost, DriverError
@@ -37,7 +37,7 @@ PACE = 8.0
 
 
 def plugged(
-    recording: Recording | None = None, faults: Faults | None = None, pace: float = PACE, **armband: Any
+    recording: Recording | None = None, faults: FaultConfig | None = None, pace: float = PACE, **armband: Any
 ) -> PseudoTerminal:
     armband_ = EmulatedMyo(recording or made_up(), **armband)
     return PseudoTerminal(EmulatedDongle(armband_, faults), clock=fast_clock(pace), pace=pace)
@@ -200,7 +200,7 @@ async def test_an_armband_that_does_not_come_back_is_lost_not_wrong() -> None:
 
 
 async def test_noise_on_the_wire_costs_little_and_is_counted() -> None:
-    async with plugged(session(), Faults(drop=0.01, corrupt=0.002, seed=5)) as terminal:
+    async with plugged(session(), FaultConfig(drop=0.01, corrupt=0.002, seed=5)) as terminal:
         collector = EventCollector()
         live = source(terminal.path)
         for _ in range(20):

@@ -26,10 +26,10 @@ async def test_bytes_cross_both_ways_and_the_port_is_free_again() -> None:
     port = await SerialPort.open(path, 115200, now)
     before = now()
     os.write(master, b"hello")
-    heard = b""
-    while heard != b"hello":
+    received = b""
+    while received != b"hello":
         for data, arrival in await port.read():
-            heard += data
+            received += data
             assert before <= arrival <= now()
     port.write(b"ans")
     port.write(b"wer")
@@ -45,11 +45,11 @@ async def test_what_arrived_before_the_loss_is_read_first() -> None:
     master, slave = open_pty()
     port = await SerialPort.open(os.ttyname(slave), 115200, now)
     os.write(master, b"last words")
-    heard = b"".join(data for data, _ in await port.read())
+    received = b"".join(data for data, _ in await port.read())
     os.close(master)
     os.close(slave)
-    while heard != b"last words":
-        heard += b"".join(data for data, _ in await port.read())
+    while received != b"last words":
+        received += b"".join(data for data, _ in await port.read())
     with pytest.raises(DeviceLost, match="went away"):
         await port.read()
     port.write(b"into the void")

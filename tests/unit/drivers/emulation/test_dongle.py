@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drivers.emulation.dongle import EmulatedDongle, Faults
+from drivers.emulation.dongle import EmulatedDongle, FaultConfig
 from drivers.emulation.myo import ADDRESS, EmulatedMyo
 from drivers.emulation.pseudo_terminal import PseudoTerminal
 from drivers.errors import DriverError
@@ -22,13 +22,15 @@ from tests.support.signals import made_up
 class Host:
     """A client that knows the time."""
 
-    def __init__(self, recording: Recording | None = None, faults: Faults | None = None, **armband: object) -> None:
+    def __init__(
+        self, recording: Recording | None = None, faults: FaultConfig | None = None, **armband: object
+    ) -> None:
         self.armband = EmulatedMyo(recording or made_up(), **armband)  # type: ignore[arg-type]
         self.dongle = EmulatedDongle(self.armband, faults)
         self.parser = BgapiParser()
         self.time = 100.0
 
-    def say(self, wire: bytes | str) -> list[str]:
+    def send(self, wire: bytes | str) -> list[str]:
         return self._hex(self.dongle.feed(bytes.fromhex(wire) if isinstance(wire, str) else wire, self.time))
 
     def wait(self, seconds: float) -> list[Message]:
@@ -41,14 +43,14 @@ class Host:
         return received
 
     def connect(self) -> None:
-        self.say(bgapi.connect_direct(ADDRESS))
+        self.send(bgapi.connect_direct(ADDRESS))
         assert [message.kind for message in self.wait(0.1)] == [bgapi.CONNECTION_STATUS]
 
     def stream(self, mode: bytes = protocol.set_mode("raw"), *characteristics: Characteristic) -> None:
         self.connect()
         for characteristic in characteristics or protocol.EMG:
-            self.say(bgapi.attribute_write(0, characteristic.configuration, b"\x01\x00"))
-        self.say(bgapi.attribute_write(0, Characteristic.COMMAND, mode))
+            self.send(bgapi.attribute_write(0, characteristic.configuration, b"\x01\x00"))
+        self.send(bgapi.attribute_write(0, Characteristic.COMMAND, mode))
 
     def _hex(self, data: bytes) -> list[str]:
         return [bytes(message).hex(" ").upper() for message in self.parser.feed(data)]
@@ -60,45 +62,45 @@ def values(messages: list[Message]) -> list[bgapi.AttributeValue]:
 
 def test_it_answers_as_published_before_a_connection() -> None:
     host = Host()
-    assert host.say("00 00 06 04") == ["00 02 06 04 81 01"], "nothing to end: wrong state"
-    assert host.say("00 00 00 06") == ["00 01 00 06 03"]
-    assert host.say("00 01 03 00 00") == ["00 03 03 00 00 86 01"], "not connected"
-    assert host.say("00 01 06 02 01") == ["00 02 06 02 00 00"]
+    assert host.send("00 00 06 04") == ["00 02 06 04 81 01"], "nothing to end: wrong state"
+    assert host.send("00 00 00 06") == ["00 01 00 06 03"]
+    assert host.send("00 01 03 00 00") == ["00 03 03 00 00 86 01"], "not connected"
+    assert host.send("00 01 06 02 01") == ["00 02 06 02 00 00"]
     received = host.wait(0.35)
     assert [bytes(message).hex(" ").upper() for message in received] == [
         "80 2A 06 00 C8 00 01 02 03 04 05 C6 00 FF 1F 09 08 4D 79 6F 00 00 00 00 00 "
         "02 01 06 11 06 42 48 12 4A 7F 2C 48 47 B9 DE 04 A9 01 00 06 D5"
     ] * 3
-    assert host.say("00 00 06 04") == ["00 02 06 04 00 00"]
+    assert host.send("00 00 06 04") == ["00 02 06 04 00 00"]
     assert host.wait(1.0) == []
 
 
 def test_it_connects_reads_and_writes_as_published() -> None:
     host = Host(battery=91)
-    assert host.say("00 0F 06 03 01 02 03 04 05 C6 00 06 00 06 00 40 00 00 00") == ["00 03 06 03 00 00 00"]
+    assert host.send("00 0F 06 03 01 02 03 04 05 C6 00 06 00 06 00 40 00 00 00") == ["00 03 06 03 00 00 00"]
     (status,) = host.wait(0.1)
     assert bytes(status).hex(" ").upper() == "80 10 03 00 00 05 01 02 03 04 05 C6 00 06 00 40 00 00 00 FF"
-    assert host.say("00 03 04 04 00 17 00") == [
+    assert host.send("00 03 04 04 00 17 00") == [
         "00 03 04 04 00 00 00",
         "80 0D 04 05 00 17 00 00 08 01 00 05 00 B2 07 02 00",
     ]
-    assert host.say("00 03 04 04 00 03 00") == ["00 03 04 04 00 00 00", "80 08 04 05 00 03 00 00 03 4D 79 6F"]
-    assert host.say("00 03 04 04 00 11 00") == ["00 03 04 04 00 00 00", "80 06 04 05 00 11 00 00 01 5B"]
-    assert host.say("00 06 04 05 00 2C 00 02 01 00") == ["00 03 04 05 00 00 00", "80 05 04 01 00 00 00 2C 00"]
-    assert host.say("00 06 04 05 00 7C 00 02 01 00")[1] == "80 05 04 01 00 01 04 7C 00", "invalid handle"
-    assert host.say("00 03 04 04 00 19 00")[1] == "80 05 04 01 00 02 04 19 00", "the command cannot be read"
-    assert host.say("00 07 04 05 00 19 00 03 09 01 01") == ["00 03 04 05 00 00 00", "80 05 04 01 00 00 00 19 00"]
+    assert host.send("00 03 04 04 00 03 00") == ["00 03 04 04 00 00 00", "80 08 04 05 00 03 00 00 03 4D 79 6F"]
+    assert host.send("00 03 04 04 00 11 00") == ["00 03 04 04 00 00 00", "80 06 04 05 00 11 00 00 01 5B"]
+    assert host.send("00 06 04 05 00 2C 00 02 01 00") == ["00 03 04 05 00 00 00", "80 05 04 01 00 00 00 2C 00"]
+    assert host.send("00 06 04 05 00 7C 00 02 01 00")[1] == "80 05 04 01 00 01 04 7C 00", "invalid handle"
+    assert host.send("00 03 04 04 00 19 00")[1] == "80 05 04 01 00 02 04 19 00", "the command cannot be read"
+    assert host.send("00 07 04 05 00 19 00 03 09 01 01") == ["00 03 04 05 00 00 00", "80 05 04 01 00 00 00 19 00"]
     assert host.armband.never_sleeps
-    host.say("00 07 04 05 00 19 00 03 03 01 02")
+    host.send("00 07 04 05 00 19 00 03 03 01 02")
     assert host.armband.vibrations == [2]
-    assert host.say("00 01 03 00 00") == ["00 03 03 00 00 00 00", "80 03 03 04 00 16 02"], "closed by the host"
+    assert host.send("00 01 03 00 00") == ["00 03 03 00 00 00 00", "80 03 03 04 00 16 02"], "closed by the host"
 
 
 def test_an_armband_that_is_not_there_never_connects() -> None:
     host = Host()
-    assert host.say(bgapi.connect_direct("AA:AA:AA:AA:AA:AA")) == ["00 03 06 03 00 00 00"]
+    assert host.send(bgapi.connect_direct("AA:AA:AA:AA:AA:AA")) == ["00 03 06 03 00 00 00"]
     assert host.wait(10.0) == []
-    assert host.say(bgapi.read_by_handle(0, 0x17)) == ["00 03 04 04 00 86 01"]
+    assert host.send(bgapi.read_by_handle(0, 0x17)) == ["00 03 04 04 00 86 01"]
 
 
 def test_emg_comes_at_200_hz_in_turns_of_two_samples() -> None:
@@ -115,9 +117,9 @@ def test_nothing_comes_unless_it_is_subscribed_to() -> None:
     host = Host()
     host.stream(protocol.set_mode("raw"), Characteristic.EMG1)
     assert {value.handle for value in values(host.wait(0.5))} == {Characteristic.EMG1}
-    host.say(bgapi.attribute_write(0, Characteristic.EMG1.configuration, b"\x00\x00"))
+    host.send(bgapi.attribute_write(0, Characteristic.EMG1.configuration, b"\x00\x00"))
     assert values(host.wait(0.5)) == []
-    assert host.say(bgapi.read_by_handle(0, Characteristic.EMG1.configuration))[1].endswith("02 00 00")
+    assert host.send(bgapi.read_by_handle(0, Characteristic.EMG1.configuration))[1].endswith("02 00 00")
 
 
 def test_the_envelope_is_rectified_and_comes_at_50_hz() -> None:
@@ -162,18 +164,18 @@ def test_a_session_ends_or_begins_again() -> None:
 
 
 def test_a_disconnect_ends_streaming_and_subscriptions() -> None:
-    host = Host(faults=Faults(disconnect_every_s=2.0))
+    host = Host(faults=FaultConfig(disconnect_every_s=2.0))
     host.stream()
     received = host.wait(10.0)
     assert bytes(received[-1]) == bytes.fromhex("80 03 03 04 00 08 02"), "connection timeout"
     assert len(values(received)) == pytest.approx(200, abs=10)
     host.connect()
-    host.say(bgapi.attribute_write(0, Characteristic.COMMAND, protocol.set_mode("raw")))
+    host.send(bgapi.attribute_write(0, Characteristic.COMMAND, protocol.set_mode("raw")))
     assert values(host.wait(1.0)) == [], "not subscribed any more"
 
 
 def test_dropped_notifications_are_missing_and_counted() -> None:
-    host = Host(faults=Faults(drop=0.1, seed=3))
+    host = Host(faults=FaultConfig(drop=0.1, seed=3))
     host.stream()
     received = values(host.wait(20.005))
     assert len(received) + host.dongle.dropped == 2000
@@ -181,7 +183,7 @@ def test_dropped_notifications_are_missing_and_counted() -> None:
 
 
 def test_corrupted_messages_harm_their_neighbours_at_most() -> None:
-    host = Host(faults=Faults(corrupt=0.02, seed=4))
+    host = Host(faults=FaultConfig(corrupt=0.02, seed=4))
     host.stream()
     received = values(host.wait(20.005))
     harmed = 2000 - len(received)
@@ -192,7 +194,7 @@ def test_corrupted_messages_harm_their_neighbours_at_most() -> None:
 def test_reset_get_info_and_the_rest_of_what_clients_send() -> None:
     host = Host()
     host.connect()
-    assert host.say("00 00 00 06") == ["00 01 00 06 03", "80 10 03 00 00 01 01 02 03 04 05 C6 00 06 00 40 00 00 00 FF"]
+    assert host.send("00 00 00 06") == ["00 01 00 06 03", "80 10 03 00 00 01 01 02 03 04 05 C6 00 06 00 40 00 00 00 FF"]
     for kind, payload in (
         (bgapi.HELLO, b""),
         (bgapi.GET_INFO, b""),
@@ -205,9 +207,9 @@ def test_reset_get_info_and_the_rest_of_what_clients_send() -> None:
         command = Message(kind, payload)
         (answer,) = BgapiParser().feed(host.dongle.feed(bytes(command), host.time))
         assert answer.kind == kind
-    assert host.say(Message(bgapi.WRITE_COMMAND, b"\0\x19\0\x03\x03\x01\x01").__bytes__()) == ["00 03 04 06 00 00 00"]
+    assert host.send(Message(bgapi.WRITE_COMMAND, b"\0\x19\0\x03\x03\x01\x01").__bytes__()) == ["00 03 04 06 00 00 00"]
     assert host.armband.vibrations == [1]
-    assert host.say("00 01 00 00 00")[0].startswith("80 0C 00 00")
+    assert host.send("00 01 00 00 00")[0].startswith("80 0C 00 00")
     assert not host.dongle.connected
 
 
