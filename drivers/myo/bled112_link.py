@@ -15,7 +15,7 @@ from drivers.asyncio_utils import cancel_and_wait
 from drivers.clock import Clock, now
 from drivers.errors import DeviceLost
 from drivers.myo import bgapi
-from drivers.myo.bgapi import BgapiParser, Kind, Message, ScanResponse
+from drivers.myo.bgapi import AttributeValue, BgapiParser, Kind, Message, ScanResponse
 from drivers.myo.gatt import AttributeRefused, NothingToConnect, OnValue
 from drivers.myo.protocol import SERVICE_UUID, clean_name
 from drivers.transport.serial_port import SerialPort
@@ -82,11 +82,11 @@ class _Expected(Generic[T]):
 
 
 class Bled112Link:
-    """What a dongle can do, over a port that is open. Make it with `open`, end it with `close`.
+    """The commands of a dongle, over its open port. Make it with `open`, end it with `close`.
 
     Args:
         port: its serial port.
-        on_value: gets new values of the attributes subscribed to.
+        on_value: called with new values of the attributes subscribed to.
     """
 
     def __init__(self, port: SerialPort, on_value: OnValue) -> None:
@@ -156,7 +156,7 @@ class Bled112Link:
             self._port.write(bgapi.end_procedure())
 
     async def connect(self, address: str, address_type: int) -> None:
-        """Raises DeviceLost if no connection comes about; then none comes about later either."""
+        """Connect to an armband. Raises DeviceLost if it fails; no connection is made later then."""
         try:
             async with self._one_command:
                 command = bgapi.connect_direct(address, address_type)
@@ -172,7 +172,7 @@ class Bled112Link:
                 self._port.write(bgapi.end_procedure())
 
     async def read(self, handle: int) -> bytes:
-        """An attribute's value.
+        """Read an attribute.
 
         Raises:
             AttributeRefused: the armband refuses.
@@ -182,7 +182,7 @@ class Bled112Link:
         return await self._procedure(command, handle, lambda message: _read_value(message, handle))
 
     async def write(self, handle: int, data: bytes) -> None:
-        """Write an attribute and wait until the armband has it. Raises as `read` does."""
+        """Write an attribute and wait until the armband has confirmed it. Raises as `read` does."""
         command = bgapi.attribute_write(self._connection(), handle, data)
         await self._procedure(command, handle, lambda message: _completed(message, handle))
 
@@ -234,7 +234,7 @@ class Bled112Link:
     def _send(
         self, command: bytes, wanted: Callable[[Message], T | None]
     ) -> Iterator[tuple[_Expected[bytes], _Expected[T]]]:
-        """Send a command; what to wait for: its response, then the message that `wanted` takes."""
+        """Send a command; yield what to wait for: its response, then the message that `wanted` accepts."""
         kind = Kind(bgapi.COMMAND, command[2], command[3])
         response = _Expected(lambda message: message.payload if message.kind == kind else None)
         outcome = _Expected(wanted)
@@ -253,7 +253,7 @@ class Bled112Link:
                     self._dispatch(message, arrival)
 
     def _fail_command(self, reader: asyncio.Task[None]) -> None:
-        """The reader has ended: what a command waits for will not come."""
+        """Fail the command under way, since the reader has ended."""
         error = None if reader.cancelled() else reader.exception()
         expected = self._next_expected()
         if error is not None and expected is not None:
@@ -266,20 +266,23 @@ class Bled112Link:
         expected = self._next_expected()
         if expected is not None and expected.takes(message):
             return
-        if message.kind == bgapi.ATTRIBUTE_VALUE:
-            value = bgapi.attribute_value(message)
-            if value.connection != self.connection:
-                return
-            if value.needs_confirmation:
-                self._port.write(bgapi.indicate_confirm(value.connection))
-            self._on_value(value.handle, value.data, arrival)
-        elif message.kind == bgapi.DISCONNECTED and message.payload[0] == self.connection:
-            self.connection = None
-            reason = _u16(message.payload, 1)
-            raise DeviceLost(f"the armband's link is lost ({bgapi.result_text(reason)})")
-        elif message.kind == bgapi.BOOT:
-            self.connection = None
-            raise DeviceLost(f"the dongle at {self._port.path} started anew")
+        match message.kind:
+            case bgapi.ATTRIBUTE_VALUE:
+                self._pass_on(bgapi.attribute_value(message), arrival)
+            case bgapi.DISCONNECTED if message.payload[0] == self.connection:
+                self.connection = None
+                reason = _u16(message.payload, 1)
+                raise DeviceLost(f"the armband's link is lost ({bgapi.result_text(reason)})")
+            case bgapi.BOOT:
+                self.connection = None
+                raise DeviceLost(f"the dongle at {self._port.path} started anew")
+
+    def _pass_on(self, value: AttributeValue, arrival: float) -> None:
+        if value.connection != self.connection:
+            return
+        if value.needs_confirmation:
+            self._port.write(bgapi.indicate_confirm(value.connection))
+        self._on_value(value.handle, value.data, arrival)
 
     def _connected_to(self, message: Message, address: str) -> bool | None:
         if message.kind == bgapi.DISCONNECTED:
@@ -289,7 +292,7 @@ class Bled112Link:
         status = bgapi.connection_status(message)
         if not status.connected or status.address != address:
             return None
-        # At once, not when the command goes on: the next message may be of this connection.
+        # Set here and not when `connect` resumes: the next message may already be of this connection.
         self.connection = status.connection
         return True
 
