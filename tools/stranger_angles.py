@@ -1,6 +1,6 @@
 """Measure how well the shipped 50 Hz model follows the fingers of a person whom it was not trained on.
 
-Run: .venv/bin/python tools/finger_angles.py ../shared/data/sEMG-myo-python > docs/results/data/finger_angles.md
+Run: .venv/bin/python tools/stranger_angles.py ../shared/data/sEMG-myo-python > docs/results/data/stranger_angles.md
 
 The recordings are those of https://github.com/maxgraf96/sEMG-myo-python (MIT): a Myo's 50 Hz envelopes beside the
 flexion of eight joints, in degrees, that a headset's hand tracker saw.
@@ -71,7 +71,7 @@ def row(file: Path) -> str:
 
 def main(folder: Path) -> None:
     """Print the command and the table."""
-    print(f"`python tools/finger_angles.py {folder}`\n")
+    print(f"`python tools/stranger_angles.py {folder}`\n")
     print(f"| {' | '.join(HEADER)} |")
     print(f"|{'---|' * len(HEADER)}")
     for file in sorted(folder.glob("data_*.csv.gz")):
