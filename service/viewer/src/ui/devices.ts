@@ -1,6 +1,6 @@
 /** The names of armband and model, and the tabs that select one of several armbands. */
 
-import type { Store } from "../store";
+import type { DeviceState, Store } from "../store";
 import { element, setHidden, setText } from "./dom";
 
 export class DevicesView {
@@ -31,9 +31,9 @@ export class DevicesView {
     setHidden(this.tabs, devices.length < 2);
     while (this.tabs.children.length > devices.length) this.tabs.lastElementChild?.remove();
     while (this.tabs.children.length < devices.length) this.addTab(this.tabs.children.length);
-    devices.forEach((device, i) => {
+    devices.forEach((_device, i) => {
       const tab = this.tabs.children[i];
-      setText(tab, device.entry.device?.name || `Armband ${i + 1}`);
+      setText(tab, tabName(devices, i));
       tab.setAttribute("aria-pressed", String(i === selected));
     });
   }
@@ -44,4 +44,11 @@ export class DevicesView {
     tab.addEventListener("click", () => this.onSelect(index));
     this.tabs.append(tab);
   }
+}
+
+/** The armband's name, with its number where two have the same. */
+function tabName(devices: readonly DeviceState[], index: number): string {
+  const name = devices[index].entry.device?.name || "Armband";
+  const unique = devices.every((other, i) => i === index || other.entry.device?.name !== name);
+  return unique && name !== "Armband" ? name : `${name} ${index + 1}`;
 }

@@ -11,6 +11,19 @@ export function setText(target: Element, text: string): void {
   if (target.textContent !== text) target.textContent = text;
 }
 
+/** Set a text whose parts between backquotes are shown as code. */
+export function setTextWithCode(target: Element, text: string): void {
+  const parts = text.split("`");
+  if (target.textContent === parts.join("")) return;
+  target.replaceChildren(...parts.map((part, i) => (i % 2 === 1 ? codeElement(part) : part)));
+}
+
+function codeElement(text: string): HTMLElement {
+  const code = document.createElement("code");
+  code.textContent = text;
+  return code;
+}
+
 export function setHidden(target: HTMLElement, hidden: boolean): void {
   if (target.hidden !== hidden) target.hidden = hidden;
 }

@@ -3,13 +3,14 @@
 import type { State } from "@myocast/client";
 
 import type { Store } from "../store";
-import { element, setData, setHidden, setText } from "./dom";
+import { element, setData, setHidden, setText, setTextWithCode } from "./dom";
 
 export type Tone = "good" | "warn" | "bad" | "idle";
 export type NoticeAction = "retry" | "play-again" | "token";
 
 export interface Notice {
   title: string;
+  /** Parts between backquotes are shown as code. */
   text: string;
   /** `middle` = over a dimmed scene, because no new poses come; `corner` = below a scene that goes on. */
   place: "middle" | "corner";
@@ -52,7 +53,7 @@ function connectionNotice(store: Store, tokenTried: boolean): Notice | null {
   if (!known) {
     return {
       title: "No server found",
-      text: `Start it with “myocast serve”. This page connects automatically.`,
+      text: "Start it with `myocast serve`. This page connects automatically.",
       place: "middle", action: "retry",
     };
   }
@@ -70,7 +71,7 @@ function refusalNotice(code: string, message: string, tokenTried: boolean): Noti
   if (code === "unauthorized") {
     return {
       title: tokenTried ? "That token was not accepted" : "This server asks for a token",
-      text: "It is part of the address that “myocast serve” printed, after #token=",
+      text: "It is part of the address that `myocast serve` printed, after `#token=`.",
       place: "middle", action: "token",
     };
   }
@@ -98,7 +99,7 @@ function deviceNotice(store: Store): Notice | null {
   if (entry.device && !entry.model) {
     return {
       title: "EMG without poses",
-      text: `No model fits ${name}. Signals are shown and can be recorded. For poses, start “myocast serve” with “--model FILE”.`,
+      text: `No model fits ${name}. Signals are shown and can be recorded. For poses, start \`myocast serve\` with \`--model FILE\`.`,
       place: "corner", action: null,
     };
   }
@@ -142,7 +143,7 @@ export class NoticeView {
     this.action = notice?.action ?? null;
     if (!notice) return;
     setText(this.title, notice.title);
-    setText(this.text, notice.text);
+    setTextWithCode(this.text, notice.text);
     setData(this.box, "place", notice.place);
     const needsToken = notice.action === "token";
     if (needsToken && this.form.hidden) queueMicrotask(() => this.form.querySelector("input")?.focus());

@@ -61,16 +61,18 @@ export class Readouts {
     const rate = device.poseRate.perSecond;
     if (device.entry.model) this.rate.set(rate.toFixed(rate < 10 && rate > 0 ? 1 : 0), "/s");
     else this.rate.clear();
-    this.showLatency(this.age, device.ageMs.take());
-    this.showLatency(this.latency, device.latencyMs.take());
+    this.showLatency(this.age, device.ageMs.take(), rate);
+    this.showLatency(this.latency, device.latencyMs.take(), rate);
     this.skipped.setCount(device.skippedWindows);
     this.dropped.setCount(device.status?.dropped ?? 0);
     this.showBattery(device.status?.battery ?? null);
     this.showError(device);
   }
 
-  private showLatency(readout: Readout, value: number | null): void {
-    if (value !== null) readout.set(milliseconds(value), "ms", value > SLOW_MS ? "warn" : "");
+  private showLatency(readout: Readout, value: number | null, poseRate: number): void {
+    // Without new poses the last value would look like the current one.
+    if (poseRate === 0) readout.clear();
+    else if (value !== null) readout.set(milliseconds(value), "ms", value > SLOW_MS ? "warn" : "");
   }
 
   private showBattery(percent: number | null): void {
