@@ -13,3 +13,8 @@ class DeviceLost(DriverError):
     """The link to a device is lost; connecting again may succeed."""
 
     exit_code = 1
+
+
+def connection_error(text: str, *, connected_before: bool) -> DriverError:
+    """Make the error of a connection that fails: `DeviceLost`, and so another try, if the device was there before."""
+    return DeviceLost(text) if connected_before else DriverError(text)

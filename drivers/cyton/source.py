@@ -9,7 +9,7 @@ from typing import Final
 from drivers.clock import Clock, now
 from drivers.cyton import protocol
 from drivers.cyton.protocol import CytonParser
-from drivers.errors import DeviceLost, DriverError
+from drivers.errors import DriverError, connection_error
 from drivers.events import Emit, Frame, Notice, Raw, SourceInfo
 from drivers.sample_clock import SampleClock
 from drivers.transport.serial_port import Chunk, SerialPort, port_returns, usable
@@ -52,7 +52,7 @@ class CytonSource:
         self._greeting_s = greeting_s
         self._parser = CytonParser()
         self._samples = SampleClock(protocol.RATE_HZ, loss_unit=protocol.COUNTS)
-        self._streamed_before = False
+        self._connected_before = False
 
     @property
     def lost(self) -> int:
@@ -103,7 +103,7 @@ class CytonSource:
         data, arrival = chunk
         emit(Raw(arrival, self._path, data))
         for run in self._parser.feed(data):
-            self._streamed_before = True
+            self._connected_before = True
             stamp = self._samples.stamp(len(run.samples), arrival, lost=run.lost)
             emit(Frame(stamp.sample, stamp.t, run.samples, arrival, stamp.gap))
 
@@ -120,7 +120,7 @@ class CytonSource:
         await _text_until_prompt(port, _DEFAULTS_S)
 
     def _problem(self, text: str) -> DriverError:
-        return DeviceLost(text) if self._streamed_before else DriverError(text)
+        return connection_error(text, connected_before=self._connected_before)
 
 
 def _ready(banner: bytes) -> bool:

@@ -128,7 +128,7 @@ class LslSource:
         self._resolve_s = resolve_s
         self._next = 0
         self._last_t = float("-inf")
-        self._streamed_before = False
+        self._connected_before = False
 
     async def run(self, emit: Emit) -> None:
         """Resolve the stream and read it until it ends.
@@ -138,18 +138,18 @@ class LslSource:
             DeviceLost: it ended, or is not back yet.
         """
         reader = _Reader(self._lsl, self._name, self._resolve_s, self._clock)
-        fresh = self._streamed_before
+        fresh = self._connected_before
         try:
             self._accept(await reader.opened(), emit)
             while True:
                 for samples, t, arrival in await reader.chunks.take():
                     self._emit(samples, t, arrival, fresh, emit)
                     fresh = False
-                    self._streamed_before = True
+                    self._connected_before = True
         except DeviceLost:
             raise
         except DriverError as error:
-            if self._streamed_before:
+            if self._connected_before:
                 raise DeviceLost(str(error)) from None
             raise
         finally:

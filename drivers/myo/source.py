@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Final, Literal
 
 from drivers.clock import Clock, now
-from drivers.errors import DeviceLost, DriverError
+from drivers.errors import DeviceLost, DriverError, connection_error
 from drivers.events import Emit, SourceInfo
 from drivers.myo import protocol
 from drivers.myo.bgapi import pack_address
@@ -187,8 +187,7 @@ class MyoSource:
         await self._transport.close()
 
     def _problem(self, text: str) -> DriverError:
-        """What to raise: `DeviceLost`, and so another try, once the armband has been connected."""
-        return DeviceLost(text) if self._connected_before else DriverError(text)
+        return connection_error(text, connected_before=self._connected_before)
 
 
 def _no_answer(address: str) -> DeviceLost:

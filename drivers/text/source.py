@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Final
 
 from drivers.clock import Clock, now
-from drivers.errors import DeviceLost, DriverError
+from drivers.errors import DeviceLost, DriverError, connection_error
 from drivers.events import EMG_MODES, UNITS, Emit, Frame, Notice, Raw, SourceInfo
 from drivers.sample_clock import SampleClock
 from drivers.text.parser import TextLines, TextRun
@@ -85,7 +85,7 @@ class TextSource:
         self._lines = TextLines(first)
         self._samples = sample_clock(info.rate_hz) if info.rate_hz else None
         self._held: list[Arrived] = []
-        self._streamed_before = False
+        self._connected_before = False
         self._seen = b""
 
     @property
@@ -139,7 +139,7 @@ class TextSource:
                         self._take(chunk, emit)
         except TimeoutError:
             raise self._problem(self._silence()) from None
-        self._streamed_before = True
+        self._connected_before = True
 
     async def _read(self, port: SerialPort) -> list[Chunk]:
         """Read the port, with a time limit while samples are held back: no watchdog sees those."""
@@ -201,7 +201,7 @@ class TextSource:
                 self._frame(samples, run, arrival, emit)
 
     def _problem(self, text: str) -> DriverError:
-        return DeviceLost(text) if self._streamed_before else DriverError(text)
+        return connection_error(text, connected_before=self._connected_before)
 
 
 async def _sends_something(port: SerialPort) -> None:
