@@ -13,6 +13,7 @@ from service.cli.signals import stopping_at_once
 if TYPE_CHECKING:
     from types import FrameType
 
+_NAME: Final = "myocast"
 _INTERRUPTED: Final = 130
 """What typer makes of a KeyboardInterrupt, depending on the version."""
 
@@ -65,5 +66,16 @@ def _as_interrupt(number: int, frame: FrameType | None) -> None:
 def _complain(message: str, code: int) -> int:
     import typer
 
-    typer.echo(f"myocast: {' '.join(message.split())}", err=True)
+    typer.echo(f"myocast: {_as_typed(' '.join(message.split()))}", err=True)
     return code
+
+
+def _as_typed(message: str) -> str:
+    """Name this program in advice by its path where the shell does not find it by its name."""
+    import shutil
+    from pathlib import Path
+
+    program, found = Path(sys.argv[0]), shutil.which(_NAME)
+    if program.stem != _NAME or (found is not None and program.exists() and program.samefile(found)):
+        return message
+    return message.replace(f"`{_NAME} ", f"`{program} ")

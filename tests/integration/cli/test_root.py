@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,7 @@ from models.errors import MyocastError
 from service.cli import app, main
 from service.cli.verbs import VERBS
 from tests.support.console import TIMEOUT_S, Console
+from tests.support.pages import REPOSITORY
 
 CONTRACT = {
     "serve": "[SOURCE]... --model --host --port --hop --record --recordings --token --token-file --origin --leap --udp"
@@ -188,6 +190,21 @@ def test_output_that_nobody_reads_is_no_error(console: Console) -> None:
     assert "Traceback" not in process.stderr.read()
 
 
+@pytest.mark.parametrize(("on_path", "advice"), [(False, "`bin/myocast scan`"), (True, "`myocast scan`")])
+def test_advice_names_the_program_as_it_can_be_typed(tmp_path: Path, on_path: bool, advice: str) -> None:
+    (tmp_path / "bin").mkdir()
+    script = tmp_path / "bin" / "myocast"
+    script.write_text(f"#!{sys.executable}\nfrom service.cli import main\nmain()\n")
+    script.chmod(0o755)
+    paths = [str(script.parent)] if on_path else []
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "PATH": os.pathsep.join([*paths, "/usr/bin", "/bin"])}
+    done = subprocess.run(
+        ["bin/myocast", "serve", "cyton:"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert advice in done.stderr
+
+
 def test_the_console_script_is_installed_where_the_package_is() -> None:
     if find_spec("service") is None or not (script := _script()):
         pytest.skip("myocast is not installed here, only checked out")
@@ -196,7 +213,5 @@ def test_the_console_script_is_installed_where_the_package_is() -> None:
 
 
 def _script() -> str | None:
-    from pathlib import Path
-
     script = Path(sys.executable).parent / "myocast"
     return str(script) if script.exists() else None
