@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from drivers.asyncio_utils import cancel_and_wait, first_done
 from drivers.events import Event, Frame, SourceInfo
 from drivers.source import Source
 from models.errors import MyocastError
@@ -64,12 +65,11 @@ async def record_source(
     async with AsyncExitStack() as stack:
         stop_on_signals(stop)
         stack.push_async_callback(asyncio.to_thread, recorder.stop)
+        stack.push_async_callback(cancel_and_wait, asyncio.ensure_future(watch(recorder, status)))
         running = asyncio.ensure_future(Supervisor(source, recording.on_event, status).run())
-        watching = asyncio.ensure_future(watch(recorder, status))
-        stopping = asyncio.ensure_future(stop.wait())
-        stack.push_async_callback(_cancel, running, watching, stopping)
-        await asyncio.wait((running, stopping), return_when=asyncio.FIRST_COMPLETED)
-        if running.done():
+        stopped = asyncio.ensure_future(stop.wait())
+        await first_done(running, stopped)
+        if stopped.cancelled():
             running.result()
     for failure in (recording.failure, *failures):
         if failure is not None:
@@ -117,9 +117,3 @@ class _TimedRecording:
             # Not the source's fault, so there is no reason to connect again.
             self.failure = error
             self._stop.set()
-
-
-async def _cancel(*tasks: asyncio.Future[Any]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)

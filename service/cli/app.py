@@ -10,8 +10,8 @@ from typing import Annotated, Any, Final, get_args
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from models.version import package_version
 from service.cli.verbs import VERBS, Group
-from service.version import package_version
 
 _TYPE: Final = re.compile(r" <(\w+)[^>]*>")
 _PLACEHOLDERS: Final = {"int": "N", "float": "X", "str": "TEXT", "path": "FILE", "list": "TEXT"}

@@ -16,7 +16,8 @@ from service.devices.status import DeviceStatus
 from service.event_loop import loop_factory
 from service.logs import configure
 from service.record_source import record_source
-from service.recording.recorder import Recorder, check_place
+from service.recording.paths import check_place
+from service.recording.recorder import Recorder
 
 
 def command(

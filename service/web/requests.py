@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from fastapi import Body
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.recording.recorder import NAME
+from service.recording.paths import NAME
 
 DeviceIndex = Annotated[int, Field(ge=0, description="Index of the armband")]
 

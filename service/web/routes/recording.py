@@ -7,7 +7,9 @@ from collections.abc import Mapping
 
 from fastapi import APIRouter, Depends, HTTPException
 
-from service.recording.recorder import FAILURES, DiskFull, Recorder, RecordingError, RecordingNameError
+from service.recording.errors import DiskFull, RecordingError, RecordingNameError
+from service.recording.recorder import Recorder
+from service.recording.recording import FAILURES
 from service.schemas.http import recording_schema
 from service.web.context import Context, JsonResponse, require_json
 from service.web.openapi import answer, error_responses

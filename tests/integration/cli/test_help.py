@@ -12,9 +12,9 @@ from typing import Final
 
 import pytest
 
+from models.version import package_version
 from service.cli.app import build
 from service.cli.verbs import VERBS
-from service.version import package_version
 from tests.support.console import Console
 
 REPOSITORY: Final = Path(__file__).resolve().parents[3]

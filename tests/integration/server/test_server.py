@@ -19,7 +19,7 @@ from drivers.sessions import SessionWriter, read_session
 from models.recording import Recording
 from models.spec import ModelError
 from service.engine.pose import Pose
-from service.recording.recorder import RecordingExists
+from service.recording.errors import RecordingExists
 from service.run import READY, address, run
 from service.settings import ServiceConfig
 from service.web.access import AccessPolicy

@@ -19,16 +19,10 @@ from drivers.events import Battery, Event, Frame, Imu, Marker, Notice, Raw, Sour
 from drivers.sessions import SessionWriter, read_session
 from drivers.sessions.report import SessionWriteError
 from service.engine.pose import Pose
-from service.recording.recorder import (
-    BUFFER_S,
-    DiskFull,
-    Recorder,
-    Recording,
-    RecordingError,
-    RecordingExists,
-    RecordingNameError,
-    new_name,
-)
+from service.recording.errors import DiskFull, RecordingError, RecordingExists, RecordingNameError
+from service.recording.paths import new_name
+from service.recording.recorder import Recorder
+from service.recording.recording import BUFFER_S, Recording
 from tests.fakes.sources import INFO, frame, frames, ramp
 
 POSE = Pose(

@@ -1,0 +1,77 @@
+"""Names of recordings, and whether a file can be created under one."""
+
+from __future__ import annotations
+
+import os
+import re
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from service.recording.errors import RecordingError, RecordingExists, RecordingNameError
+
+NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+"""Names that a client may give a recording."""
+
+
+def new_name(name: str | None) -> str:
+    """Check the name of a recording; return the date and time if there is none.
+
+    Raises:
+        RecordingNameError: it is not a plain file name.
+    """
+    if name is None:
+        return datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+    if not NAME.fullmatch(name):
+        raise RecordingNameError(
+            f"recording name {name!r}: expected letters, digits, `.`, `_`, `-` (64 at most), e.g. session-1"
+        )
+    return name
+
+
+def check_place(path: Path) -> None:
+    """Check that a file could be created here, without creating it.
+
+    Raises:
+        RecordingExists: the file exists.
+        RecordingError: it could not be created.
+    """
+    check_new(path)
+    folder = next(parent for parent in path.absolute().parents if exists(parent))
+    if not folder.is_dir():
+        raise RecordingError(f"{path}: cannot be written ({folder} is not a folder); choose another place")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise RecordingError(f"{path}: cannot be written (no permission to write in {folder}); choose another place")
+
+
+def check_new(path: Path) -> None:
+    """Check that no such file exists.
+
+    Raises:
+        RecordingExists: it exists.
+        RecordingError: the system does not say whether it does.
+    """
+    if exists(path):
+        raise RecordingExists(f"{path} exists already; recordings are never overwritten, choose another name")
+
+
+def exists(path: Path) -> bool:
+    """Tell whether a file exists.
+
+    Raises:
+        RecordingError: the system does not say.
+    """
+    try:
+        return path.exists()
+    except OSError as error:
+        raise cannot_write(path, error) from None
+
+
+def cannot_write(path: Path, error: OSError) -> RecordingError:
+    """Return the error for a path that the system refuses."""
+    return RecordingError(f"{path}: cannot be written ({error.strerror}); choose another place")
+
+
+def recording_name(path: Path) -> str:
+    """Return the name of the recording in a file."""
+    return path.name.removesuffix(".mcap")
