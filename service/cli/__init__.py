@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import shutil
 import signal
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from models.errors import MyocastError
@@ -72,9 +74,6 @@ def _complain(message: str, code: int) -> int:
 
 def _as_typed(message: str) -> str:
     """Name this program in advice by its path where the shell does not find it by its name."""
-    import shutil
-    from pathlib import Path
-
     program, found = Path(sys.argv[0]), shutil.which(_NAME)
     if program.stem != _NAME or (found is not None and program.exists() and program.samefile(found)):
         return message
