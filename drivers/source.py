@@ -23,6 +23,9 @@ class Source(Protocol):
     async def run(self, emit: Emit) -> None:
         """Connect and emit until cancelled or at the end.
 
+        A live source emits `info` as soon as the radio, port or bus that it needs is known to work, before it waits
+        for the device: until then nobody is told that the server is ready.
+
         The same object is run again after a loss: sample indices go on from one run to the next.
 
         Raises:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from drivers.asyncio_utils import cancel_and_wait, first_done
+from drivers.asyncio_utils import cancel_and_wait
 from drivers.source import Source
 from drivers.uri import source_from_uri
 from service.engine.model_selection import ModelSelector
@@ -64,7 +64,7 @@ async def run(
         serving = asyncio.ensure_future(server.serve([sock]))
         serving.add_done_callback(lambda _: service.stop.set())
         stack.push_async_callback(_stop_http, server, serving, service.stream)
-        if await _accepting(server, service.stop):
+        if await _ready(service, server):
             _limit_garbage_collection()
             announce(READY + address(config.policy, sock.getsockname()[1]))
             for output in outputs:
@@ -135,7 +135,12 @@ async def _stop_http(server: HttpServer, serving: asyncio.Future[None], stream: 
     await serving
 
 
-async def _accepting(server: HttpServer, stop: asyncio.Event) -> bool:
-    """Wait until connections are accepted; return False if the service stops before."""
-    await first_done(asyncio.ensure_future(server.accepting.wait()), asyncio.ensure_future(stop.wait()))
-    return server.started
+async def _ready(service: Service, server: HttpServer) -> bool:
+    """Wait until connections are accepted and every source has been attempted; False if the service stops before."""
+    stop = asyncio.ensure_future(service.stop.wait())
+    for condition in (server.accepting, *(device.attempted for device in service.devices)):
+        waiting = asyncio.ensure_future(condition.wait())
+        await asyncio.wait((waiting, stop), return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+    stop.cancel()
+    return not service.stop.is_set()

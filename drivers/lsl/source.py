@@ -140,6 +140,7 @@ class LslSource:
         reader = _Reader(self._lsl, self._name, self._resolve_s, self._clock)
         fresh = self._connected_before
         try:
+            emit(self.info)
             self._accept(await reader.opened(), emit)
             while True:
                 for samples, t, arrival in await reader.chunks.take():

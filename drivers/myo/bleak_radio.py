@@ -167,9 +167,15 @@ class Scan:
 
 
 async def listen(
-    radio: RadioLock, wanted: Callable[[BLEDevice, AdvertisementData], bool], adapter: str | None, seconds: float | None
+    radio: RadioLock,
+    wanted: Callable[[BLEDevice, AdvertisementData], bool],
+    adapter: str | None,
+    seconds: float | None,
+    on_scanning: Callable[[], None] = lambda: None,
 ) -> BLEDevice | None:
     """Scan until a device is `wanted`; None after `seconds`, or earlier if others wait for the radio.
+
+    `on_scanning` is called once the radio scans.
 
     Raises:
         BluetoothUnavailable: there is nothing to scan with.
@@ -183,6 +189,7 @@ async def listen(
                 return device
 
     async with Scan(adapter) as scan:
+        on_scanning()
         found, contended = asyncio.ensure_future(first_wanted(scan)), asyncio.ensure_future(radio.contended())
         await first_done(found, contended, seconds=seconds)
         return None if found.cancelled() else found.result()

@@ -59,12 +59,14 @@ class BleakTransport:
         self._disconnected = asyncio.Event()
         self._watch: asyncio.Task[None] | None = None
         self._advertising: BLEDevice | None = None
+        self._on_radio: Callable[[], None] = lambda: None
         """The armband as it was last seen to advertise; `find` connects to it without another scan."""
         self._last_value_s = 0.0
         """Time of the event loop when the last value came."""
 
-    async def find(self) -> Peripheral:
+    async def find(self, on_radio: Callable[[], None]) -> Peripheral:
         """Scan for the armband and connect to it; see `GattTransport`."""
+        self._on_radio = on_radio
         self._disconnected = asyncio.Event()
         client = self._client = await self._find_and_connect(self._disconnected)
         if client.services.get_service(SERVICE_UUID) is None:
@@ -180,6 +182,7 @@ class BleakTransport:
         """The armband as it advertises, or None when the time is over or the radio is wanted by others."""
         advertising, self._advertising = self._advertising, None
         if advertising is not None:
+            self._on_radio()
             return advertising
 
         def matches(device: BLEDevice, advertisement: AdvertisementData) -> bool:
@@ -189,7 +192,7 @@ class BleakTransport:
                 others.add(f"{name_of(device, advertisement)} {device.address}".strip())
             return False
 
-        return await listen(radio, matches, self._adapter, seconds)
+        return await listen(radio, matches, self._adapter, seconds, self._on_radio)
 
     async def _held_by_system(self, others: set[str]) -> BLEDevice:
         """The armband that the system holds connected for an earlier program. Raises NothingToConnect without one."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from drivers.clock import Clock, now
 from drivers.errors import DeviceLost, DriverError
@@ -51,10 +51,11 @@ class Bled112Transport:
         self._on_value: OnValue | None = None
         self._known_to_be_myo = False
 
-    async def find(self) -> Peripheral:
+    async def find(self, on_radio: Callable[[], None]) -> Peripheral:
         """Scan for the armband and connect to it; see `GattTransport`."""
         link = self._link = await self._open()
         await link.greet()
+        on_radio()
         found = await self._scan(link)
         await link.connect(found.address, found.address_type)
         # From now on only this armband will do.

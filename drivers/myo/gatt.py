@@ -47,8 +47,10 @@ class GattTransport(Protocol):
     All methods raise `DeviceLost` when the link is lost or does not answer in time.
     """
 
-    async def find(self) -> Peripheral:
+    async def find(self, on_radio: Callable[[], None]) -> Peripheral:
         """Find the armband and connect to it.
+
+        `on_radio` is called as soon as the radio or the dongle is known to work, maybe more than once.
 
         Raises:
             NothingToConnect: no radio, no dongle, or no such armband within `SCAN_S`.

@@ -124,7 +124,7 @@ class MyoSource:
 
     async def _start(self, emit: Emit) -> asyncio.Future[None]:
         """Connect and start the stream; the future fails when the link is lost."""
-        peripheral = await self._transport.find()
+        peripheral = await self._transport.find(lambda: emit(self.info))
         try:
             async with asyncio.timeout(SETTLE_S):
                 link_lost = await self._set_up(peripheral, emit)

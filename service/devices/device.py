@@ -60,7 +60,9 @@ class Device:
         self.source = source
         self.info: SourceInfo | None = None
         self.engine: Engine | None = None
-        self.status = DeviceStatus(index, lambda: listener.status_changed(self), clock)
+        self.attempted = asyncio.Event()
+        """Set once the source has emitted something, or its first run has ended: its radio, port or file is known."""
+        self.status = DeviceStatus(index, self._on_status, clock)
         self.outputs: list[Output] = [hub]
         """What takes every event and pose, in this order."""
         self.newest_pose_at = 0.0
@@ -91,6 +93,7 @@ class Device:
 
     def on_event(self, event: Event) -> None:
         """Take what the source emits; called on the event loop's thread."""
+        self.attempted.set()
         match event:
             case Frame():
                 self._on_frame(event)
@@ -139,6 +142,11 @@ class Device:
             self._stall_timer.cancel()
         if self.engine is not None:
             await self.engine.close()
+
+    def _on_status(self) -> None:
+        if self.status.state != "connecting":
+            self.attempted.set()
+        self._listener.status_changed(self)
 
     def _publish(self, event: DeviceEvent) -> None:
         for output in self.outputs:
