@@ -203,6 +203,14 @@ def test_sources_that_are_refused(refused: Refused, session: Path, tiny_window: 
     assert "not a source" in refused("demo:", "nats://h/d", *model)
 
 
+def test_a_radio_or_a_port_that_is_not_there_is_said_before_it_is_ready(
+    refused: Refused, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", f"unix:path={tmp_path}/nothing")
+    for source in ("myo:", "dongle:/dev/nothing", f"serial:{tmp_path}/nothing?rate=200"):
+        assert len(refused(source)) > 20
+
+
 def test_options_that_are_refused(refused: Refused, session: Path, tmp_path: Path, tiny_window: Path) -> None:
     source = (f"replay:{session}", "--model", tiny_window)
     (tmp_path / "token").write_text("\n")

@@ -77,7 +77,8 @@ async def test_every_sample_arrives_with_its_time() -> None:
         live = source(name)
         async with running(live, collector):
             await collector.until_samples(1000)
-    (info,) = collector.of(SourceInfo)
+    searched, info = collector.of(SourceInfo)
+    assert searched.rate_hz == 0.0
     assert (info.name, info.rate_hz, info.unit) == (name, 500.0, "uV")
     first = collector.emg[0, 0]
     assert np.array_equal(collector.emg, first + np.arange(len(collector.emg))[:, None] + np.arange(8) / 8)

@@ -74,9 +74,10 @@ async def test_everything_else_the_armband_says_arrives_too() -> None:
         live = source(terminal.path, mode="filtered", classifier=True)
         async with running(live, collector):
             await collector.until(
-                lambda collector: collector.of(Imu) and collector.of(Frame) and len(collector.of(SourceInfo)) == 2
+                lambda collector: collector.of(Imu) and collector.of(Frame) and len(collector.of(SourceInfo)) == 3
             )
-        connected, synced = collector.of(SourceInfo)
+        searched, connected, synced = collector.of(SourceInfo)
+        assert (searched.uri, searched.rate_hz) == (connected.uri, connected.rate_hz)
         assert (connected.name, connected.address, connected.hand) == ("PiMyo", ADDRESS, None)
         assert (connected.rate_hz, connected.unit, connected.emg_mode) == (200.0, "adc", "filtered")
         assert synced.hand == "left"

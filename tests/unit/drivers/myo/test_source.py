@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -36,8 +36,9 @@ class ListedTransport:
         self.subscribed = asyncio.Event()
         self._characteristics = characteristics
 
-    async def find(self) -> Peripheral:
+    async def find(self, on_radio: Callable[[], None]) -> Peripheral:
         self._call("find")
+        on_radio()
         return Peripheral("advertised", ADDRESS, self._characteristics)
 
     async def read(self, characteristic: Characteristic) -> bytes:
@@ -93,7 +94,7 @@ async def test_a_link_is_set_up_in_order_and_left_in_order() -> None:
         *LEAVE,
     ]
     kinds = [type(event) for event in events if isinstance(event, SourceInfo | Notice | Battery | Frame)]
-    assert kinds == [SourceInfo, Notice, Notice, Battery, Frame]
+    assert kinds == [SourceInfo, SourceInfo, Notice, Notice, Battery, Frame]
     assert (source.info.name, source.info.address) == ("PiMyo", ADDRESS)
 
 
