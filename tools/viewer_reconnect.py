@@ -1,7 +1,9 @@
-"""How soon the viewer is back after its server was away: `python -m tools.page_return [OUTAGE_S …]`, in the repository.
+"""Measure how soon the viewer shows poses again after its server was restarted.
 
-A real Chromium, a real server that is killed and started again on the same port. Printed is the time from the moment
-at which the port takes connections again to the next pose that the page has drawn.
+Run: .venv/bin/python -m tools.viewer_reconnect [OUTAGE_S …]
+
+Stops a server and starts it again on the same port. Prints the time from the moment at which the port accepts
+connections again to the next pose that the page in Chromium has drawn; 1 if one is above the limit.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ LIMIT_S: Final = 2.0
 
 
 def measure(page: Page, console: Console, server: Server, outage_s: float) -> tuple[Server, float]:
-    """Take the server away for so long; gives the new one, and the seconds from its return to the next drawn pose."""
+    """Restart the server after an outage; returns the new one, and the seconds until the next pose was drawn."""
     page.wait_for_function("() => window.myocast?.phase === 'open' && myocast.pose")
     server.stop()
     page.wait_for_function("() => myocast.phase !== 'open'")
@@ -50,7 +52,7 @@ def main(outages_s: list[float]) -> int:
         for outage_s in outages_s:
             server, seconds = measure(page, console, server, outage_s)
             times.append(seconds)
-            print(f"away for {outage_s:g} s: next pose drawn {seconds:.2f} s after the server's return")
+            print(f"outage of {outage_s:g} s: next pose drawn {seconds:.2f} s after the server was back")
         page.close()
         console.close()
     print(f"limit {LIMIT_S:g} s: {'met' if max(times) < LIMIT_S else 'missed'}")
