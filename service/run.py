@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from drivers.asyncio_utils import cancel_and_wait
+from drivers.asyncio_utils import cancel_and_wait, first_done
 from drivers.source import Source
 from drivers.uri import source_from_uri
 from service.engine.model_selection import ModelSelector
@@ -25,6 +26,8 @@ from service.wiring import Service, open_outputs
 
 READY: Final = "Myocast is ready: "
 """Beginning of the line that `serve` prints once it accepts connections; the address follows."""
+ATTEMPT_S: Final = 5.0
+"""Seconds that the ready line waits for a source that does not tell whether its radio or port works."""
 _UNQUOTED: Final = "!$'()*,/:;=?@~"
 """Characters that a value in an address's fragment may contain as they are (RFC 3986, section 3.5)."""
 
@@ -137,10 +140,14 @@ async def _stop_http(server: HttpServer, serving: asyncio.Future[None], stream: 
 
 async def _ready(service: Service, server: HttpServer) -> bool:
     """Wait until connections are accepted and every source has been attempted; False if the service stops before."""
-    stop = asyncio.ensure_future(service.stop.wait())
-    for condition in (server.accepting, *(device.attempted for device in service.devices)):
-        waiting = asyncio.ensure_future(condition.wait())
-        await asyncio.wait((waiting, stop), return_when=asyncio.FIRST_COMPLETED)
-        waiting.cancel()
-    stop.cancel()
+    attempted = asyncio.ensure_future(_attempted(service))
+    await first_done(asyncio.ensure_future(server.accepting.wait()), asyncio.ensure_future(service.stop.wait()))
+    await first_done(attempted, asyncio.ensure_future(service.stop.wait()))
     return not service.stop.is_set()
+
+
+async def _attempted(service: Service) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(ATTEMPT_S):
+            for device in service.devices:
+                await device.attempted.wait()
