@@ -10,7 +10,7 @@ from exporters.errors import ExportError
 from models.architectures.base import Built
 from models.arrays import Float32Array
 from models.hand import CHANNELS
-from models.onnx_runner import open_session
+from models.onnx_runner import OnnxRunner
 
 WINDOWS: Final = 100
 LIMIT_MM: Final = 0.01
@@ -38,20 +38,18 @@ def parity(built: Built, model: bytes, emg: Float32Array) -> float:
     Raises:
         ExportError: a value that is not a number.
     """
-    session = open_session(model)
-    zeros = [np.zeros((len(emg), *shape), np.float32) for shape in built.states]
-    keras_pose = _in_keras(built, emg, zeros)
-    feed = {"emg": emg} | {f"state_in_{i}": zero for i, zero in enumerate(zeros)}
-    onnx_pose = session.run(["pose"], feed)[0]
+    keras_pose = _in_keras(built, emg)
+    onnx_pose = OnnxRunner.open(model, len(emg)).step(emg)
     worst = float(np.abs(keras_pose - onnx_pose).max())
     if not np.isfinite(worst):
         raise ExportError("the network gives values that are not numbers; train it again with a lower learning rate")
     return worst
 
 
-def _in_keras(built: Built, emg: Float32Array, zeros: list[Float32Array]) -> Float32Array:
+def _in_keras(built: Built, emg: Float32Array) -> Float32Array:
     import tensorflow as tf
 
+    zeros = [tf.zeros((len(emg), *shape), tf.float32) for shape in built.states]
     run = tf.function(lambda *inputs: built.serve(list(inputs) if zeros else inputs[0], training=False))
-    outputs = run(*(tf.constant(value) for value in (emg, *zeros)))
+    outputs = run(tf.constant(emg), *zeros)
     return np.asarray(outputs[0] if zeros else outputs)

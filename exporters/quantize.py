@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import onnx
@@ -20,7 +20,7 @@ from exporters.export import STREAM_PROBE, write
 from exporters.parity import WINDOWS, probe
 from models.arrays import Float32Array
 from models.onnx_file import ALIGNMENT
-from models.onnx_runner import open_session
+from models.onnx_runner import OnnxRunner
 from models.spec import METADATA_KEY, ModelSpec
 
 SMALLEST: Final = 1024
@@ -82,23 +82,17 @@ def compare(fp32: bytes, int8: bytes, spec: ModelSpec) -> tuple[float, float]:
 
 
 def _run(data: bytes, emg: Float32Array, spec: ModelSpec) -> Float32Array:
-    session = open_session(data)
+    """(k, 63) poses of windows, or of the first eight sequences, sample by sample."""
+    runner = OnnxRunner.open(data)
     if spec.kind == "window":
-        return np.concatenate([session.run(["pose"], {"emg": row[None]})[0] for row in emg])
-    return np.concatenate([_stream(session, row[None]) for row in emg[:8]])
+        return np.concatenate([runner.step(row[None]) for row in emg])
+    return np.concatenate([_stream(runner, row[None]) for row in emg[:8]])
 
 
-def _stream(session: Any, emg: Float32Array) -> Float32Array:
-    names = [value.name for value in session.get_inputs()[1:]]
-    state: Sequence[Any] = [np.zeros((1, *value.shape[1:]), np.float32) for value in session.get_inputs()[1:]]
-    poses = []
-    for i in range(emg.shape[1]):
-        pose, *state = session.run(
-            ["pose", *(name.replace("in", "out", 1) for name in names)],
-            {"emg": emg[:, i : i + 1], **dict(zip(names, state, strict=True))},
-        )
-        poses.append(pose[:, 0])
-    return np.concatenate(poses)
+def _stream(runner: OnnxRunner, emg: Float32Array) -> Float32Array:
+    """(n, 63) poses of one sequence (1, n, 8), one sample at a time."""
+    runner.reset()
+    return np.concatenate([runner.step(emg[:, i : i + 1])[:, 0] for i in range(emg.shape[1])])
 
 
 def _precise(model: onnx.ModelProto) -> list[str]:

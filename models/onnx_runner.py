@@ -1,8 +1,21 @@
-"""onnxruntime as Myocast uses it everywhere: one thread, no spinning, quiet; so results agree bit for bit."""
+"""onnxruntime as Myocast uses it everywhere: one thread, no spinning, quiet; so results agree bit for bit.
+
+Inputs and outputs of a model file have fixed names: `emg`, `pose`, and for a stream `state_in_*` and `state_out_*`.
+"""
 
 from __future__ import annotations
 
+from typing import Final
+
+import numpy as np
 import onnxruntime as ort
+
+from models.arrays import Float32Array
+
+EMG: Final = "emg"
+POSE: Final = "pose"
+STATE_IN: Final = "state_in_"
+STATE_OUT: Final = "state_out_"
 
 
 def session_options() -> ort.SessionOptions:
@@ -19,3 +32,79 @@ def session_options() -> ort.SessionOptions:
 def open_session(content: bytes) -> ort.InferenceSession:
     """A model file's bytes, ready to run on the processor. Raises what onnxruntime raises."""
     return ort.InferenceSession(content, session_options(), providers=["CPUExecutionProvider"])
+
+
+def state_names(session: ort.InferenceSession) -> tuple[str, ...]:
+    """Names of a stream's states, without their prefixes; empty for a window model."""
+    names = [node.name for node in session.get_inputs()]
+    return tuple(name.removeprefix(STATE_IN) for name in names if name.startswith(STATE_IN))
+
+
+BoundStep = tuple[ort.IOBinding, ort.IOBinding]
+"""A step between fixed arrays: one binding for each of the two sets of states that take turns."""
+
+
+class OnnxRunner:
+    """A model that is run step by step; a stream's states are carried from one step to the next.
+
+    A step either makes new arrays (`step`) or writes into arrays that were bound before (`bind`, `run`). A runner is
+    used in one of the two ways: bound steps keep to the states' first arrays.
+    """
+
+    def __init__(self, session: ort.InferenceSession, batch: int = 1) -> None:
+        """`batch` sequences are run side by side."""
+        self._session = session
+        inputs = {node.name: node for node in session.get_inputs()}
+        self._names = state_names(session)
+        self._outputs = [POSE, *(STATE_OUT + name for name in self._names)]
+        shapes = {STATE_IN + name: (batch, *inputs[STATE_IN + name].shape[1:]) for name in self._names}
+        self._states: list[dict[str, Float32Array]] = [
+            {name: np.zeros(shape, np.float32) for name, shape in shapes.items()} for _ in range(2)
+        ]
+        self._newest = 0
+
+    @classmethod
+    def open(cls, content: bytes, batch: int = 1) -> OnnxRunner:
+        """Of a model file's bytes. Raises what onnxruntime raises."""
+        return cls(open_session(content), batch)
+
+    def step(self, emg: Float32Array) -> Float32Array:
+        """Run once.
+
+        Args:
+            emg: (batch, n, 8) in the model's unit: whole windows, or for a stream the next n samples.
+
+        Returns:
+            (batch, 63) or for a stream (batch, n, 63) mm, frame `hand`; a new array.
+        """
+        states = self._states[self._newest]
+        pose, *after = self._session.run(self._outputs, {EMG: emg, **states})
+        states.update(zip(states, after, strict=True))
+        return pose  # type: ignore[no-any-return]
+
+    def bind(self, emg: Float32Array, pose: Float32Array) -> BoundStep:
+        """Prepare steps that read one array and write another; neither is copied.
+
+        Args:
+            emg: (batch, n, 8), filled before each run.
+            pose: (batch, 63) or (batch, n, 63), written by each run.
+        """
+        return self._binding(emg, pose, 0), self._binding(emg, pose, 1)
+
+    def run(self, bound: BoundStep) -> None:
+        """Run once between bound arrays; makes no new array."""
+        self._session.run_with_iobinding(bound[self._newest])
+        self._newest = 1 - self._newest
+
+    def reset(self) -> None:
+        """Forget the past: the next step begins a new sequence."""
+        for state in self._states[self._newest].values():
+            state[:] = 0.0
+
+    def _binding(self, emg: Float32Array, pose: Float32Array, newest: int) -> ort.IOBinding:
+        binding = self._session.io_binding()
+        for name, array in {EMG: emg, **self._states[newest]}.items():
+            binding.bind_ortvalue_input(name, ort.OrtValue.ortvalue_from_numpy(array))
+        for name, array in zip(self._outputs, (pose, *self._states[1 - newest].values()), strict=True):
+            binding.bind_ortvalue_output(name, ort.OrtValue.ortvalue_from_numpy(array))
+        return binding

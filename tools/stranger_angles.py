@@ -18,7 +18,7 @@ import numpy as np
 from models.arrays import Float32Array
 from models.hand import CHANNELS, POINTS
 from models.kinematics import ANGLES, angles
-from models.onnx_runner import open_session
+from models.onnx_runner import OnnxRunner
 
 ROOT: Final = Path(__file__).parents[1]
 MODEL: Final = ROOT / "service" / "weights" / "envelope50.onnx"
@@ -40,13 +40,7 @@ def read(file: Path) -> tuple[Float32Array, Float32Array]:
 
 def predict(emg: Float32Array) -> Float32Array:
     """The model's angles (n, 8), degrees, from envelopes (n, 8), streamed causally from an empty state."""
-    session = open_session(MODEL.read_bytes())
-    states = {
-        node.name: np.zeros([size if isinstance(size, int) else 1 for size in node.shape], dtype=np.float32)
-        for node in session.get_inputs()
-        if node.name != "emg"
-    }
-    (pose,) = session.run(["pose"], {"emg": emg[None], **states})
+    pose = OnnxRunner.open(MODEL.read_bytes()).step(emg[None])
     return np.degrees(angles(pose[0].reshape(-1, POINTS, 3)))[:, JOINTS].astype(np.float32)
 
 

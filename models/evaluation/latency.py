@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from typing import Any, Final, TypeVar
+from collections.abc import Mapping
+from typing import Final, TypeVar
 
 import numpy as np
+
+from models.hand import CHANNELS
+from models.onnx_runner import OnnxRunner
 
 ROUNDS: Final = 20
 RUNS: Final = 15
@@ -14,38 +17,24 @@ WARM_UP: Final = 3
 Key = TypeVar("Key")
 
 
-def median_ms(sessions: Mapping[Key, tuple[Any, int]], rounds: int = ROUNDS) -> dict[Key, float]:
+def median_ms(runners: Mapping[Key, tuple[OnnxRunner, int]], rounds: int = ROUNDS) -> dict[Key, float]:
     """Median of one run of each, in blocks in turn, so that a busy moment of the machine is everybody's.
 
     Args:
-        sessions: by name, an `onnxruntime.InferenceSession` and how many samples one run takes: a whole window, or
-            the new samples of a stream, which carries its states along.
+        runners: by name, a network and how many samples one run takes: a whole window, or the new samples of a stream.
         rounds: blocks of each.
 
     Returns:
         By the same names, milliseconds.
     """
-    runs = {name: _runner(session, rows) for name, (session, rows) in sessions.items()}
-    took: dict[Key, list[float]] = {name: [] for name in runs}
+    rng = np.random.default_rng(0)
+    took: dict[Key, list[float]] = {name: [] for name in runners}
+    emg = {name: rng.integers(-40, 40, (1, rows, CHANNELS)).astype(np.float32) for name, (_, rows) in runners.items()}
     for _ in range(rounds):
-        for name, run in runs.items():
-            for turn in range(WARM_UP + RUNS):
+        for name, (runner, _) in runners.items():
+            for number in range(WARM_UP + RUNS):
                 began = time.perf_counter()
-                run()
-                if turn >= WARM_UP:
+                runner.step(emg[name])
+                if number >= WARM_UP:
                     took[name].append(time.perf_counter() - began)
     return {name: float(np.median(times) * 1000.0) for name, times in took.items()}
-
-
-def _runner(session: Any, rows: int) -> Callable[[], None]:
-    rng = np.random.default_rng(0)
-    emg, *states = session.get_inputs()
-    feed = {"emg": rng.integers(-40, 40, (1, rows, emg.shape[2])).astype(np.float32)}
-    feed |= {state.name: np.zeros((1, *state.shape[1:]), np.float32) for state in states}
-    names = ["pose", *(state.name.replace("_in_", "_out_") for state in states)]
-
-    def run() -> None:
-        _, *after = session.run(names, feed)
-        feed.update(zip((state.name for state in states), after, strict=True))
-
-    return run

@@ -27,7 +27,7 @@ from models.metrics.hand_closure import (
 )
 from models.metrics.pose_error import EvaluatedSegment, by_user, over_users
 from models.metrics.predict import SegmentPredictor, from_onnx, predict_segments
-from models.onnx_runner import open_session
+from models.onnx_runner import OnnxRunner
 from models.spec import ModelSpec
 
 SKIP: Final = 50
@@ -94,7 +94,7 @@ def evaluation_pass(
 def figures_of_file(content: bytes, spec: ModelSpec, segments: Sequence[Segment]) -> dict[str, float]:
     """Pose errors of a model file, mean over users; the first second and the first window are left out."""
     skip = first_step(spec, SKIP)
-    runs = list(predict_segments(from_onnx(open_session(content), spec), segments, skip))
+    runs = list(predict_segments(from_onnx(OnnxRunner.open(content), spec), segments, skip))
     return over_users(by_user(runs, known_mean_pose(spec)))
 
 
@@ -113,7 +113,7 @@ def _donnings(
 ) -> Iterator[tuple[SegmentPredictor, Sequence[Segment], BandRow | None]]:
     """A predictor for each donning, the segments to evaluate it on, and how the band sits if it was to be aligned."""
     if not align_s:
-        yield from_onnx(open_session(content), spec), segments, None
+        yield from_onnx(OnnxRunner.open(content), spec), segments, None
         return
     template = _template(spec)
     for key in dict.fromkeys((one.user, one.session) for one in segments):
@@ -122,7 +122,7 @@ def _donnings(
         if len(own) > 1:
             fit = band_fit(own, template)
             aligned = with_alignment(content, fit.matrix())
-            yield from_onnx(open_session(aligned), spec), rest, band_row(rest[0], fit)
+            yield from_onnx(OnnxRunner.open(aligned), spec), rest, band_row(rest[0], fit)
 
 
 def _template(spec: ModelSpec) -> Template:

@@ -7,11 +7,12 @@ from typing import Any, Final
 
 import numpy as np
 
-from models.architectures.base import Built, NetworkConfig
+from models.architectures.base import STEP_HZ, Built, NetworkConfig
 from models.arrays import Float32Array
 from models.data.segments import Segment
 from models.hand import CHANNELS, VALUES
 from models.metrics.pose_error import EvaluatedSegment
+from models.onnx_runner import OnnxRunner
 from models.spec import ModelSpec
 
 SegmentPredictor = Callable[[Segment], Float32Array]
@@ -66,25 +67,16 @@ def from_keras(built: Built, config: NetworkConfig) -> SegmentPredictor:
     return stream
 
 
-def from_onnx(session: Any, spec: ModelSpec) -> SegmentPredictor:
-    """A model file, as `onnxruntime.InferenceSession`."""
-    every = round(spec.rate_hz / 50.0)
+def from_onnx(runner: OnnxRunner, spec: ModelSpec) -> SegmentPredictor:
+    """A model file."""
+    every = round(spec.rate_hz / STEP_HZ)
     if spec.kind == "window":
-        return lambda segment: _windowed(
-            lambda emg: session.run(["pose"], {"emg": emg})[0], segment, spec.window, every
-        )
-    states = [value for value in session.get_inputs() if value.name.startswith("state_in_")]
-    outputs = ["pose", *(value.name.replace("in", "out", 1) for value in states)]
+        return lambda segment: _windowed(runner.step, segment, spec.window, every)
 
     def stream(segment: Segment) -> Float32Array:
-        carried = [np.zeros((1, *value.shape[1:]), np.float32) for value in states]
-        parts = []
-        for start in range(0, len(segment.emg), CHUNK):
-            feed = {"emg": segment.emg[None, start : start + CHUNK]}
-            feed |= {value.name: state for value, state in zip(states, carried, strict=True)}
-            pose, *carried = session.run(outputs, feed)
-            parts.append(pose[0])
-        return np.concatenate(parts)[every - 1 :: every]
+        runner.reset()
+        starts = range(0, len(segment.emg), CHUNK)
+        return np.concatenate([runner.step(segment.emg[None, at : at + CHUNK])[0] for at in starts])[every - 1 :: every]
 
     return stream
 

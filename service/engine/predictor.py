@@ -17,7 +17,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 from models.arrays import Float32Array
 from models.hand import CHANNELS, MIRRORED_CHANNELS, VALUES, mirror
 from models.onnx_file import read_spec
-from models.onnx_runner import open_session
+from models.onnx_runner import EMG, POSE, STATE_IN, STATE_OUT, BoundStep, OnnxRunner, open_session, state_names
 from models.spec import ModelError, ModelSpec
 
 INFERENCE_ERRORS: Final = (
@@ -88,27 +88,26 @@ class ModelFile:
             ) from None
         _check_graph(session, self.spec, self.path.name)
         kind = WindowPredictor if self.spec.kind == "window" else StreamPredictor
-        return kind(session, self.spec, self.sha256)
+        return kind(OnnxRunner(session), self.spec, self.sha256)
 
 
 class WindowPredictor:
     """A model without a state, which sees one window at a time."""
 
-    def __init__(self, session: ort.InferenceSession, spec: ModelSpec, sha256: str) -> None:
+    def __init__(self, runner: OnnxRunner, spec: ModelSpec, sha256: str) -> None:
         self.spec = spec
         self.sha256 = sha256
         self.mirrored = False
-        self._session = session
+        self._runner = runner
         self._input = np.zeros((1, spec.window, CHANNELS), dtype=np.float32)
         self._output = np.zeros((1, VALUES), dtype=np.float32)
-        self._binding = session.io_binding()
-        _bind(self._binding, {"emg": self._input}, {"pose": self._output})
+        self._bound = runner.bind(self._input, self._output)
 
     def load(self, samples: Float32Array) -> None:
         _copy(samples, self._input[0], self.mirrored)
 
     def run(self) -> Float32Array:
-        self._session.run_with_iobinding(self._binding)
+        self._runner.run(self._bound)
         return mirror(self._output[0]) if self.mirrored else self._output[0].copy()
 
     def reset(self) -> None:
@@ -116,55 +115,44 @@ class WindowPredictor:
 
 
 class StreamPredictor:
-    """A model that sees every sample once and in order, and keeps its state in two alternating buffers."""
+    """A model that sees every sample once and in order, and keeps its state from run to run."""
 
     ROWS: Final = 64
     """Samples that are run from bound buffers at most; more of them, after a stall, take new ones."""
 
-    def __init__(self, session: ort.InferenceSession, spec: ModelSpec, sha256: str) -> None:
+    def __init__(self, runner: OnnxRunner, spec: ModelSpec, sha256: str) -> None:
         self.spec = spec
         self.sha256 = sha256
         self.mirrored = False
-        self._session = session
-        self._names = _state_names(session)
-        shapes = {i.name: [1, *i.shape[1:]] for i in session.get_inputs()}
-        self._states = [{n: np.zeros(shapes[f"state_in_{n}"], dtype=np.float32) for n in self._names} for _ in range(2)]
-        self._current = 0
+        self._runner = runner
         self._samples = np.zeros((self.ROWS, CHANNELS), dtype=np.float32)
         self._poses = np.zeros((self.ROWS, VALUES), dtype=np.float32)
         self._rows = 0
-        self._bindings: dict[tuple[int, int], ort.IOBinding] = {}
+        self._bound: dict[int, BoundStep] = {}
 
     def load(self, samples: Float32Array) -> None:
         self._rows = len(samples)
         if self._rows > len(self._samples):
             self._samples = np.zeros((2 * self._rows, CHANNELS), dtype=np.float32)
             self._poses = np.zeros((2 * self._rows, VALUES), dtype=np.float32)
-            self._bindings.clear()
+            self._bound.clear()
         _copy(samples, self._samples[: self._rows], self.mirrored)
 
     def run(self) -> Float32Array:
-        self._session.run_with_iobinding(self._bound())
-        self._current = 1 - self._current
+        self._runner.run(self._bound.get(self._rows) or self._bind())
         newest = self._poses[self._rows - 1]
         return mirror(newest) if self.mirrored else newest.copy()
 
     def reset(self) -> None:
-        for state in self._states[self._current].values():
-            state[:] = 0.0
+        self._runner.reset()
 
-    def _bound(self) -> ort.IOBinding:
-        key = (self._rows, self._current)
-        if key not in self._bindings:
-            inputs = {f"state_in_{n}": self._states[self._current][n] for n in self._names}
-            outputs = {f"state_out_{n}": self._states[1 - self._current][n] for n in self._names}
-            inputs["emg"] = self._samples[None, : self._rows]
-            outputs["pose"] = self._poses[None, : self._rows]
-            if len(self._bindings) >= 4 * self.ROWS:
-                self._bindings.clear()
-            self._bindings[key] = self._session.io_binding()
-            _bind(self._bindings[key], inputs, outputs)
-        return self._bindings[key]
+    def _bind(self) -> BoundStep:
+        """A step for the number of rows that was loaded."""
+        if len(self._bound) >= 2 * self.ROWS:
+            self._bound.clear()
+        bound = self._runner.bind(self._samples[None, : self._rows], self._poses[None, : self._rows])
+        self._bound[self._rows] = bound
+        return bound
 
 
 def _copy(samples: Float32Array, into: Float32Array, mirrored: bool) -> None:
@@ -174,25 +162,13 @@ def _copy(samples: Float32Array, into: Float32Array, mirrored: bool) -> None:
         into[:] = samples
 
 
-def _bind(binding: ort.IOBinding, inputs: dict[str, Float32Array], outputs: dict[str, Float32Array]) -> None:
-    for name, array in inputs.items():
-        binding.bind_ortvalue_input(name, ort.OrtValue.ortvalue_from_numpy(array))
-    for name, array in outputs.items():
-        binding.bind_ortvalue_output(name, ort.OrtValue.ortvalue_from_numpy(array))
-
-
-def _state_names(session: ort.InferenceSession) -> list[str]:
-    prefix = "state_in_"
-    return [i.name.removeprefix(prefix) for i in session.get_inputs() if i.name.startswith(prefix)]
-
-
 def _check_graph(session: ort.InferenceSession, spec: ModelSpec, name: str) -> None:
     inputs = {i.name: i for i in session.get_inputs()}
     outputs = {o.name: o for o in session.get_outputs()}
     rows: int | None = spec.window if spec.kind == "window" else None
     wanted = (
-        (inputs, "emg", [None, rows, CHANNELS]),
-        (outputs, "pose", [None, VALUES] if spec.kind == "window" else [None, None, VALUES]),
+        (inputs, EMG, [None, rows, CHANNELS]),
+        (outputs, POSE, [None, VALUES] if spec.kind == "window" else [None, None, VALUES]),
     )
     for nodes, key, shape in wanted:
         if key not in nodes:
@@ -200,10 +176,10 @@ def _check_graph(session: ort.InferenceSession, spec: ModelSpec, name: str) -> N
                 f"{name}: expected an input `emg` and an output `pose`, found {', '.join([*inputs, *outputs])}"
             )
         _check_shape(nodes[key], shape, name)
-    states = _state_names(session)
+    states = state_names(session)
     for state in states:
-        _check_state(inputs[f"state_in_{state}"], outputs.get(f"state_out_{state}"), name)
-    extra = set(inputs) - {"emg"} - {f"state_in_{s}" for s in states}
+        _check_state(inputs[STATE_IN + state], outputs.get(STATE_OUT + state), name)
+    extra = set(inputs) - {EMG} - {STATE_IN + state for state in states}
     if extra or bool(states) != (spec.kind == "stream"):
         raise ModelError(
             f"{name}: a {spec.kind} model with inputs {', '.join(inputs)} does not match the contract; export it again"

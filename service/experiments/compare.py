@@ -21,7 +21,7 @@ from models.metrics.baselines import mean_pose_baseline
 from models.metrics.pose_error import by_user, over_users
 from models.metrics.predict import predict_segments
 from models.onnx_file import read_spec
-from models.onnx_runner import open_session
+from models.onnx_runner import OnnxRunner
 from models.tables import Column, Row, cells, markdown, used
 from models.training.config import Progress, TrainingConfig, default_training, override
 from models.training.run import Run
@@ -202,15 +202,15 @@ def evaluate_files(stem: Path, run: Run, donning: Sequence[Segment], users: Sequ
 
 def timed(rows: Sequence[Row], out: Path) -> list[Row]:
     """The rows with what their networks (seed 0) cost, measured in turn in this call."""
-    sessions, parts = {}, {}
+    runners, parts = {}, {}
     for name in (str(row["name"]) for row in rows):
         data = (out / f"{name}-0.onnx").read_bytes()
         spec = read_spec(data, name)
         parts[name] = 1 if spec.kind == "window" else spec.hop
-        sessions[name, "fp32"] = (open_session(data), spec.window or spec.hop)
+        runners[name, "fp32"] = (OnnxRunner.open(data), spec.window or spec.hop)
         small = (out / f"{name}-0.int8.onnx").read_bytes()
-        sessions[name, "int8"] = (open_session(small), spec.window or spec.hop)
-    took = median_ms(sessions)
+        runners[name, "int8"] = (OnnxRunner.open(small), spec.window or spec.hop)
+    took = median_ms(runners)
     of_all = took.get((REFERENCE, "fp32"))
     return [{**row, **_costs(str(row["name"]), took, parts[str(row["name"])], of_all)} for row in rows]
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from models.arrays import Float32Array
-from models.onnx_runner import open_session
+from models.onnx_runner import OnnxRunner
 from service.bench.processes.worker_process import Line
 from service.engine.predictor import ModelFile, Predictor
 
@@ -33,16 +33,8 @@ def measure(line: Line, request: dict[str, Any]) -> None:
 
 def bare_run(model: ModelFile) -> Run:
     """`session.run` and nothing else; a stream's state is carried along."""
-    session = open_session(model.data)
-    states = {i.name: np.zeros([1, *i.shape[1:]], dtype=np.float32) for i in session.get_inputs() if i.name != "emg"}
-    names = ["pose", *(name.replace("_in_", "_out_") for name in states)]
-
-    def run(window: Float32Array) -> object:
-        pose, *after = session.run(names, {"emg": window[None], **states})
-        states.update(zip(states, after, strict=True))
-        return pose
-
-    return run
+    runner = OnnxRunner.open(model.data)
+    return lambda window: runner.step(window[None])
 
 
 def engine_run(predictor: Predictor) -> Run:

@@ -15,6 +15,7 @@ from models.architectures import NETWORKS, ArchitectureError, network, networks
 from models.architectures.base import Network, NetworkConfig
 from models.hand import CHANNELS, VALUES
 from models.onnx_file import read_spec
+from models.onnx_runner import OnnxRunner, open_session
 from models.spec import ModelSpec
 from tests.support.training import needs_training, prepare, small_segments, small_training
 
@@ -54,8 +55,6 @@ class Made:
 
     @property
     def session(self) -> Any:
-        from models.onnx_runner import open_session
-
         return open_session(self.onnx.read_bytes())
 
     @property
@@ -218,7 +217,7 @@ def test_serving_a_stream_at_its_rate_is_what_was_trained(made: Made) -> None:
 
     segment = small_segments(made.run.config, users=1, seconds=12.0)[0]
     trained = from_keras(made.trained, made.run.config)(segment)
-    served = from_onnx(made.session, made.spec)(segment)
+    served = from_onnx(OnnxRunner(made.session), made.spec)(segment)
     np.testing.assert_allclose(served, trained, atol=0.05)
 
 
@@ -247,17 +246,10 @@ def run_onnx(session: Any, emg: Any) -> Any:
 
 
 def in_pieces(session: Any, emg: Any, sizes: list[int]) -> Any:
-    states = session.get_inputs()[1:]
-    carried = [np.zeros((len(emg), *state.shape[1:]), np.float32) for state in states]
-    names = ["pose", *(state.name.replace("in", "out", 1) for state in states)]
-    poses, at = [], 0
-    for size in sizes:
-        feed = {"emg": np.ascontiguousarray(emg[:, at : at + size])}
-        feed |= {state.name: value for state, value in zip(states, carried, strict=True)}
-        pose, *carried = session.run(names, feed)
-        poses.append(pose)
-        at += size
-    return np.concatenate(poses, axis=1) if states else poses[0]
+    runner = OnnxRunner(session, len(emg))
+    ends = np.cumsum(sizes)
+    poses = [runner.step(np.ascontiguousarray(emg[:, end - size : end])) for end, size in zip(ends, sizes, strict=True)]
+    return np.concatenate(poses, axis=1) if poses[0].ndim == 3 else poses[0]
 
 
 def features_of(made: Made) -> Any:

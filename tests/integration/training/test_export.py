@@ -10,6 +10,7 @@ from models.architectures import network
 from models.architectures.base import NetworkConfig
 from models.hand import CHANNELS
 from models.onnx_file import read_spec
+from models.onnx_runner import OnnxRunner
 from tests.support.training import needs_training, prepare
 
 if TYPE_CHECKING:
@@ -66,8 +67,6 @@ def test_int8_is_smaller_close_and_says_how_close(exported: Path, tmp_path: Path
 
 
 def test_a_band_is_fitted_by_writing_one_matrix(exported: Path) -> None:
-    import onnxruntime
-
     from exporters.parity import probe
     from models.alignment import roll
     from models.evaluation.aligned_model import with_alignment
@@ -80,9 +79,7 @@ def test_a_band_is_fitted_by_writing_one_matrix(exported: Path) -> None:
     worn = np.roll(emg, 3, axis=2)
     poses = []
     for model, samples in ((content, emg), (turned, worn), (content, worn)):
-        session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
-        feed = {value.name: np.zeros((1, *value.shape[1:]), np.float32) for value in session.get_inputs()[1:]}
-        poses.append(session.run(["pose"], {"emg": samples, **feed})[0])
+        poses.append(OnnxRunner.open(model).step(samples))
     np.testing.assert_allclose(poses[1], poses[0], atol=0.01)
     assert np.abs(poses[2] - poses[0]).max() > 0.01
 

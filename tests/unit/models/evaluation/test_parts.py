@@ -23,8 +23,10 @@ from models.metrics.hand_closure import amplitude, session_closure
 from models.metrics.pose_error import EvaluatedSegment
 from models.metrics.predict import from_onnx
 from models.metrics.smoothness import smoothed
+from models.onnx_runner import OnnxRunner
 from models.smoothing import OneEuroConfig
 from models.spec import ModelSpec
+from tests.fakes.models_onnx import window_model
 
 RNG = np.random.default_rng(0)
 
@@ -120,9 +122,10 @@ def test_smoothing_takes_jerk_and_adds_lag() -> None:
     assert light["true_jerk_m_s3"] == raw["true_jerk_m_s3"]
 
 
-def test_a_run_that_is_shorter_than_a_window_has_no_pose() -> None:
+def test_a_run_that_is_shorter_than_a_window_has_no_pose(tmp_path: Path) -> None:
     spec = ModelSpec("net", "cnn_lstm", 1000, "window", 188, 4, 200.0)
-    poses = from_onnx(None, spec)(segment(np.zeros((100, CHANNELS), np.float32)))
+    runner = OnnxRunner.open(window_model(tmp_path / "net.onnx", spec).read_bytes())
+    poses = from_onnx(runner, spec)(segment(np.zeros((100, CHANNELS), np.float32)))
     assert poses.shape == (25, VALUES)
     assert np.isnan(poses).all()
 
