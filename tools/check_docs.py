@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).parents[1]
-FOLDERS: Final = ("clients", "docker", "docs", "drivers", "exporters", "models", "service", "tests", "tools")
+FOLDERS: Final = ("clients", "docker", "docs", "drivers", "exporters", "models", "myocast", "service", "tests", "tools")
 GENERATED: Final = frozenset(("node_modules", "dist", "__pycache__", "Library"))
 """Folders that other programs write; what is in them is not checked."""
 CODE: Final = frozenset((".py", ".ts", ".js", ".mjs", ".cs", ".gd", ".html", ".toml", ".yml", ".yaml", ".json", ".css"))

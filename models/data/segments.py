@@ -180,11 +180,12 @@ def _segment(
         block=int(meta.get("block") or 0),
         classes=classes,
         canonical=recording.joints is None and bool(gestures),
-        synthetic=_synthetic(meta),
+        synthetic=is_synthetic(meta),
     )
 
 
-def _synthetic(meta: Mapping[str, object]) -> bool:
+def is_synthetic(meta: Mapping[str, object]) -> bool:
+    """Whether the metadata of a session says that the generator made it."""
     return str(meta.get("synthetic", "")).lower() in ("true", "1", "yes")
 
 
@@ -192,7 +193,7 @@ def _user(recording: Recording) -> str:
     """Who wore the band; people of other seeds or generators are other people."""
     meta = recording.meta
     name = str(meta.get("user", meta.get("subject", recording.name)))
-    return f"{meta.get('generator', 'synthetic')}-{meta.get('seed', 0)}-{name}" if _synthetic(meta) else name
+    return f"{meta.get('generator', 'synthetic')}-{meta.get('seed', 0)}-{name}" if is_synthetic(meta) else name
 
 
 def _canonical(

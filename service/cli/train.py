@@ -66,9 +66,9 @@ def command(
     left_out = frozenset(filter(None, without.split(",")))
     run = TrainingRunConfig(chosen, config, training, sessions, tests, out, split, held_out, left_out, gestures, resume)
     with _stop_requests() as stop, TrainingBars() as display:
-        figures = train_network(run, display, stop)
-    if figures:
-        typer.echo(figures)
+        result = train_network(run, display, stop)
+    if result is not None:
+        typer.echo(result)
 
 
 def _make_folder(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""`--data`: session files, folders of them, or people that the generator makes on the spot."""
+"""Data sets: session files, folders of them, people that the generator makes on the spot, sessions in memory."""
 
 from __future__ import annotations
 
@@ -34,6 +34,8 @@ class Item:
     name: str
     path: Path | None = None
     synthetic: dict[str, Any] = field(default_factory=dict)
+    recording: Recording | None = None
+    """A session that is in memory already; it may be in any mode and rate."""
 
     @property
     def wearer(self) -> str:
@@ -42,6 +44,8 @@ class Item:
 
     def read(self, mode: str, rate_hz: float) -> Recording:
         """The session in memory; a synthetic one is made in this mode and rate."""
+        if self.recording is not None:
+            return self.recording
         if self.path is not None:
             from drivers.sessions import read_session
 
@@ -51,8 +55,8 @@ class Item:
         return session(**self.synthetic, emg_mode=mode, rate_hz=rate_hz)
 
     def calibration(self, seconds: float, mode: str, rate_hz: float) -> Recording | None:
-        """The same synthetic wearer and donning, asked to rest, make a fist and extend the wrist; None for files."""
-        if self.path is not None:
+        """The same synthetic wearer and donning, asked to rest, make a fist and extend the wrist; None for others."""
+        if not self.synthetic:
             return None
         from models.data.alignment_cues import CLASS_CUES
         from models.forward.generator import session
@@ -68,6 +72,8 @@ class Item:
 
     def describe(self) -> dict[str, Any]:
         """For the manifest: what it is, and the hash of its content or recipe."""
+        if self.recording is not None:
+            return {"recording": self.name, "sha256": hashlib.sha256(self.recording.emg.tobytes()).hexdigest()}
         if self.path is None:
             recipe = ",".join(f"{key}={value}" for key, value in sorted(self.synthetic.items()))
             return {"synthetic": self.synthetic, "sha256": hashlib.sha256(recipe.encode()).hexdigest()}
@@ -100,6 +106,11 @@ def items(paths: Sequence[str]) -> list[Item]:
             "no data; give --data with session files, folders, or synthetic:users=24,sessions=2,seconds=120,seed=1"
         )
     return list(found.values())
+
+
+def in_memory(recordings: Sequence[Recording]) -> list[Item]:
+    """Sessions that are in memory already, in order."""
+    return [Item(one.name or f"session {number}", recording=one) for number, one in enumerate(recordings)]
 
 
 def read(found: Sequence[Item], mode: str, rate_hz: float) -> Iterator[Recording]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Protocol
@@ -78,7 +78,29 @@ class TrainingDisplay(Protocol):
         ...
 
 
-def train_network(config: TrainingRunConfig, display: TrainingDisplay, stop: Callable[[], bool]) -> str | None:
+@dataclass(frozen=True, slots=True)
+class TrainingResult:
+    """What a training came to. The best network is in `out`."""
+
+    out: Path
+    """The .keras file."""
+    figures: Mapping[str, float]
+    """Pose errors, mean over users: `mpjpe_mm`, `mean_pose_mpjpe_mm`, `rmse_mm`, `r2` and others."""
+    split: str
+    """What the figures were measured on, in words."""
+    epochs: tuple[Epoch, ...]
+
+    def __str__(self) -> str:
+        figures = self.figures
+        return (
+            f"{self.out}: MPJPE {figures['mpjpe_mm']:.2f} mm (mean pose {figures['mean_pose_mpjpe_mm']:.2f}), "
+            f"RMSE {figures['rmse_mm']:.2f} mm per coordinate, R² {figures['r2']:.2f}; {self.split}"
+        )
+
+
+def train_network(
+    config: TrainingRunConfig, display: TrainingDisplay, stop: Callable[[], bool]
+) -> TrainingResult | None:
     """Train, evaluate and save a network.
 
     Args:
@@ -87,7 +109,7 @@ def train_network(config: TrainingRunConfig, display: TrainingDisplay, stop: Cal
         stop: whether to stop; asked after every batch.
 
     Returns:
-        How good the best network is, in one line; None if it was stopped before its first batch.
+        How good the best network is; None if it was stopped before its first batch.
 
     Raises:
         MyocastError: data or a checkpoint that cannot be used.
@@ -107,20 +129,17 @@ def train_network(config: TrainingRunConfig, display: TrainingDisplay, stop: Cal
     display.stop()
     if not outcome.epochs:
         return None
-    return _finish(run, config, load_segments(config.test, config.config, config.gestures, display.reading))
+    test = load_segments(config.test, config.config, config.gestures, display.reading)
+    return _finish(run, config, test, outcome.epochs)
 
 
-def _finish(run: Run, config: TrainingRunConfig, test: Sequence[Segment]) -> str:
-    """Evaluate and save the best network; its figures in one line."""
+def _finish(run: Run, config: TrainingRunConfig, test: Sequence[Segment], epochs: tuple[Epoch, ...]) -> TrainingResult:
+    """Evaluate and save the best network."""
     if config.test:
         label = f"{len({segment.user for segment in test})} {kind_of(test)} users who were not trained on"
     else:
         label = f"held out by {config.split}, which chose when to stop ({kind_of(run.split.held_out)})"
-    figures = run.finish(test, label)
-    return (
-        f"{config.out}: MPJPE {figures['mpjpe_mm']:.2f} mm (mean pose {figures['mean_pose_mpjpe_mm']:.2f}), "
-        f"RMSE {figures['rmse_mm']:.2f} mm per coordinate, R² {figures['r2']:.2f}; {label}"
-    )
+    return TrainingResult(config.out, run.finish(test, label), label, epochs)
 
 
 def _write_manifest(folder: Path, config: TrainingRunConfig, found: Sequence[Item], parts: dict[str, object]) -> None:

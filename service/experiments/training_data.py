@@ -10,7 +10,7 @@ from models.alignment import Template
 from models.architectures.base import NetworkConfig
 from models.data.alignment_cues import aligned_segments, template_of
 from models.data.gesture_labels import poses_by_label
-from models.data.segments import Segment, segments_of
+from models.data.segments import Segment, is_synthetic, segments_of
 from models.data.splits import Split
 from service.experiments.datasets import Item, read
 
@@ -51,7 +51,8 @@ def load_segments(
 def trained_on(found: Sequence[Item]) -> tuple[str, ...]:
     """One line per kind of data, for the model file."""
     files = [item for item in found if item.path is not None]
-    made = [item.synthetic for item in found if item.path is None]
+    made = [item.synthetic for item in found if item.synthetic]
+    held = [item.recording for item in found if item.recording is not None]
     lines = []
     for seed, variant in sorted({(recipe["seed"], recipe["variant"]) for recipe in made}):
         some = [r for r in made if (r["seed"], r["variant"]) == (seed, variant)]
@@ -62,6 +63,9 @@ def trained_on(found: Sequence[Item]) -> tuple[str, ...]:
     if files:
         folders = sorted({str(item.path.parent.name) for item in files if item.path})
         lines.append(f"{len(files)} recorded files from {len(folders)} folders")
+    if held:
+        synthetic = sum(is_synthetic(recording.meta) for recording in held)
+        lines.append(f"{len(held)} sessions from memory, {synthetic} of them synthetic")
     return tuple(lines)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -94,9 +95,24 @@ def test_the_command_line_imports_nothing_heavy(verb: str) -> None:
     assert (done.returncode, done.stdout.strip()) == (0, "[]"), done.stderr
 
 
+def test_the_python_api_imports_nothing_heavy() -> None:
+    code = "import sys, myocast; print([name for name in sys.argv[1].split(',') if name in sys.modules])"
+    done = python("-c", code, ",".join((*HEAVY, "onnxruntime", "uvicorn", "fastapi")))
+    assert (done.returncode, done.stdout.strip()) == (0, "[]"), done.stderr
+
+
+def test_every_package_is_in_the_wheel() -> None:
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
+    packages = {path.parent.name for path in REPOSITORY.glob("*/__init__.py")}
+    assert {*packages, "clients/python/myocast_client"} == set(
+        project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+    )
+    assert packages == set(project["tool"]["importlinter"]["root_packages"])
+
+
 def test_a_users_own_folder_of_models_does_not_shadow_ours(tmp_path: Path) -> None:
     """The console script runs with safe paths: the working directory is not searched."""
-    for name in ("models", "drivers", "service", "exporters"):
+    for name in ("models", "drivers", "service", "exporters", "myocast"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "__init__.py").write_text("raise SystemExit('shadowed')")
     done = subprocess.run(

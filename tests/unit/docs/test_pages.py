@@ -21,7 +21,7 @@ TROUBLESHOOTING = REPOSITORY / "docs" / "guides" / "troubleshooting.md"
 PROTOCOL = REPOSITORY / "docs" / "protocol.md"
 WRITTEN = REPOSITORY / "docs" / "results" / "data"
 """Files that commands wrote."""
-CODE = ("drivers", "models", "exporters", "service", "clients/python", "hatch_build.py", "Makefile")
+CODE = ("drivers", "models", "exporters", "service", "myocast", "clients/python", "hatch_build.py", "Makefile")
 SYSTEM = re.compile(r"command not found|No module named|ensurepip|requires a different|zsh:")
 """Messages of other programs that the page explains."""
 

@@ -61,6 +61,6 @@ def test_every_extra_has_its_packages_for_this_platform() -> None:
 
 
 def test_no_message_names_a_package_that_is_on_no_index() -> None:
-    for folder in ("drivers", "models", "exporters", "service", "clients/python"):
+    for folder in ("drivers", "models", "exporters", "service", "myocast", "clients/python"):
         for path in (REPOSITORY / folder).rglob("*.py"):
             assert "'myocast[" not in path.read_text(), path
