@@ -7,13 +7,18 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint const
 VIEWER := $(shell find service/viewer clients/js/src clients/js/browser clients/js/examples -type f -not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null)
 INSTALLED := $(VENV)/.installed
 TESTABLE := $(VENV)/.testable
+FAST := $(VENV)/.fast
 SYSTEM := $(VENV)/.system
 NODE := $(VENV)/.node
 SITE := $(VENV)/.site
 MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 SIZE := 360 MB on disk, one to three minutes
 
-.PHONY: demo install check docs test format clean
+PYTEST := $(BIN)/python -m pytest
+# Every core up to four, for each may train a network; the tests of one file share what they set up.
+PARALLEL := -n logical --maxprocesses 4 --dist loadfile
+
+.PHONY: demo install check docs test test-fast format clean
 
 demo: install  ## Serve the built-in session and print the address to open
 	@echo "Starting the demo; Ctrl-C stops it"
@@ -39,10 +44,18 @@ check: $(TESTABLE)  ## Format, lint, types, import rules, documentation
 	$(MKDOCS)
 
 test: check $(SYSTEM) $(NODE)  ## Everything; installs what it needs
-	$(BIN)/python -m pytest
+	$(PYTEST) $(PARALLEL) -m "not alone"
+	$(PYTEST) -m alone
+
+test-fast: $(FAST)  ## Unit tests and contracts; needs no package of the system and no TensorFlow
+	$(PYTEST) $(PARALLEL) -q -m "not slow" tests/unit tests/conformance
 
 $(TESTABLE): $(INSTALLED)
 	PIP_CONSTRAINT=constraints.txt $(PIP) --editable '.[ble,serial,lsl,plot,train,dev,docs]'
+	@touch $@
+
+$(FAST): $(INSTALLED)
+	PIP_CONSTRAINT=constraints.txt $(PIP) --editable '.[ble,serial,dev]'
 	@touch $@
 
 $(NODE): tests/integration/js/node/package-lock.json $(SYSTEM)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
+import os
+import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -92,3 +95,32 @@ async def receive_until(client: ClientConnection, kind: str) -> dict[str, Any]:
 def recorded(folder: Path) -> list[str]:
     """The names of the session files in a folder."""
     return sorted(path.name for path in folder.glob("*.mcap"))
+
+
+class RawClient:
+    """A WebSocket client without a library: it reads only what it is told to."""
+
+    def __init__(self, live: Live, buffer: int | None = None) -> None:
+        self._live, self._buffer = live, buffer
+        self.reader: asyncio.StreamReader
+        self.writer: asyncio.StreamWriter
+
+    async def open(self, query: str = "") -> None:
+        sock = socket.socket()
+        if self._buffer is not None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._buffer)
+        sock.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", self._live.port))
+        self.reader, self.writer = await asyncio.open_connection(sock=sock, limit=1024)
+        key = base64.b64encode(os.urandom(16)).decode()
+        self.writer.write(
+            f"GET /v1/stream{query} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
+        )
+        assert (await self.reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 101")
+
+    def send(self, data: bytes) -> None:
+        self.writer.write(data)
+
+    def close(self) -> None:
+        self.writer.transport.abort()

@@ -118,6 +118,7 @@ async def test_a_clean_stop_leaves_the_armband_silent_and_free_to_sleep() -> Non
         await bluez.until(lambda state: not (state["connected"] or state["streams"] or state["never_sleeps"]))
 
 
+@pytest.mark.alone
 async def test_a_lost_link_is_lost_at_once_and_the_next_run_goes_on() -> None:
     async with FakeBluez(ONE) as bluez:
         collector = EventCollector()

@@ -23,6 +23,8 @@ from tests.fakes.simple_hand import make_hand, make_pose
 from tests.fakes.small_session import write_session
 from tests.support.console import Console
 
+pytestmark = pytest.mark.alone
+
 ROOT = Path(__file__).parents[3]
 INLET = """
 import json, sys, pylsl

@@ -21,6 +21,8 @@ from tests.fakes.hardware import EventCollector, running
 
 pylsl: Any = pytest.importorskip("pylsl")
 
+pytestmark = pytest.mark.alone
+
 OUTLET = """
 import sys, time, pylsl
 name, unit, skip = sys.argv[1], sys.argv[4], sys.argv[5]

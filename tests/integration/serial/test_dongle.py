@@ -114,6 +114,7 @@ async def test_a_hand_that_is_told_is_not_overruled_by_the_sync() -> None:
         assert live.info.hand == "right"
 
 
+@pytest.mark.alone
 async def test_200_hz_in_real_time_without_a_loss() -> None:
     count = int(LIVE_S * 200)
     async with plugged(pace=1.0) as terminal:
@@ -137,6 +138,7 @@ async def test_a_clean_stop_leaves_the_armband_silent_and_free_to_sleep() -> Non
         await again.close()
 
 
+@pytest.mark.alone
 async def test_a_lost_link_is_lost_at_once_and_the_next_run_goes_on() -> None:
     async with plugged() as terminal:
         collector = EventCollector()

@@ -78,6 +78,7 @@ async def test_it_says_when_the_board_speaks_again() -> None:
             await collector.until_samples(50)
 
 
+@pytest.mark.alone
 async def test_the_rate_is_measured_where_it_is_not_given() -> None:
     rate_hz = 437.0
     async with board(rate_hz=rate_hz, pace=1.0) as printer:
@@ -95,6 +96,7 @@ async def test_the_rate_is_measured_where_it_is_not_given() -> None:
     assert t == sorted(t)
 
 
+@pytest.mark.alone
 async def test_a_run_that_ends_before_the_rate_is_known_lets_out_what_it_holds() -> None:
     """Stopped, or unplugged: every line that was heard comes out as a sample."""
     for ends in ("stopped", "unplugged"):
@@ -112,6 +114,7 @@ async def test_a_run_that_ends_before_the_rate_is_known_lets_out_what_it_holds()
         assert live.info.rate_hz == pytest.approx(200.0, rel=0.1)
 
 
+@pytest.mark.alone
 async def test_a_board_that_falls_silent_before_its_rate_is_known_is_lost() -> None:
     """Else its silence would be taken into the rate, and its samples held for ever."""
     async with board(pace=1.0) as printer:

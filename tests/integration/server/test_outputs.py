@@ -11,7 +11,7 @@ from websockets.asyncio.client import connect
 
 from models.hand import VALUES
 from tests.support.console import Console
-from tests.unit.service.outputs.test_udp import neighbours, receive
+from tests.support.udp import neighbours, receive
 
 TIMEOUT_S = 30.0
 

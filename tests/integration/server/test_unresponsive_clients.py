@@ -14,8 +14,9 @@ import pytest
 from service.web import uvicorn_adapter
 from tests.fakes.models_onnx import HOP
 from tests.fakes.sources import Puppet, frame
-from tests.support.live_server import Live, receive, serving
-from tests.unit.service.web.test_stream import RawClient
+from tests.support.live_server import Live, RawClient, receive, serving
+
+pytestmark = pytest.mark.alone
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="what the kernel still holds is only known on Linux")
 

@@ -123,6 +123,7 @@ def test_no_value_raises(characteristic: int, data: bytes) -> None:
     assert len(decoder.feed(characteristic, data)) <= 1
 
 
+@pytest.mark.slow
 def test_ten_million_random_bytes_never_raise_and_keep_no_memory() -> None:
     """Every byte is decoded, most of them in values of the length that their characteristic has."""
     decoder = MyoDecoder()

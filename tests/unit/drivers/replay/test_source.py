@@ -107,6 +107,7 @@ def test_recorded_bursts_come_out_as_they_came_in() -> None:
     np.testing.assert_allclose([frame.t - EPOCH for frame in played.frames], start / 200, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("speed", "rate"), [(1.0, 50.0), (20.0, 200.0)])
 def test_an_hour_does_not_drift(speed: float, rate: float) -> None:
     count = round(3600 * rate)
@@ -120,6 +121,7 @@ def test_an_hour_does_not_drift(speed: float, rate: float) -> None:
     assert played.elapsed == pytest.approx((count - 1) / rate / speed, abs=0.0021)
 
 
+@pytest.mark.slow
 def test_an_hour_at_full_speed_costs_little() -> None:
     hour = ramp(720_000)
     count = 0

@@ -6,8 +6,6 @@ import errno
 import io
 import json
 import random
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,28 +19,8 @@ from drivers.events import Battery, Event, Frame, Imu, Marker, Notice, Playback,
 from drivers.sessions import SessionError, SessionExists, SessionWriteError, SessionWriter, read_session
 from drivers.sessions.mcap.copy import copy_mcap
 from drivers.sessions.mcap.records import MAGIC
-from models.arrays import Float32Array
 from models.hand import VALUES
-
-T0 = 1_763_900_000.25
-INFO = SourceInfo(uri="myo:AA:BB:CC:DD:EE:FF", name="My Myo", rate_hz=200.0, hand="left", address="AA:BB:CC:DD:EE:FF")
-
-
-def ramp(start: int, rows: int) -> Float32Array:
-    """Channel 1 carries the sample index modulo 100, channel 2 its hundreds, the others their number."""
-    index = np.arange(start, start + rows)
-    samples = np.tile(np.arange(1, 9, dtype=np.float32), (rows, 1))
-    samples[:, 0], samples[:, 1] = index % 100, index // 100
-    return samples
-
-
-def index_of(emg: Float32Array) -> np.ndarray[Any, np.dtype[np.int64]]:
-    return (emg[:, 0] + 100 * emg[:, 1]).astype(np.int64)
-
-
-def frame(sample: int, rows: int = 2, gap: bool = False, truth: Float32Array | None = None) -> Frame:
-    t = T0 + sample / 200
-    return Frame(sample, t, ramp(sample, rows), arrival=t + 0.0173, gap=gap, truth=truth)
+from tests.support.sessions import INFO, T0, frame, index_of, ramp
 
 
 def write(path: Path, *events: Event, **options: Any) -> Path:
@@ -212,32 +190,6 @@ def test_a_flush_is_due_by_the_clock_and_leaves_a_whole_file(tmp_path: Path) -> 
         writer.write(frame(4))
 
 
-_ENDLESS = """
-import sys
-from drivers.sessions import SessionWriter
-from tests.unit.drivers.sessions.test_mcap import INFO, frame
-writer = SessionWriter(sys.argv[1], flush_every_s=0.01)
-writer.write(INFO)
-sample = 0
-while True:
-    writer.write(frame(sample))
-    sample += 2
-"""
-
-
-def test_a_killed_recorder_leaves_a_file_that_opens(tmp_path: Path) -> None:
-    path = tmp_path / "a.mcap"
-    root = Path(__file__).parents[4]
-    with subprocess.Popen([sys.executable, "-c", _ENDLESS, str(path)], cwd=root) as process:
-        while not (path.exists() and path.stat().st_size > 50_000):
-            assert process.poll() is None
-        process.kill()
-    rec = read_session(path)
-    assert len(rec) > 100
-    assert index_of(rec.emg).tolist() == list(range(len(rec)))
-    assert rec.sample.tolist() == list(range(len(rec)))
-
-
 def whole(path: Path, seconds: int = 8) -> bytes:
     """A session with a flush each second."""
     clock = Clock()
@@ -386,39 +338,6 @@ def test_no_room_even_to_begin(tmp_path: Path) -> None:
         SessionWriter(FullDisk(20))
     assert caught.value.disk_full
     assert caught.value.exit_code == 1
-
-
-_LIMITED = """
-import resource, sys
-from drivers.sessions import SessionWriter
-from tests.unit.drivers.sessions.test_mcap import INFO, frame
-resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
-writer = SessionWriter(sys.argv[1], flush_every_s=0.0)
-writer.write(INFO)
-sample = 0
-try:
-    while True:
-        writer.write(frame(sample))
-        sample += 2
-except OSError:
-    writer.close()
-print(writer.samples_saved, writer.samples_lost, sample + 2)
-"""
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="file size limits are POSIX")
-def test_a_real_file_that_may_not_grow_stays_readable(tmp_path: Path) -> None:
-    path = tmp_path / "a.mcap"
-    root = Path(__file__).parents[4]
-    done = subprocess.run(
-        [sys.executable, "-c", _LIMITED, str(path)], cwd=root, capture_output=True, text=True, check=True
-    )
-    saved, lost, given = map(int, done.stdout.split())
-    assert saved + lost == given
-    assert lost == 2
-    rec = read_session(path)
-    assert rec.sample.tolist() == list(range(saved))
-    assert rec.meta["notes"] == []
 
 
 def test_nothing_is_ever_overwritten(tmp_path: Path) -> None:

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import dataclasses
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,21 +10,7 @@ from drivers.events import Battery, Notice
 from drivers.sessions import SessionError, SessionExists, read_session, write_session
 from models.hand import VALUES
 from models.recording import Marker, Recording
-
-
-def recording(n: int = 2000, rate: float = 200.0, origin: float = 0.0, gap: bool = True) -> Recording:
-    dice = np.random.default_rng(5)
-    sample = np.arange(n) + (np.arange(n) >= n // 2) * (137 if gap else 0)
-    t = np.round(origin + sample / rate, 6)
-    return Recording(
-        emg=dice.integers(-128, 128, (n, 8)).astype(np.float32),
-        t=t,
-        sample=sample,
-        rate_hz=rate,
-        hand="left",
-        name="band",
-        meta={"user": "3", "session": "2", "rotation_deg": 22.5, "path": "/home/somebody/secret"},
-    )
+from tests.support.sessions import recording
 
 
 def posed(rec: Recording) -> Recording:
@@ -141,31 +125,3 @@ def test_targets_that_cannot_be(tmp_path: Path) -> None:
     empty = dataclasses.replace(rec, emg=rec.emg[:0], t=rec.t[:0], sample=rec.sample[:0])
     with pytest.raises(SessionError, match="no samples"):
         write_session(tmp_path / "b.csv", empty)
-
-
-_LIMITED = """
-import resource, sys
-from pathlib import Path
-from drivers.sessions import SessionWriteError, write_session
-from tests.unit.drivers.sessions.test_save import recording
-resource.setrlimit(resource.RLIMIT_FSIZE, (5_000, 5_000))
-try:
-    write_session(Path(sys.argv[1]), recording(20_000))
-except SessionWriteError as error:
-    print(error)
-"""
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="file size limits are POSIX")
-@pytest.mark.parametrize("suffix", [".mcap", ".csv", ".csv.gz"])
-def test_a_disk_that_refuses_leaves_nothing_half_done(tmp_path: Path, suffix: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", _LIMITED, str(tmp_path / f"a{suffix}")],
-        cwd=Path(__file__).parents[4],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert "cannot be written (File too large)" in done.stdout
-    assert done.stderr == ""
-    assert list(tmp_path.iterdir()) == []

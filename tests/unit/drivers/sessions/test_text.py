@@ -103,6 +103,7 @@ def test_a_damaged_first_line_does_not_decide_the_layout(tmp_path: Path) -> None
     assert rec.meta["dropped"][0]["lines"] == [1]
 
 
+@pytest.mark.slow
 def test_many_blocks_keep_their_line_numbers(tmp_path: Path) -> None:
     table = rows(200_000)
     table[150_000] = ["x"]

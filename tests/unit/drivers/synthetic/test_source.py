@@ -173,6 +173,7 @@ def test_a_second_run_goes_on_and_marks_the_gap() -> None:
     assert len(emitted.all(SourceInfo)) == 2
 
 
+@pytest.mark.slow
 def test_lost_packets_jump() -> None:
     frames = play("synthetic:?losses=1&user=1003", 900.0).all(Frame)
     steps = np.diff([frame.first_sample for frame in frames])
@@ -203,6 +204,7 @@ def test_gyroscope_is_the_change_of_the_quaternion() -> None:
         np.testing.assert_allclose(here.gyro_dps, np.rad2deg(turn / 0.02), atol=0.05)
 
 
+@pytest.mark.slow
 def test_twenty_minutes_need_no_more_memory_than_one() -> None:
     import tracemalloc
 

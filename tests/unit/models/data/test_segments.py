@@ -1,24 +1,22 @@
 from __future__ import annotations
 
-import tracemalloc
-from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
+from models.alignment import Template, roll
 from models.architectures.base import NetworkConfig
 from models.arrays import Float32Array
+from models.data.alignment_cues import aligned_segments, template_of
+from models.data.augment import NONE, Augmentation
+from models.data.batches import MOVING, Windows
+from models.data.gesture_labels import poses_by_label
+from models.data.segments import DataError, Segment, conform, right_handed, segments_of
 from models.forward.generator import session
 from models.hand import CHANNELS, MIRRORED_CHANNELS, VALUES, mirror
 from models.recording import Recording
-from tests.support.training import needs_training, prepare
-
-if TYPE_CHECKING:
-    from models.data.segments import Segment
-
-pytestmark = needs_training
+from service.experiments.datasets import items
 
 RAW = NetworkConfig(200.0, "raw")
 ENVELOPE = NetworkConfig(50.0, "envelope")
@@ -44,8 +42,6 @@ def ramp(n: int = 800, gaps: tuple[int, ...] = (), rate: float = 200.0) -> Recor
 
 
 def test_a_track_never_crosses_a_gap() -> None:
-    from models.data.segments import segments_of
-
     found = list(segments_of([ramp(800, gaps=(300, 500))], RAW))
     assert len(found) == 3
     for segment in found:
@@ -53,8 +49,6 @@ def test_a_track_never_crosses_a_gap() -> None:
 
 
 def test_the_pose_of_a_step_is_that_of_its_last_sample() -> None:
-    from models.data.segments import segments_of
-
     (segment,) = segments_of([ramp()], RAW)
     np.testing.assert_allclose(segment.pose[:-1, 5], segment.emg[3::4, 0][:-1], atol=1e-3)
     assert (segment.weight[:-1] == 1).all()
@@ -62,10 +56,6 @@ def test_the_pose_of_a_step_is_that_of_its_last_sample() -> None:
 
 @pytest.mark.parametrize("steps", [1, 8, 32])
 def test_windows_are_runs_of_samples_that_end_at_their_pose(steps: int) -> None:
-    from models.data.augment import NONE
-    from models.data.batches import Windows
-    from models.data.segments import segments_of
-
     windows = Windows(list(segments_of([ramp(800, gaps=(300,))], RAW)), steps, RAW)
     batch = windows.batch(np.arange(len(windows)), NONE, np.random.default_rng(0))
     assert batch.emg.shape == (len(windows), 4 * steps, CHANNELS)
@@ -74,16 +64,12 @@ def test_windows_are_runs_of_samples_that_end_at_their_pose(steps: int) -> None:
 
 
 def test_a_user_is_one_of_his_seed_and_a_session_zero_is_a_session() -> None:
-    from models.data.segments import segments_of
-
     some = [next(iter(segments_of([session(0, 0, 2.0, seed=seed)], RAW))) for seed in (1, 2)]
     assert some[0].user != some[1].user
     assert some[0].session == "0"
 
 
 def test_a_left_arm_becomes_its_mirror_image() -> None:
-    from models.data.segments import right_handed
-
     left = replace(ramp(), hand="left")
     right = right_handed(left)
     np.testing.assert_array_equal(right.emg, left.emg[:, list(MIRRORED_CHANNELS)])
@@ -93,8 +79,6 @@ def test_a_left_arm_becomes_its_mirror_image() -> None:
 
 
 def test_raw_emg_becomes_the_envelope_that_the_band_itself_gives() -> None:
-    from models.data.segments import conform
-
     raw = session(3, 0, 20.0, seed=5, losses=False)
     band = session(3, 0, 20.0, seed=5, emg_mode="envelope", losses=False)
     ours = conform(raw, ENVELOPE)
@@ -105,8 +89,6 @@ def test_raw_emg_becomes_the_envelope_that_the_band_itself_gives() -> None:
 
 
 def test_an_envelope_does_not_bridge_a_gap() -> None:
-    from models.data.segments import conform
-
     broken = ramp(800, gaps=(300,))
     broken.emg[:300] = 100.0
     broken.emg[300:] = 0.0
@@ -116,16 +98,12 @@ def test_an_envelope_does_not_bridge_a_gap() -> None:
 
 
 def test_envelopes_cannot_become_raw() -> None:
-    from models.data.segments import DataError, conform
-
     with pytest.raises(DataError, match="--mode envelope"):
         conform(session(0, 0, 2.0, emg_mode="envelope"), RAW)
 
 
 @pytest.mark.parametrize("rate", [250.0, 1000.0, 54.0])
 def test_other_rates_are_resampled(rate: float) -> None:
-    from models.data.segments import conform
-
     t = np.arange(0, 4.0, 1 / rate)
     emg = np.repeat(np.sin(2 * np.pi * 3.0 * t)[:, None], CHANNELS, axis=1).astype(np.float32)
     out = conform(Recording(emg, t, np.arange(len(t)), rate), RAW)
@@ -134,9 +112,6 @@ def test_other_rates_are_resampled(rate: float) -> None:
 
 
 def test_class_labels_become_poses_and_reaction_time_does_not_count() -> None:
-    from models.data.gesture_labels import poses_by_label
-    from models.data.segments import segments_of
-
     classes = np.repeat([0, 7, 0, 2], 400)
     emg = np.zeros((1600, CHANNELS), np.float32)
     recording = Recording(emg, np.arange(1600) / 200.0, np.arange(1600), 200.0, classes=classes)
@@ -147,37 +122,7 @@ def test_class_labels_become_poses_and_reaction_time_does_not_count() -> None:
     np.testing.assert_array_equal(segment.weight[[99, 101, 149, 151]], [1, 0, 0, 1])
 
 
-@pytest.mark.parametrize("name", ["lstm_fc", "stream_mlp_slow"])
-def test_sessions_are_read_one_at_a_time_and_kept_once(name: str) -> None:
-    """Memory stays under twice the raw data: EMG and labels, float32."""
-    from models.architectures import network
-    from models.data.segments import segments_of
-    from models.training.run import batches
-
-    prepare()
-    raw = 0
-    chosen = network(name)
-    built = chosen.assemble(RAW)
-
-    def lazily() -> Iterator[Recording]:
-        nonlocal raw
-        for user in range(6):
-            recording = session(user, 0, 60.0, seed=2, losses=False)
-            raw += recording.emg.nbytes + (0 if recording.joints is None else recording.joints.nbytes)
-            yield recording
-
-    list(segments_of([session(9, 0, 5.0)], RAW))
-    tracemalloc.start()
-    data = batches(chosen, built, list(segments_of(lazily(), RAW)), RAW)
-    alive, _ = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert len(data) > 6 * 2900
-    assert alive < 2 * raw
-
-
 def test_augmentation_turns_gains_and_silences() -> None:
-    from models.data.augment import NONE, Augmentation
-
     rng = np.random.default_rng(0)
     assert (NONE.mixes(3, rng) == np.eye(CHANNELS)).all()
     turned = Augmentation(roll=1.0, gain=0, channel_gain=0, channel_loss=0).mixes(50, rng)
@@ -196,9 +141,6 @@ def test_augmentation_turns_gains_and_silences() -> None:
 
 def canonical_segments() -> list[Segment]:
     """Nine people at rest and one who also makes fists, and one with measured poses."""
-    from models.data.gesture_labels import poses_by_label
-    from models.data.segments import segments_of
-
     out: list[Segment] = []
     for person in range(10):
         classes = np.repeat([0, 7, 0, 7], 400) if person == 9 else np.zeros(1600, np.int64)
@@ -209,8 +151,6 @@ def canonical_segments() -> list[Segment]:
 
 
 def test_gestures_are_drawn_more_often_than_rest_and_measured_poses_as_asked() -> None:
-    from models.data.batches import MOVING, Windows
-
     parts = canonical_segments()
     windows = Windows(parts, 8, RAW)
     rng = np.random.default_rng(0)
@@ -224,10 +164,6 @@ def test_gestures_are_drawn_more_often_than_rest_and_measured_poses_as_asked() -
 
 
 def test_aligned_bands_are_trained_on_as_often_as_asked() -> None:
-    from models.alignment import roll
-    from models.data.augment import NONE
-    from models.data.batches import Windows
-
     segments = canonical_segments()
     assert {segment.canonical for segment in segments} == {False, True}
     for canonical, share in ((False, 0.3), (True, 0.8)):
@@ -242,11 +178,6 @@ def test_aligned_bands_are_trained_on_as_often_as_asked() -> None:
 
 def test_donnings_are_aligned_by_their_own_cues() -> None:
     """A turned band gets the matrix that turns it back; people without cues get none."""
-    from models.alignment import Template
-    from models.data.alignment_cues import aligned_segments, template_of
-    from models.data.segments import segments_of
-    from service.experiments.datasets import items
-
     (item,) = items(["synthetic:users=1,sessions=1,seconds=20,seed=3"])
     asked = item.calibration(15.0, "raw", 200.0)
     assert asked is not None

@@ -3,15 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from models.data.segments import DataError, Segment
+from models.data.splits import GUARD_S, split
 from models.hand import CHANNELS, VALUES
-from tests.support.training import needs_training
-
-pytestmark = needs_training
 
 
-def make_tracks(users: int = 5, sessions: int = 3, steps: int = 1000) -> list:  # type: ignore[type-arg]
-    from models.data.segments import Segment
-
+def make_tracks(users: int = 5, sessions: int = 3, steps: int = 1000) -> list[Segment]:
     return [
         Segment(
             emg=np.repeat(np.arange(steps * 4, dtype=np.float32)[:, None], CHANNELS, axis=1),
@@ -27,8 +24,6 @@ def make_tracks(users: int = 5, sessions: int = 3, steps: int = 1000) -> list:  
 
 
 def test_a_split_by_user_shares_no_user() -> None:
-    from models.data.splits import split
-
     parts = split(make_tracks(), "user", 0.4, seed=3)
     train, held = ({t.user for t in part} for part in (parts.train, parts.held_out))
     assert not train & held
@@ -37,16 +32,12 @@ def test_a_split_by_user_shares_no_user() -> None:
 
 
 def test_a_split_by_session_holds_out_every_users_last() -> None:
-    from models.data.splits import split
-
     parts = split(make_tracks(sessions=12), "session")
     assert {t.session for t in parts.held_out} == {"11"}
     assert len(parts.held_out) == 5
 
 
 def test_a_split_by_block_leaves_a_guard() -> None:
-    from models.data.splits import GUARD_S, split
-
     parts = split(make_tracks(1, 1), "block", 0.2)
     gap = parts.held_out[0].emg[0, 0] - parts.train[0].emg[-1, 0]
     assert gap >= GUARD_S * 200
@@ -54,8 +45,6 @@ def test_a_split_by_block_leaves_a_guard() -> None:
 
 
 def test_a_split_says_who_is_where() -> None:
-    from models.data.splits import split
-
     said = split(make_tracks(2, 1), "user", 0.5).describe()
     assert said["kind"] == "user"
     assert said["train"] != said["held_out"]
@@ -63,8 +52,5 @@ def test_a_split_says_who_is_where() -> None:
 
 @pytest.mark.parametrize(("kind", "users", "sessions"), [("user", 1, 2), ("session", 3, 1), ("window", 3, 3)])
 def test_a_split_that_cannot_be_is_refused(kind: str, users: int, sessions: int) -> None:
-    from models.data.segments import DataError
-    from models.data.splits import split
-
     with pytest.raises(DataError):
         split(make_tracks(users, sessions), kind)

@@ -16,6 +16,7 @@ from models.hand import VALUES
 from models.metrics.pose_error import mpjpe, r2
 
 
+@pytest.mark.slow
 def test_mean_pose_is_about_22_mm_away() -> None:
     for first in (0, FIRST_UNSEEN_USER):
         joints = [session(user, 0, 30.0).joints for user in range(first, first + 20)]
@@ -24,9 +25,8 @@ def test_mean_pose_is_about_22_mm_away() -> None:
         assert 20.5 <= error <= 23.5, (first, error)
 
 
-@pytest.mark.train
+@pytest.mark.slow
 def test_own_data_explain_half_and_another_users_nothing() -> None:
-    pytest.importorskip("sklearn", reason="needs the [train] extra")
     rows = {(row.learner, row.split): row for row in personal(1, 500.0, "A")}
     own, other = rows["extra-trees", "own user, block"], rows["extra-trees", "another user"]
     assert 0.3 < own.r2 < 0.75

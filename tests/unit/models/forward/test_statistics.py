@@ -63,10 +63,12 @@ def check_active(found: Statistics, slack: float = 1.0) -> None:
     assert 0.2 * REAL_CLIPPED < found.clipped < 3.0 * REAL_CLIPPED
 
 
+@pytest.mark.slow
 def test_gestures_look_real(synthetic: tuple[Statistics, Statistics]) -> None:
     check_active(synthetic[1])
 
 
+@pytest.mark.slow
 def test_rest_is_quiet(synthetic: tuple[Statistics, Statistics]) -> None:
     rest, active = synthetic
     low, middle, high = rest.channel_rms
@@ -76,6 +78,7 @@ def test_rest_is_quiet(synthetic: tuple[Statistics, Statistics]) -> None:
     assert rest.strongest_rms < 0.3 * active.strongest_rms
 
 
+@pytest.mark.slow
 def test_free_movement_lies_between(synthetic: tuple[Statistics, Statistics]) -> None:
     free = of((part for user in range(12) for part in pieces(session(user, 0, 40.0))), 200.0)
     rest, active = synthetic
@@ -83,6 +86,7 @@ def test_free_movement_lies_between(synthetic: tuple[Statistics, Statistics]) ->
     np.testing.assert_allclose(free.spectrum, active.spectrum, atol=0.12)
 
 
+@pytest.mark.slow
 def test_generator_b_is_another_one(synthetic: tuple[Statistics, Statistics]) -> None:
     other = of((part for user in range(12) for part in pieces(session(user, 0, 40.0, variant="B"))), 200.0)
     spectrum = dict(zip(FREQUENCIES_HZ, other.spectrum, strict=True))
@@ -90,6 +94,7 @@ def test_generator_b_is_another_one(synthetic: tuple[Statistics, Statistics]) ->
     assert spectrum[90.0] < 0.8
 
 
+@pytest.mark.slow
 def test_the_figures_are_those_of_the_real_recordings() -> None:
     if not REAL.is_dir():
         pytest.skip("the real recordings (myo-readings-dataset) are not beside the repository")

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from service.bench.report.statistics import Limit, Times
+from service.bench.workloads import soak
 from service.bench.workloads.latency import STAGES, continuity, stage_times
 from service.bench.workloads.windows import cut
 
@@ -76,3 +77,11 @@ def test_windows_are_cut_where_all_samples_are_there() -> None:
     np.testing.assert_array_equal(windows[:, :, 0], [[10, 11, 12], [11, 12, 13], [20, 21, 22]])
     assert cut(emg, sample, np.array([12, 13]), 3, most=1).shape == (1, 3, 8)
     assert cut(emg, sample, np.array([99]), 3).shape == (0, 3, 8)
+
+
+def test_growth_is_measured_from_the_end_of_the_first_minute() -> None:
+    def made(*rss: float) -> soak.Soak:
+        return soak.Soak(1, 1, 0, 0, 0, 0.0, 0, 0, 0, 0, 0, rss)
+
+    assert made(*[50.0] * 60, *[80.0] * 60, *[100.0] * 260, 104.0, 100.0).growth_percent == pytest.approx(4.0)
+    assert made(*[50.0] * 3, *[100.0] * 3, *[90.0] * 3).growth_percent == 0.0

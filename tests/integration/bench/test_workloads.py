@@ -11,6 +11,8 @@ from service.bench.workloads import fanout, frameworks, soak
 from service.bench.workloads.latency import Request, run
 from service.engine.predictor import ModelFile
 
+pytestmark = pytest.mark.alone
+
 
 def ignore(text: str, share: float) -> None:
     assert text
@@ -62,14 +64,6 @@ def test_soak_counts_every_sample_and_window(tiny_window: Path, tmp_path: Path) 
     assert result.poses + result.skipped == result.due
     assert 0 < result.delivered <= result.poses
     assert min(result.rss_mb) > 0
-
-
-def test_growth_is_measured_from_the_end_of_the_first_minute() -> None:
-    def made(*rss: float) -> soak.Soak:
-        return soak.Soak(1, 1, 0, 0, 0, 0.0, 0, 0, 0, 0, 0, rss)
-
-    assert made(*[50.0] * 60, *[80.0] * 60, *[100.0] * 260, 104.0, 100.0).growth_percent == pytest.approx(4.0)
-    assert made(*[50.0] * 3, *[100.0] * 3, *[90.0] * 3).growth_percent == 0.0
 
 
 @pytest.mark.train
