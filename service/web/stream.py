@@ -9,6 +9,7 @@ from urllib.parse import parse_qs
 
 from starlette.types import Receive, Scope, Send
 
+from drivers.asyncio_utils import cancel_and_wait
 from drivers.clock import Clock, now
 from service.broadcast import messages
 from service.broadcast.client import Client, Forward, Message, Write, pump
@@ -87,7 +88,7 @@ class StreamEndpoint:
             try:
                 code, reason = await self._ending(task)
             finally:
-                await _cancel_and_wait(sending, receiving)
+                await _end(sending, receiving)
             if code:
                 with contextlib.suppress(OSError, TimeoutError):
                     await asyncio.wait_for(_flush_and_close(client, forward, send, code, reason), LAST_MESSAGES_S)
@@ -186,15 +187,14 @@ async def _first_result(*tasks: asyncio.Task[Ending | None]) -> Ending:
     return LEFT
 
 
-async def _cancel_and_wait(*tasks: asyncio.Task[object]) -> None:
-    """Cancel tasks and wait for them.
+async def _end(*tasks: asyncio.Task[object]) -> None:
+    """Cancel tasks and wait for them; their exceptions count as retrieved even if the wait is cancelled.
 
     `_first_result` cannot do it: a server that stops may cancel it before its first step, or again while it waits.
     """
     for task in tasks:
         task.add_done_callback(_retrieve_exception)
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    await cancel_and_wait(*tasks)
 
 
 def _retrieve_exception(task: asyncio.Future[object]) -> None:
