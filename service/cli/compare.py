@@ -21,13 +21,13 @@ def command(
     more: Annotated[list[str] | None, typer.Argument(metavar="[PATH]...", help="More data.")] = None,
     test: Annotated[list[str] | None, typer.Option(metavar="PATH", help="Sessions of users who are not in --data. May be given several times.")] = None,
     networks: Annotated[str, typer.Option(metavar="NAME,NAME", help="Which networks, in that order, each perhaps with its own number of seeds (stream_tcn:3); all without it.")] = "",
-    mode: Annotated[str, typer.Option(metavar="raw|filtered|envelope")] = "raw",
-    epochs: Annotated[int | None, typer.Option(min=1)] = None,
+    mode: Annotated[str, typer.Option(metavar="raw|filtered|envelope", help="What the networks read: raw or filtered at 200 Hz, envelope at 50 Hz.")] = "raw",
+    epochs: Annotated[int | None, typer.Option(min=1, help="Epochs at most; without it as many as each network usually takes.")] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Batches per epoch.")] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="Trainings per network, with seeds 0, 1, …; figures are their means.")] = 1,
-    people: Annotated[list[str] | None, typer.Option(metavar="PATH", help="Instead: folders of myo-readings-dataset (may be given several times); closure on real people in five folds by person, with --data synthetic:… to learn from as well.")] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Trainings per network, with seeds 0, 1, ...; figures are their means.")] = 1,
+    people: Annotated[list[str] | None, typer.Option(metavar="PATH", help="Instead: folders of myo-readings-dataset (may be given several times); closure on real people in five folds by person, with --data synthetic:... to learn from as well.")] = None,
     jhu: Annotated[Path | None, typer.Option(metavar="DIR", help="Instead: the folder of JHU-NTX-2023; finger angles of a real person on ten blocks.")] = None,
-    threads: Annotated[int | None, typer.Option(min=1)] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Processor threads; default all.")] = None,
 ) -> None:  # fmt: skip
     """Train, judge, export and time all networks on the same data, and write the table."""
     pairs = [_network(text, seeds) for text in (networks.split(",") if networks else NETWORKS)]

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.progress import Progress
 
+from drivers.sessions import read_session, write_session
+from drivers.sessions.mcap.copy import copy_mcap, is_mcap
+from drivers.sessions.report import ReadReport
+from drivers.sessions.save import check_target
+from models.recording import Recording
 from service.cli.arguments import session_file
-
-if TYPE_CHECKING:
-    from drivers.sessions.report import ReadReport
-    from models.recording import Recording
 
 
 def command(
@@ -27,8 +30,6 @@ def command(
 
     From MCAP to MCAP every message is copied: that gives a recording that was cut off its index again.
     """
-    from drivers.sessions.mcap.copy import is_mcap
-    from drivers.sessions.save import check_target
 
     check_target(target)
     if target.suffix == ".mcap" and is_mcap(source):
@@ -38,17 +39,12 @@ def command(
 
 
 def _copy(source: Path, target: Path) -> None:
-    from drivers.sessions.mcap.copy import copy_mcap
-
     report, messages = copy_mcap(source, target)
     _tell(report)
     typer.echo(f"{target}: {messages} messages")
 
 
 def _rewrite(source: Path, target: Path) -> None:
-    from drivers.sessions import read_session, write_session
-    from drivers.sessions.report import ReadReport
-
     recording = read_session(source)
     _tell(ReadReport.of(recording.meta))
     for left_out in [] if target.suffix == ".mcap" else _beyond_csv(recording):
@@ -89,9 +85,6 @@ def _no_time_between(recording: Recording, row: int) -> bool:
 
 @contextmanager
 def _progress(samples: int) -> Iterator[Callable[[int], None]]:
-    from rich.console import Console
-    from rich.progress import Progress
-
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("writing", total=samples)

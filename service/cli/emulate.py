@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import signal
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from drivers.emulation.dongle import EmulatedDongle, FaultConfig
+from drivers.emulation.myo import EmulatedMyo
+from drivers.myo.bgapi import pack_address, unpack_address
+from drivers.sessions import read_session
 from service.cli.arguments import session_file
-
-if TYPE_CHECKING:
-    from drivers.emulation.dongle import EmulatedDongle
 
 
 def command(
@@ -43,13 +47,6 @@ def command(
 
     Prints the port on stdout; connect to it with `myocast serve dongle:PORT`. Linux and macOS.
     """
-    import asyncio
-    import contextlib
-
-    from drivers.emulation.dongle import EmulatedDongle, FaultConfig
-    from drivers.emulation.myo import EmulatedMyo
-    from drivers.myo.bgapi import pack_address, unpack_address
-    from drivers.sessions import read_session
 
     try:
         known = unpack_address(pack_address(address))
@@ -65,9 +62,6 @@ def command(
 
 async def _serve(dongle: EmulatedDongle) -> None:
     """Until SIGINT or SIGTERM."""
-    import asyncio
-    import signal
-
     from drivers.emulation.pseudo_terminal import PseudoTerminal
 
     stop = asyncio.Event()

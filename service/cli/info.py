@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
+import orjson
 import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
 
+from drivers.sessions import read_session
+from drivers.sessions.report import Drop
+from drivers.sessions.summary import summary
 from service.cli.arguments import session_file
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 
 def command(
@@ -21,14 +25,10 @@ def command(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
     """Show what a session holds: duration, rate, gaps, channels, labels, metadata, and what could not be read."""
-    from drivers.sessions import read_session
-    from drivers.sessions.summary import summary
 
     first = summary(read_session(file))
     others = [summary(read_session(file, device=index)) for index in first["devices"] if index != first["index"]]
     if as_json:
-        import orjson
-
         typer.echo(orjson.dumps({**first, "others": others}, option=orjson.OPT_INDENT_2).decode())
         return
     for about in (first, *others):
@@ -36,8 +36,6 @@ def command(
 
 
 def _show(about: dict[str, Any]) -> None:
-    from rich.console import Console
-
     console = Console()
     console.print(_facts(about))
     console.print(_channels(about))
@@ -48,9 +46,6 @@ def _show(about: dict[str, Any]) -> None:
 
 
 def _facts(about: dict[str, Any]) -> Table:
-    from rich.markup import escape
-    from rich.table import Table
-
     table = Table(show_header=False)
     table.add_column(style="bold")
     table.add_column()
@@ -92,8 +87,6 @@ def _gaps(gaps: dict[str, Any]) -> str:
 
 
 def _channels(about: dict[str, Any]) -> Table:
-    from rich.table import Table
-
     table = Table()
     for name in ("channel", "mean", "SD", "RMS", "min", "max", "clipped"):
         table.add_column(name, justify="right")
@@ -105,6 +98,4 @@ def _channels(about: dict[str, Any]) -> Table:
 
 
 def _dropped(drop: dict[str, Any]) -> str:
-    from drivers.sessions.report import Drop
-
     return str(Drop(**drop))

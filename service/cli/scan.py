@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+import asyncio
+from typing import Annotated
 
+import orjson
 import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
 
+from drivers.discovery import Findings, scan
 from models.errors import MyocastError
-
-if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.table import Table
-
-    from drivers.discovery import Findings
 
 
 class NothingScanned(MyocastError):
@@ -29,8 +30,6 @@ def command(
     """List the armbands, dongles and serial ports that can be used; say what is wrong where nothing can."""
     findings = _scan(seconds, battery)
     if as_json:
-        import orjson
-
         typer.echo(orjson.dumps(findings.to_json(), option=orjson.OPT_INDENT_2).decode())
     else:
         _show(findings)
@@ -40,13 +39,6 @@ def command(
 
 def _scan(seconds: float, battery: bool) -> Findings:
     """Scan, with a progress bar on stderr where that is a terminal."""
-    import asyncio
-
-    from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    from drivers.discovery import scan
-
     console = Console(stderr=True)
     columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
@@ -55,8 +47,6 @@ def _scan(seconds: float, battery: bool) -> Findings:
 
 
 def _show(findings: Findings) -> None:
-    from rich.console import Console
-
     console = Console()
     if findings.armbands:
         console.print(_armbands(findings))
@@ -72,9 +62,6 @@ def _show(findings: Findings) -> None:
 
 
 def _armbands(findings: Findings) -> Table:
-    from rich.markup import escape
-    from rich.table import Table
-
     table = Table("source", "name", "address", "signal", "battery", "via", title="Armbands", title_justify="left")
     for armband in findings.armbands:
         signal = "connected" if armband.rssi_dbm is None else f"{armband.rssi_dbm} dBm"
@@ -85,9 +72,6 @@ def _armbands(findings: Findings) -> Table:
 
 
 def _ports(findings: Findings) -> Table:
-    from rich.markup import escape
-    from rich.table import Table
-
     table = Table("source", "port", "description", "USB", title="Dongles and serial ports", title_justify="left")
     for port in (*findings.dongles, *findings.ports):
         table.add_row(*(escape(cell) for cell in (port.uri, port.port, port.description, port.usb_id)))

@@ -13,7 +13,7 @@ import pytest
 
 from drivers.myo.bgapi import USB_ID
 from drivers.transport.serial_port import PortInfo
-from service.cli import doctor
+from service import diagnosis
 from service.engine import model_selection
 from tests.fakes.private_bus import dbus_daemon
 from tests.support.console import TIMEOUT_S, Console
@@ -44,9 +44,9 @@ def test_a_port_in_use_is_seen() -> None:
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
-        check = doctor.listening(port)
+        check = diagnosis.listening(port)
     assert (check.state, "--port 0" in check.message) == ("warn", True)
-    assert doctor.listening(port).state == "ok"
+    assert diagnosis.listening(port).state == "ok"
 
 
 @pytest.mark.peer
@@ -54,41 +54,41 @@ def test_a_port_in_use_is_seen() -> None:
 def test_a_bus_that_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with dbus_daemon(tmp_path) as address:
         monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", address)
-        assert doctor.dbus().state == "ok"
-    assert doctor.dbus().state == "warn"
+        assert diagnosis.dbus().state == "ok"
+    assert diagnosis.dbus().state == "warn"
 
 
 def test_ports_and_the_dongle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ports = [PortInfo(str(tmp_path), usb_id=USB_ID), PortInfo("/nowhere")]
-    assert [(check.name, check.state) for check in doctor.serial_ports(lambda: ports)] == [
+    assert [(check.name, check.state) for check in diagnosis.serial_ports(lambda: ports)] == [
         ("dongle", "ok"),
         ("serial", "warn"),
     ]
     monkeypatch.setattr(os, "access", lambda *_: False)
-    dongle, _ = doctor.serial_ports(lambda: ports)
+    dongle, _ = diagnosis.serial_ports(lambda: ports)
     assert "usermod -aG dialout" in dongle.message
-    assert [check.name for check in doctor.serial_ports(list)] == ["dongle", "serial"]
+    assert [check.name for check in diagnosis.serial_ports(list)] == ["dongle", "serial"]
 
 
 def test_models_that_cannot_be_opened_or_are_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     broken = tmp_path / "broken.onnx"
     broken.write_bytes(b"no model")
     monkeypatch.setattr(model_selection, "shipped", lambda: [broken])
-    assert [check.state for check in doctor.models()] == ["fail"]
+    assert [check.state for check in diagnosis.models()] == ["fail"]
     monkeypatch.setattr(model_selection, "shipped", list)
-    assert [check.state for check in doctor.models()] == ["fail"]
+    assert [check.state for check in diagnosis.models()] == ["fail"]
 
 
 def test_a_model_that_works(tiny_window: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(model_selection, "shipped", lambda: [tiny_window])
-    (check,) = doctor.models()
+    (check,) = diagnosis.models()
     assert check.state == "ok"
     assert "200 Hz raw adc" in check.message
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_with_0(console: Console, number: int) -> None:
-    wait = "import service.cli.doctor as d, time\nd.bluetooth = lambda: (print('waits', flush=True), time.sleep(100))"
+    wait = "import service.diagnosis as d, time\nd.bluetooth = lambda: (print('waits', flush=True), time.sleep(100))"
     process = console.start("doctor", "--json", before=wait)
     assert process.stdout is not None
     assert process.stdout.readline() == "waits\n"
