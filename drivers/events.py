@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Final, Literal, get_args
 
 from models.arrays import Float32Array
@@ -71,6 +71,22 @@ class Battery:
     percent: int
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Label:
+    """The hand's true pose at one moment, as a client saw it: all points, or the angles of some joints."""
+
+    t: float
+    """When it was so, on the clock of `Frame.t`."""
+    joints: Float32Array | None = None
+    """(63,) mm, frame `hand`, real points of the hand that wears the band; None where there are angles."""
+    angles: Mapping[str, float] = field(default_factory=dict)
+    """Degrees, by the names of `models.kinematics.ANGLES`; empty where there are joints."""
+    source: str = ""
+    """What saw it: `webcam`, `leap`."""
+    confidence: float | None = None
+    """0..1, as the client says."""
+
+
 @dataclass(frozen=True, slots=True)
 class Notice:
     """An event of the device for the recording (`/event`): a gesture, a sync, a fault."""
@@ -100,6 +116,6 @@ class Playback:
     paused: bool = False
 
 
-Event = SourceInfo | Frame | Imu | Battery | Marker | Notice | Raw | Playback
+Event = SourceInfo | Frame | Imu | Battery | Marker | Label | Notice | Raw | Playback
 
 Emit = Callable[[Event], None]

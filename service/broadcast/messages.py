@@ -17,6 +17,7 @@ from drivers.events import Frame, Imu, SourceInfo
 from models.arrays import Float32Array
 from models.hand import ORDER, POINTS
 from models.spec import ModelSpec
+from service.broadcast.labels import LabelError, LabelMessage, MarkerMessage, label_message, marker_message
 from service.engine.pose import Pose
 
 PROTOCOL: Final = "myocast.v1"
@@ -25,6 +26,8 @@ SUBPROTOCOLS: Final[Mapping[str, Encoding]] = {"myocast.v1.json": "json", "myoca
 STREAMS: Final = ("pose", "emg", "imu", "status")
 MAX_CLIENT_MESSAGE: Final = 4096
 """Bytes of a client's message at most; a longer one closes the connection with code 1009."""
+BAD_LABEL: Final = "bad_label"
+"""Code of the error that a label or marker gets which cannot be used."""
 MAX_RATE_HZ: Final = 1000.0
 """Upper limit of `max_rate`, poses per second."""
 JsonObject = dict[str, Any]
@@ -82,7 +85,10 @@ def subscription(streams: object, max_rate: object) -> Subscription:
     return Subscription(tuple(n for n in STREAMS if n in names), max_rate)
 
 
-def parse_client(message: str | bytes) -> Ping | Subscription | InvalidMessage:
+ClientMessage = Ping | Subscription | LabelMessage | MarkerMessage | InvalidMessage
+
+
+def parse_client(message: str | bytes) -> ClientMessage:
     """Read a client's message, whatever it is; this never raises."""
     if isinstance(message, bytes):
         return InvalidMessage("bad_message", "expected a text message with a JSON object, got a binary one")
@@ -91,14 +97,21 @@ def parse_client(message: str | bytes) -> Ping | Subscription | InvalidMessage:
     except orjson.JSONDecodeError:
         return InvalidMessage("bad_message", "expected a JSON object, got no JSON")
     kind = value.get("type") if isinstance(value, dict) else None
-    if kind == "ping":
-        return _ping(value.get("id"))
-    if kind == "subscribe":
-        try:
-            return subscription(value.get("streams"), value.get("max_rate"))
-        except SubscriptionError as error:
-            return InvalidMessage("bad_subscription", str(error))
-    return InvalidMessage("bad_message", "expected `type` to be ping or subscribe")
+    try:
+        match kind:
+            case "ping":
+                return _ping(value.get("id"))
+            case "subscribe":
+                return subscription(value.get("streams"), value.get("max_rate"))
+            case "label":
+                return label_message(value)
+            case "marker":
+                return marker_message(value)
+    except SubscriptionError as error:
+        return InvalidMessage("bad_subscription", str(error))
+    except LabelError as error:
+        return InvalidMessage(BAD_LABEL, str(error))
+    return InvalidMessage("bad_message", "expected `type` to be ping, subscribe, label or marker")
 
 
 def _ping(id_: object) -> Ping | InvalidMessage:

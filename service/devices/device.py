@@ -7,8 +7,9 @@ import logging
 from typing import Protocol
 
 from drivers.clock import Clock, now
-from drivers.events import Battery, Event, Frame, Playback, SourceInfo
+from drivers.events import Battery, Event, Frame, Label, Marker, Playback, SourceInfo
 from drivers.source import Source, SupportsReplay
+from models.hand import Side
 from models.spec import ModelError
 from service.broadcast import messages
 from service.broadcast.hub import Hub
@@ -91,6 +92,15 @@ class Device:
         """Where a replay stands; None for other sources."""
         return self.source.playback if isinstance(self.source, SupportsReplay) else None
 
+    @property
+    def hand(self) -> Side:
+        """The hand that wears the band."""
+        return (self.info.hand if self.info else None) or "right"
+
+    def on_client_event(self, event: Label | Marker) -> None:
+        """Take a label or a marker that a client sent."""
+        self._publish(event)
+
     def on_event(self, event: Event) -> None:
         """Take what the source emits; called on the event loop's thread."""
         self.attempted.set()
@@ -169,7 +179,7 @@ class Device:
         if before is None or (info.rate_hz, info.unit, info.emg_mode) != (before.rate_hz, before.unit, before.emg_mode):
             self._choose_model(info)
         if self.engine is not None:
-            self.engine.set_hand(info.hand or "right")
+            self.engine.set_hand(self.hand)
         self._listener.hello_changed()
 
     def _log_what_is_served(self, info: SourceInfo) -> None:

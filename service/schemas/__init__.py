@@ -11,7 +11,7 @@ from importlib.resources import files
 from typing import Any, Final
 
 SERVER_MESSAGES: Final = ("hello", "pose", "emg", "imu", "status", "bye", "pong", "error")
-CLIENT_MESSAGES: Final = ("ping", "subscribe")
+CLIENT_MESSAGES: Final = ("ping", "subscribe", "label", "marker")
 BINARY_MESSAGES: Final = ("pose", "emg")
 SUBPROTOCOLS: Final = ("myocast.v1.json", "myocast.v1.binary")
 

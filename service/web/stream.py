@@ -14,7 +14,17 @@ from drivers.clock import Clock, now
 from service.broadcast import messages
 from service.broadcast.client import Client, Forward, Message, Write, pump
 from service.broadcast.hub import Hub
-from service.broadcast.messages import Encoding, InvalidMessage, Ping, Subscription, SubscriptionError
+from service.broadcast.labels import LabelError
+from service.broadcast.messages import (
+    BAD_LABEL,
+    ClientMessage,
+    Encoding,
+    InvalidMessage,
+    Ping,
+    Subscription,
+    SubscriptionError,
+)
+from service.devices.label_intake import LabelIntake
 from service.devices.status_publisher import StatusPublisher
 from service.web.errors import error_response
 from service.web.uvicorn_adapter import WRITE
@@ -44,6 +54,7 @@ class StreamEndpoint:
         self, hub: Hub, status_publisher: StatusPublisher, *, max_clients: int = MAX_CLIENTS, clock: Clock = now
     ) -> None:
         self._hub, self._status_publisher, self._max_clients, self._clock = hub, status_publisher, max_clients, clock
+        self._labels = LabelIntake(lambda: status_publisher.devices, clock)
         self._stop_reason: str | None = None
         self._running: dict[asyncio.Task[Ending], asyncio.Future[None]] = {}
         """The task that serves each client, and a future that is done when its connection has been closed."""
@@ -114,20 +125,30 @@ class StreamEndpoint:
                 return LEFT
             text = event.get("text")
             message = messages.parse_client(text if text is not None else event.get("bytes") or b"")
-            invalid_in_a_row = invalid_in_a_row + 1 if isinstance(message, InvalidMessage) else 0
+            if not isinstance(message, InvalidMessage):
+                invalid_in_a_row = 0
+            elif message.code != BAD_LABEL:
+                # A camera that loses the hand sends wrong labels for a while; that is no reason to end its stream.
+                invalid_in_a_row += 1
             self._answer(client, message)
             if invalid_in_a_row >= MAX_INVALID:
                 return POLICY_VIOLATION, f"{MAX_INVALID} bad messages in a row"
 
-    def _answer(self, client: Client, message: Ping | Subscription | InvalidMessage) -> None:
-        if isinstance(message, Ping):
-            client.put(messages.pong(message.id, self._clock()).decode())
-        elif isinstance(message, InvalidMessage):
-            client.put(messages.error_message(message).decode())
-        else:
-            self._hub.resubscribe(client, message)
-            client.put(self._status_publisher.hello(client))
-            self._put_statuses(client)
+    def _answer(self, client: Client, message: ClientMessage) -> None:
+        match message:
+            case Ping():
+                client.put(messages.pong(message.id, self._clock()).decode())
+            case InvalidMessage():
+                client.put(messages.error_message(message).decode())
+            case Subscription():
+                self._hub.resubscribe(client, message)
+                client.put(self._status_publisher.hello(client))
+                self._put_statuses(client)
+            case _:
+                try:
+                    self._labels.take(message)
+                except LabelError as error:
+                    client.put(messages.error_message(InvalidMessage(BAD_LABEL, str(error))).decode())
 
     def _put_statuses(self, client: Client) -> None:
         if client.wants("status"):

@@ -65,6 +65,7 @@ class FakeStream:
         self.mute = False
         self.greeting: str | None = None
         self.subscriptions: list[dict[str, Any]] = []
+        self.told: list[dict[str, Any]] = []
         self.headers: list[Headers] = []
         self.clients: set[ServerConnection] = set()
         self.on_client: Callable[[ServerConnection], None] = lambda _: None
@@ -164,6 +165,8 @@ class FakeStream:
             return
         if message["type"] == "ping":
             await client.send(json.dumps({"type": "pong", "id": message["id"], "t": message["id"] + 100.0}))
+        elif message["type"] in ("label", "marker"):
+            self.told.append(message)
         elif set(message.get("streams", ["pose"])) <= set(STREAMS):
             self.subscriptions.append(message)
             await client.send(self.hello(message.get("streams", ["pose"]), binary))

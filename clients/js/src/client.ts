@@ -9,7 +9,9 @@ import {
 import { decode, ProtocolError } from "./decode.js";
 import { deprecated } from "./deprecated.js";
 import { environment, type Environment, type WebSocketConstructor, type WebSocketLike } from "./environment.js";
-import type { ClientMessage, Encoding, Hello, Message, MessageOf, MessageType, Pose, StreamName } from "./messages.js";
+import type {
+  ClientMessage, Encoding, Hello, LabelValue, Message, MessageOf, MessageType, Pose, StreamName,
+} from "./messages.js";
 import { Queue } from "./queue.js";
 import { askWhy } from "./refusal.js";
 
@@ -161,6 +163,22 @@ export class Client implements AsyncIterable<Pose> {
       streams: [...this.#streams],
       ...(this.#maxRate === null ? {} : { max_rate: this.#maxRate }),
     });
+  }
+
+  /**
+   * Tell the server where the hand really was: it learns from it while a fit runs, and records it while it records.
+   *
+   * The server answers only what it cannot use, with an `error` `bad_label`.
+   *
+   * @returns whether it was sent: not without a connection, where it would come too late.
+   */
+  sendLabel(label: LabelValue): boolean {
+    return this.#send({ type: "label", ...label } as ClientMessage);
+  }
+
+  /** Put a note into the server's recording, at `t` on the server's clock (absent: now). Returns whether it was sent. */
+  sendMarker(label: string, t?: number): boolean {
+    return this.#send({ type: "marker", ...(t === undefined ? {} : { t }), label });
   }
 
   /** Whether messages can come now. */
@@ -381,8 +399,10 @@ export class Client implements AsyncIterable<Pose> {
     if (sent !== undefined) this.#clock.add(sent, this.#lastReceived, t);
   }
 
-  #send(message: ClientMessage): void {
-    if (this.#socket?.readyState === OPEN) this.#socket.send(JSON.stringify(message));
+  #send(message: ClientMessage): boolean {
+    if (this.#socket?.readyState !== OPEN) return false;
+    this.#socket.send(JSON.stringify(message));
+    return true;
   }
 
   #report(phase: Phase, retryMs: number): void {

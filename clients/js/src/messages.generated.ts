@@ -323,7 +323,7 @@ export interface Pong {
  */
 export interface ErrorMessage {
   type: "error";
-  code: "bad_message" | "bad_subscription";
+  code: "bad_message" | "bad_subscription" | "bad_label";
   /**
    * One line for people
    */
@@ -354,4 +354,60 @@ export interface Subscribe {
    * Poses per second at most; absent: every pose
    */
   max_rate?: number;
+}
+
+/**
+ * The hand's true pose at one moment: learned from while a fit runs, recorded while a recording runs. At most 120 a second and armband; a wrong one is answered by an error bad_label and changes nothing.
+ */
+export interface Label {
+  type: "label";
+  /**
+   * Index of the armband
+   */
+  device?: number;
+  /**
+   * When the camera saw it, Unix seconds on the server's clock
+   */
+  t: number;
+  /**
+   * The hand that was seen; absent: the one that wears the band
+   */
+  hand?: "left" | "right";
+  /**
+   * 21 points in MediaPipe's order, x y z in mm, in any right-handed frame
+   */
+  joints?: number[];
+  /**
+   * Instead of joints: degrees, any of the 20 angles by name
+   */
+  angles?: {
+    [k: string]: number;
+  };
+  /**
+   * What saw it: webcam, leap
+   */
+  source?: string;
+  /**
+   * How sure the camera is
+   */
+  confidence?: null | number;
+}
+
+/**
+ * A note in the recording. A wrong one is answered by an error bad_label.
+ */
+export interface Marker {
+  type: "marker";
+  /**
+   * Index of the armband
+   */
+  device?: number;
+  /**
+   * Unix seconds on the server's clock; absent: now
+   */
+  t?: null | number;
+  /**
+   * The note
+   */
+  label: string;
 }

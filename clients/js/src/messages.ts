@@ -7,11 +7,12 @@
  */
 
 import type {
-  Bye, EmgText, ErrorMessage, Hello, Imu, Ping, Pong, PoseText, Status, Subscribe,
+  Bye, EmgText, ErrorMessage, Hello, Imu, Label, Marker, Ping, Pong, PoseText, Status, Subscribe,
 } from "./messages.generated.js";
 
 export type {
-  Bye, DeviceInfo, EmgText, ErrorMessage, Hello, Imu, ModelInfo, Ping, Pong, PoseInfo, PoseText, Status, Subscribe,
+  Bye, DeviceInfo, EmgText, ErrorMessage, Hello, Imu, Label, Marker, ModelInfo, Ping, Pong, PoseInfo, PoseText, Status,
+  Subscribe,
 } from "./messages.generated.js";
 
 export type StreamName = Hello["streams"][number];
@@ -48,4 +49,6 @@ export interface Emg extends Omit<EmgText, "samples"> {
 export type Message = Hello | Pose | Emg | Imu | Status | Bye | Pong | ErrorMessage;
 export type MessageType = Message["type"];
 export type MessageOf<T extends MessageType> = Extract<Message, { type: T }>;
-export type ClientMessage = Ping | Subscribe;
+/** What a label says, without its `type`. `t` is on the server's clock: see `serverNow`. */
+export type LabelValue = Omit<Label, "type">;
+export type ClientMessage = Ping | Subscribe | Label | Marker;

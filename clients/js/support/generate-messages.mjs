@@ -17,7 +17,7 @@ const BANNER = `/**
 `;
 const NAMES = {
   hello: "Hello", pose: "PoseText", emg: "EmgText", imu: "Imu", status: "Status", bye: "Bye", pong: "Pong",
-  error: "ErrorMessage", ping: "Ping", subscribe: "Subscribe",
+  error: "ErrorMessage", ping: "Ping", subscribe: "Subscribe", label: "Label", marker: "Marker",
 };
 /** Longest array whose items are listed one by one in its type. */
 const LONGEST_TUPLE = 8;
@@ -38,6 +38,8 @@ function readable(node) {
 async function declaration(message) {
   const schema = readable(JSON.parse(readFileSync(new URL(`${message}.json`, SCHEMAS), "utf8")));
   schema.title = NAMES[message];
+  // "Either joints or angles" would make a union of every field; both are optional in the type.
+  delete schema.oneOf;
   for (const [name, part] of Object.entries(schema.$defs ?? {})) {
     part.title = `${name[0].toUpperCase()}${name.slice(1)}Info`;
   }

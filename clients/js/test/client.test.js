@@ -225,6 +225,24 @@ test("a new subscription is sent, and holds after a reconnect", async () => {
   client.close();
 });
 
+test("labels and markers are sent as the golden ones, and not without a connection", async () => {
+  const world = new World();
+  const { client } = start(world);
+  assert.equal(client.sendMarker("too early"), false);
+  await world.pass(0.5);
+  for (const name of ["label", "label_angles"]) {
+    const { type, ...value } = JSON.parse(goldenText(`client/${name}.json`));
+    assert.equal(client.sendLabel(value), true);
+    assert.deepEqual(world.socket.sent.at(-1), { type, ...value });
+  }
+  const marker = JSON.parse(goldenText("client/marker.json"));
+  assert.equal(client.sendMarker(marker.label, marker.t), true);
+  assert.deepEqual(world.socket.sent.at(-1), marker);
+  client.sendMarker("now");
+  assert.deepEqual(world.socket.sent.at(-1), { type: "marker", label: "now" });
+  client.close();
+});
+
 test("the clocks are lined up by ping and pong, and a message's latency follows", async () => {
   const world = new World();
   world.serverAhead = 123.4;

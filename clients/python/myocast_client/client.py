@@ -7,10 +7,12 @@ import contextlib
 import json
 import random
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any, Final, Literal, TypeVar, cast
 
+import numpy as np
+import numpy.typing as npt
 from websockets.exceptions import ConnectionClosed
 
 from myocast_client.address import stream_url
@@ -218,6 +220,65 @@ class Client:
         finally:
             self._answer = None
         self._streams, self._max_rate = streams, max_rate
+
+    async def send_label(
+        self,
+        joints: npt.ArrayLike | None = None,
+        *,
+        angles: Mapping[str, float] | None = None,
+        t: float | None = None,
+        hand: Literal["left", "right"] | None = None,
+        source: str = "",
+        confidence: float | None = None,
+        device: int = 0,
+    ) -> None:
+        """Tell the server where the hand really was, for it to learn from while a fit runs and to record.
+
+        The server answers only what it cannot use, with a `Fault` `bad_label`.
+
+        Args:
+            joints: (21, 3) or (63,) in mm, in any right-handed frame.
+            angles: instead of joints, some of the joints' angles by name, degrees.
+            t: when it was so, Unix seconds on the server's clock; None = now.
+            hand: the hand that was seen; None = the one that wears the band.
+            source: what saw it: `webcam`, `leap`.
+            confidence: 0..1.
+            device: index of the armband.
+
+        Raises:
+            Unreachable: there is no connection now, or no `t` is given and the server's clock is not known yet.
+        """
+        t = self.server_now() if t is None else t
+        if t is None:
+            raise Unreachable("the server's clock is not known yet; give `t`, or wait for the first pong")
+        label: dict[str, object] = {"type": "label", "device": device, "t": t}
+        if hand is not None:
+            label["hand"] = hand
+        if joints is not None:
+            label["joints"] = np.asarray(joints, np.float64).reshape(63).tolist()
+        if angles is not None:
+            label["angles"] = dict(angles)
+        if source:
+            label["source"] = source
+        if confidence is not None:
+            label["confidence"] = confidence
+        await self._tell(label)
+
+    async def send_marker(self, label: str, t: float | None = None) -> None:
+        """Put a note into the server's recording, at `t` on the server's clock (None = now).
+
+        Raises:
+            Unreachable: there is no connection now.
+        """
+        await self._tell({"type": "marker", "label": label} | ({} if t is None else {"t": t}))
+
+    async def _tell(self, message: Mapping[str, object]) -> None:
+        if self._connection is None:
+            raise Unreachable("not connected now; what was to be sent is lost")
+        try:
+            await self._connection.send(json.dumps(message))
+        except ConnectionClosed:
+            raise Unreachable("the connection was lost, and what was to be sent with it") from None
 
     async def _each(self) -> AsyncIterator[Message]:
         mine = self._task is None

@@ -13,10 +13,12 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from types import TracebackType
-from typing import Any, TypeVar, cast
+from typing import Any, Literal, TypeVar, cast
+
+import numpy.typing as npt
 
 from myocast_client import client as asynchronous
 from myocast_client.client import M, Stream
@@ -182,6 +184,42 @@ class Client:
         if self._thread is None:
             raise Unreachable("not connected now; open the client first")
         self._thread.run(self._client.subscribe(streams, max_rate))
+
+    def send_label(
+        self,
+        joints: npt.ArrayLike | None = None,
+        *,
+        angles: Mapping[str, float] | None = None,
+        t: float | None = None,
+        hand: Literal["left", "right"] | None = None,
+        source: str = "",
+        confidence: float | None = None,
+        device: int = 0,
+    ) -> None:
+        """Tell the server where the hand really was; see the asynchronous client.
+
+        Raises:
+            Unreachable: there is no connection now, or no `t` is given and the server's clock is not known yet.
+        """
+        self._run(
+            self._client.send_label(
+                joints, angles=angles, t=t, hand=hand, source=source, confidence=confidence, device=device
+            )
+        )
+
+    def send_marker(self, label: str, t: float | None = None) -> None:
+        """Put a note into the server's recording, at `t` on the server's clock (None = now).
+
+        Raises:
+            Unreachable: there is no connection now.
+        """
+        self._run(self._client.send_marker(label, t))
+
+    def _run(self, work: Coroutine[Any, Any, None]) -> None:
+        if self._thread is None:
+            work.close()
+            raise Unreachable("not connected now; open the client first")
+        self._thread.run(work)
 
     def _each(self) -> Iterator[Message]:
         mine = self._thread is None

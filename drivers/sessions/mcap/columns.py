@@ -80,6 +80,10 @@ class SessionColumns:
         self.arrival.append(_seconds(np.array(log_times, dtype=np.int64)))
 
     def _take_labels(self, rows: list[JsonObject]) -> None:
+        # Angles alone do not place the points.
+        rows = [row for row in rows if "joints" in row or "angles" not in row]
+        if not rows:
+            return
         joints = np.array([row["joints"] for row in rows], dtype=np.float32).reshape(len(rows), VALUES)
         self.label_t.append(np.array([row["t"] for row in rows], dtype=np.float64))
         self.joints.append(joints)

@@ -57,7 +57,21 @@ SCHEMAS: Final[dict[str, tuple[str, JsonObject]]] = {
         acceleration_g=_numbers(3, "x y z in g"),
         gyro_dps=_numbers(3, "x y z in degrees per second"),
     )),
-    LABEL: ("myocast.Label", _schema("The hand's true pose", ["t", "joints"], t=_TIME, joints=_JOINTS)),
+    LABEL: ("myocast.Label", {
+        **_schema(
+            "The hand's true pose: all points, or the angles of some joints", ["t"],
+            t=_TIME,
+            joints=_JOINTS,
+            angles={
+                "type": "object",
+                "additionalProperties": {"type": "number"},
+                "description": "degrees, by names like index_mcp_fe",
+            },
+            source={"type": "string", "description": "what saw it: webcam, leap"},
+            confidence={"type": "number", "minimum": 0, "maximum": 1},
+        ),
+        "oneOf": [{"required": ["joints"]}, {"required": ["angles"]}],
+    }),
     MARKER: ("myocast.Marker", _schema(
         "A class label or a note", ["t", "label"],
         t=_TIME,

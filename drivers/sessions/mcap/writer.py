@@ -13,7 +13,7 @@ import numpy.typing as npt
 import orjson
 from mcap.writer import CompressionType, Writer
 
-from drivers.events import Battery, Event, Frame, Imu, Marker, Notice, Playback, Raw, SourceInfo
+from drivers.events import Battery, Event, Frame, Imu, Label, Marker, Notice, Playback, Raw, SourceInfo
 from drivers.sessions.crash_safe_file import CrashSafeFile, as_file
 from drivers.sessions.mcap import topics
 from drivers.sessions.report import JsonObject, SessionError, SessionExists, refused
@@ -101,6 +101,8 @@ class SessionWriter:
             case Marker():
                 payload = {"device": device, "t": float(event.t), "label": event.label}
                 self._message(topics.MARKER, payload, event.t, event.t)
+            case Label():
+                self._label(event, device)
             case Battery():
                 self._event(event.t, {"kind": "battery", "percent": int(event.percent)}, device)
             case Notice():
@@ -236,6 +238,18 @@ class SessionWriter:
         self._pending_samples += len(frame.samples)
         if frame.truth is not None:
             self._truth(frame, frame.truth, device)
+
+    def _label(self, label: Label, device: int) -> None:
+        payload: JsonObject = {"device": device, "t": float(label.t)}
+        if label.joints is None:
+            payload["angles"] = dict(label.angles)
+        else:
+            payload["joints"] = np.round(label.joints, _LABEL_DECIMALS)
+        if label.source:
+            payload["source"] = label.source
+        if label.confidence is not None:
+            payload["confidence"] = label.confidence
+        self._message(topics.LABEL, payload, label.t, label.t)
 
     def _truth(self, frame: Frame, truth: Float32Array, device: int) -> None:
         period = self._period(device)

@@ -354,6 +354,32 @@ async def test_a_silent_server_and_one_that_says_goodbye_are_told_apart() -> Non
         assert (error_code(client), str(client.connection_error)) == ("stopping", "the server stops")
 
 
+async def test_labels_and_markers_are_sent_as_the_golden_ones() -> None:
+    label, angles, marker = (json.loads(golden(f"client/{name}.json")) for name in ("label", "label_angles", "marker"))
+    async with FakeStream() as server, mc.connect(server.url) as client:
+        points = np.array(label["joints"], np.float32).reshape(21, 3)
+        await client.send_label(points, t=label["t"], hand="right", source="webcam", confidence=0.875)
+        await client.send_label(angles=angles["angles"], t=angles["t"], hand="left", device=1)
+        await client.send_marker(marker["label"], marker["t"])
+        await client.send_marker("now")
+        await until(lambda: len(server.told) == 4)
+        assert server.told == [label, angles, marker, {"type": "marker", "label": "now"}]
+        await until(lambda: client.server_now() is not None)
+        await client.send_label(points)
+        await until(lambda: len(server.told) == 5)
+        assert server.told[-1]["t"] == pytest.approx(client.server_now(), abs=5.0)
+
+
+async def test_a_label_without_a_connection_or_a_clock_is_not_sent() -> None:
+    client = mc.connect("http://127.0.0.1:1/")
+    with pytest.raises(mc.Unreachable, match="clock"):
+        await client.send_label(angles={"index_mcp_fe": 1.0})
+    with pytest.raises(mc.Unreachable, match="not connected"):
+        await client.send_label(angles={"index_mcp_fe": 1.0}, t=1.0)
+    with pytest.raises(mc.Unreachable, match="not connected"):
+        await client.send_marker("x")
+
+
 async def test_a_refused_subscription_changes_nothing() -> None:
     async with FakeStream() as server, mc.connect(server.url) as client:
         with pytest.raises(mc.BadSubscription, match="unknown stream"):

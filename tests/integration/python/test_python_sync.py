@@ -116,6 +116,17 @@ def test_what_the_client_knows(server: ThreadedServer) -> None:
         assert client.connection_error is None
 
 
+def test_labels_and_markers(server: ThreadedServer) -> None:
+    with connect(server.url, token="T", **QUICK) as client:
+        client.send_label(angles={"index_mcp_fe": 42.0}, t=5.0)
+        client.send_marker("here", 6.0)
+        server.until(lambda: len(server.stream.told) == 2)
+    assert server.stream.told[0]["angles"] == {"index_mcp_fe": 42.0}
+    assert server.stream.told[1] == {"type": "marker", "label": "here", "t": 6.0}
+    with pytest.raises(mc.Unreachable, match="not connected"):
+        client.send_marker("too late")
+
+
 def test_messages_and_callbacks(server: ThreadedServer) -> None:
     heard: list[int] = []
     with connect(server.url, token="T", streams=("pose", "imu")) as client:

@@ -17,7 +17,8 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from drivers.events import Battery, Imu
-from models.hand import mirror
+from drivers.sessions import read_session
+from models.hand import mirror, to_hand_frame
 from service.broadcast.hub import Hub
 from service.devices.device import Device
 from service.devices.status_publisher import StatusPublisher
@@ -596,3 +597,34 @@ async def test_a_slow_client_gets_the_newest_pose_when_it_reads_again(tiny_windo
             seqs.append((await receive(slow))["seq"])
         assert seqs == sorted(set(seqs))
         assert len(seqs) == made - client.dropped
+
+
+@pytest.mark.parametrize("subprotocol", [JSON, BINARY])
+async def test_labels_and_markers_are_recorded_and_wrong_ones_answered(
+    tiny_window: Path, tmp_path: Path, subprotocol: str
+) -> None:
+    async with stage(tiny_window, recordings=tmp_path) as (live, puppet), live.connect("", subprotocol) as client:
+        await receive(client)
+        await play(live, puppet, *frames(0, 40))
+        await live.post("/api/v1/recording", action="start", name="a")
+        puppet.emit(*frames(40, 60))
+        golden = Path(__file__).parents[2] / "golden/client"
+        for _ in range(3):
+            for name in ("label", "marker"):
+                await client.send((golden / f"{name}.json").read_text())
+            await client.send('{"type":"label","t":17.25,"angles":{"index_mcp_fe":42.0}}')
+        for _ in range(12):
+            await client.send('{"type":"label","t":17.25,"angles":{"elbow":1}}')
+        await client.send('{"type":"ping","id":1}')
+        errors = [await receive_until(client, "error") for _ in range(12)]
+        assert {(error["code"], "elbow" in error["message"]) for error in errors} == {("bad_label", True)}
+        assert (await receive_until(client, "pong"))["id"] == 1
+        await live.post("/api/v1/recording", action="stop")
+    recording = read_session(tmp_path / "a.mcap")
+    label = json.loads((golden / "label.json").read_text())
+    assert recording.label_t is not None
+    assert recording.joints is not None
+    np.testing.assert_allclose(recording.label_t, [label["t"]] * 3)
+    points = np.array(label["joints"]).reshape(21, 3)
+    np.testing.assert_allclose(recording.joints[0].reshape(21, 3), to_hand_frame(points, "right"), atol=2e-3)
+    assert [marker.label for marker in recording.markers] == ["second donning"] * 3

@@ -655,6 +655,24 @@ async def test_wrong_parameters_are_refused_before_anything_is_sent(harness: Pat
         assert not server.headers
 
 
+async def test_labels_and_markers_are_sent(harness: Path) -> None:
+    async with FakeStream() as server, watching(harness, server.url) as peer:
+        await peer.until(state="Open")
+        await peer.ask("label")
+        assert (await peer.until(sent=...))["sent"] == 1
+        await peer.ask("marker")
+        assert (await peer.until(sent=...))["sent"] == 1
+        await until(lambda: len(server.told) == 2)
+        joints = [i / 4 - 5 for i in range(63)]
+        assert server.told == [
+            {
+                "type": "label", "device": 1, "t": 1763900016.5, "hand": "left", "joints": joints,
+                "source": 'webcam "2"',
+            },
+            {"type": "marker", "device": 0, "t": 1763900016.5, "label": 'second "donning"'},
+        ]  # fmt: skip
+
+
 async def test_a_refused_subscription_is_said(harness: Path) -> None:
     async with FakeStream() as server, watching(harness, server.url) as peer:
         await peer.until(state="Open")

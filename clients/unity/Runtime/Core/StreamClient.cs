@@ -62,6 +62,19 @@ namespace Myocast
             }
         }
 
+        /// <summary>Sends a message of StreamSession.Label or StreamSession.Marker; false, and nothing is sent, without a
+        /// connection.</summary>
+        public bool Send(string message)
+        {
+            lock (gate)
+            {
+                if (connection == null || state != StreamState.Open)
+                    return false;
+                connection.SendAsync(message);
+                return true;
+            }
+        }
+
         /// <summary>Stops the client and returns at once, whatever the network does. The goodbye to the server and the
         /// change of State to Closed follow on a pool thread; Completion ends with them.</summary>
         public void Dispose() => ThreadPool.QueueUserWorkItem(_ => stop.Cancel());

@@ -18,6 +18,8 @@ namespace Myocast.Unity
         void Poll();
         /// <summary>Replaces the subscription, now and after every reconnect.</summary>
         void Subscribe(string streams, double maxRate);
+        /// <summary>Sends a label or marker; false, and nothing is sent, without a connection.</summary>
+        bool Send(string message);
     }
 
     /// <summary>Chooses the transport for this platform. Main thread only.</summary>
@@ -55,6 +57,7 @@ namespace Myocast.Unity
         public void Start() => client.Start();
         public void Poll() { }
         public void Subscribe(string streams, double maxRate) => client.Subscribe(streams, maxRate);
+        public bool Send(string message) => client.Send(message);
         public void Dispose() => client.Dispose();
     }
 }

@@ -64,6 +64,15 @@ namespace Myocast.Unity
                 Send(StreamSession.Subscription(streams, maxRate));
         }
 
+        public bool Send(string message)
+        {
+            var open = socket;
+            if (open == null || State != StreamState.Open)
+                return false;
+            Try(() => open.SendText(message));
+            return true;
+        }
+
         public void Dispose()
         {
             stopped = true;
@@ -125,12 +134,6 @@ namespace Myocast.Unity
             State = StreamState.Waiting;
             nextTry = Clock.Now() + delay;
             delay = Math.Min(2 * delay, options.LongestDelayMs / 1000.0);
-        }
-
-        private void Send(string text)
-        {
-            var open = socket;
-            Try(() => open.SendText(text));
         }
 
         private void Try(Func<Task> action)

@@ -248,6 +248,10 @@ internal static class Harness
         {
             if (line.StartsWith("subscribe "))
                 client.Subscribe(line.Substring(10), 0);
+            else if (line == "label")
+                Say(Object("sent", client.Send(StreamSession.Label(1763900016.5, Ramp(), "left", "webcam \"2\"", 1)) ? "1" : "0"));
+            else if (line == "marker")
+                Say(Object("sent", client.Send(StreamSession.Marker(1763900016.5, "second \"donning\"")) ? "1" : "0"));
             else if (line == "steady")
                 poses.Steady();
             else
@@ -259,6 +263,14 @@ internal static class Harness
         client.Dispose();
         client.Completion.Wait();
         Say(Object("state", "\"Disposed\"", "problem", "\"\""));
+    }
+
+    private static float[] Ramp()
+    {
+        var joints = new float[Hand.Values];
+        for (var i = 0; i < joints.Length; i++)
+            joints[i] = i / 4f - 5;
+        return joints;
     }
 
     private static void Leave(string url)

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from drivers.events import Frame, Imu, SourceInfo
 from service.broadcast import messages
+from service.broadcast.labels import LabelMessage, MarkerMessage
 from service.broadcast.messages import InvalidMessage, Ping, Subscription
 from service.engine.pose import Pose
 from tests.fakes.models_onnx import spec_of
@@ -317,7 +318,7 @@ def test_a_deeply_nested_id_is_answered_or_a_bad_message(depth: int) -> None:
 
 @given(st.text(max_size=200) | st.binary(max_size=200))
 def test_parsing_never_raises(message: str | bytes) -> None:
-    assert isinstance(messages.parse_client(message), Ping | Subscription | InvalidMessage)
+    assert isinstance(messages.parse_client(message), messages.ClientMessage)
 
 
 _JSON = st.recursive(
@@ -326,9 +327,12 @@ _JSON = st.recursive(
 )
 
 
-@given(st.sampled_from(["ping", "subscribe", "x"]), _JSON, _JSON, _JSON)
+@given(st.sampled_from(["ping", "subscribe", "label", "marker", "x"]), _JSON, _JSON, _JSON)
 def test_every_json_gets_an_answer(kind: str, id_: Any, streams: Any, rate: Any) -> None:
-    text = json.dumps({"type": kind, "id": id_, "streams": streams, "max_rate": rate}, ensure_ascii=False)
+    text = json.dumps(
+        {"type": kind, "id": id_, "streams": streams, "max_rate": rate, "t": rate, "angles": streams, "label": id_},
+        ensure_ascii=False,
+    )
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -339,4 +343,4 @@ def test_every_json_gets_an_answer(kind: str, id_: Any, streams: Any, rate: Any)
     elif isinstance(parsed, InvalidMessage):
         messages.error_message(parsed)
     else:
-        assert isinstance(parsed, Subscription)
+        assert isinstance(parsed, Subscription | LabelMessage | MarkerMessage)
