@@ -6,7 +6,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 
 class Bar:
@@ -63,3 +70,13 @@ def progress_bar(description: str, total: int) -> Iterator[Callable[[], None]]:
     with Bars(transient=True) as bars:
         bar = bars.add(description, total)
         yield bar.advance
+
+
+@contextmanager
+def share_bar() -> Iterator[Callable[[str, float], None]]:
+    """One bar that disappears at the end; call what it gives with what is being done and the share that is done."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("", total=1.0)
+        yield lambda text, share: bar.update(task, description=text, completed=share)

@@ -1,7 +1,7 @@
-"""The client process of the fan-out runs: many clients at the price of few.
+"""The client process of the fan-out runs: many clients for little CPU.
 
 Each is an asyncio protocol that speaks just enough WebSocket (RFC 6455): it shakes hands, answers pings,
-counts binary messages and looks at their time. So one process can stand for a thousand programs.
+counts binary messages and reads their time. So one process can stand for a thousand programs.
 """
 
 from __future__ import annotations
@@ -12,24 +12,27 @@ import struct
 import time
 from array import array
 from dataclasses import asdict
-from typing import Any, Final, cast
+from typing import Final, cast
 from urllib.parse import urlsplit
 
-from service.bench.processes.worker_process import BenchError, Line, percent, usage
+from service.bench.errors import BenchError
+from service.bench.processes.worker_process import Channel, Message, cpu_percent, usage
 from service.bench.report.statistics import Times
 from service.event_loop import loop_factory
 from service.web.listener import raise_descriptor_limit
 
 AT_ONCE: Final = 50
+"""Connections that are opened at the same time."""
 OPEN_TIMEOUT_S: Final = 120.0
 SETTLE_S: Final = 0.3
+"""Seconds before counting begins: what came while nothing was read does not count."""
 _T: Final = struct.Struct("<d")
 _T_OFFSET: Final = 16
 _BINARY, _CLOSE, _PING = 0x2, 0x8, 0x9
 
 
-class Tally:
-    """What all clients of a round have seen."""
+class Received:
+    """What all clients of a round have received."""
 
     def __init__(self) -> None:
         self.counting = False
@@ -41,14 +44,14 @@ class Tally:
 class LightClient(asyncio.Protocol):
     """One client. `ready` is done when the first pose is there."""
 
-    def __init__(self, request: bytes, tally: Tally) -> None:
+    def __init__(self, request: bytes, received: Received) -> None:
         self.messages = 0
         self.poses = 0
         self.over = asyncio.Event()
         self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.transport: asyncio.Transport | None = None
-        self._request, self._tally = request, tally
-        self._rest = b""
+        self._request, self._received = request, received
+        self._buffered = b""
         self._open = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -58,21 +61,21 @@ class LightClient(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.over.set()
-        self._refuse("the server closed the connection")
+        self._fail("the server closed the connection")
 
     def data_received(self, data: bytes) -> None:
         received = time.perf_counter()
-        if self._rest or not self._open:
-            data = self._rest + data
-            self._rest = b""
+        if self._buffered or not self._open:
+            data = self._buffered + data
+            self._buffered = b""
         if not self._open:
             head, end, data = data.partition(b"\r\n\r\n")
             if not end:
-                self._rest = head
+                self._buffered = head
                 return
             self._open = True
             if b" 101 " not in head.split(b"\r\n", 1)[0]:
-                self._refuse(head.split(b"\r\n", 1)[0].decode("latin-1"))
+                self._fail(head.split(b"\r\n", 1)[0].decode("latin-1"))
         self._frames(data, received)
 
     def _frames(self, data: bytes, received: float) -> None:
@@ -95,13 +98,13 @@ class LightClient(asyncio.Protocol):
             elif opcode >= _CLOSE:
                 self._control(opcode, data[start : start + length])
             at = start + length
-        self._rest = data[at:]
+        self._buffered = data[at:]
 
     def _pose(self, data: bytes, start: int, received: float) -> None:
         self.messages += 1
-        if self._tally.counting:
+        if self._received.counting:
             self.poses += 1
-            self._tally.latency.append(received + self._tally.anchor - _T.unpack_from(data, start + _T_OFFSET)[0])
+            self._received.latency.append(received + self._received.anchor - _T.unpack_from(data, start + _T_OFFSET)[0])
         elif not self.ready.done():
             self.ready.set_result(None)
 
@@ -110,76 +113,82 @@ class LightClient(asyncio.Protocol):
             # A mask of zeros leaves the payload as it is.
             self.transport.write(bytes((0x8A, 0x80 | len(payload), 0, 0, 0, 0)) + payload)
 
-    def _refuse(self, why: str) -> None:
+    def _fail(self, reason: str) -> None:
         if not self.ready.done():
-            self.ready.set_exception(BenchError(f"a client could not connect: {why}"))
+            self.ready.set_exception(BenchError(f"a client could not connect: {reason}"))
 
 
-def crowd(line: Line, request: dict[str, Any]) -> None:
-    """Rounds of clients, as ordered: connect, measure, leave, stall, usage."""
+def generate_load(channel: Channel, request: Message) -> None:
+    """Be many clients; commands: connect, measure, disconnect, stall, usage."""
     raise_descriptor_limit()
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
-        rounds = Rounds(runner, line)
-        line.obey(
+        generator = LoadGenerator(runner, channel)
+        channel.serve(
             {
-                "connect": rounds.connect, "measure": rounds.measure, "leave": rounds.leave, "stall": rounds.stall,
+                "connect": generator.connect,
+                "measure": generator.measure,
+                "disconnect": generator.disconnect,
+                "stall": generator.stall,
                 "usage": lambda _: usage(),
             }
-        )  # fmt: skip
-        rounds.leave({})
+        )
+        generator.disconnect({})
 
 
-class Rounds:
-    """The orders of a crowd, one at a time; between two orders nothing runs."""
+class LoadGenerator:
+    """The clients, and what they are told to do; between two commands the event loop stands still."""
 
-    def __init__(self, runner: asyncio.Runner, line: Line) -> None:
-        self._runner, self._line = runner, line
-        self._tally = Tally()
+    def __init__(self, runner: asyncio.Runner, channel: Channel) -> None:
+        self._runner, self._channel = runner, channel
+        self._received = Received()
         self._clients: list[LightClient] = []
         self._stalled: socket.socket | None = None
 
-    def connect(self, order: dict[str, Any]) -> dict[str, Any]:
-        """`clients` connections to `url`; when each has its first pose, the round can begin."""
-        self._tally = Tally()
-        self._tally.anchor = order["anchor"]
+    def connect(self, arguments: Message) -> Message:
+        """Open `clients` connections to `url` and wait for the first pose of each."""
+        self._received = Received()
+        self._received.anchor = arguments["anchor"]
         try:
-            self._runner.run(self._connect(order["url"], order["clients"], order.get("max_rate")))
+            self._runner.run(self._connect(arguments["url"], arguments["clients"], arguments.get("max_rate")))
         except (OSError, TimeoutError) as error:
             got = len(self._clients)
-            raise BenchError(f"{order['clients']} clients: the server took {got} ({error or 'no pose came'})") from None
+            raise BenchError(
+                f"{arguments['clients']} clients: the server took {got} ({error or 'no pose came'})"
+            ) from None
         return {"connected": len(self._clients)}
 
-    def measure(self, order: dict[str, Any]) -> dict[str, Any]:
-        """Count for `seconds`; what each client got, and how old it was. Answers `begun` when counting begins."""
-        seconds, cpu_percent = self._runner.run(self._count(order["seconds"]))
+    def measure(self, arguments: Message) -> Message:
+        """Count for `seconds` what each client gets, and how old it is. Answers `begun` when counting begins."""
+        seconds, used = self._runner.run(self._count(arguments["seconds"]))
         poses = sorted(client.poses for client in self._clients)
-        latency = Times.of(self._tally.latency)
+        latency = Times.of(self._received.latency)
         for client in self._clients:
             client.poses = 0
-        del self._tally.latency[:]
+        del self._received.latency[:]
         return {
             "seconds": seconds,
             "poses": poses,
-            "cpu_percent": cpu_percent,
+            "cpu_percent": used,
             "lost": sum(client.over.is_set() for client in self._clients),
             "latency": asdict(latency),
         }
 
-    def leave(self, _: dict[str, Any]) -> dict[str, Any]:
-        self._runner.run(self._leave())
+    def disconnect(self, _: Message) -> Message:
+        """Close every connection."""
+        self._runner.run(self._disconnect())
         self._clients = []
         if self._stalled is not None:
             self._stalled.close()
             self._stalled = None
-        return {"left": True}
+        return {"disconnected": True}
 
-    def stall(self, order: dict[str, Any]) -> dict[str, Any]:
-        """One more client of `url`, which never reads; JSON, and a small buffer, so that it is full soon."""
-        parts = urlsplit(order["url"])
+    def stall(self, arguments: Message) -> Message:
+        """Connect one more client to `url`, which never reads; JSON and a small buffer fill it soon."""
+        parts = urlsplit(arguments["url"])
         sock = socket.socket()
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         sock.connect((parts.hostname, parts.port))
-        sock.sendall(handshake(order["url"], "myocast.v1.json", None))
+        sock.sendall(handshake(arguments["url"], "myocast.v1.json", None))
         self._stalled = sock
         return {"stalled": True}
 
@@ -190,7 +199,7 @@ class Rounds:
 
         async def one() -> LightClient:
             _, client = await loop.create_connection(
-                lambda: LightClient(request, self._tally), parts.hostname or "", parts.port or 0
+                lambda: LightClient(request, self._received), parts.hostname or "", parts.port or 0
             )
             await client.ready
             return client
@@ -201,17 +210,16 @@ class Rounds:
                 self._clients += await asyncio.gather(*(one() for _ in range(more)))
 
     async def _count(self, seconds: float) -> tuple[float, float]:
-        # What came between two orders, while nobody read, is no part of it.
         await asyncio.sleep(SETTLE_S)
-        self._line.send(begun=True)
+        self._channel.send(begun=True)
         before = usage()
-        self._tally.counting = True
+        self._received.counting = True
         await asyncio.sleep(seconds)
-        self._tally.counting = False
+        self._received.counting = False
         after = usage()
-        return after["at"] - before["at"], percent(before, after)
+        return after["at"] - before["at"], cpu_percent(before, after)
 
-    async def _leave(self) -> None:
+    async def _disconnect(self) -> None:
         for client in self._clients:
             if client.transport is not None:
                 client.transport.abort()

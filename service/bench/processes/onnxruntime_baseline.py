@@ -1,37 +1,37 @@
-"""The yardstick of the latency: onnxruntime alone, on one thread, on the windows that were served."""
+"""What the latency is compared with: onnxruntime alone, on one thread, on the windows that were served."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
 from models.arrays import Float32Array
 from models.onnx_runner import OnnxRunner
-from service.bench.processes.worker_process import Line
+from service.bench.processes.worker_process import Channel, Message
 from service.engine.predictor import ModelFile, Predictor
 
 BLOCK: Final = 50
+"""Windows that one of several runs gets before the next run gets the same."""
 Run = Callable[[Float32Array], object]
 
 
-def measure(line: Line, request: dict[str, Any]) -> None:
-    """Run `model` on `windows` (an .npy of (k, rows, 8)) for `seconds`, in turn bare and as the engine does.
+def measure(channel: Channel, request: Message) -> None:
+    """Run `model` on `windows` (an .npy of (k, rows, 8)) for `seconds`, alternately alone and as the engine does.
 
-    Then bare once more at the pace of the stream, a run every `period_s`. Answers with durations in seconds:
-    `bare`, `engine`, `paced`.
+    Then alone once more at the rate of the stream, a run every `period_s`. Answers with durations in seconds:
+    `bare` (alone), `engine`, `paced`.
     """
-    windows: Float32Array = np.load(Path(request["windows"]))
-    model = ModelFile(Path(request["model"]))
-    bare, engine = bare_run(model), engine_run(model.open())
-    flat = in_turn({"bare": bare, "engine": engine}, windows, request["seconds"])
-    line.send(**flat, paced=paced(bare, windows, request["period_s"], request["seconds"]))
+    windows: Float32Array = np.load(request["windows"])
+    model = ModelFile(request["model"])
+    alone, engine = session_run(model), engine_run(model.open())
+    times = time_alternately({"bare": alone, "engine": engine}, windows, request["seconds"])
+    channel.send(**times, paced=time_paced(alone, windows, request["period_s"], request["seconds"]))
 
 
-def bare_run(model: ModelFile) -> Run:
+def session_run(model: ModelFile) -> Run:
     """`session.run` and nothing else; a stream's state is carried along."""
     runner = OnnxRunner.open(model.data)
     return lambda window: runner.step(window[None])
@@ -47,14 +47,14 @@ def engine_run(predictor: Predictor) -> Run:
     return run
 
 
-def in_turn(
+def time_alternately(
     runs: dict[str, Run],
     windows: Float32Array,
     seconds: float,
     size: int = BLOCK,
     clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, list[float]]:
-    """Time each of several runs on the same windows, blocks of `size` in turn, for so many seconds.
+    """Time several runs on the same windows, alternately, a block of `size` windows each, for so many seconds.
 
     Every run sees every window as often as the others; there is at least one block.
     """
@@ -71,12 +71,12 @@ def in_turn(
     return times
 
 
-def paced(run: Run, windows: Float32Array, period_s: float, seconds: float) -> list[float]:
-    """Time a run every `period_s`: between two of them the processor rests and its caches cool, as in service."""
+def time_paced(run: Run, windows: Float32Array, period_s: float, seconds: float) -> list[float]:
+    """Time a run every `period_s` seconds: between two of them caches cool and clocks slow down, as when serving."""
     start, times = time.perf_counter(), []
-    for turn in range(max(1, int(seconds / period_s))):
-        time.sleep(max(0.0, start + turn * period_s - time.perf_counter()))
-        times.append(_timed(run, windows[turn % len(windows)], time.perf_counter))
+    for number in range(max(1, int(seconds / period_s))):
+        time.sleep(max(0.0, start + number * period_s - time.perf_counter()))
+        times.append(_timed(run, windows[number % len(windows)], time.perf_counter))
     return times
 
 

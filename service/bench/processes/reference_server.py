@@ -1,6 +1,6 @@
-"""The yardstick of the fan-out: the least that a FastAPI server with one slot per client can be.
+"""What the fan-out is compared with: the smallest FastAPI server that keeps one message for each client.
 
-It checks nothing, listens to nobody, knows one message and one rate. Ours may cost a fifth more a message.
+It checks nothing, reads nothing from clients, and sends one kind of message at one rate.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ import asyncio
 import contextlib
 import socket
 import threading
-from typing import Any, Final
+from typing import Final
 
 import uvicorn
 from fastapi import FastAPI, WebSocket, WebSocketDisconnect
 
-from service.bench.processes.synthetic_poses import metronome
-from service.bench.processes.worker_process import Line, usage
+from service.bench.processes.synthetic_poses import publish_poses
+from service.bench.processes.worker_process import Channel, Message, usage
 from service.broadcast import messages
 from service.engine.pose import Pose
 from service.event_loop import loop_factory
@@ -53,14 +53,14 @@ def create_app(slots: set[Slot]) -> FastAPI:
     return app
 
 
-def serve(line: Line, request: dict[str, Any]) -> None:
-    """Serve ready-made poses at `rate` a second; orders: usage."""
+def serve(channel: Channel, request: Message) -> None:
+    """Serve synthetic poses at `rate_hz`; command: usage."""
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
-        runner.run(_serve(line, request["rate"]))
-    line.send(stopped=True)
+        runner.run(_serve(channel, request["rate_hz"]))
+    channel.send(stopped=True)
 
 
-async def _serve(line: Line, rate_hz: float) -> None:
+async def _serve(channel: Channel, rate_hz: float) -> None:
     slots: set[Slot] = set()
 
     def publish(pose: Pose) -> None:
@@ -75,18 +75,23 @@ async def _serve(line: Line, rate_hz: float) -> None:
     with socket.create_server(("127.0.0.1", 0), backlog=2048) as sock:
         server = uvicorn.Server(
             uvicorn.Config(
-                create_app(slots), ws="websockets-sansio", ws_per_message_deflate=False, log_level="error",
-                access_log=False, lifespan="off", timeout_graceful_shutdown=1,
+                create_app(slots),
+                ws="websockets-sansio",
+                ws_per_message_deflate=False,
+                log_level="error",
+                access_log=False,
+                lifespan="off",
+                timeout_graceful_shutdown=1,
             )
-        )  # fmt: skip
-        threading.Thread(target=_obey, args=(line, server), daemon=True).start()
-        beat = asyncio.ensure_future(metronome(rate_hz, publish))
-        line.send(url=f"http://127.0.0.1:{sock.getsockname()[1]}/")
+        )
+        threading.Thread(target=_serve_commands, args=(channel, server), daemon=True).start()
+        publishing = asyncio.ensure_future(publish_poses(rate_hz, publish))
+        channel.send(url=f"http://127.0.0.1:{sock.getsockname()[1]}/")
         with contextlib.suppress(asyncio.CancelledError):
             await server.serve([sock])
-        beat.cancel()
+        publishing.cancel()
 
 
-def _obey(line: Line, server: uvicorn.Server) -> None:
-    line.obey({"usage": lambda _: usage()})
+def _serve_commands(channel: Channel, server: uvicorn.Server) -> None:
+    channel.serve({"usage": lambda _: usage()})
     server.should_exit = True

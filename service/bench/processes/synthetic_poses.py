@@ -1,4 +1,4 @@
-"""The payload of the fan-out runs: ready-made poses, published by a metronome."""
+"""What the fan-out runs send: poses without a model behind them, at a fixed rate."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from drivers.events import Emit, SourceInfo
 from models.hand import VALUES
 from service.engine.pose import Pose
 
-_HANDS: Final = np.random.default_rng(0).normal(0.0, 60.0, (128, VALUES)).astype(np.float32)
+_JOINTS: Final = np.random.default_rng(0).normal(0.0, 60.0, (128, VALUES)).astype(np.float32)
 
 
-def made_up(seq: int) -> Pose:
-    """A pose made this instant; its joints change from one to the next, as real ones do."""
+def synthetic_pose(seq: int) -> Pose:
+    """Make the pose number `seq`, of this moment; its joints differ from those before, as real ones do."""
     t = now()
     return Pose(
-        device=0, seq=seq, sample=4 * seq, t=t, joints=_HANDS[seq % len(_HANDS)], hand="right", state="live",
+        device=0, seq=seq, sample=4 * seq, t=t, joints=_JOINTS[seq % len(_JOINTS)], hand="right", state="live",
         skipped=0, gap=False, truth=None, arrival=t, due=t, started=t, finished=t,
     )  # fmt: skip
 
 
-async def metronome(rate_hz: float, publish: Callable[[Pose], None]) -> None:
-    """Publish a pose on every beat of a grid of 1/rate seconds, until cancelled; missed beats are left out."""
+async def publish_poses(rate_hz: float, publish: Callable[[Pose], None]) -> None:
+    """Publish a pose every 1/rate_hz seconds until cancelled; what falls due meanwhile is left out."""
     loop = asyncio.get_running_loop()
-    start, beat, seq = loop.time(), 0, 0
+    start, period, seq = loop.time(), 0, 0
     while True:
-        publish(made_up(seq))
+        publish(synthetic_pose(seq))
         seq += 1
-        beat = max(beat + 1, int((loop.time() - start) * rate_hz))
-        await asyncio.sleep(max(0.0, start + beat / rate_hz - loop.time()))
+        period = max(period + 1, int((loop.time() - start) * rate_hz))
+        await asyncio.sleep(max(0.0, start + period / rate_hz - loop.time()))
 
 
-class FeedSource:
+class SyntheticPoseSource:
     """A source without samples: while it runs, poses go straight to `publish`."""
 
     def __init__(self, rate_hz: float) -> None:
@@ -46,4 +46,4 @@ class FeedSource:
 
     async def run(self, emit: Emit) -> None:
         emit(self.info)
-        await metronome(self._rate_hz, self.publish)
+        await publish_poses(self._rate_hz, self.publish)

@@ -1,22 +1,22 @@
-"""When each pose passed each place in the server: probes on a running service."""
+"""When each pose passed each stage of the server: observers of a running service."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
 from drivers.clock import Clock, now
 from drivers.events import Frame
-from service.bench.processes.worker_process import clock_anchor
+from service.bench.processes.worker_process import Message, clock_anchor
 from service.broadcast.client import Client
 from service.engine.pose import Pose
 from service.events import DeviceEvent
 from service.wiring import Service
 
 KEEP_SAMPLES: Final = 30_000
-"""EMG that is kept, so that the bare model can be run on the same windows."""
+"""EMG that is kept, so that onnxruntime alone can be run on the same windows."""
 POSE_COLUMNS: Final = ("seq", "sample", "skipped", "gap", "arrival", "due", "started", "finished", "handed", "encoded")
 
 
@@ -79,7 +79,7 @@ class Trace:
         self._sent.append((client.number, seq, self._clock()))
 
 
-class Played:
+class ReplayProgress:
     """What a replay has played, and how late its newest sample was."""
 
     def __init__(self) -> None:
@@ -92,7 +92,7 @@ class Played:
         self._service = service
         service.add_output(self)
 
-    def figures(self) -> dict[str, Any]:
+    def values(self) -> Message:
         """`played` samples, `passed_s` from the first sample's own time to the newest frame's arrival, `state`."""
         state = self._service.devices[0].status.state if self._service else ""
         return {"played": self._samples, "passed_s": self._newest_arrival - self._begun, "state": state}
@@ -105,7 +105,7 @@ class Played:
             self._newest_arrival = event.arrival
 
 
-def counts(service: Service) -> dict[str, Any]:
+def engine_counts(service: Service) -> dict[str, int]:
     """What device 0's engine has counted."""
     engine = service.devices[0].engine
     if engine is None:

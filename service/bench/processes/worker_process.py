@@ -1,83 +1,66 @@
-"""Processes of the benchmark's own, spoken to in lines of JSON over their standard streams.
+"""Processes of the benchmark's own: started by `multiprocessing`, connected by a pipe.
 
-A child ends when its standard input does, so nothing outlives the benchmark, whatever happens to it.
+A worker ends when the other end of its pipe is closed, so none outlives the benchmark, not even one that was killed.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import io
-import json
+import multiprocessing
 import os
-import queue
-import subprocess
+import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
-from importlib import import_module, util
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from multiprocessing import resource_tracker
+from multiprocessing.connection import Connection
 from typing import Any, Final
 
 import psutil
 
 from drivers.clock import now
 from models.errors import MyocastError
+from service.bench.errors import BenchError
 
-PATIENCE_S: Final = 120.0
-"""How long an answer may take beyond what was asked for."""
-GRACE_S: Final = 15.0
-BOOT: Final = "import sys; from service.bench.processes.worker_process import child; child(sys.argv[1])"
+ANSWER_TIMEOUT_S: Final = 120.0
+"""Seconds that an answer may take, beyond those that the command asks for."""
+END_TIMEOUT_S: Final = 15.0
+"""Seconds between closing the pipe and killing the process."""
 
-
-class BenchError(MyocastError):
-    """The benchmark cannot run as asked, or one of its processes failed."""
-
-    def __init__(self, message: str, exit_code: int = 1) -> None:
-        super().__init__(message)
-        self.exit_code = exit_code
+Message = dict[str, Any]
+Target = Callable[["Channel", Message], None]
+Handler = Callable[[Message], Message | None]
 
 
-def command(code: str, *arguments: str) -> list[str]:
-    """A Python process that sees these packages and nothing of the working directory."""
-    return [sys.executable, "-P", "-c", code, *arguments]
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """The answer of a worker that could not do what it was told."""
+
+    text: str
+    exit_code: int
 
 
-def environment() -> dict[str, str]:
-    """The environment in which such a process finds what this one has imported."""
-    found = [util.find_spec(name) for name in ("service", "myocast_client")]
-    folders = [str(Path(spec.origin).parents[1]) for spec in found if spec is not None and spec.origin]
-    paths = dict.fromkeys([*folders, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))])
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
-
-
-def spawn(code: str, *arguments: str, **options: Any) -> subprocess.Popen[bytes]:
-    """Start it outside the terminal's group: an interrupt reaches the benchmark, which ends its children."""
-    detached: dict[str, Any] = {"start_new_session": True}
-    if sys.platform == "win32":
-        detached = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
-    everything: dict[str, Any] = {"env": environment()} | detached | options
-    process: subprocess.Popen[bytes] = subprocess.Popen(command(code, *arguments), **everything)
-    return process
-
-
-class Child:
-    """A process that runs `module:function(line, request)`.
+class WorkerProcess:
+    """A process that runs `target(channel, request)`.
 
     Args:
-        target: what it runs.
-        request: the first thing that it is told.
+        target: a function of a module.
+        request: what to do.
     """
 
-    def __init__(self, target: str, **request: Any) -> None:
-        self._name = target
-        self._process = spawn(BOOT, target, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        self._answers: queue.SimpleQueue[bytes] = queue.SimpleQueue()
-        threading.Thread(target=self._read, daemon=True).start()
-        self.tell(**request)
+    def __init__(self, target: Target, **request: Any) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._connection, theirs = context.Pipe()
+        self._name = f"{target.__module__.rpartition('.')[2]}.{target.__name__}"
+        self._process = context.Process(target=_run, args=(target, theirs, request), daemon=True)
+        with _interrupts_held_back():
+            self._process.start()
+        theirs.close()
 
-    def __enter__(self) -> Child:
+    def __enter__(self) -> WorkerProcess:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -85,111 +68,135 @@ class Child:
 
     @property
     def pid(self) -> int:
+        assert self._process.pid is not None
         return self._process.pid
 
-    def tell(self, **message: Any) -> None:
-        assert self._process.stdin is not None
-        # Where it has ended, why is in what it said last.
+    def send(self, command: str, **arguments: Any) -> None:
+        """Give it a command."""
+        # If it has ended, its last answer says why.
         with contextlib.suppress(OSError):
-            self._process.stdin.write(json.dumps(message).encode() + b"\n")
-            self._process.stdin.flush()
+            self._connection.send((command, arguments))
 
-    def hear(self, timeout: float = PATIENCE_S) -> dict[str, Any]:
-        """Its next answer.
+    def recv(self, timeout: float = ANSWER_TIMEOUT_S) -> Message:
+        """Give its next answer.
 
         Raises:
             BenchError: it failed (with its own words), ended, or took too long.
         """
+        if not self._connection.poll(timeout):
+            raise BenchError(f"{self._name} did not answer within {timeout:g} s; is the machine overloaded?")
         try:
-            line = self._answers.get(timeout=timeout)
-        except queue.Empty:
-            raise BenchError(f"{self._name} did not answer within {timeout:g} s; is the machine overloaded?") from None
-        if not line:
-            raise BenchError(f"{self._name} ended without an answer (exit code {self._process.wait()})")
-        answer: dict[str, Any] = json.loads(line)
-        if "error" in answer:
-            raise BenchError(answer["error"], answer["exit_code"])
+            answer: Message | Failure = self._connection.recv()
+        except (EOFError, OSError):
+            self._process.join()
+            raise BenchError(f"{self._name} ended without an answer (exit code {self._process.exitcode})") from None
+        if isinstance(answer, Failure):
+            raise BenchError(answer.text, answer.exit_code)
         return answer
 
-    def ask(self, timeout: float = PATIENCE_S, **message: Any) -> dict[str, Any]:
-        self.tell(**message)
-        return self.hear(timeout)
+    def request(self, command: str, **arguments: Any) -> Message:
+        """Give it a command and wait for the answer."""
+        self.send(command, **arguments)
+        return self.recv()
 
     def close(self) -> None:
-        """End it: politely, then by force."""
-        assert self._process.stdin is not None
-        with contextlib.suppress(OSError):
-            self._process.stdin.close()
-        try:
-            self._process.wait(GRACE_S)
-        except subprocess.TimeoutExpired:
+        """End it by closing the pipe; kill it if it does not end."""
+        self._connection.close()
+        self._process.join(END_TIMEOUT_S)
+        if self._process.is_alive():
             self._process.kill()
-            self._process.wait()
-
-    def _read(self) -> None:
-        assert self._process.stdout is not None
-        with self._process.stdout as stdout:
-            for line in stdout:
-                self._answers.put(line)
-        self._answers.put(b"")
+            self._process.join()
+        self._process.close()
 
 
-class Line:
-    """A child's side: what it is told, and where it answers."""
+class Channel:
+    """A worker's end of the pipe. Any thread may send."""
 
-    def __init__(self) -> None:
-        # Whatever a library prints goes to stderr; only answers go to the parent.
-        self._out = io.FileIO(os.dup(1), "w")
-        os.dup2(2, 1)
-        self._in = io.FileIO(0, "r", closefd=False)
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
         self._lock = threading.Lock()
 
-    def receive(self) -> dict[str, Any] | None:
-        """The next message, or None when the parent has closed the line."""
-        text = self._in.readline()
-        return json.loads(text) if text.endswith(b"\n") else None
-
     def send(self, **answer: Any) -> None:
-        # Where nobody listens any more, the end of the input ends this process.
-        with self._lock, contextlib.suppress(BrokenPipeError):
-            self._out.write(json.dumps(answer).encode() + b"\n")
+        """Answer the parent process."""
+        self._send(answer)
 
-    def obey(self, orders: Mapping[str, Callable[[dict[str, Any]], dict[str, Any] | None]]) -> None:
-        """Answer `{"do": name, ...}` until the parent closes the line; an order may answer later (None)."""
-        while (message := self.receive()) is not None:
+    def fail(self, error: MyocastError) -> None:
+        """Tell the parent process why there is no answer."""
+        self._send(Failure(str(error), error.exit_code))
+
+    def serve(self, handlers: Mapping[str, Handler]) -> None:
+        """Call the handler of each command and send what it returns, until the parent closes the pipe.
+
+        A handler that returns None answers later.
+        """
+        while (received := self._recv()) is not None:
+            command, arguments = received
             try:
-                answer = orders[message["do"]](message)
+                answer = handlers[command](arguments)
             except MyocastError as error:
-                answer = failure(error)
+                self.fail(error)
+                continue
             if answer is not None:
-                self.send(**answer)
+                self._send(answer)
+
+    def _recv(self) -> tuple[str, Message] | None:
+        try:
+            received: tuple[str, Message] = self._connection.recv()
+        except (EOFError, OSError):
+            return None
+        return received
+
+    def _send(self, answer: Message | Failure) -> None:
+        # The closed pipe ends this process.
+        with self._lock, contextlib.suppress(OSError):
+            self._connection.send(answer)
 
 
-def child(target: str) -> None:
-    """The main function of such a process."""
-    line = Line()
-    request = line.receive()
-    module, _, function = target.partition(":")
-    if request is None:
-        return
+def _run(target: Target, connection: Connection, request: Message) -> None:
+    """Run a worker: the main function of its process."""
+    _leave_terminal()
+    channel = Channel(connection)
     try:
-        getattr(import_module(module), function)(line, request)
+        target(channel, request)
     except MyocastError as error:
-        line.send(**failure(error))
+        channel.fail(error)
         sys.exit(error.exit_code)
 
 
-def failure(error: MyocastError) -> dict[str, Any]:
-    """The answer that says why there is none."""
-    return {"error": str(error), "exit_code": error.exit_code}
+@contextlib.contextmanager
+def _interrupts_held_back() -> Iterator[None]:
+    """Block SIGINT; a process that is started meanwhile begins with it blocked."""
+    if sys.platform == "win32":
+        yield
+        return
+    # Started on demand, the resource tracker would unblock it.
+    resource_tracker.ensure_running()
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+
+
+def _leave_terminal() -> None:
+    """Leave Ctrl-C to the benchmark, which ends its workers, and stdout to its report."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if sys.platform != "win32":
+        os.setsid()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    # Whatever a library prints goes to stderr.
+    os.dup2(2, 1)
 
 
 def clock_anchor() -> float:
-    """This process's clock minus the system-wide monotonic one: what two processes exchange to compare times."""
+    """Give the seconds from the system-wide monotonic clock to this process's own.
+
+    Two processes exchange them to compare times.
+    """
     return now() - time.perf_counter()
 
 
-def usage() -> dict[str, Any]:
+def usage() -> Message:
     """CPU seconds and resident bytes of this process so far, and its clock's anchor."""
     return {
         "cpu_s": time.process_time(),
@@ -199,12 +206,12 @@ def usage() -> dict[str, Any]:
     }
 
 
-def percent(before: dict[str, Any], after: dict[str, Any]) -> float:
-    """CPU between two looks at `usage`, in percent of one core."""
+def cpu_percent(before: Message, after: Message) -> float:
+    """CPU between two results of `usage`, in percent of one core."""
     return float(100.0 * (after["cpu_s"] - before["cpu_s"]) / (after["at"] - before["at"]))
 
 
 def call_in(loop: asyncio.AbstractEventLoop, function: Callable[[], object]) -> None:
-    """Call on the loop's thread; a loop that is over needs no calls any more."""
+    """Call on the loop's thread, unless the loop is closed."""
     with contextlib.suppress(RuntimeError):
         loop.call_soon_threadsafe(function)

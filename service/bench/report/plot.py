@@ -1,4 +1,4 @@
-"""The figure: where a pose's time goes."""
+"""A picture of where a pose's time goes."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any, Final
 import numpy as np
 
 from models.arrays import Float64Array
-from service.bench.workloads.latency import MEANING, Run
+from service.bench.workloads.latency import STAGE_DESCRIPTIONS, LatencyRun
 
 _LEAST_MS: Final = 1e-3
-_COLOUR, _TOTAL, _BARE = "#4c78a8", "#e45756", "#54a24b"
+_COLOUR, _TOTAL, _ALONE = "#4c78a8", "#e45756", "#54a24b"
 
 
-def draw(run: Run, path: Path) -> None:
-    """Write the distributions of a run's stages, and of its total beside the bare model's, as a PNG.
+def draw(run: LatencyRun, path: Path) -> None:
+    """Write the distributions of a run's stages, and of its total beside the model's alone, as a PNG.
 
     Raises:
         OSError: the file cannot be written.
@@ -36,7 +36,7 @@ def draw(run: Run, path: Path) -> None:
     figure.savefig(path, dpi=120, format="png")
 
 
-def _stages(axes: Any, run: Run) -> None:
+def _stages(axes: Any, run: LatencyRun) -> None:
     """One box per stage: quartiles, p1 to p99 as whiskers, the worst beyond."""
     names = list(run.stages)[::-1]
     values = [np.maximum(run.stages[name] * 1e3, _LEAST_MS) for name in names]
@@ -44,15 +44,15 @@ def _stages(axes: Any, run: Run) -> None:
     for name, box, median in zip(names, boxes["boxes"], boxes["medians"], strict=True):
         box.set_facecolor(_TOTAL if name == "total" else _COLOUR)
         median.set_color("black")
-    axes.set_yticks(range(1, len(names) + 1), [f"{name}\n{MEANING[name]}" for name in names], fontsize=8)
+    axes.set_yticks(range(1, len(names) + 1), [f"{name}\n{STAGE_DESCRIPTIONS[name]}" for name in names], fontsize=8)
     axes.set_xscale("log")
     axes.set_xlabel("milliseconds (box: quartiles, whiskers: p1 to p99)")
     axes.grid(axis="x", alpha=0.3)
 
 
-def _total(axes: Any, run: Run) -> None:
+def _total(axes: Any, run: LatencyRun) -> None:
     for values, colour, label in (
-        (run.bare, _BARE, "bare onnxruntime"),
+        (run.bare, _ALONE, "onnxruntime alone"),
         (run.stages["total"], _TOTAL, "arrival → client"),
     ):
         ordered: Float64Array = np.sort(values) * 1e3

@@ -1,9 +1,8 @@
-"""Figures: distributions of times, and the limits that they are held against."""
+"""Distributions of durations, and figures with their limits."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -51,11 +50,4 @@ class Limit:
         }[self.relation]
 
     def as_dict(self) -> dict[str, Any]:
-        return {
-            "name": self.name, "value": self.value, "relation": self.relation, "limit": self.limit,
-            "unit": self.unit, "ok": self.ok,
-        }  # fmt: skip
-
-
-def all_met(limits: Iterable[Limit]) -> bool:
-    return all(limit.ok for limit in limits)
+        return {**asdict(self), "ok": self.ok}

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from rich.table import Table
 
 from service.bench.report.statistics import Limit, Times
-from service.bench.workloads.fanout import CROWD_LEAST_HZ, CROWD_RATE_HZ, RATE_HZ, Cost, Crowd, FanOut, LeapCost
+from service.bench.workloads.fanout import MANY_LEAST_HZ, MANY_RATE_HZ, RATE_HZ, Cost, FanOut, LeapCost, ManyClients
 from service.bench.workloads.frameworks import Comparison
-from service.bench.workloads.latency import MEANING, Latency
+from service.bench.workloads.latency import STAGE_DESCRIPTIONS, Latency
 from service.bench.workloads.soak import Soak
 from service.bench.workloads.startup import Startup
 
@@ -19,7 +18,7 @@ from service.bench.workloads.startup import Startup
 def latency(result: Latency) -> list[Table]:
     stages = _table("Latency per pose, ms", "stage", "", "p50", "p95", "p99", "max", text=2)
     for name, times in result.stages.items():
-        stages.add_row(name, MEANING[name], *_times(times), end_section=name in ("client", "total"))
+        stages.add_row(name, STAGE_DESCRIPTIONS[name], *_times(times), end_section=name in ("client", "total"))
     stages.add_row("bare", "onnxruntime alone, one thread, same windows", *_times(result.bare))
     stages.add_row("bare, paced", "the same, one run per pose period", *_times(result.bare_paced))
     return [stages, _facts("What ran", _about(result))]
@@ -60,8 +59,8 @@ def fan_out(result: FanOut) -> list[Table]:
         tables.append(_facts("One client never reads", _stalled(result)))
     if result.crowd is not None:
         title = "{} clients at {:g} Hz for {:.0f} s, source and model included"
-        crowd = result.crowd
-        tables.append(_facts(title.format(crowd.clients, CROWD_RATE_HZ, crowd.seconds), _crowd(crowd)))
+        many = result.crowd
+        tables.append(_facts(title.format(many.clients, MANY_RATE_HZ, many.seconds), _many_clients(many)))
     if result.leap is not None:
         tables.append(_facts("Leap endpoint", _leap(result.leap)))
     return tables
@@ -136,13 +135,13 @@ def _stalled(result: FanOut) -> tuple[tuple[str, str], ...]:
     )
 
 
-def _crowd(crowd: Crowd) -> tuple[tuple[str, str], ...]:
+def _many_clients(many: ManyClients) -> tuple[tuple[str, str], ...]:
     return (
-        (f"clients with {CROWD_LEAST_HZ:g} a second", f"{crowd.share:.1%}; the slowest had {crowd.slowest_hz:.1f}"),
-        ("latency p50 / p99", f"{crowd.p50_ms:.1f} / {crowd.p99_ms:.1f} ms, from the newest sample's time"),
-        ("windows skipped", f"{crowd.skipped}"),
-        ("server", f"{crowd.server_cpu_percent:.0f} % of a core, {crowd.server_rss_mb:.0f} MB"),
-        ("client process", f"{crowd.client_cpu_percent:.0f} % of a core"),
+        (f"clients with {MANY_LEAST_HZ:g} a second", f"{many.share:.1%}; the slowest had {many.slowest_hz:.1f}"),
+        ("latency p50 / p99", f"{many.p50_ms:.1f} / {many.p99_ms:.1f} ms, from the newest sample's time"),
+        ("windows skipped", f"{many.skipped}"),
+        ("server", f"{many.server_cpu_percent:.0f} % of a core, {many.server_rss_mb:.0f} MB"),
+        ("client process", f"{many.client_cpu_percent:.0f} % of a core"),
     )
 
 
@@ -176,5 +175,5 @@ def _seconds(values: Sequence[float]) -> str:
     return f"{statistics.median(values):.2f} s median, {max(values):.2f} s at most, of {len(values)}"
 
 
-def _number(value: Any) -> str:
+def _number(value: float) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"

@@ -1,32 +1,37 @@
-"""Fan-out: what a delivered message costs the server, against the least that FastAPI can do, and crowds."""
+"""Fan-out: what a delivered message costs the server, compared with the smallest FastAPI server; a thousand clients."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final, NamedTuple
 
-from service.bench.processes.worker_process import Child, percent
+from service.bench.processes import load_generator, reference_server, server_process
+from service.bench.processes.worker_process import ANSWER_TIMEOUT_S, Message, WorkerProcess, cpu_percent
+from service.bench.progress import Progress
 from service.bench.report.statistics import Limit
 from service.outputs.leap_cost import frame_cost_us
 
 CLIENTS: Final = (1, 10, 100, 500)
 RATE_HZ: Final = 100.0
 TIMES_MINIMAL: Final = 1.2
-CROWD: Final = 1000
-CROWD_RATE_HZ: Final = 30.0
-CROWD_LEAST_HZ: Final = 28.0
-CROWD_SHARE: Final = 0.99
+"""CPU per message, of the reference server's: the most that ours may take."""
+MANY: Final = 1000
+MANY_RATE_HZ: Final = 30.0
+MANY_LEAST_HZ: Final = 28.0
+MANY_SHARE: Final = 0.99
 HEALTHY: Final = 20
+"""Clients beside the one that never reads."""
 STALL_S: Final = 20.0
 FULL_RATE: Final = 0.99
-"""Of the poses made: what counts as full rate."""
+"""Share of the poses made that counts as full rate."""
 LEAP_US: Final = 150.0
 LEAP_PERCENT: Final = 10.0
-TURNS: Final = ("ours", "minimal", "minimal", "ours")
-Progress = Callable[[str, float], None]
+LONGER_ALONE: Final = 6.0
+"""Rounds with one client last so many times longer: it takes 1 to 2 % of a core, of which a short round says little."""
+ROUNDS: Final = ("ours", "minimal", "minimal", "ours")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +76,13 @@ class Stalled:
 
 
 @dataclass(frozen=True, slots=True)
-class Crowd:
+class ManyClients:
     """Many clients at a moderate rate on the whole server: source, model and all."""
 
     clients: int
     seconds: float
     share: float
-    """Of the clients, how many got at least `CROWD_LEAST_HZ`."""
+    """Share of the clients that got at least `MANY_LEAST_HZ` poses a second."""
     slowest_hz: float
     p50_ms: float
     p99_ms: float
@@ -102,17 +107,17 @@ class LeapCost:
 
 @dataclass(frozen=True, slots=True)
 class FanOut:
-    """All of it."""
+    """What the fan-out runs gave."""
 
     rate_hz: float
     seconds: float
     rows: tuple[Row, ...]
     stalled: Stalled | None
-    crowd: Crowd | None
+    crowd: ManyClients | None
     leap: LeapCost | None
 
     def limits(self) -> list[Limit]:
-        return [*self._costs(), *self._healthy(), *self._crowd(), *self._leap()]
+        return [*self._costs(), *self._healthy(), *self._many_clients(), *self._leap()]
 
     def _costs(self) -> list[Limit]:
         name = "CPU per message, of minimal FastAPI's, {} clients"
@@ -124,12 +129,12 @@ class FanOut:
         share = self.stalled.slowest_hz / self.rate_hz
         return [Limit("slowest client beside one that never reads, of full rate", share, ">=", FULL_RATE)]
 
-    def _crowd(self) -> list[Limit]:
+    def _many_clients(self) -> list[Limit]:
         if self.crowd is None:
             return []
-        name = f"share of {self.crowd.clients} clients with {CROWD_LEAST_HZ:g} poses a second"
+        name = f"share of {self.crowd.clients} clients with {MANY_LEAST_HZ:g} poses a second"
         return [
-            Limit(name, self.crowd.share, ">=", CROWD_SHARE),
+            Limit(name, self.crowd.share, ">=", MANY_SHARE),
             Limit("windows that the engine skipped meanwhile", self.crowd.skipped, "==", 0),
         ]
 
@@ -144,103 +149,124 @@ class FanOut:
 
 
 def run(seconds: float, progress: Progress, clients: Sequence[int] = CLIENTS, stall_s: float = STALL_S) -> FanOut:
-    """Both servers in turn, and one client that never reads.
+    """Measure both servers alternately, and one client that never reads.
 
     Args:
-        seconds: of each round; there are four for each number of clients.
-        progress: gets what is going on, and a share from 0 to 1.
-        clients: how many, in turn.
+        seconds: of each round; there are four for each number of clients, and longer ones with one client.
+        clients: numbers of clients.
         stall_s: how long one client does not read; 0 leaves that out.
     """
     with (
-        Child("service.bench.processes.server_process:feed", rate=RATE_HZ) as ours,
-        Child("service.bench.processes.reference_server:serve", rate=RATE_HZ) as minimal,
-        Child("service.bench.processes.load_generator:crowd") as crowd,
+        WorkerProcess(server_process.serve_synthetic_poses, rate_hz=RATE_HZ) as ours,
+        WorkerProcess(reference_server.serve, rate_hz=RATE_HZ) as minimal,
+        WorkerProcess(load_generator.generate_load) as load,
     ):
-        servers = {"ours": (ours, ours.hear()["url"]), "minimal": (minimal, minimal.hear()["url"])}
-        for server, url in servers.values():
-            _round(server, url, crowd, clients[0], min(1.0, seconds))
-        rows = [_row(servers, crowd, count, seconds, progress) for count in clients]
-        stalled = _stalled(*servers["ours"], crowd, stall_s, progress) if stall_s else None
+        servers = {"ours": Server(ours, ours.recv()["url"]), "minimal": Server(minimal, minimal.recv()["url"])}
+        for server in servers.values():
+            _round(server, load, clients[0], min(1.0, seconds))
+        rows = [_row(servers, load, count, seconds, progress) for count in clients]
+        stalled = _stalled(servers["ours"], load, stall_s, progress) if stall_s else None
     return FanOut(RATE_HZ, seconds, tuple(rows), stalled, None, LeapCost(*frame_cost_us()))
 
 
-def crowded(
-    source: str, model: Path | None, hop: int | None, seconds: float, progress: Progress, clients: int = CROWD
-) -> Crowd:
-    """The whole server and a crowd, each client at `CROWD_RATE_HZ`."""
-    progress(f"{clients} clients at {CROWD_RATE_HZ:g} Hz", 0.0)
+def run_many_clients(
+    source: str, model: Path | None, hop: int | None, seconds: float, progress: Progress, clients: int = MANY
+) -> ManyClients:
+    """Measure the whole server with many clients, each at `MANY_RATE_HZ`."""
+    doing = f"{clients} clients at {MANY_RATE_HZ:g} Hz"
+    progress(doing, 0.0)
     with (
-        Child(
-            "service.bench.processes.server_process:serve", source=source, model=str(model) if model else None, hop=hop
-        ) as server,
-        Child("service.bench.processes.load_generator:crowd") as crowd,
+        WorkerProcess(server_process.serve, source=source, model=model, hop=hop) as process,
+        WorkerProcess(load_generator.generate_load) as load,
     ):
-        url = server.hear()["url"]
-        server.ask(do="model")
-        answer, before, after, of_clients = _round(server, url, crowd, clients, seconds, CROWD_RATE_HZ)
-    progress(f"{clients} clients at {CROWD_RATE_HZ:g} Hz", 1.0)
+        server = Server(process, process.recv()["url"])
+        process.request("model")
+        measured = _round(server, load, clients, seconds, MANY_RATE_HZ)
+    progress(doing, 1.0)
+    answer, before, after = measured
     rates = [poses / answer["seconds"] for poses in answer["poses"]]
-    return Crowd(
-        clients=clients, seconds=answer["seconds"], share=sum(rate >= CROWD_LEAST_HZ for rate in rates) / clients,
-        slowest_hz=rates[0], p50_ms=answer["latency"]["p50"], p99_ms=answer["latency"]["p99"],
-        skipped=after["skipped"] - before["skipped"], server_cpu_percent=percent(before, after),
-        client_cpu_percent=of_clients, server_rss_mb=after["rss"] / 2**20,
-    )  # fmt: skip
-
-
-def _row(servers: dict[str, tuple[Child, str]], crowd: Child, count: int, seconds: float, progress: Progress) -> Row:
-    rounds: dict[str, list[Any]] = {name: [] for name in servers}
-    for turn, name in enumerate(TURNS):
-        progress(f"fan-out to {count}: {name}", turn / len(TURNS))
-        rounds[name].append(_round(*servers[name], crowd, count, seconds))
-    return Row(count, _cost(rounds["ours"], count), _cost(rounds["minimal"], count))
-
-
-def _cost(rounds: list[Any], count: int) -> Cost:
-    cpu_s = sum(after["cpu_s"] - before["cpu_s"] for _, before, after, _ in rounds)
-    messages = sum(sum(answer["poses"]) for answer, *_ in rounds)
-    return Cost(
-        us_per_message=1e6 * cpu_s / max(messages, 1),
-        cpu_percent=_mean([percent(before, after) for _, before, after, _ in rounds]),
-        rate_hz=messages / count / sum(answer["seconds"] for answer, *_ in rounds),
-        p50_ms=_mean([answer["latency"]["p50"] for answer, *_ in rounds]),
-        p99_ms=max(answer["latency"]["p99"] for answer, *_ in rounds),
-        client_cpu_percent=_mean([of_clients for *_, of_clients in rounds]),
+    return ManyClients(
+        clients=clients,
+        seconds=answer["seconds"],
+        share=sum(rate >= MANY_LEAST_HZ for rate in rates) / clients,
+        slowest_hz=rates[0],
+        p50_ms=answer["latency"]["p50"],
+        p99_ms=answer["latency"]["p99"],
+        skipped=after["skipped"] - before["skipped"],
+        server_cpu_percent=measured.server_cpu_percent,
+        client_cpu_percent=answer["cpu_percent"],
+        server_rss_mb=after["rss"] / 2**20,
     )
 
 
-def _round(
-    server: Child, url: str, crowd: Child, count: int, seconds: float, max_rate: float | None = None
-) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any], float]:
-    """Clients come, count and leave: their answer, the server's usage before and after, their own CPU in percent."""
-    anchor = server.ask(do="usage")["anchor"]
-    crowd.ask(do="connect", url=url, clients=count, max_rate=max_rate, anchor=anchor)
-    crowd.tell(do="measure", seconds=seconds)
-    crowd.hear()
-    before = server.ask(do="usage")
-    answer = crowd.hear(seconds + 120.0)
-    after = server.ask(do="usage")
-    crowd.ask(do="leave")
-    return answer, before, after, answer["cpu_percent"]
+class Server(NamedTuple):
+    """A server process and its address."""
+
+    process: WorkerProcess
+    url: str
 
 
-def _stalled(server: Child, url: str, crowd: Child, seconds: float, progress: Progress) -> Stalled:
-    start = server.ask(do="usage")
-    crowd.ask(do="connect", url=url, clients=HEALTHY, anchor=start["anchor"])
-    crowd.ask(do="stall", url=url)
-    crowd.tell(do="measure", seconds=seconds)
-    crowd.hear()
+class Round(NamedTuple):
+    """What clients say at the end of a round, and the usage of the server before and after it."""
+
+    answer: Message
+    before: Message
+    after: Message
+
+    @property
+    def server_cpu_percent(self) -> float:
+        return cpu_percent(self.before, self.after)
+
+
+def _row(servers: dict[str, Server], load: WorkerProcess, count: int, seconds: float, progress: Progress) -> Row:
+    rounds: dict[str, list[Round]] = {name: [] for name in servers}
+    longer = LONGER_ALONE if count == 1 else 1.0
+    for number, name in enumerate(ROUNDS):
+        progress(f"fan-out to {count}: {name}", number / len(ROUNDS))
+        rounds[name].append(_round(servers[name], load, count, longer * seconds))
+    return Row(count, _cost(rounds["ours"], count), _cost(rounds["minimal"], count))
+
+
+def _cost(rounds: list[Round], count: int) -> Cost:
+    cpu_s = sum(after["cpu_s"] - before["cpu_s"] for _, before, after in rounds)
+    messages = sum(sum(answer["poses"]) for answer, *_ in rounds)
+    return Cost(
+        us_per_message=1e6 * cpu_s / max(messages, 1),
+        cpu_percent=_mean([one.server_cpu_percent for one in rounds]),
+        rate_hz=messages / count / sum(answer["seconds"] for answer, *_ in rounds),
+        p50_ms=_mean([answer["latency"]["p50"] for answer, *_ in rounds]),
+        p99_ms=max(answer["latency"]["p99"] for answer, *_ in rounds),
+        client_cpu_percent=_mean([answer["cpu_percent"] for answer, *_ in rounds]),
+    )
+
+
+def _round(server: Server, load: WorkerProcess, count: int, seconds: float, max_rate: float | None = None) -> Round:
+    """Let clients connect, count what they get, and disconnect."""
+    anchor = server.process.request("usage")["anchor"]
+    load.request("connect", url=server.url, clients=count, max_rate=max_rate, anchor=anchor)
+    load.request("measure", seconds=seconds)
+    before = server.process.request("usage")
+    answer = load.recv(seconds + ANSWER_TIMEOUT_S)
+    after = server.process.request("usage")
+    load.request("disconnect")
+    return Round(answer, before, after)
+
+
+def _stalled(server: Server, load: WorkerProcess, seconds: float, progress: Progress) -> Stalled:
+    start = server.process.request("usage")
+    load.request("connect", url=server.url, clients=HEALTHY, anchor=start["anchor"])
+    load.request("stall", url=server.url)
+    load.request("measure", seconds=seconds)
     begun, full, gone = time.perf_counter(), None, None
-    before = now = server.ask(do="usage")
+    before = now = server.process.request("usage")
     while (passed := time.perf_counter() - begun) < seconds:
         progress("one client never reads", passed / seconds)
-        now = server.ask(do="usage")
+        now = server.process.request("usage")
         full = full if full is not None or now["dropped"] == start["dropped"] else passed
         gone = gone if gone is not None or now["clients"] > HEALTHY else passed
         time.sleep(min(0.25, max(0.0, seconds - passed)))
-    answer = crowd.hear()
-    crowd.ask(do="leave")
+    answer = load.recv()
+    load.request("disconnect")
     slowest = answer["poses"][0] / answer["seconds"]
     return Stalled(HEALTHY, slowest, full, gone, (now["rss"] - before["rss"]) / 2**20)
 

@@ -1,6 +1,6 @@
-"""The same network in Keras, in TensorFlow and in onnxruntime, on the same windows in turn.
+"""The same network in Keras, in TensorFlow and in onnxruntime, alternately on the same windows.
 
-It runs in a process of its own: what serves never sees TensorFlow.
+It runs in a process of its own, so that the benchmark itself never imports TensorFlow.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from typing import Any, Final
 import numpy as np
 
 from models.arrays import Float32Array
-from service.bench.processes.onnxruntime_baseline import bare_run, in_turn
-from service.bench.processes.worker_process import BenchError, Child, Line
+from service.bench.errors import BenchError
+from service.bench.processes.onnxruntime_baseline import session_run, time_alternately
+from service.bench.processes.worker_process import Channel, Message, WorkerProcess
 from service.bench.report.statistics import Limit, Times
 from service.engine.predictor import ModelFile
 from service.experiments.keras_setup import prepare_keras
@@ -22,8 +23,10 @@ from service.experiments.keras_setup import prepare_keras
 TIMES_PREDICT: Final = 20.0
 TIMES_FUNCTION: Final = 3.0
 BLOCK: Final = 10
-LOOKED_AT: Final = 20
+COMPARED_WINDOWS: Final = 20
 HOP: Final = 4
+START_TIMEOUT_S: Final = 300.0
+"""Seconds in which TensorFlow is imported and a network is built."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +64,8 @@ def compare(model: Path, windows: Path, seconds: float) -> Comparison:
         windows: an .npy of (k, rows, 8).
         seconds: for all three together.
     """
-    with Child(
-        "service.bench.workloads.frameworks:measure", model=str(model), windows=str(windows), seconds=seconds
-    ) as child:
-        answer = child.hear(300.0 + seconds)
+    with WorkerProcess(measure, model=model, windows=windows, seconds=seconds) as worker:
+        answer = worker.recv(START_TIMEOUT_S + seconds)
     return Comparison(
         keras_predict=Times.of(answer["keras_predict"]),
         tf_function=Times.of(answer["tf_function"]),
@@ -76,27 +77,29 @@ def compare(model: Path, windows: Path, seconds: float) -> Comparison:
 
 def untrained(architecture: str, folder: Path) -> Path:
     """A model file of an architecture as it is before training; its Keras file lies beside it."""
-    with Child("service.bench.workloads.frameworks:build", architecture=architecture, folder=str(folder)) as child:
-        return Path(child.hear(300.0)["model"])
+    with WorkerProcess(build, architecture=architecture, folder=folder) as worker:
+        model: Path = worker.recv(START_TIMEOUT_S)["model"]
+        return model
 
 
-def measure(line: Line, request: dict[str, Any]) -> None:
-    """The child of `compare`."""
+def measure(channel: Channel, request: Message) -> None:
+    """Run the worker of `compare`."""
     prepare_keras(threads=1)
-    model = ModelFile(Path(request["model"]))
-    windows: Float32Array = np.load(Path(request["windows"]))
+    model = ModelFile(request["model"])
+    windows: Float32Array = np.load(request["windows"])
     network, states, trained = _network(model)
     runs = {
         "keras_predict": _predict(network, states),
         "tf_function": _function(network, states),
-        "onnxruntime": bare_run(model),
+        "onnxruntime": session_run(model),
     }
     differ = _difference(runs["keras_predict"], model, windows, stream=bool(states)) if trained else None
-    line.send(**in_turn(runs, windows, request["seconds"], BLOCK), trained=trained, differ_mm=differ)
+    times = time_alternately(runs, windows, request["seconds"], BLOCK)
+    channel.send(**times, trained=trained, differ_mm=differ)
 
 
-def build(line: Line, request: dict[str, Any]) -> None:
-    """The child of `untrained`."""
+def build(channel: Channel, request: Message) -> None:
+    """Run the worker of `untrained`."""
     prepare_keras(threads=1)
     from exporters.export import export
     from models.architectures import network
@@ -106,10 +109,10 @@ def build(line: Line, request: dict[str, Any]) -> None:
     config = NetworkConfig()
     built = network(request["architecture"]).assemble(config)
     card = Card(request["architecture"], config, HOP)
-    path = Path(request["folder"]) / f"{request['architecture']}.onnx"
+    path: Path = request["folder"] / f"{request['architecture']}.onnx"
     save(path.with_suffix(".keras"), built, card)
     export(built, card, path)
-    line.send(model=str(path))
+    channel.send(model=path)
 
 
 def _network(model: ModelFile) -> tuple[Any, list[Float32Array], bool]:
@@ -154,8 +157,8 @@ def _difference(
     predict: Callable[[Float32Array], Any], model: ModelFile, windows: Float32Array, *, stream: bool
 ) -> float:
     """In mm; a stream starts anew at each window on both sides."""
-    worst, run = 0.0, bare_run(model)
-    for window in windows[:LOOKED_AT]:
-        run = bare_run(model) if stream else run
+    worst, run = 0.0, session_run(model)
+    for window in windows[:COMPARED_WINDOWS]:
+        run = session_run(model) if stream else run
         worst = max(worst, float(np.abs(np.asarray(run(window)) - predict(window)).max()))
     return worst

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -12,8 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from models.arrays import Float64Array
+from service.bench.errors import BenchError
+from service.bench.processes import onnxruntime_baseline, server_process, subscribers
 from service.bench.processes.trace import POSE_COLUMNS
-from service.bench.processes.worker_process import BenchError, Child, percent
+from service.bench.processes.worker_process import Message, WorkerProcess, cpu_percent
+from service.bench.progress import Progress
 from service.bench.report.machine import served_file
 from service.bench.report.statistics import Limit, Times
 from service.bench.workloads import windows
@@ -31,7 +33,7 @@ STAGES: Final = {
     "client": ("sent", "received"),
     "total": ("arrival", "received"),
 }
-MEANING: Final = {
+STAGE_DESCRIPTIONS: Final = {
     "window": "sample's arrival → its window is due",
     "hand-over": "→ the worker thread begins",
     "inference": "→ the pose is there",
@@ -41,12 +43,11 @@ MEANING: Final = {
     "client": "→ received and decoded by the client",
     "total": "arrival → in the client's hands",
 }
-Progress = Callable[[str, float], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
-    """What to measure."""
+class LatencyConfig:
+    """What the latency run measures."""
 
     source: str
     model: Path | None
@@ -82,12 +83,12 @@ class Latency:
 
     @property
     def overhead_ms(self) -> float:
-        """What the median pose costs beyond the model itself, run back to back: its caches never cool."""
+        """What the median pose takes longer than the model alone, run back to back: its caches never cool."""
         return self.stages["total"].p50 - self.bare.p50
 
     @property
     def overhead_paced_ms(self) -> float:
-        """What the median pose costs beyond the model itself at the same pace."""
+        """What the median pose takes longer than the model alone at the same rate."""
         return self.stages["total"].p50 - self.bare_paced.p50
 
     def limits(self) -> list[Limit]:
@@ -105,7 +106,7 @@ class Latency:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class LatencyRun:
     """A run's result and what it was made from."""
 
     result: Latency
@@ -116,8 +117,8 @@ class Run:
     """An .npy of the windows that were served, (k, rows, 8)."""
 
 
-def run(request: Request, folder: Path, progress: Progress) -> Run:
-    """Serve, subscribe, wait, and join the notes of both processes.
+def run(config: LatencyConfig, folder: Path, progress: Progress) -> LatencyRun:
+    """Serve, subscribe, wait, and join what both processes have written.
 
     Args:
         folder: for files between the processes; the caller removes it.
@@ -127,54 +128,50 @@ def run(request: Request, folder: Path, progress: Progress) -> Run:
         BenchError: a process failed; the source or the model cannot be used.
     """
     progress("starting the server", 0.0)
-    with Child(
-        "service.bench.processes.server_process:serve",
-        source=request.source, model=str(request.model) if request.model else None,
-        hop=request.hop, trace=str(folder / "server.npz"),
-    ) as server:  # fmt: skip
-        url = server.hear()["url"]
-        about = server.ask(do="model")
-        with Child(
-            "service.bench.processes.subscribers:subscribe",
-            url=url,
-            clients=request.clients,
-            notes=str(folder / "clients.npz"),
-        ) as clients:
-            clients.hear()
-            used = _stream(server, clients, request, progress)
-            clients.ask(do="stop")
-        counts = server.ask(do="stop")
-        server.hear()
-    model = served_file(request.model, about["sha256"])
-    return _join(folder, model, about, used, counts, request, progress)
+    trace, received = folder / "server.npz", folder / "clients.npz"
+    with WorkerProcess(
+        server_process.serve, source=config.source, model=config.model, hop=config.hop, trace=trace
+    ) as server:
+        url = server.recv()["url"]
+        about = server.request("model")
+        with WorkerProcess(subscribers.subscribe, url=url, clients=config.clients, file=received) as clients:
+            clients.recv()
+            used = _stream(server, clients, config, progress)
+            clients.request("stop")
+        counts = server.request("stop")
+        server.recv()
+    model = served_file(config.model, about["sha256"])
+    return _join(folder, model, about, used, counts, config, progress)
 
 
-def _stream(server: Child, clients: Child, request: Request, progress: Progress) -> dict[str, float]:
-    """Warm up, then let it run; the CPU that both processes used meanwhile."""
-    if not clients.ask(do="first", within_s=FIRST_POSE_S)["came"]:
+def _stream(
+    server: WorkerProcess, clients: WorkerProcess, config: LatencyConfig, progress: Progress
+) -> dict[str, float]:
+    """Warm up, then let it run; give the CPU that both processes used meanwhile."""
+    if not clients.request("first", within_s=FIRST_POSE_S)["came"]:
         raise BenchError(
-            f"{request.source}: no pose came within {FIRST_POSE_S:g} s; try `myocast serve {request.source}`"
+            f"{config.source}: no pose came within {FIRST_POSE_S:g} s; try `myocast serve {config.source}`"
         )
     time.sleep(WARM_UP_S)
-    before = server.ask(do="usage"), clients.ask(do="usage")
+    before = server.request("usage"), clients.request("usage")
     start = time.perf_counter()
-    while (passed := time.perf_counter() - start) < request.seconds:
-        progress("streaming", passed / request.seconds)
-        time.sleep(min(0.2, max(0.0, request.seconds - passed)))
-    after = server.ask(do="usage"), clients.ask(do="usage")
+    while (passed := time.perf_counter() - start) < config.seconds:
+        progress("streaming", passed / config.seconds)
+        time.sleep(min(0.2, max(0.0, config.seconds - passed)))
+    after = server.request("usage"), clients.request("usage")
     return {
         "start": start,
-        "stop": start + request.seconds,
-        "server": percent(before[0], after[0]),
-        "client": percent(before[1], after[1]),
+        "stop": start + config.seconds,
+        "server": cpu_percent(before[0], after[0]),
+        "client": cpu_percent(before[1], after[1]),
         "rss_mb": after[0]["rss"] / 2**20,
     }
 
 
 def _join(
-    folder: Path, model: Path, about: dict[str, Any], used: dict[str, float], counts: dict[str, int],
-    request: Request, progress: Progress,
-) -> Run:  # fmt: skip
+    folder: Path, model: Path, about: Message, used: dict[str, float], counts: dict[str, int],
+    config: LatencyConfig, progress: Progress,
+) -> LatencyRun:  # fmt: skip
     with np.load(folder / "server.npz") as server, np.load(folder / "clients.npz") as clients:
         poses, sent, received = server["poses"], server["sent"], clients["poses"]
         received = received[(received[:, 5] >= used["start"]) & (received[:, 5] < used["stop"])]
@@ -183,16 +180,16 @@ def _join(
         rows = spec.window or about["hop"]
         served = windows.cut(server["emg"], server["sample"], poses[:, 1].astype(np.int64), rows)
     if not len(served):
-        raise BenchError(f"{request.source}: too few poses came to measure anything; give --seconds more time")
+        raise BenchError(f"{config.source}: too few poses came to measure anything; give --seconds more time")
     kept = folder / "windows.npy"
     np.save(kept, served)
     period = about["hop"] / about["rate_hz"]
-    times = _bare(model, kept, period, min(5.0, request.seconds), progress)
+    times = _baseline(model, kept, period, min(5.0, config.seconds), progress)
     gaps, unaccounted = continuity(received, about["hop"])
-    return Run(
+    return LatencyRun(
         Latency(
             model={"name": spec.name, "parameters": spec.parameters, "kind": spec.kind, "file": model.name, **about},
-            pose_hz=1.0 / period, seconds=request.seconds, clients=request.clients,
+            pose_hz=1.0 / period, seconds=config.seconds, clients=config.clients,
             stages={name: Times.of(values) for name, values in stages.items()},
             bare=Times.of(times["bare"]), bare_paced=Times.of(times["paced"]),
             sustained_hz=1.0 / float(np.mean(times["engine"])),
@@ -204,17 +201,13 @@ def _join(
     )  # fmt: skip
 
 
-def _bare(model: Path, kept: Path, period: float, seconds: float, progress: Progress) -> dict[str, Float64Array]:
-    progress("bare onnxruntime on the same windows", 0.0)
-    with Child(
-        "service.bench.processes.onnxruntime_baseline:measure",
-        model=str(model),
-        windows=str(kept),
-        seconds=seconds,
-        period_s=period,
-    ) as child:
-        answer = child.hear()
-    progress("bare onnxruntime on the same windows", 1.0)
+def _baseline(model: Path, kept: Path, period: float, seconds: float, progress: Progress) -> dict[str, Float64Array]:
+    progress("onnxruntime alone on the same windows", 0.0)
+    with WorkerProcess(
+        onnxruntime_baseline.measure, model=model, windows=kept, seconds=seconds, period_s=period
+    ) as worker:
+        answer = worker.recv()
+    progress("onnxruntime alone on the same windows", 1.0)
     return {name: np.array(values) for name, values in answer.items()}
 
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from urllib.parse import quote
 
 import numpy as np
@@ -15,7 +14,10 @@ from drivers.events import Frame, SourceInfo
 from drivers.sessions import SessionWriter, read_session
 from models.arrays import Float32Array
 from models.forward.generator import Stream
-from service.bench.processes.worker_process import BenchError, Child
+from service.bench.errors import BenchError
+from service.bench.processes import server_process, subscribers
+from service.bench.processes.worker_process import Message, WorkerProcess
+from service.bench.progress import Progress
 from service.bench.report.machine import served_file
 from service.bench.report.statistics import Limit
 from service.engine.predictor import ModelFile
@@ -30,13 +32,12 @@ SETTLED_S: Final = 60.0
 EPOCH: Final = 1_700_000_000.0
 _PIECE: Final = 12_000
 _ROWS: Final = 4
-_LOOK_S: Final = 0.5
-Progress = Callable[[str, float], None]
+_CHECK_S: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Soak:
-    """What came of it."""
+    """What the long run gave."""
 
     minutes: float
     speed: float
@@ -59,7 +60,7 @@ class Soak:
     @property
     def growth_percent(self) -> float:
         """From the end of the first minute (of a third of the run, where it is shorter) to the highest after it."""
-        start = min(int(SETTLED_S / _LOOK_S), len(self.rss_mb) // 3)
+        start = min(int(SETTLED_S / _CHECK_S), len(self.rss_mb) // 3)
         settled = self.rss_mb[start:]
         return 100.0 * (max(settled) / settled[0] - 1.0) if settled else 0.0
 
@@ -85,22 +86,17 @@ def run(folder: Path, model: Path | None, progress: Progress, minutes: float = M
     file, again = folder / "long.mcap", folder / "again.mcap"
     samples = make(file, minutes, progress)
     source = f"replay:{quote(str(file))}?speed={speed:g}"
-    with Child(
-        "service.bench.processes.server_process:replay",
-        source=source, model=str(model) if model else None, record=str(again),
-    ) as server:  # fmt: skip
-        url = server.hear()["url"]
-        about = server.ask(do="model")
-        with Child(
-            "service.bench.processes.subscribers:subscribe", url=url, clients=1, notes=str(folder / "clients.npz")
-        ) as client:
-            client.hear()
-            server.tell(do="play")
+    with WorkerProcess(server_process.serve_replay, source=source, model=model, record=again) as server:
+        url = server.recv()["url"]
+        about = server.request("model")
+        with WorkerProcess(subscribers.subscribe, url=url, clients=1, file=folder / "clients.npz") as client:
+            client.recv()
+            server.send("play")
             rss, end = _watch(server, samples / RATE_HZ / speed, progress)
-            delivered = client.ask(do="poses")["poses"]
-            client.ask(do="stop")
-        counts = server.ask(do="stop")
-        server.hear()
+            delivered = client.request("poses")["poses"]
+            client.request("stop")
+        counts = server.request("stop")
+        server.recv()
     spec = ModelFile(served_file(model, about["sha256"])).spec
     first = spec.window or about["hop"]
     return Soak(
@@ -130,16 +126,16 @@ def _frame(emg: Float32Array, start: int, rows: int) -> Frame:
     return Frame(start, t, taken, arrival=t + (rows - 1) / RATE_HZ)
 
 
-def _watch(server: Child, seconds: float, progress: Progress) -> tuple[list[float], dict[str, Any]]:
-    """Until the replay has ended; memory on the way, and the figures at the end."""
+def _watch(server: WorkerProcess, seconds: float, progress: Progress) -> tuple[list[float], Message]:
+    """Wait for the end of the replay; give the memory on the way in MB, and the usage at the end."""
     begun, rss = time.perf_counter(), []
     while True:
-        look = server.ask(do="usage")
-        rss.append(look["rss"] / 2**20)
+        used = server.request("usage")
+        rss.append(used["rss"] / 2**20)
         passed = time.perf_counter() - begun
         progress("replaying", min(1.0, passed / seconds))
-        if look["state"] == "ended":
-            return rss, look
+        if used["state"] == "ended":
+            return rss, used
         if passed > 2 * seconds + 60.0:
             raise BenchError(f"the replay had not ended after {passed:.0f} s; expected {seconds:.0f} s")
-        time.sleep(_LOOK_S)
+        time.sleep(_CHECK_S)

@@ -3,30 +3,34 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Final
 
 import psutil
 
 from myocast_client import ClientError, Pose, connect
-from service.bench.processes.worker_process import GRACE_S, BenchError, environment, spawn
+from service.bench.errors import BenchError
+from service.bench.progress import Progress
 from service.bench.report.statistics import Limit
 from service.run import READY
 
 FIRST_POSE_S: Final = 2.0
 MEMORY_MB: Final = 200.0
-PATIENCE_S: Final = 60.0
+FIRST_POSE_TIMEOUT_S: Final = 60.0
+END_TIMEOUT_S: Final = 15.0
 SERVE_S: Final = 5.0
 TRAINING: Final = ("tensorflow", "keras", "tf2onnx")
 CODE: Final = "from service.cli import main; main()"
-Progress = Callable[[str, float], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +65,11 @@ def run(source: str, model: Path | None, repeats: int, progress: Progress) -> St
     """
     ready, first = [], []
     rss = 0.0
-    for turn in range(repeats + 1):
-        progress("starting", turn / (repeats + 2))
-        last = turn == repeats
+    for number in range(repeats + 1):
+        progress("starting", number / (repeats + 2))
+        last = number == repeats
         to_ready, to_pose, rss = _start(source, model, SERVE_S if last else 0.0)
-        if turn:
+        if number:
             ready.append(to_ready)
             first.append(to_pose)
     progress("looking at imports", (repeats + 1) / (repeats + 2))
@@ -80,9 +84,9 @@ def _start(source: str, model: Path | None, serve_s: float, log: IO[bytes] | Non
     arguments = ["serve", source, "--port", "0", *(["--model", str(model)] if model else [])]
     with tempfile.TemporaryFile() as own:
         errors = log or own
-        env = environment() | ({"PYTHONPROFILEIMPORTTIME": "1"} if log else {})
+        env = _environment() | ({"PYTHONPROFILEIMPORTTIME": "1"} if log else {})
         begun = time.perf_counter()
-        process = spawn(CODE, *arguments, env=env, stdout=subprocess.PIPE, stderr=errors)
+        process = _spawn(arguments, env, errors)
         try:
             assert process.stdout is not None
             line = process.stdout.readline().decode().strip()
@@ -107,11 +111,28 @@ async def _first_pose(url: str, stay_s: float) -> float:
     client.on(Pose, note)
     try:
         async with client:
-            at = await asyncio.wait_for(came, PATIENCE_S)
+            at = await asyncio.wait_for(came, FIRST_POSE_TIMEOUT_S)
             await asyncio.sleep(stay_s)
     except (ClientError, TimeoutError) as error:
-        raise BenchError(f"no pose came from {url}: {error or f'none within {PATIENCE_S:g} s'}") from None
+        raise BenchError(f"no pose came from {url}: {error or f'none within {FIRST_POSE_TIMEOUT_S:g} s'}") from None
     return at
+
+
+def _spawn(arguments: Sequence[str], env: Mapping[str, str], errors: IO[bytes]) -> subprocess.Popen[bytes]:
+    """Start `myocast` outside the terminal's process group: Ctrl-C reaches the benchmark, which ends it."""
+    command = [sys.executable, "-P", "-c", CODE, *arguments]
+    if sys.platform == "win32":
+        flags = subprocess.CREATE_NEW_PROCESS_GROUP
+        return subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=errors, creationflags=flags)
+    return subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=errors, start_new_session=True)
+
+
+def _environment() -> dict[str, str]:
+    """Give the environment in which a process finds the packages that this one has imported."""
+    found = [find_spec(name) for name in ("service", "myocast_client")]
+    folders = [str(Path(spec.origin).parents[1]) for spec in found if spec is not None and spec.origin]
+    paths = dict.fromkeys([*folders, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))])
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
 
 
 def _imports(source: str, model: Path | None) -> set[str]:
@@ -132,7 +153,7 @@ def _rss_mb(pid: int) -> float:
 def _end(process: subprocess.Popen[bytes]) -> None:
     process.terminate()
     with suppress(subprocess.TimeoutExpired):
-        process.wait(GRACE_S)
+        process.wait(END_TIMEOUT_S)
     if process.poll() is None:
         process.kill()
         process.wait()

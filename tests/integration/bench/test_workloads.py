@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from service.bench.workloads import fanout, frameworks, soak
-from service.bench.workloads.latency import Request, run
+from service.bench.workloads.latency import LatencyConfig, run
 from service.engine.predictor import ModelFile
 
 pytestmark = pytest.mark.alone
@@ -21,7 +21,7 @@ def ignore(text: str, share: float) -> None:
 
 @pytest.mark.parametrize("kind", [0, 1])
 def test_latency(kind: int, tiny_models: tuple[Path, Path], tmp_path: Path) -> None:
-    measured = run(Request("synthetic:?seed=2", tiny_models[kind], None, 2, 2.0), tmp_path, ignore)
+    measured = run(LatencyConfig("synthetic:?seed=2", tiny_models[kind], None, 2, 2.0), tmp_path, ignore)
     result = measured.result
     counts = result.counts
     assert counts["poses"] > 0
@@ -37,7 +37,8 @@ def test_latency(kind: int, tiny_models: tuple[Path, Path], tmp_path: Path) -> N
     assert measured.model == tiny_models[kind]
 
 
-def test_fan_out_in_turn_with_the_minimal_server() -> None:
+def test_fan_out_of_ours_and_of_the_reference_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fanout, "LONGER_ALONE", 1.0)
     result = fanout.run(0.5, ignore, clients=(1, 10), stall_s=1.0)
     assert [row.clients for row in result.rows] == [1, 10]
     for row in result.rows:
@@ -49,12 +50,12 @@ def test_fan_out_in_turn_with_the_minimal_server() -> None:
     assert len(result.limits()) == 5
 
 
-def test_a_crowd_on_the_whole_server(tiny_window: Path) -> None:
-    crowd = fanout.crowded("synthetic:", tiny_window, None, 2.0, ignore, clients=30)
-    assert crowd.clients == 30
-    assert 0.0 < crowd.slowest_hz <= 60.0
-    assert 0.0 <= crowd.share <= 1.0
-    assert crowd.skipped >= 0
+def test_many_clients_on_the_whole_server(tiny_window: Path) -> None:
+    many = fanout.run_many_clients("synthetic:", tiny_window, None, 2.0, ignore, clients=30)
+    assert many.clients == 30
+    assert 0.0 < many.slowest_hz <= 60.0
+    assert 0.0 <= many.share <= 1.0
+    assert many.skipped >= 0
 
 
 def test_soak_counts_every_sample_and_window(tiny_window: Path, tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ def test_figures_for_people_for_programs_and_as_a_picture(console: Console, tiny
 
 def test_startup_and_a_limit_that_is_missed(console: Console, tiny_window: Path) -> None:
     quick = (
-        "import service.cli.bench as b, service.bench.workloads.startup as s; "
+        "import service.bench.benchmark as b, service.bench.workloads.startup as s; "
         "b.STARTS = 1; s.SERVE_S = s.FIRST_POSE_S = 0.0"
     )
     arguments = ("--startup", "--check", "--model", tiny_window, "--source", "synthetic:", "--json", "figures.json")
@@ -59,14 +59,19 @@ def test_startup_and_a_limit_that_is_missed(console: Console, tiny_window: Path)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_and_its_children(console: Console, tiny_window: Path, number: int) -> None:
     process = console.start("bench", "--model", tiny_window, "--source", "synthetic:", "--seconds", 600, before=BEFORE)
-    parent = psutil.Process(process.pid)
     deadline = time.monotonic() + TIMEOUT_S
-    while len(children := parent.children()) < 2 and time.monotonic() < deadline:
+    while len(workers(process.pid)) < 2 and time.monotonic() < deadline:
         assert process.poll() is None, process.communicate()
+    children = psutil.Process(process.pid).children()
     process.send_signal(number)
     assert process.wait(TIMEOUT_S) == 0
-    assert len(children) == 2
+    assert len(children) >= 2
     assert psutil.wait_procs(children, timeout=TIMEOUT_S)[1] == []
+
+
+def workers(pid: int) -> list[psutil.Process]:
+    """The processes of the benchmark beside the resource tracker of `multiprocessing`."""
+    return [child for child in psutil.Process(pid).children() if any("spawn_main" in word for word in child.cmdline())]
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.bench.processes.load_generator import LightClient, Tally, handshake
-from service.bench.processes.worker_process import BenchError
+from service.bench.errors import BenchError
+from service.bench.processes.load_generator import LightClient, Received, handshake
 
 ACCEPTED = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n"
 
@@ -48,37 +48,37 @@ HELLO, PING, STATUS = frame(0x1, b'{"type":"hello"}'), frame(0x9, b"abcd"), fram
 STREAM = ACCEPTED + HELLO + pose(1.0) + PING + pose(2.0, 548) + STATUS + pose(3.0, 70000)
 
 
-async def play(pieces: list[bytes], *, counting: bool = True) -> tuple[LightClient, Tally, Written]:
-    tally, transport = Tally(), Written()
-    client = LightClient(b"GET", tally)
+async def play(pieces: list[bytes], *, counting: bool = True) -> tuple[LightClient, Received, Written]:
+    received, transport = Received(), Written()
+    client = LightClient(b"GET", received)
     client.connection_made(cast(asyncio.BaseTransport, transport))
-    tally.counting = counting
+    received.counting = counting
     for piece in pieces:
         client.data_received(piece)
-    return client, tally, transport
+    return client, received, transport
 
 
 @given(st.lists(st.integers(0, len(STREAM)), max_size=12))
 def test_frames_are_counted_however_they_are_cut(cuts: list[int]) -> None:
     edges = [0, *sorted(cuts), len(STREAM)]
     pieces = [STREAM[start:stop] for start, stop in pairwise(edges) if stop > start]
-    client, tally, transport = asyncio.run(play(pieces))
-    assert client.messages == client.poses == len(tally.latency) == 3
+    client, received, transport = asyncio.run(play(pieces))
+    assert client.messages == client.poses == len(received.latency) == 3
     assert transport.data == b"GET" + bytes((0x8A, 0x84, 0, 0, 0, 0)) + b"abcd"
 
 
 async def test_latency_is_from_the_poses_time_to_now() -> None:
     before = time.perf_counter()
-    _, tally, _ = await play([ACCEPTED, pose(before)])
-    assert 0.0 <= tally.latency[0] <= time.perf_counter() - before
+    _, received, _ = await play([ACCEPTED, pose(before)])
+    assert 0.0 <= received.latency[0] <= time.perf_counter() - before
 
 
 async def test_ready_with_the_first_pose() -> None:
-    client, tally, _ = await play([ACCEPTED + frame(0x1, b"{}")], counting=False)
+    client, received, _ = await play([ACCEPTED + frame(0x1, b"{}")], counting=False)
     assert not client.ready.done()
     client.data_received(pose(1.0))
     await client.ready
-    assert (client.messages, client.poses, len(tally.latency)) == (1, 0, 0)
+    assert (client.messages, client.poses, len(received.latency)) == (1, 0, 0)
 
 
 async def test_a_refusal_is_told() -> None:

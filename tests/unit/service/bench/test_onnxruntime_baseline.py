@@ -1,4 +1,4 @@
-"""The bare runs: what they time is what the engine computes."""
+"""Runs of onnxruntime alone: what they time is what the engine computes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from models.arrays import Float32Array
-from service.bench.processes.onnxruntime_baseline import bare_run, engine_run, in_turn, paced
+from service.bench.processes.onnxruntime_baseline import engine_run, session_run, time_alternately, time_paced
 from service.engine.predictor import ModelFile
 from tests.fakes.models_onnx import HOP, WINDOW, offline, offline_stream
 
@@ -15,20 +15,20 @@ WINDOWS = np.random.default_rng(3).normal(0.0, 20.0, (6, WINDOW, 8)).astype(np.f
 CHUNKS = np.random.default_rng(4).normal(0.0, 20.0, (6, HOP, 8)).astype(np.float32)
 
 
-def test_bare_and_engine_compute_the_same(tiny_window: Path) -> None:
+def test_onnxruntime_alone_and_the_engine_compute_the_same(tiny_window: Path) -> None:
     model = ModelFile(tiny_window)
-    bare, engine = bare_run(model), engine_run(model.open())
+    alone, engine = session_run(model), engine_run(model.open())
     expected = offline(tiny_window, WINDOWS)
     for window, pose in zip(WINDOWS, expected, strict=True):
-        np.testing.assert_array_equal(np.asarray(bare(window))[0], pose)
+        np.testing.assert_array_equal(np.asarray(alone(window))[0], pose)
         np.testing.assert_array_equal(np.asarray(engine(window)), pose)
 
 
 def test_a_stream_carries_its_state(tiny_stream: Path) -> None:
     model = ModelFile(tiny_stream)
-    bare, engine = bare_run(model), engine_run(model.open())
+    alone, engine = session_run(model), engine_run(model.open())
     for chunk, pose in zip(CHUNKS, offline_stream(tiny_stream, list(CHUNKS)), strict=True):
-        np.testing.assert_array_equal(np.asarray(bare(chunk))[0, -1], pose)
+        np.testing.assert_array_equal(np.asarray(alone(chunk))[0, -1], pose)
         np.testing.assert_array_equal(np.asarray(engine(chunk)), pose)
 
 
@@ -46,7 +46,7 @@ def test_runs_take_turns_on_the_same_windows() -> None:
         takes(f"slow{window[0, 0]:.0f}", 2.0)
 
     windows = np.arange(3, dtype=np.float32)[:, None, None] * np.ones((1, 1, 8), dtype=np.float32)
-    times = in_turn({"fast": fast, "slow": slow}, windows, 6.0, size=2, clock=lambda: time[0])
+    times = time_alternately({"fast": fast, "slow": slow}, windows, 6.0, size=2, clock=lambda: time[0])
     assert times == {"fast": [0.5] * 4, "slow": [2.0] * 4}
     warm_up, measured = seen[:4], seen[4:]
     assert warm_up == ["fast0", "fast1", "slow0", "slow1"]
@@ -55,6 +55,6 @@ def test_runs_take_turns_on_the_same_windows() -> None:
 
 def test_paced_runs_are_counted_by_the_period() -> None:
     seen: list[float] = []
-    times = paced(lambda window: seen.append(float(window[0, 0])), WINDOWS, period_s=0.001, seconds=0.008)
+    times = time_paced(lambda window: seen.append(float(window[0, 0])), WINDOWS, period_s=0.001, seconds=0.008)
     assert len(times) == len(seen) == 8
     assert seen[6] == seen[0]

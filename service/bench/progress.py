@@ -1,0 +1,8 @@
+"""How a measurement tells how far it has come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+Progress = Callable[[str, float], None]
+"""Called with what is being done, and how much of it is done: a share from 0 to 1."""
