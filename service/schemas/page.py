@@ -1,4 +1,5 @@
-"""A page that describes the HTTP routes and the stream, made of their schemas; it loads nothing from elsewhere."""
+"""A page for people who use the server: armbands, models, recordings, and the HTTP routes and the stream, made of their
+schemas. It loads nothing from elsewhere."""
 
 from __future__ import annotations
 
@@ -10,13 +11,18 @@ from service.schemas import CLIENT_MESSAGES, SERVER_MESSAGES, Json, binary_layou
 
 
 def docs_page(openapi: Json, version: str) -> str:
-    """The page as HTML: the HTTP routes of `openapi`, then the stream."""
+    """The page as HTML: a short guide, the HTTP routes of `openapi`, then the stream."""
     routes = "".join(_route(path, method, operation) for path, method, operation in _operations(openapi))
     from_server = "".join(_section(name) for name in SERVER_MESSAGES)
     from_client = "".join(_section(name) for name in CLIENT_MESSAGES)
     binary = "".join(_layout(name, layout) for name, layout in binary_layouts().items())
     return _PAGE.format(
-        version=escape(version), routes=routes, from_server=from_server, from_client=from_client, binary=binary
+        version=escape(version),
+        guide=_GUIDE,
+        routes=routes,
+        from_server=from_server,
+        from_client=from_client,
+        binary=binary,
     )
 
 
@@ -71,6 +77,23 @@ def _kind(value: Json) -> str:
     return str(value.get("type", "any"))
 
 
+_GUIDE: Final = """<h2 id="armband">Connect an armband</h2>
+<p>Wear it on the thick part of the forearm. <code>myocast scan</code> lists what is in reach, each with the
+source to give to <code>myocast serve</code>: <code>myo:</code> a Myo over Bluetooth, <code>dongle:</code> a
+Myo with its USB dongle, <code>cyton:PORT</code> an OpenBCI Cyton, <code>serial:PORT</code> a board that sends
+lines of eight numbers. <code>myocast doctor</code> tells what is missing on this computer.</p>
+<h2 id="models">Models</h2>
+<p>A model computes the hand from the EMG. The shipped models read a Myo: raw EMG at 200 Hz or envelopes at 50
+Hz, in the Myo’s own unit. <code>myocast serve</code> takes the one that fits; where none fits, it serves and
+records EMG without poses. For another band, record sessions with labels (ground truth of the hand), make a
+model with <code>myocast train</code> and <code>myocast export</code>, and serve it with <code>--model
+FILE.onnx</code>.</p>
+<h2 id="recordings">Recordings</h2>
+<p>A recording is the file <code>NAME.mcap</code> in the folder <code>recordings</code> where the server was
+started, or in the one given with <code>--recordings</code>. <code>myocast serve recordings/NAME.mcap</code>
+plays it as if it were an armband, <code>myocast info</code> tells what it contains, <code>myocast
+convert</code> writes it as CSV. Any program for MCAP files opens it.</p>"""
+
 _PAGE: Final = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>Myocast: interfaces</title>
@@ -83,6 +106,8 @@ code {{ font: 13px ui-monospace, monospace }}
 @media (prefers-color-scheme: dark) {{ body {{ color: #dde4ee; background: #10161f }} a {{ color: #7db4ff }} }}
 </style>
 <h1>Myocast {version}</h1>
+{guide}
+<h2>Interfaces</h2>
 <p>For programs: <a href="/openapi.json">OpenAPI</a> of the HTTP side,
 <a href="/asyncapi.json">AsyncAPI</a> of the stream.</p>
 <h2>HTTP</h2><table>{routes}</table>

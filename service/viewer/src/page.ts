@@ -9,7 +9,10 @@ import type { TruthMode } from "./scene/handSlot";
 import { meanDistance, Store } from "./store";
 import { DevicesView } from "./ui/devices";
 import { element, setHidden, setText } from "./ui/dom";
+import { docsAddress } from "./ui/docsLink";
+import { bindHelp } from "./ui/help";
 import { bindKeys, type KeyBinding } from "./ui/keyboard";
+import { Legend } from "./ui/legend";
 import { NoticeView, type NoticeAction } from "./ui/notice";
 import { Readouts } from "./ui/readouts";
 import { RecordingView } from "./ui/recording";
@@ -21,6 +24,8 @@ import { keepToken, takeToken } from "./ui/token";
 const REFRESH_MS = 250;
 const TRUTH_MODES: readonly TruthMode[] = ["overlay", "beside", "off"];
 const RENDER_MODES: readonly RenderMode[] = ["skin", "both", "bones"];
+const TRUTH_LABELS: Record<TruthMode, string> = { overlay: "Truth over", beside: "Truth beside", off: "Truth off" };
+const RENDER_LABELS: Record<RenderMode, string> = { skin: "Skin", both: "Skin, bones", bones: "Bones" };
 
 export class Page {
   readonly store = new Store();
@@ -30,6 +35,7 @@ export class Page {
   client: Client;
   private readonly theme = new Theme();
   private readonly readouts = new Readouts();
+  private readonly legend = new Legend();
   private readonly notices: NoticeView;
   private readonly replay: ReplayView;
   private readonly recording: RecordingView;
@@ -43,7 +49,7 @@ export class Page {
     this.stripChart = new StripChart(element("strips"), this.theme.strips, this.store.current.emg);
     this.scene = this.createScene();
     this.theme.onChange(() => this.applyTheme());
-    this.notices = new NoticeView((action) => this.runNoticeAction(action), (token) => this.useToken(token));
+    this.notices = new NoticeView((action) => this.runNoticeAction(action), (token) => this.useToken(token), () => this.client.address.token);
     this.replay = new ReplayView(this.store, (action) => this.controlReplay(action));
     this.recording = new RecordingView(this.store, (action) => this.client.api.recording(action));
     this.devices = new DevicesView(this.store, (index) => this.selectDevice(index));
@@ -79,6 +85,7 @@ export class Page {
     client.on("hello", (hello) => {
       this.store.setHello(hello);
       this.scene?.setDevices(this.store.devices.map((device) => device.side));
+      this.store.devices.forEach((device, i) => device.isPredicted || this.scene?.clearPose(i, device.side));
       this.stripChart.signals = this.store.current.emg;
       this.refresh();
     });
@@ -129,7 +136,7 @@ export class Page {
     this.devices.show();
     setHidden(element("vibrate"), !(entry.device && /^(myo|dongle):/.test(entry.device.uri)));
     setHidden(element("truth"), !pose?.truth);
-    setHidden(element("legend"), !pose?.truth || this.truthMode === "off");
+    this.legend.show(this.store, this.truthMode !== "off");
     const unit = entry.device?.unit === "uV" ? "µV" : (entry.device?.unit ?? "");
     setText(element("emg-scale"), entry.device ? `±${emg.scale} ${unit} · ${STRIP_SECONDS} s` : "");
   }
@@ -142,6 +149,7 @@ export class Page {
   }
 
   private applyTheme(): void {
+    this.showLabels();
     this.scene?.setTheme(this.theme.scene);
     this.stripChart.setTheme(this.theme.strips);
   }
@@ -172,16 +180,31 @@ export class Page {
   private nextTruthMode(): void {
     this.truthMode = next(TRUTH_MODES, this.truthMode);
     this.scene?.setTruthMode(this.truthMode);
+    this.showLabels();
     this.refresh();
   }
 
   private nextRenderMode(): void {
     this.renderMode = next(RENDER_MODES, this.renderMode);
     this.scene?.setRenderMode(this.renderMode);
+    this.showLabels();
+  }
+
+  /** Label the buttons that step through states with the state they are in. */
+  private showLabels(): void {
+    setToolLabel("truth", TRUTH_LABELS[this.truthMode]);
+    setToolLabel("render-mode", RENDER_LABELS[this.renderMode]);
+    setToolLabel("theme", this.theme.name === "dark" ? "Dark" : "Light");
   }
 
   private bindControls(): void {
     bindKeys(this.keyBindings());
+    bindHelp();
+    this.showLabels();
+    element<HTMLAnchorElement>("docs-link").addEventListener("click", (event) => {
+      // The token may have changed since the page was loaded.
+      (event.currentTarget as HTMLAnchorElement).href = docsAddress(this.client.address.token);
+    });
     const onClick = (id: string, run: () => void): void => element<HTMLElement>(id).addEventListener("click", run);
     onClick("truth", () => this.nextTruthMode());
     onClick("render-mode", () => this.nextRenderMode());
@@ -211,6 +234,10 @@ export class Page {
       { keys: ["t"], shown: ["T"], does: "dark or light theme", run: () => this.theme.toggle() },
     ];
   }
+}
+
+function setToolLabel(id: string, label: string): void {
+  setText(element(id).querySelector(".label > :last-child") as HTMLElement, label);
 }
 
 /** The element after `current`; the first after the last. */

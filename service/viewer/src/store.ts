@@ -53,6 +53,16 @@ export class DeviceState {
     return this.pose?.hand ?? this.entry.device?.hand ?? "right";
   }
 
+  /** Whether the hand in the scene is one that a model predicted. */
+  get isPredicted(): boolean {
+    return this.pose !== null && this.entry.model !== null;
+  }
+
+  /** Whether new samples come, so that rates and latencies describe the present. */
+  get isFlowing(): boolean {
+    return this.state === "live" || this.state === "replay" || this.state === "stalled";
+  }
+
   /** Replace the description; the EMG buffer restarts if the kind of signal changed. */
   setEntry(entry: DeviceEntry): void {
     const before = this.entry.device;

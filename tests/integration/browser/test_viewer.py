@@ -218,7 +218,12 @@ def test_hand_moves_with_the_demo_and_everything_is_visible(page: Viewer) -> Non
         page.until_text(f"#{readout}", unit)
         assert float(page.page.inner_text(f"#{readout}").removesuffix(unit).replace(",", "")) >= 0
     assert page.page.inner_text("#battery") == "–"
-    assert page.visible("#legend")
+    assert page.page.locator("#legend li:visible").all_inner_texts() == [
+        "Predicted from the EMG",
+        "True hand (ground truth)",
+    ]
+    assert "synthetic stranger" in page.page.inner_text("#source-note")
+    assert not page.evaluate("myocast.hand().neutral")
     assert page.evaluate("myocast.samples") > 100
     assert "adc" in page.page.inner_text("#emg-scale")
 
@@ -271,6 +276,13 @@ def test_recording_from_the_page(page: Viewer, console: Console) -> None:
     page.page.click("#record-button")
     page.until_text("#record-button", "Record")
     assert (console.folder / "recordings" / "fist.mcap").stat().st_size > 0
+    page.until_text("#recorded", "fist.mcap is recorded")
+    command = page.page.inner_text("#recorded-command")
+    assert command == "myocast serve recordings/fist.mcap"
+    name = command.removeprefix("myocast serve ")
+    assert console.run("info", name).returncode == 0
+    page.page.click("#recorded-close")
+    assert not page.visible("#recorded")
     page.page.fill("#record-name", "fist")
     page.page.click("#record-button")
     page.until_text("#record-error", "fist")
@@ -279,13 +291,24 @@ def test_recording_from_the_page(page: Viewer, console: Console) -> None:
 
 
 @pytest.mark.browser
+def test_spaces_in_the_name_of_a_recording(page: Viewer, console: Console) -> None:
+    page.page.fill("#record-name", " fist and  rest ")
+    page.page.click("#record-button")
+    page.until_text("#record-title", "fist-and-rest")
+    page.page.click("#record-button")
+    page.until_text("#recorded", "fist-and-rest.mcap is recorded")
+    assert (console.folder / "recordings" / "fist-and-rest.mcap").is_file()
+    page.page.click("#recorded-close")
+
+
+@pytest.mark.browser
 def test_keys(page: Viewer) -> None:
     page.page.locator("#scene").focus()
     page.page.keyboard.press("?")
-    page.until("document.querySelector('#keys').open")
-    assert page.page.locator("#keys kbd").count() > 15
+    page.until("document.querySelector('#help-dialog').open")
+    assert page.page.locator("#keys-list kbd").count() > 15
     page.page.keyboard.press("Escape")
-    page.until("!document.querySelector('#keys').open")
+    page.until("!document.querySelector('#help-dialog').open")
     home = page.evaluate("myocast.camera")
     for key in ("ArrowLeft", "ArrowUp", "+", "2"):
         before = page.evaluate("myocast.camera")
@@ -293,9 +316,40 @@ def test_keys(page: Viewer) -> None:
         assert page.evaluate("myocast.camera") != pytest.approx(before), key
     page.page.keyboard.press("0")
     assert page.evaluate("myocast.camera") == pytest.approx(home)
-    for hidden in (False, True, False):
+    for label, hidden in (("Truth beside", False), ("Truth off", True), ("Truth over", False)):
         page.page.keyboard.press("g")
-        page.until(f"document.querySelector('#legend').hidden === {str(hidden).lower()}")
+        page.until(f"document.querySelector('#legend-truth').hidden === {str(hidden).lower()}")
+        assert page.page.inner_text("#truth").strip() == label
+
+
+@pytest.mark.browser
+def test_help_explains_the_numbers_and_leads_to_the_documentation(page: Viewer) -> None:
+    page.page.click("#explain")
+    assert page.evaluate("document.activeElement.id") == "help-numbers"
+    explained = page.page.locator("#help-dialog .terms dt").all_inner_texts()
+    assert explained == page.page.locator(".readouts dt").all_inner_texts()
+    assert "myocast serve myo:" in page.page.inner_text("#help-dialog")
+    page.page.click("#help-dialog .solid")
+    page.until("!document.querySelector('#help-dialog').open")
+    page.page.click("#help")
+    page.page.evaluate(
+        "() => document.querySelector('#docs-link').addEventListener('click', (e) => e.preventDefault())"
+    )
+    page.page.click("#docs-link")
+    docs = page.evaluate("document.querySelector('#docs-link').href")
+    assert page.page.request.get(docs).ok
+    page.page.keyboard.press("Escape")
+
+
+@pytest.mark.browser
+def test_numbers_are_blank_while_paused(page: Viewer) -> None:
+    values = "['rate', 'age', 'latency', 'error'].map((id) => document.getElementById(id).innerText)"
+    page.until(f"{values}.every((value) => value !== '–')")
+    page.page.click("#play")
+    page.until_text("#pill", "Paused")
+    page.until(f"{values}.every((value) => value === '–')")
+    page.page.click("#play")
+    page.until(f"{values}.every((value) => value !== '–')")
 
 
 @pytest.mark.browser
@@ -352,6 +406,9 @@ def test_page_reconnects_when_the_server_is_back(viewer: OpenViewer, console: Co
     page.until_text("#notice", "stopped")
     page.until_text("#pill", "Offline")
     assert page.visible("#notice-action")
+    values = page.page.locator(".readouts dd:visible").all_inner_texts()
+    assert values
+    assert set(values) == {"–"}
     again = Server(console.start("serve", "synthetic:", "--port", server.port))
     page.until_text("#pill", "Live")
     page.until(f"myocast.received > {received}")
@@ -422,6 +479,48 @@ def test_emg_without_poses(viewer: OpenViewer, console: Console, tmp_path: Path)
     assert page.evaluate("myocast.pose") is None
     scale = float(page.page.inner_text("#emg-scale").split()[0].lstrip("±"))
     assert scale < 1000, "electrode offsets of up to 70 mV are subtracted"
+    assert page.page.locator("#legend li:visible").all_inner_texts() == ["No model: nothing is predicted"]
+    assert page.evaluate("myocast.hand().neutral")
+    assert skin_pixels(page) == 0
+    link = page.page.get_attribute("#notice-link", "href")
+    assert link is not None
+    assert link.endswith("/docs#models")
+    assert 'id="models"' in page.page.request.get(link).text()
+    server.stop()
+
+
+def skin_pixels(page: Viewer) -> int:
+    """How many pixels of the scene have a colour of skin."""
+    script = """async () => {
+      const image = new Image();
+      image.src = window.myocast.picture();
+      await image.decode();
+      const canvas = document.createElement("canvas");
+      [canvas.width, canvas.height] = [image.width, image.height];
+      const context = canvas.getContext("2d");
+      context.drawImage(image, 0, 0);
+      // The band at the bottom has lights of all colours.
+      const data = context.getImageData(0, 0, image.width, Math.round(image.height * 0.6)).data;
+      let count = 0;
+      for (let i = 0; i < data.length; i += 4) if (data[i] > data[i + 2] + 40 && data[i + 3] > 200) count++;
+      return count;
+    }"""
+    count: int = page.page.evaluate(script)
+    return count
+
+
+@pytest.mark.browser
+def test_predicted_hand_has_the_colour_of_skin(page: Viewer) -> None:
+    assert skin_pixels(page) > 500
+
+
+@pytest.mark.browser
+def test_emg_stays_in_its_lane_whatever_the_offset(viewer: OpenViewer, console: Console, tmp_path: Path) -> None:
+    """A board whose converter sits in the middle of its range: 8 channels around 0, 512, 1024 …"""
+    server = console.serve(f"replay:{numbers(tmp_path, 4000, offset=512)}?rate=250&unit=adc&mode=raw&loop=1")
+    page = viewer(server.url)
+    page.until("myocast.samples > 200")
+    page.until_text("#emg-scale", "±100 adc")
     server.stop()
 
 
@@ -525,6 +624,70 @@ def test_phone_width(viewer: OpenViewer, demo: Server) -> None:
             assert box["width"] > 8, selector
             assert box["x"] >= 0, selector
             assert box["x"] + box["width"] <= width + 0.5, selector
+
+
+@pytest.mark.browser
+def test_nothing_is_cut_at_1024(holder: PageHolder, script: ScriptedStream) -> None:
+    page = script.viewer
+    page.page.set_viewport_size({"width": 1024, "height": 768})
+    name = "OpenBCI Cyton with eight channels and a long name of its own"
+    script.send(hello(uri="myo:", name=name), status("live", battery=87), pose(0.3, truth=make_hand(0.4).tolist()))
+    page.until_text("#device-name", name)
+    page.until("!document.querySelector('#error-cell').hidden")
+    assert page.evaluate("document.documentElement.scrollWidth") == 1024
+    cut = page.evaluate(
+        "[...document.querySelectorAll('body *')].filter((e) => e.checkVisibility() && !e.closest('.hidden')"
+        " && getComputedStyle(e).overflowX !== 'visible' && e.scrollWidth > e.clientWidth + 1)"
+        ".map((e) => e.outerHTML)"
+    )
+    outside = page.evaluate(
+        "[...document.querySelectorAll('body *')].filter((e) => e.checkVisibility() && !e.closest('.hidden')"
+        " && e.getBoundingClientRect().right > innerWidth + 1).map((e) => e.outerHTML)"
+    )
+    assert (cut, outside) == ([], [])
+    page.page.set_viewport_size(DESKTOP)
+
+
+AXE: Final = REPOSITORY / "service" / "viewer" / "node_modules" / "axe-core" / "axe.min.js"
+
+
+def axe_violations(page: Viewer) -> list[str]:
+    """What axe-core finds, as `rule: element`."""
+    if page.evaluate("window.axe === undefined"):
+        page.page.add_script_tag(content=AXE.read_text(encoding="utf-8"))
+    found: list[str] = page.page.evaluate(
+        "async () => (await axe.run()).violations"
+        ".flatMap((v) => v.nodes.map((n) => `${v.id}: ${n.html} ${n.failureSummary}`))"
+    )
+    return found
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_axe_finds_nothing(viewer: OpenViewer, demo: Server, theme: str) -> None:
+    page = viewer(demo.url, color_scheme=theme, viewport={"width": 1280, "height": 800})
+    page.until_moving()
+    page.page.click("#record-button")
+    page.until_text("#record-button", "Stop")
+    page.page.click("#record-button")
+    page.until("!document.querySelector('#recorded').hidden")
+    assert axe_violations(page) == []
+    page.page.click("#help")
+    assert axe_violations(page) == []
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_axe_finds_nothing_in_warnings(script: ScriptedStream, theme: str) -> None:
+    """A nearly empty battery, and a notice with a link."""
+    page = script.viewer
+    page.page.emulate_media(color_scheme="light" if theme == "light" else "dark", reduced_motion="reduce")
+    message = hello(uri="cyton:", name="Cyton")
+    entry = {**message["devices"][0], "model": None, "pose": None}
+    script.send({**message, **entry, "devices": [entry]}, status("live", battery=15))
+    page.until_text("#notice", "EMG without poses")
+    page.until("document.querySelector('#battery').dataset.tone === 'warn'")
+    assert axe_violations(page) == []
 
 
 @pytest.mark.browser

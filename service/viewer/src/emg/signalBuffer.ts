@@ -2,7 +2,8 @@
 
 import { CHANNELS, type Emg } from "@myocast/client";
 
-/** Time constant of the baseline that is subtracted from µV signals, whose electrode offsets drift by millivolts. */
+/** Time constant of the baseline that is subtracted, for the drawing only, from raw and filtered signals: electrode
+ * offsets drift by millivolts, and a board without a bias voltage of its own sits in the middle of its range. */
 const BASELINE_SECONDS = 0.6;
 /** Time constant of the channel levels. */
 const LEVEL_SECONDS = 0.12;
@@ -34,7 +35,6 @@ export class SignalBuffer {
   private readonly power = new Float32Array(CHANNELS);
   private nextSample = -1;
   private smallSamples = 0;
-  private subtractBaseline = false;
 
   constructor(readonly capacity: number) {
     this.values = new Float32Array(CHANNELS * capacity);
@@ -48,7 +48,6 @@ export class SignalBuffer {
     this.levels.fill(0);
     this.power.fill(0);
     this.baseline.fill(NaN);
-    this.subtractBaseline = unit === "uV";
     this.centred = mode !== "envelope";
     this.rate = rate || 200;
     this.scale = unit === "uV" ? 200 : 50;
@@ -80,7 +79,7 @@ export class SignalBuffer {
   }
 
   private withoutBaseline(c: number, value: number): number {
-    if (!this.subtractBaseline) return value;
+    if (!this.centred) return value;
     if (Number.isNaN(this.baseline[c])) this.baseline[c] = value;
     this.baseline[c] += (value - this.baseline[c]) / Math.max(BASELINE_SECONDS * this.rate, 1);
     return value - this.baseline[c];

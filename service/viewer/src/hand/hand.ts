@@ -16,6 +16,8 @@ import { makeSkin, type Skin } from "./skin";
 export type RenderMode = "skin" | "both" | "bones";
 
 const SKIN_COLOR = "#e2a98a";
+/** Colour of the outline of a hand that nothing predicts. */
+const NEUTRAL_COLOR = "#8b98a6";
 
 /** Made for the first hand and shared by all. */
 let sharedSkin: Skin | null = null;
@@ -48,6 +50,8 @@ export class Hand {
   private readonly shell: SkinnedMesh;
   private readonly bones: BoneMeshes | null;
   private side: Side = "right";
+  private renderMode: RenderMode;
+  private neutral = false;
 
   /** `translucent` = only a see-through shell of this colour, as ground truth is shown. */
   constructor(kind: "solid" | "translucent", color = SKIN_COLOR) {
@@ -60,7 +64,8 @@ export class Hand {
     for (const mesh of [this.skin, this.nails]) mesh.castShadow = mesh.receiveShadow = true;
     this.bones = solid ? new BoneMeshes() : null;
     if (this.bones) this.object.add(this.bones.object);
-    this.setRenderMode(solid ? "skin" : "both");
+    this.renderMode = solid ? "skin" : "both";
+    this.applyVisibility();
   }
 
   /**
@@ -81,9 +86,27 @@ export class Hand {
   }
 
   setRenderMode(mode: RenderMode): void {
+    this.renderMode = mode;
+    this.applyVisibility();
+  }
+
+  /** Whether to draw only a grey outline, as nothing predicts this pose. */
+  setNeutral(neutral: boolean): void {
+    if (neutral === this.neutral) return;
+    this.neutral = neutral;
+    this.setColor(neutral ? NEUTRAL_COLOR : SKIN_COLOR);
+    this.applyVisibility();
+  }
+
+  get isNeutral(): boolean {
+    return this.neutral;
+  }
+
+  private applyVisibility(): void {
+    const mode = this.neutral ? "outline" : this.renderMode;
     this.skin.visible = this.nails.visible = mode === "skin";
-    this.shell.visible = mode === "both";
-    if (this.bones) this.bones.object.visible = mode !== "skin";
+    this.shell.visible = mode === "both" || mode === "outline";
+    if (this.bones) this.bones.object.visible = mode === "both" || mode === "bones";
   }
 
   /** Mirror the shown pose to this side. */

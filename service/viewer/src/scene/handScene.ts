@@ -102,6 +102,15 @@ export class HandScene {
     this.invalidate();
   }
 
+  /** Show that an armband has no predicted pose: a grey outline of a hand at rest. */
+  clearPose(device: number, side: Side): void {
+    const slot = this.slots[device];
+    if (!slot) return;
+    slot.clearPose();
+    slot.setSide(side);
+    this.invalidate();
+  }
+
   /** Light up an armband's sensors; activity of each channel, 0..1. */
   setLevels(device: number, levels: ArrayLike<number>): void {
     this.slots[device]?.setLevels(levels);
@@ -136,11 +145,11 @@ export class HandScene {
     requestAnimationFrame(this.render);
   }
 
-  /** The 63 values of an armband's hand as drawn and the bounding box of its skin, mm, frame `hand`. */
-  drawnHand(device: number): { points: number[]; min: number[]; max: number[] } {
+  /** The 63 values of an armband's hand as drawn, the bounding box of its skin, mm, frame `hand`, and its kind. */
+  drawnHand(device: number): { points: number[]; min: number[]; max: number[]; neutral: boolean } {
     const hand = this.slots[device].hand;
     const box = hand.bounds();
-    return { points: [...hand.points], min: box.min.toArray(), max: box.max.toArray() };
+    return { points: [...hand.points], min: box.min.toArray(), max: box.max.toArray(), neutral: hand.isNeutral };
   }
 
   /** Position of a hand's point in CSS pixels from the canvas's top left corner. */

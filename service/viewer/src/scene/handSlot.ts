@@ -4,7 +4,7 @@ import { Group, Matrix4, Vector3 } from "three";
 import type { Side } from "@myocast/client";
 
 import { Hand, type RenderMode } from "../hand/hand";
-import { FOREARM } from "../hand/restPose";
+import { FOREARM, REST_POSE } from "../hand/restPose";
 import { Armband } from "./armband";
 
 /** How ground truth is shown, where the session has it. */
@@ -35,6 +35,15 @@ export class HandSlot {
     }
     this.handRoot.add(this.hand.object, this.band.object);
     this.truthRoot.add(this.truthHand.object);
+    this.hand.setNeutral(true);
+    this.showTruth();
+  }
+
+  /** Return to the grey outline of a hand that nothing predicts, without ground truth. */
+  clearPose(): void {
+    this.hand.setPose(REST_POSE, "right");
+    this.hand.setNeutral(true);
+    this.hasTruth = false;
     this.showTruth();
   }
 
@@ -63,6 +72,7 @@ export class HandSlot {
   }
 
   setPose(joints: Float32Array, truth: Float32Array | null, side: Side): void {
+    this.hand.setNeutral(false);
     this.hand.setPose(joints, side);
     this.mirrorBand(side);
     if (truth) this.truthHand.setPose(truth, side);

@@ -1,6 +1,7 @@
-/** Keyboard shortcuts, and the dialog that lists them. */
+/** Keyboard shortcuts, and their list in the help. */
 
 import { element } from "./dom";
+import { showHelp } from "./help";
 
 export interface KeyBinding {
   /** As in `KeyboardEvent.key`. */
@@ -13,9 +14,8 @@ export interface KeyBinding {
 
 /** Handle these keys, and the help key, on the whole page, except in controls that use them themselves. */
 export function bindKeys(pageBindings: readonly KeyBinding[]): void {
-  const dialog = element<HTMLDialogElement>("keys");
-  const showHelp = (): void => dialog.showModal();
-  const help: KeyBinding = { keys: ["?", "h"], shown: ["?"], does: "this list", run: showHelp };
+  const dialog = element<HTMLDialogElement>("help-dialog");
+  const help: KeyBinding = { keys: ["?", "h"], shown: ["?"], does: "this help", run: showHelp };
   const bindings = [...pageBindings, help];
   const list = element<HTMLElement>("keys-list");
   for (const binding of bindings) if (binding.shown) list.append(...helpLine(binding.shown, binding.does));
@@ -27,7 +27,6 @@ export function bindKeys(pageBindings: readonly KeyBinding[]): void {
     event.preventDefault();
     binding.run(event.key);
   });
-  element<HTMLElement>("help").addEventListener("click", showHelp);
 }
 
 /** Whether a focused control uses this key itself. */

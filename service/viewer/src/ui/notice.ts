@@ -3,6 +3,7 @@
 import type { State } from "@myocast/client";
 
 import type { Store } from "../store";
+import { docsAddress, type DocsSection } from "./docsLink";
 import { element, setData, setHidden, setText, setTextWithCode } from "./dom";
 
 export type Tone = "good" | "warn" | "bad" | "idle";
@@ -15,6 +16,8 @@ export interface Notice {
   /** `middle` = over a dimmed scene, because no new poses come; `corner` = below a scene that goes on. */
   place: "middle" | "corner";
   action: NoticeAction | null;
+  /** A section of `/docs` that says more. */
+  link?: { text: string; section: DocsSection };
 }
 
 const LABELS: Record<State, readonly [string, Tone]> = {
@@ -85,7 +88,7 @@ function deviceNotice(store: Store): Notice | null {
   switch (state) {
     case "connecting":
       if (status === null) return null;
-      return { title: `Waiting for ${name}`, text: why ?? "No samples yet. Is the armband charged, worn and close to the receiver?", place: "middle", action: null };
+      return { title: `Waiting for ${name}`, text: why ?? "No samples yet. Is the armband charged, worn and close to the receiver?", place: "middle", action: null, link: { text: "How to connect an armband", section: "armband" } };
     case "stalled":
       return { title: "No signal", text: why ?? `${name} is connected but sends no data.`, place: "corner", action: null };
     case "reconnecting":
@@ -99,8 +102,9 @@ function deviceNotice(store: Store): Notice | null {
   if (entry.device && !entry.model) {
     return {
       title: "EMG without poses",
-      text: `No model fits ${name}. Signals are shown and can be recorded. For poses, start \`myocast serve\` with \`--model FILE\`.`,
+      text: `No model fits ${name}, so no hand is predicted. Signals are shown and can be recorded. For poses, start \`myocast serve\` with \`--model FILE\`.`,
       place: "corner", action: null,
+      link: { text: "Which models there are, and how to make one", section: "models" },
     };
   }
   return null;
@@ -114,11 +118,17 @@ export class NoticeView {
   private readonly text = this.box.querySelector("p") as HTMLElement;
   private readonly form = element<HTMLFormElement>("token");
   private readonly button = element<HTMLButtonElement>("notice-action");
+  private readonly link = element<HTMLAnchorElement>("notice-link");
   private readonly scenePanel = this.box.parentElement as HTMLElement;
   private readonly announce = element<HTMLElement>("announce");
   private action: NoticeAction | null = null;
 
-  constructor(onAction: (action: NoticeAction) => void, onToken: (token: string) => void) {
+  /** @param token - the access token in use, for links to the server's own pages. */
+  constructor(
+    onAction: (action: NoticeAction) => void,
+    onToken: (token: string) => void,
+    private readonly token: () => string | null,
+  ) {
     this.button.addEventListener("click", () => this.action && onAction(this.action));
     this.form.addEventListener("submit", (event) => {
       event.preventDefault();
@@ -150,5 +160,9 @@ export class NoticeView {
     setHidden(this.form, !needsToken);
     setHidden(this.button, needsToken || notice.action === null);
     if (notice.action && notice.action !== "token") setText(this.button, ACTIONS[notice.action]);
+    setHidden(this.link, !notice.link);
+    if (!notice.link) return;
+    setText(this.link, notice.link.text);
+    this.link.href = docsAddress(this.token(), notice.link.section);
   }
 }

@@ -51,22 +51,24 @@ export class Readouts {
   private readonly battery = readout("battery");
   private readonly error = readout("error");
   private readonly errorCell = element<HTMLElement>("error-cell");
+  private readonly all = [this.rate, this.age, this.latency, this.skipped, this.dropped, this.battery, this.error];
 
   show(store: Store): void {
     const device = store.current;
     if (!store.online) {
-      for (const readout of [this.rate, this.age, this.latency, this.battery, this.dropped]) readout.clear();
+      for (const readout of this.all) readout.clear();
+      this.showError(device, false);
       return;
     }
     const rate = device.poseRate.perSecond;
-    if (device.entry.model) this.rate.set(rate.toFixed(rate < 10 && rate > 0 ? 1 : 0), "/s");
+    if (device.entry.model && device.isFlowing) this.rate.set(rate.toFixed(rate < 10 && rate > 0 ? 1 : 0), "/s");
     else this.rate.clear();
-    this.showLatency(this.age, device.ageMs.take(), rate);
-    this.showLatency(this.latency, device.latencyMs.take(), rate);
+    this.showLatency(this.age, device.ageMs.take(), device.isFlowing ? rate : 0);
+    this.showLatency(this.latency, device.latencyMs.take(), device.isFlowing ? rate : 0);
     this.skipped.setCount(device.skippedWindows);
     this.dropped.setCount(device.status?.dropped ?? 0);
     this.showBattery(device.status?.battery ?? null);
-    this.showError(device);
+    this.showError(device, true);
   }
 
   private showLatency(readout: Readout, value: number | null, poseRate: number): void {
@@ -80,11 +82,12 @@ export class Readouts {
     else this.battery.set(String(percent), "%", percent <= BATTERY_BAD_PERCENT ? "bad" : percent <= BATTERY_WARN_PERCENT ? "warn" : "");
   }
 
-  private showError(device: DeviceState): void {
+  private showError(device: DeviceState, online: boolean): void {
     const hasTruth = device.pose !== null && device.pose.truth !== null;
     setHidden(this.errorCell, !hasTruth);
     const error = device.errorMm.take();
-    if (hasTruth && error !== null) this.error.set(error.toFixed(1), "mm");
+    if (!online || !device.isFlowing || device.poseRate.perSecond === 0) this.error.clear();
+    else if (hasTruth && error !== null) this.error.set(error.toFixed(1), "mm");
   }
 }
 

@@ -1,10 +1,11 @@
 /** The record button, and the name, length and size of the running recording. */
 
-import { ApiError, type RecordingAction } from "@myocast/client";
+import { ApiError, type RecordingAction, type RecordingStatus } from "@myocast/client";
 
 import type { Store } from "../store";
 import { element, setData, setHidden, setText } from "./dom";
 import { bytes, duration } from "./format";
+import { Recorded } from "./recorded";
 
 export class RecordingView {
   private readonly form = element<HTMLFormElement>("record");
@@ -15,7 +16,10 @@ export class RecordingView {
   private readonly error = element<HTMLElement>("record-error");
   private readonly idle = this.form.querySelector(".idle") as HTMLElement;
   private readonly running = this.form.querySelector(".running") as HTMLElement;
+  private readonly recorded = new Recorded();
   private busy = false;
+  /** The recording that ran at the last update. */
+  private last: RecordingStatus | null = null;
 
   constructor(
     private readonly store: Store,
@@ -31,10 +35,13 @@ export class RecordingView {
   async toggle(): Promise<void> {
     if (this.busy || !this.store.online || !this.form.reportValidity()) return;
     this.busy = true;
-    const name = this.name.value.trim();
+    const name = this.name.value.trim().replace(/\s+/g, "-");
     const start: RecordingAction = name ? { action: "start", name } : { action: "start" };
     try {
-      await this.send(this.recording ? { action: "stop" } : start);
+      const running = this.recording;
+      const answer = await this.send(running ? { action: "stop" } : start);
+      if (running) this.showRecorded(answer as RecordingStatus);
+      else this.recorded.hide();
       this.name.value = "";
       setHidden(this.error, true);
     } catch (error) {
@@ -52,12 +59,21 @@ export class RecordingView {
     setHidden(this.running, recording === null);
     setText(this.button.querySelector("span") as HTMLElement, recording ? "Stop" : "Record");
     this.button.disabled = !this.store.online;
+    // Another client, or the end of the source, may have stopped it.
+    if (!recording && this.last && this.store.online && this.store.current.status) this.showRecorded(this.last);
     if (!recording) return;
+    this.last = recording;
     setText(this.title, recording.name);
     setText(this.size, `${duration(recording.seconds)} · ${bytes(recording.bytes)}`);
   }
 
-  private get recording() {
+  private showRecorded(recording: RecordingStatus): void {
+    this.last = null;
+    this.recorded.show(recording);
+  }
+
+  private get recording(): RecordingStatus | null {
+    if (!this.store.online) return null;
     return this.store.devices.find((device) => device.status?.recording)?.status?.recording ?? null;
   }
 }

@@ -1,0 +1,32 @@
+/** What the colours of the hands mean, and what kind of source this is. */
+
+import type { DeviceState, Store } from "../store";
+import { element, setHidden, setText } from "./dom";
+
+export class Legend {
+  private readonly model = element<HTMLElement>("legend-model");
+  private readonly neutral = element<HTMLElement>("legend-neutral");
+  private readonly truth = element<HTMLElement>("legend-truth");
+  private readonly note = element<HTMLElement>("source-note");
+
+  show(store: Store, truthIsDrawn: boolean): void {
+    const device = store.current;
+    setHidden(this.model, !device.isPredicted);
+    setHidden(this.neutral, device.isPredicted || !device.entry.device);
+    setText(this.neutral.querySelector("span") as HTMLElement, neutralLabel(device));
+    setHidden(this.truth, !device.isPredicted || !device.pose?.truth || !truthIsDrawn);
+    const note = sourceNote(device.entry.device?.uri ?? "");
+    setHidden(this.note, note === "");
+    setText(this.note, note);
+  }
+}
+
+function neutralLabel(device: DeviceState): string {
+  return device.entry.model ? "No prediction yet" : "No model: nothing is predicted";
+}
+
+function sourceNote(uri: string): string {
+  if (uri.startsWith("demo:")) return "Demo: computed EMG of a synthetic stranger, new to the model.";
+  if (uri.startsWith("synthetic:")) return "Synthetic source: computed EMG of a person who does not exist.";
+  return "";
+}
