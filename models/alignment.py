@@ -131,6 +131,9 @@ def template(people: Sequence[Mapping[str, npt.ArrayLike]]) -> Template:
 
     People's bands differ by more than a channel, so each one is turned to the mean of all, several times over;
     the turns are kept at zero on average, so that the template is a band as people put it on.
+
+    Args:
+        people: of each, cue -> (8,) level in the model's unit, as `levels` gives them.
     """
     cues = sorted(set.intersection(*(set(person) for person in people)))
     worn = [{cue: np.asarray(person[cue], np.float64) for cue in cues} for person in people]

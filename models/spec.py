@@ -52,6 +52,7 @@ class ModelSpec:
     format: int = FORMAT
 
     def to_json(self) -> str:
+        """As the text of the metadata property."""
         return json.dumps(asdict(self) | {"trained_on": list(self.trained_on)})
 
     @classmethod

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 import keras
 import numpy as np
@@ -21,7 +21,7 @@ MOST: Final = 40_000
 """Poses that the autoencoder is trained on at most."""
 
 
-def core(steps: int, units: int, decoder: Sequence[int], dropout: float, name: str) -> Any:
+def core(steps: int, units: int, decoder: Sequence[int], dropout: float, name: str) -> keras.Model:
     """LSTM, LSTM, nine linear units, frozen decoder."""
     x = inputs = keras.Input((steps, CHANNELS))
     x = layers.LSTM(units, return_sequences=True)(x)

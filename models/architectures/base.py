@@ -6,12 +6,16 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from models.arrays import Float32Array
 from models.errors import MyocastError
 from models.hand import CHANNELS, VALUES
 from models.kinematics import ANGLES, BONES, bones
 from models.spec import Kind, ModelSpec
+
+if TYPE_CHECKING:
+    from keras import Model
 
 STEP_HZ: Final = 50.0
 """Networks work on steps of 20 ms; front ends bring other rates down to it."""
@@ -23,8 +27,8 @@ RATES: Final = {"raw": (200.0,), "filtered": (200.0,), "envelope": (50.0,)}
 SLOW: Final = 2
 """Where a stream has slow averages they are its last ones: they tell who wears the band, not what the hand does."""
 
-END: Final = "end_"
-"""Names of the layers that give a stream's angles and bones begin so."""
+OUTPUT_LAYERS: Final = "end_"
+"""Prefix of the names of the layers that give a stream's angles and bones."""
 
 BONE_UNITS: Final = 64
 """Of the layer between them and the bone lengths of the hand."""
@@ -105,12 +109,12 @@ class Built:
     window, features (batch, steps, f) -> (batch, steps, 63) for a stream.
     """
 
-    core: Any
+    core: Model
     """The network proper, whose parameters the tables count."""
-    body: Any
-    front: Any
+    body: Model
+    front: Model | None
     """Windows: EMG (batch, window, 8) -> envelopes (batch, steps, 8). None for streams."""
-    serve: Any
+    serve: Model
     """EMG (and states) -> pose (and states): what is exported."""
     states: tuple[tuple[int, ...], ...] = ()
     """Shapes of the states without the batch axis."""
@@ -118,7 +122,7 @@ class Built:
     """Streams: rows of the body's input per labelled step."""
     tail: int = 2
     """How many of the core's layers are its last two (a stream ends in two branches): what a new user's labels tune."""
-    taus: tuple[float, ...] = ()
+    time_constants_s: tuple[float, ...] = ()
     """Streams: time constants of the running averages that the body reads, seconds."""
     sync: Callable[[], None] = field(default=lambda: None)
     """Copies the trained weights into `serve` where it has its own."""
@@ -142,7 +146,7 @@ class Network:
     macs: int
     """Multiply-accumulates of one pose: of a whole window, or of one more sample of a stream."""
     assemble: Callable[[NetworkConfig], Built]
-    pretrain: Callable[[Built, Any, int], dict[str, float]] | None = None
+    pretrain: Callable[[Built, Float32Array, int], dict[str, float]] | None = None
     """Trains a part first: (built, scaled poses (n, 63), seed) -> figures for the log."""
     deviations: Sequence[str] = ()
     """Where the definition departs from the ancestor's, and why."""

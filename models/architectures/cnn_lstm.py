@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 from models.architectures.base import Built, Network, NetworkConfig, dense_macs, lstm_macs
 from models.hand import VALUES
+
+if TYPE_CHECKING:
+    from keras import Model
 
 STEPS: Final = 47
 SHAPE: Final = (24, 7, 13, 8)
@@ -14,7 +17,7 @@ DROPOUT: Final = 0.2
 _FLAT: Final = SHAPE[1] * SHAPE[2] * FILTERS
 
 
-def core() -> Any:
+def core() -> Model:
     import keras
     from keras import layers, ops
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-from keras import layers, ops
+from keras import KerasTensor, layers, ops
 
 from models.architectures.base import Scaling
+from models.arrays import Float32Array
 from models.hand import VALUES
 from models.kinematics import ANGLES, AXES, BONES, DIGITS, KNUCKLE_AZIMUTH, KNUCKLE_DROP, PER_DIGIT, ROM
 
@@ -22,7 +23,7 @@ _BENDS: Final = PER_DIGIT - 1
 _TINY: Final = 1e-6
 
 
-def hand(y: Any, scaling: Scaling) -> Any:
+def hand(y: KerasTensor, scaling: Scaling) -> KerasTensor:
     """Pose of free outputs.
 
     Args:
@@ -41,7 +42,7 @@ def hand(y: Any, scaling: Scaling) -> Any:
     return points(angles, bones)
 
 
-def points(angles: Any, bones: Any) -> Any:
+def points(angles: KerasTensor, bones: KerasTensor) -> KerasTensor:
     """Forward kinematics in the graph: angles (batch, n, 20) in radians and bone lengths (batch, n, 20) in mm."""
     axes = AXES.astype(np.float32)
     lateral = angles[..., 1::PER_DIGIT][..., None]
@@ -55,7 +56,7 @@ def points(angles: Any, bones: Any) -> Any:
     return ops.concatenate([ops.zeros_like(chain[..., :3]), chain], axis=-1)
 
 
-def _palm(reach: Any) -> Any:
+def _palm(reach: KerasTensor) -> KerasTensor:
     """(batch, n, 5, 3) where the digits start, from their distances to the wrist (batch, n, 5)."""
     y = reach[..., 2:3] * -KNUCKLE_DROP.astype(np.float32)
     level = ops.sqrt(ops.relu(ops.square(reach) - ops.square(y)) + _TINY)
@@ -63,7 +64,7 @@ def _palm(reach: Any) -> Any:
     return ops.stack([x, y, z], axis=-1)
 
 
-def _bends() -> Any:
+def _bends() -> Float32Array:
     """(20, 15) sums of flexions along each digit."""
     out = np.zeros((len(ANGLES), DIGITS * _BENDS), np.float32)
     for digit in range(DIGITS):

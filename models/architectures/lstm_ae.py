@@ -22,6 +22,7 @@ def build(config: NetworkConfig) -> Built:
 
 
 def pretrain(built: Built, poses: Float32Array, seed: int) -> dict[str, float]:
+    """Train the decoder on scaled poses (n, 63); see `autoencoder.pretrain`."""
     from models.architectures import autoencoder
 
     return autoencoder.pretrain(built, poses, seed)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 from models.architectures.base import Built, Network, NetworkConfig, dense_macs, lstm_macs
 from models.hand import CHANNELS, VALUES
+
+if TYPE_CHECKING:
+    from keras import KerasTensor, Model
 
 STEPS: Final = 24
 UNITS: Final = 40
 DROPOUT: Final = 0.3
 
 
-def core() -> Any:
+def core() -> Model:
     import keras
     from keras import layers
 
@@ -24,7 +27,7 @@ def core() -> Any:
     return keras.Model(inputs, layers.Dense(VALUES)(layers.Flatten()(x)), name="lstm_attention")
 
 
-def _attend(x: Any) -> Any:
+def _attend(x: KerasTensor) -> KerasTensor:
     """Weigh the steps: a softmax over time for every feature, averaged over the features."""
     from keras import layers, ops
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 from models.architectures.base import Built, Network, NetworkConfig, dense_macs, lstm_macs
 from models.hand import CHANNELS, VALUES
+
+if TYPE_CHECKING:
+    from keras import Model
 
 STEPS: Final = 32
 DROPOUT: Final = 0.2
 
 
-def core() -> Any:
+def core() -> Model:
     import keras
     from keras import layers
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 from models.architectures.base import Built, Network, NetworkConfig, dense_macs, lstm_macs
 from models.hand import CHANNELS, VALUES
 
+if TYPE_CHECKING:
+    from keras import Model
+
 STEPS: Final = 32
 
 
-def core() -> Any:
+def core() -> Model:
     import keras
     from keras import layers
 

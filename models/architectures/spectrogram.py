@@ -6,10 +6,10 @@ is, of 24 steps. The transform is a convolution with the windowed cosines and si
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-from keras import layers, ops
+from keras import KerasTensor, layers, ops
 
 from models.architectures.base import NetworkConfig
 from models.arrays import Float32Array
@@ -21,10 +21,9 @@ BINS: Final = SEGMENT // 2 + 1
 SPECTRA: Final = 13
 IMAGES: Final = 24
 FLOOR: Final = 1e-3
-MACS: Final = (STEPS - SEGMENT + 1) * SEGMENT * 2 * BINS * CHANNELS
 
 
-def images(envelope: Any, config: NetworkConfig) -> Any:
+def images(envelope: KerasTensor, config: NetworkConfig) -> KerasTensor:
     """Envelopes (batch, 47, 8) -> (batch, 24, 7, 13, 8): log amplitude by image, bin, time, channel."""
     spectra = STEPS - SEGMENT + 1
     level = ops.relu(envelope) / float(np.exp(config.scaling.mean))

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from models.architectures.base import HAND_BIASES, Built, Network, NetworkConfig, dense_macs, hand_macs, lstm_macs
 from models.hand import CHANNELS
 
 if TYPE_CHECKING:
+    from keras import KerasTensor
+
     from models.architectures.stream import Memory
 
-TAUS: Final = (0.06, 0.25, 5.0, 25.0)
+TIME_CONSTANTS_S: Final = (0.06, 0.25, 5.0, 25.0)
 UNITS: Final = 96
 DROPOUT: Final = 0.2
-_WIDTH: Final = len(TAUS) * CHANNELS
+_WIDTH: Final = len(TIME_CONSTANTS_S) * CHANNELS
 
 
-def core(memory: Memory, features: Any) -> Any:
+def core(memory: Memory, features: KerasTensor) -> KerasTensor:
+    """Features (batch, n, f) -> outputs for `hand` (batch, n, 40)."""
     from keras import layers
 
     from models.architectures.stream import hand_outputs
@@ -32,7 +35,7 @@ def core(memory: Memory, features: Any) -> Any:
 def build(config: NetworkConfig) -> Built:
     from models.architectures.stream import assemble
 
-    return assemble(core, TAUS, config, native_rate=True)
+    return assemble(core, TIME_CONSTANTS_S, config, native_rate=True)
 
 
 _MACS: Final = lstm_macs(_WIDTH, UNITS, 1) + lstm_macs(UNITS, UNITS, 1) + dense_macs(UNITS, UNITS) + hand_macs(UNITS)

@@ -6,21 +6,24 @@ It is trained on one sample in four and runs on all of them.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from models.architectures.base import HAND_BIASES, Built, Network, NetworkConfig, hand_macs
 from models.hand import CHANNELS
 
 if TYPE_CHECKING:
+    from keras import KerasTensor
+
     from models.architectures.stream import Memory
 
-TAUS: Final = (0.06, 0.25, 5.0, 25.0)
+TIME_CONSTANTS_S: Final = (0.06, 0.25, 5.0, 25.0)
 FILTERS: Final = 128
 KERNEL: Final = 3
 DILATIONS: Final = (1, 2, 4, 8, 16)
 
 
-def core(memory: Memory, features: Any) -> Any:
+def core(memory: Memory, features: KerasTensor) -> KerasTensor:
+    """Features (batch, n, f) -> outputs for `hand` (batch, n, 40)."""
     from keras import layers
 
     from models.architectures.stream import hand_outputs
@@ -36,11 +39,11 @@ def core(memory: Memory, features: Any) -> Any:
 def build(config: NetworkConfig) -> Built:
     from models.architectures.stream import assemble
 
-    return assemble(core, TAUS, config)
+    return assemble(core, TIME_CONSTANTS_S, config)
 
 
 _WEIGHTS: Final = (
-    len(TAUS) * CHANNELS * FILTERS
+    len(TIME_CONSTANTS_S) * CHANNELS * FILTERS
     + len(DILATIONS) * (KERNEL + 1) * FILTERS * FILTERS
     + FILTERS * FILTERS
     + hand_macs(FILTERS)

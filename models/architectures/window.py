@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 import keras
 import numpy as np
-from keras import layers, ops
+from keras import KerasTensor, layers, ops
 
 from models.architectures.base import STEP_HZ, Built, NetworkConfig, decay
 from models.arrays import Float32Array
@@ -17,7 +17,7 @@ SMOOTHING_S: Final = 0.05
 """Time constant of the envelope, about that of the Myo's own 50 Hz mode."""
 
 
-Features = Callable[[Any, NetworkConfig], Any]
+Features = Callable[[KerasTensor, NetworkConfig], KerasTensor]
 
 
 def smoothing_matrix(steps: int, decimation: int, smoothing_s: float = SMOOTHING_S) -> Float32Array:
@@ -32,23 +32,23 @@ def smoothing_matrix(steps: int, decimation: int, smoothing_s: float = SMOOTHING
     return np.asarray(pooled / pooled.sum(axis=1, keepdims=True), np.float32)
 
 
-def alignment_layer() -> Any:
+def alignment_layer() -> layers.Layer:
     """Mixes the channels of (batch, steps, 8) with a fixed 8 x 8 matrix, identity as built."""
     return layers.Dense(CHANNELS, use_bias=False, kernel_initializer="identity", trainable=False, name="alignment")
 
 
-def scaled_log(x: Any, config: NetworkConfig) -> Any:
-    """Envelopes in the device's unit -> features of about zero mean and unit spread."""
+def scaled_log(x: KerasTensor, config: NetworkConfig) -> KerasTensor:
+    """Envelopes (batch, steps, ...) in the device's unit -> features of that shape, about zero mean and unit spread."""
     s = config.scaling
     return (ops.log(ops.relu(x) + s.floor) - s.mean) / s.std
 
 
-def scaled_pose(y: Any, config: NetworkConfig) -> Any:
-    """The last layer's output -> mm."""
+def scaled_pose(y: KerasTensor, config: NetworkConfig) -> KerasTensor:
+    """The last layer's output (batch, 63) -> mm."""
     return y * config.scaling.pose_std + np.asarray(config.scaling.pose_mean, np.float32)
 
 
-def assemble(core: Any, steps: int, config: NetworkConfig, features: Features = scaled_log) -> Built:
+def assemble(core: keras.Model, steps: int, config: NetworkConfig, features: Features = scaled_log) -> Built:
     """Put the front end before a core.
 
     Args:
@@ -69,7 +69,7 @@ def assemble(core: Any, steps: int, config: NetworkConfig, features: Features = 
     return Built(core=core, body=body, front=front, serve=serve)
 
 
-def _front(steps: int, config: NetworkConfig) -> Any:
+def _front(steps: int, config: NetworkConfig) -> keras.Model:
     emg = keras.Input((steps * config.decimation, CHANNELS), name="emg")
     if config.emg_mode == "envelope":
         return keras.Model(emg, layers.Identity()(emg), name="front")

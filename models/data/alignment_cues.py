@@ -44,7 +44,7 @@ def split_cues(segments: Sequence[Segment], seconds: float) -> tuple[dict[str, F
         seconds: altogether, shared equally by the cues.
 
     Returns:
-        cue -> (n, 8) EMG, and the same segments with those steps' classes set to -1 (not judged).
+        cue -> (n, 8) EMG, and the same segments with those steps' classes set to -1 (not evaluated).
     """
     wanted = round(seconds / len(CUES) * STEP_HZ)
     parts: dict[str, list[Float32Array]] = {cue: [] for cue in CUES}
@@ -102,7 +102,11 @@ def _template_of(segments: Sequence[Segment]) -> Template | None:
 
 
 def band_fit(cues: Mapping[str, Float32Array], target: Template) -> Fit:
-    """How a band sits, from the EMG of each cue; some wear it the other way round.
+    """How a band sits, from the EMG of each cue; some people wear it the other way round.
+
+    Args:
+        cues: cue -> (n, 8) EMG in the model's unit.
+        target: what to align to.
 
     Raises:
         models.alignment.AlignmentError: cues are missing.
@@ -114,11 +118,15 @@ def band_fit(cues: Mapping[str, Float32Array], target: Template) -> Fit:
 def band_row(segment: Segment, found: Fit) -> BandRow:
     """How the band of a donning sits against the template, for a report."""
     return {
-        "user": segment.user, "session": segment.session, "turn_channels": round(found.turn, 3),
-        "turn_deg": round(found.turn * 360.0 / CHANNELS, 1), "mirrored": found.mirrored, "score": round(found.score, 3),
-    }  # fmt: skip
+        "user": segment.user,
+        "session": segment.session,
+        "turn_channels": round(found.turn, 3),
+        "turn_deg": round(found.turn * 360.0 / CHANNELS, 1),
+        "mirrored": found.mirrored,
+        "score": round(found.score, 3),
+    }
 
 
 def cue_levels(cues: Mapping[str, Float32Array]) -> dict[str, Float32Array]:
-    """Mean rectified EMG of each cue, for a template."""
+    """Mean rectified EMG of each cue, for a template: cue -> (n, 8) to cue -> (8,), same unit."""
     return {cue: np.abs(emg).mean(axis=0) for cue, emg in cues.items()}

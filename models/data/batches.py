@@ -27,8 +27,8 @@ class Batch:
     """(b, 63) or (b, steps, 63)."""
     weight: Float32Array
     """(b,) or (b, steps)."""
-    asked: Float32Array
-    """(b,) 1 where the pose is what was asked for, 0 where it was measured."""
+    commanded: Float32Array
+    """(b,) 1 where the pose is what the wearer was told to do, 0 where it was measured."""
 
 
 class Batches(Protocol):
@@ -37,10 +37,12 @@ class Batches(Protocol):
     def __len__(self) -> int: ...
 
     def draw(self, count: int, rng: np.random.Generator, share: float | None) -> Int64Array:
-        """Random places; `share` of them from sessions with canonical poses."""
+        """(count,) random places; `share` of them from sessions with commanded poses, None = as they come."""
         ...
 
-    def batch(self, index: Int64Array, augmentation: Augmentation, rng: np.random.Generator) -> Batch: ...
+    def batch(self, index: Int64Array, augmentation: Augmentation, rng: np.random.Generator) -> Batch:
+        """The examples at the places `index` (b,), augmented."""
+        ...
 
 
 class Windows:
@@ -68,9 +70,11 @@ class Windows:
         return len(self._end)
 
     def draw(self, count: int, rng: np.random.Generator, share: float | None) -> Int64Array:
+        """(count,) random places, as in `Batches`."""
         return _draw(self._kind, count, rng, share)
 
     def batch(self, index: Int64Array, augmentation: Augmentation, rng: np.random.Generator) -> Batch:
+        """The examples at the places `index` (b,), augmented."""
         rows = [(self._segments[t], int(e)) for t, e in zip(self._segment[index], self._end[index], strict=True)]
         emg = np.stack(
             [segment.emg[(end + 1 - self._steps) * self._every : (end + 1) * self._every] for segment, end in rows]
@@ -79,8 +83,8 @@ class Windows:
             emg = augmentation.spoil(emg, rng)
         pose = np.stack([segment.pose[end] for segment, end in rows])
         weight = np.array([segment.weight[end] for segment, end in rows], np.float32)
-        mixes, asked = _of_rows(augmentation, [segment for segment, _ in rows], rng)
-        return Batch(emg, mixes, pose, weight, asked)
+        mixes, commanded = _of_rows(augmentation, [segment for segment, _ in rows], rng)
+        return Batch(emg, mixes, pose, weight, commanded)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +102,7 @@ class Averages:
 
 
 class Sequences:
-    """Runs of `steps` steps from random places; a run that starts inside a segment is not judged on its first steps."""
+    """Runs of `steps` steps from random places; a run from inside a segment is not evaluated on its first steps."""
 
     def __init__(self, averages: Sequence[Averages], steps: int, burn_in: int) -> None:
         self._averages = [a for a in averages if len(a.pose) >= steps]
@@ -115,9 +119,11 @@ class Sequences:
         return len(self._start)
 
     def draw(self, count: int, rng: np.random.Generator, share: float | None) -> Int64Array:
+        """(count,) random places, as in `Batches`."""
         return _draw(self._kind, count, rng, share)
 
     def batch(self, index: Int64Array, augmentation: Augmentation, rng: np.random.Generator) -> Batch:
+        """The examples at the places `index` (b,), augmented."""
         segment, start = self._segment[index], self._start[index]
         jitter = np.where(start > 0, rng.integers(0, self._hop, len(index)), 0)
         start = np.minimum(start + jitter, self._last[segment])
@@ -128,8 +134,8 @@ class Sequences:
         pose = np.stack([a.pose[s:e] for a, s, e in rows])
         weight = np.stack([a.weight[s:e] for a, s, e in rows])
         weight[start > 0, : self._burn_in] = 0.0
-        mixes, asked = _of_rows(augmentation, [a for a, _, _ in rows], rng)
-        return Batch(bank, mixes, pose, weight, asked)
+        mixes, commanded = _of_rows(augmentation, [a for a, _, _ in rows], rng)
+        return Batch(bank, mixes, pose, weight, commanded)
 
 
 def scaling(segments: Sequence[Segment], raw: bool) -> Scaling:
@@ -185,15 +191,15 @@ def _draw(kind: Int64Array, count: int, rng: np.random.Generator, share: float |
 def _of_rows(
     augmentation: Augmentation, owners: Sequence[Segment | Averages], rng: np.random.Generator
 ) -> tuple[Float32Array, Float32Array]:
-    """`mix` and `asked` of a batch: a row's augmentation comes after its alignment, as often as that is asked for."""
+    """`mix` and `commanded` of a batch: a row's augmentation comes after its alignment, where it is aligned."""
     known = np.array([owner.aligned is not None for owner in owners])
-    asked = np.array([owner.canonical for owner in owners])
-    chosen = known & (rng.random(len(owners)) < np.where(asked, augmentation.align_asked, augmentation.align))
+    commanded = np.array([owner.canonical for owner in owners])
+    chosen = known & (rng.random(len(owners)) < np.where(commanded, augmentation.align_asked, augmentation.align))
     mixes = augmentation.mixes(len(owners), rng, chosen)
     for row, owner in enumerate(owners):
         if chosen[row] and owner.aligned is not None:
             mixes[row] = owner.aligned @ mixes[row]
-    return mixes, asked.astype(np.float32)
+    return mixes, commanded.astype(np.float32)
 
 
 def _usable(segment: Segment, steps: int, hop: int) -> Int64Array:

@@ -25,7 +25,7 @@ SETTLE_S: Final = 1.0
 
 
 class DataError(MyocastError):
-    """Recordings that cannot be trained or judged on."""
+    """Recordings that cannot be trained or evaluated on."""
 
 
 @dataclass(frozen=True, slots=True)

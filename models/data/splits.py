@@ -1,4 +1,9 @@
-"""Who is trained on and who is judged on: by whole users, sessions or blocks, never by windows."""
+"""Who is trained on and who is evaluated on: by whole users, sessions or blocks, never by windows.
+
+The splits are ours, not scikit-learn's: a block ends in a guard, which scikit-learn's splitters do not have; a split by
+session takes each user's last; and a seed must keep naming the same users as in the published figures, which another
+splitter's generator would not.
+"""
 
 from __future__ import annotations
 

@@ -1,29 +1,28 @@
 """How much a new user gains by giving labelled seconds: the last two layers are tuned on them.
 
-The first seconds of a user's first session are his labelled ones. He is judged on the rest of that session,
-from the longest calibration on (the same part for all of them), and on his other donnings where there are any.
+The first seconds of a user's first session are the labelled ones. The network is evaluated on the rest of that session,
+from the longest calibration on (the same part for all of them), and on the user's other donnings where there are any.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Final
 
+import keras
 import numpy as np
-import tensorflow as tf
 
 from models.architectures.base import STEP_HZ, Built, Network, NetworkConfig
 from models.arrays import Float32Array
 from models.data.augment import NONE
+from models.data.batches import Batch
 from models.data.segments import DataError, Segment
 from models.data.splits import GUARD_S, cut
 from models.metrics.baselines import mean_pose
 from models.metrics.pose_error import EvaluatedSegment, mpjpe_by_user
 from models.metrics.predict import SegmentPredictor, constant, from_keras, predict_segments
-from models.training.losses import mpjpe
+from models.training.pose_model import PoseModel, compiled, dataset
 from models.training.run import batches
-from models.training.trainer import envelopes, labelled, tensors
 
 STEPS: Final = 150
 WINDOWS: Final = 128
@@ -32,49 +31,37 @@ ROWS: Final = 1280
 RATE: Final = 2e-3
 
 
-@dataclass(slots=True)
 class Tuner:
     """Tunes the last layers of a network, and puts them back."""
 
-    network: Network
-    built: Built
-    config: NetworkConfig
-    seed: int = 0
-    _variables: list[Any] = field(init=False)
-    _start: list[Any] = field(init=False)
-    _optimizer: Any = field(init=False)
-    _fresh: list[Any] = field(init=False)
-    _step: Callable[..., Any] = field(init=False)
-    predict: SegmentPredictor = field(init=False)
-    """With the weights as they are when it is called."""
-
-    def __post_init__(self) -> None:
-        import keras
-
-        self._variables = last_variables(self.built.core, self.built.tail)
-        self._start = [np.array(v) for v in self._variables]
-        self._optimizer = keras.optimizers.Adam(RATE)
-        self._optimizer.build(self._variables)
-        self._fresh = [np.array(v) for v in self._optimizer.variables]
-        self._step = _step(self.built, self._variables, self._optimizer)
-        self.predict = from_keras(self.built, self.config)
+    def __init__(self, network: Network, built: Built, config: NetworkConfig, seed: int = 0) -> None:
+        self.predict = from_keras(built, config)
+        """With the weights as they are when it is called."""
+        self._network, self._built, self._config, self._seed = network, built, config, seed
+        for layer in layers_with_weights(built.core)[: -built.tail]:
+            layer.trainable = False
+        self._optimizer = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(RATE, STEPS))
+        self._model = compiled(PoseModel(built, "mpjpe", tuning=True), self._optimizer)
+        self._variables = [*built.core.trainable_variables, *self._optimizer.variables]
+        self._start = [np.array(variable) for variable in self._variables]
 
     def tune(self, segments: Sequence[Segment]) -> None:
         """From the network as it was trained, on these seconds of one user."""
         self.reset()
-        data = batches(self.network, self.built, segments, self.config)
-        rng = np.random.default_rng(self.seed)
-        size = WINDOWS if self.network.kind == "window" else max(1, ROWS // self.network.run_steps)
-        for step in range(STEPS):
-            self._optimizer.learning_rate.assign(RATE * 0.5 * (1.0 + np.cos(np.pi * step / STEPS)))
-            batch = data.batch(data.draw(size, rng, None), NONE, rng)
-            self._step(*tensors(batch))
+        data = batches(self._network, self._built, segments, self._config)
+        size = WINDOWS if self._network.kind == "window" else max(1, ROWS // self._network.run_steps)
+
+        def drawn() -> Iterator[Batch]:
+            rng = np.random.default_rng(self._seed)
+            while True:
+                yield data.batch(data.draw(size, rng, None), NONE, rng)
+
+        self._model.fit(dataset(drawn), steps_per_epoch=STEPS, verbose=0)
 
     def reset(self) -> None:
         """The network as it was trained."""
-        for variables, values in ((self._variables, self._start), (self._optimizer.variables, self._fresh)):
-            for variable, value in zip(variables, values, strict=True):
-                variable.assign(value)
+        for variable, value in zip(self._variables, self._start, strict=True):
+            variable.assign(value)
 
 
 def curve(
@@ -92,11 +79,11 @@ def curve(
         segments: of users that it was not trained on, with poses.
         seconds: ascending; 0 = as trained.
         mean: (63,) mean pose of the training data.
-        skip: first steps of each segment that are not judged.
-        note: hears of each finished user.
+        skip: first steps of each segment that are not evaluated.
+        note: called with the name of each user who is done.
 
     Returns:
-        Rows of `seconds`, `mpjpe_mm` and, where there is one, `other_mpjpe_mm`; beside them what a still hand
+        Rows of `seconds`, `mpjpe_mm` and, where there is one, `other_mpjpe_mm`; beside them what a constant hand
         gives on the same rows: `mean_pose_mpjpe_mm`, and the mean of the labelled seconds, `user_mean_mpjpe_mm`,
         each also for the other donning (`other_…`).
 
@@ -126,10 +113,9 @@ def curve(
     return [_row(number, {name: runs for (n, name), runs in found.items() if n == number}) for number in seconds]
 
 
-def last_variables(core: Any, count: int) -> list[Any]:
-    """Trainable variables of the last layers that have any."""
-    layers = [layer for layer in core.layers if layer.trainable_variables]
-    return [variable for layer in layers[-count:] for variable in layer.trainable_variables]
+def layers_with_weights(core: keras.Model) -> list[keras.Layer]:
+    """The layers that can be trained, in the order of the network."""
+    return [layer for layer in core.layers if layer.trainable_variables]
 
 
 def _first(segments: Sequence[Segment], user: str, longest: int) -> Segment | None:
@@ -154,14 +140,3 @@ def _row(seconds: float, found: Mapping[str, Sequence[EvaluatedSegment]]) -> dic
     errors = {name: list(mpjpe_by_user(runs).values()) for name, runs in found.items()}
     row = {name: float(np.mean(values)) for name, values in errors.items() if values}
     return {"seconds": float(seconds), "users": len(errors["mpjpe_mm"]), **row}
-
-
-def _step(built: Built, variables: Sequence[Any], optimizer: Any) -> Callable[..., Any]:
-    @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
-    def step(emg: Any, mix: Any, pose: Any, weight: Any, asked: Any) -> None:
-        with tf.GradientTape() as tape:
-            guess = labelled(built, built.body(envelopes(built, emg, mix), training=False))
-            loss = mpjpe(pose, guess, weight, asked)
-        optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
-
-    return step  # type: ignore[no-any-return]

@@ -1,7 +1,7 @@
 """How hard the generator is to invert: `python -m models.evaluation.difficulty` prints the tables of its README.
 
 Simple learners on causal features (running averages of the rectified EMG at six time constants) and a plain
-LSTM 96-96 on the armband's envelopes, split as networks are judged: by block, by donning, by user, by user with
+LSTM 96-96 on the armband's envelopes, split as networks are evaluated: by block, by donning, by user, by user with
 the band turned, and on users of the other generator. Needs scikit-learn and Keras.
 """
 
@@ -76,7 +76,7 @@ def _running(x: Float64Array, samples: float) -> Float64Array:
 
 
 def learners(x: Float32Array, y: Float32Array) -> Iterator[tuple[str, Predict]]:
-    """The mean pose, ridge regression and extra-trees, fitted."""
+    """The mean pose, ridge regression and extra-trees, fitted to features (m, 48) and joints (m, 63) in mm."""
     from sklearn.ensemble import ExtraTreesRegressor
     from sklearn.linear_model import Ridge
     from sklearn.pipeline import make_pipeline

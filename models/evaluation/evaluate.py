@@ -122,9 +122,13 @@ def _summary(
 
 
 def _rotations(
-    content: bytes, spec: ModelSpec, data: EvaluationData, config: EvaluationConfig, mean: Float32Array | None,
+    content: bytes,
+    spec: ModelSpec,
+    data: EvaluationData,
+    config: EvaluationConfig,
+    mean: Float32Array | None,
     baselines: Mapping[str, Mapping[str, float]],
-) -> list[dict[str, float]]:  # fmt: skip
+) -> list[dict[str, float]]:
     """One row for each angle, the band as it was worn first."""
     own = baselines.get("user's own mean pose", {}).get("mpjpe_mm")
     beside = {} if own is None else {"user_mean_mpjpe_mm": own}
@@ -133,9 +137,13 @@ def _rotations(
 
 
 def _rotation(
-    content: bytes, spec: ModelSpec, data: EvaluationData, config: EvaluationConfig, mean: Float32Array | None,
+    content: bytes,
+    spec: ModelSpec,
+    data: EvaluationData,
+    config: EvaluationConfig,
+    mean: Float32Array | None,
     degrees: float,
-) -> dict[str, float]:  # fmt: skip
+) -> dict[str, float]:
     """Figures with the band rotated by an angle either way, both together."""
     both = EvaluationPass()
     rectified = NetworkConfig.of(spec).emg_mode == "envelope"

@@ -1,8 +1,8 @@
 """A check on real paired data: five finger angles of one person from eight channels (JHU-NTX-2023).
 
-The session is cut into ten contiguous blocks. Each is judged by learners that saw the nine others, with a guard
+The session is cut into ten contiguous blocks. Each is evaluated by learners that saw the nine others, with a guard
 on both sides of it; what they choose (how long to train) they choose on two of the nine, guarded in the same way,
-never on the tenth. A learner that remembers may hear the EMG of the guard before it is judged, as it would in
+never on the tenth. A learner with a memory may read the EMG of the guard before it is evaluated, as it would in
 service.
 """
 
@@ -29,9 +29,9 @@ GUARD_S: Final = 4.0
 """One context length: the slowest running average's time constant."""
 _GUARD: Final = round(GUARD_S * RATE_HZ)
 INNER: Final = (3, 7)
-"""The blocks to choose on come so many after the one that is judged, past the last from the first again."""
+"""The blocks to choose on come so many after the one that is evaluated, past the last from the first again."""
 NEAR_S: Final = 0.15
-"""Rows further than this from any label are not judged."""
+"""Rows further than this from any label are not evaluated."""
 MOST_EPOCHS: Final = 40
 PATIENCE: Final = 6
 RUN: Final = 200
@@ -72,7 +72,14 @@ class Table:
 
 
 def table(emg_t: Float64Array, emg: Float32Array, angle_t: Float64Array, angles: Float32Array) -> Table:
-    """Bring irregular samples and labels to 50 Hz: EMG held, labels interpolated."""
+    """Bring irregular samples and labels to 50 Hz: EMG held, labels interpolated.
+
+    Args:
+        emg_t: (n,) seconds.
+        emg: (n, 8) in the device's unit.
+        angle_t: (m,) seconds, on the same clock.
+        angles: (m, 5) degrees.
+    """
     grid = np.arange(max(emg_t[0], angle_t[0]), min(emg_t[-1], angle_t[-1]), 1.0 / RATE_HZ)
     held = emg[np.searchsorted(emg_t, grid, side="right") - 1]
     rows = np.log(bank(held, RATE_HZ, TIME_CONSTANTS_S).reshape(len(grid), -1) + 1.0)
@@ -83,31 +90,31 @@ def table(emg_t: Float64Array, emg: Float32Array, angle_t: Float64Array, angles:
 
 
 def blocks(n: int) -> list[tuple[BoolArray, BoolArray, BoolArray]]:
-    """For each of ten blocks: rows to judge, rows to learn from (guarded), and rows of those to choose on."""
+    """Of each block, (n,): rows to evaluate, rows to learn from (guarded), and rows of those to choose on."""
     edges = np.linspace(0, n, BLOCKS + 1).astype(int)
     block_of = np.searchsorted(edges, np.arange(n), side="right") - 1
     out = []
     for block in range(BLOCKS):
-        judged = block_of == block
-        learned = apart_from(judged)
-        out.append((judged, learned, learned & np.isin(block_of, [(block + away) % BLOCKS for away in INNER])))
+        evaluated = block_of == block
+        learned = apart_from(evaluated)
+        out.append((evaluated, learned, learned & np.isin(block_of, [(block + away) % BLOCKS for away in INNER])))
     return out
 
 
 def apart_from(rows: BoolArray) -> BoolArray:
-    """All rows but these and a guard on both sides of them."""
+    """(n,) all rows but these and a guard on both sides of them."""
     return np.asarray(np.convolve(rows, np.ones(2 * _GUARD + 1), mode="same") < 0.5)
 
 
 def evaluate_learner(data: Table, learner: str, fit: Fit) -> Result:
     """One learner on all ten blocks."""
     errors, truth, said = [], [], []
-    for judged, learned, inner in blocks(len(data.angles)):
+    for evaluated, learned, inner in blocks(len(data.angles)):
         predict = fit(data.features, data.angles, learned & data.known, inner & data.known)
-        first, last = np.flatnonzero(judged)[[0, -1]]
-        heard = max(0, first - _GUARD)
-        rows = judged & data.known
-        said.append(predict(data.features[heard : last + 1])[rows[heard : last + 1]])
+        first, last = np.flatnonzero(evaluated)[[0, -1]]
+        start = max(0, first - _GUARD)
+        rows = evaluated & data.known
+        said.append(predict(data.features[start : last + 1])[rows[start : last + 1]])
         truth.append(data.angles[rows])
         errors.append(float(np.abs(said[-1] - truth[-1]).mean()))
     t, p = np.concatenate(truth), np.concatenate(said)
@@ -118,7 +125,7 @@ def evaluate_learner(data: Table, learner: str, fit: Fit) -> Result:
 def constant(
     x: Float32Array, y: Float32Array, learned: BoolArray, inner: BoolArray
 ) -> Callable[[Float32Array], Float32Array]:
-    """The mean of what was learned from."""
+    """The mean of the rows (n, 5) in degrees that were learned from."""
     mean = y[learned].mean(axis=0)
     return lambda rows: np.broadcast_to(mean, (len(rows), len(mean)))
 
@@ -126,6 +133,7 @@ def constant(
 def ridge(
     x: Float32Array, y: Float32Array, learned: BoolArray, inner: BoolArray
 ) -> Callable[[Float32Array], Float32Array]:
+    """Linear least squares from features (n, 40) to angles (n, 5) in degrees."""
     from sklearn.linear_model import RidgeCV
 
     return _sklearn(RidgeCV(np.logspace(-1, 4, 6)), x[learned], y[learned])
@@ -134,6 +142,7 @@ def ridge(
 def extra_trees(
     x: Float32Array, y: Float32Array, learned: BoolArray, inner: BoolArray
 ) -> Callable[[Float32Array], Float32Array]:
+    """100 extremely randomised trees from features (n, 40) to angles (n, 5) in degrees."""
     from sklearn.ensemble import ExtraTreesRegressor
 
     model = ExtraTreesRegressor(100, min_samples_leaf=4, max_features=0.3, random_state=0)
@@ -143,13 +152,16 @@ def extra_trees(
 def network(
     x: Float32Array, y: Float32Array, learned: BoolArray, inner: BoolArray
 ) -> Callable[[Float32Array], Float32Array]:
-    """A network on the running averages; its number of epochs is chosen on the inner blocks."""
+    """A network from features (n, 40) to angles (n, 5) in degrees.
+
+    Its number of epochs is chosen on the inner blocks.
+    """
     history = _train(x, y, learned & apart_from(inner), MOST_EPOCHS, inner)[1]
     return _train(x, y, learned, int(np.argmin(history)) + 1, None)[0]
 
 
 def _train(
-    x: Float32Array, y: Float32Array, rows: BoolArray, epochs: int, judge_on: BoolArray | None
+    x: Float32Array, y: Float32Array, rows: BoolArray, epochs: int, validate_on: BoolArray | None
 ) -> tuple[Callable[[Float32Array], Float32Array], Sequence[float]]:
     import keras
 
@@ -163,13 +175,18 @@ def _train(
     apart.compile(optimizer=keras.optimizers.AdamW(2e-3, weight_decay=1e-3), loss=keras.losses.Huber(HUBER))
     runs = _runs(scaled, target, rows)
     kept, validation = [], None
-    if judge_on is not None:
+    if validate_on is not None:
         kept = [keras.callbacks.EarlyStopping(patience=PATIENCE)]
-        validation = _runs(scaled, target, judge_on, overlap=1)
+        validation = _runs(scaled, target, validate_on, overlap=1)
     history = apart.fit(
-        *runs[:2], sample_weight=runs[2], batch_size=16, epochs=epochs, verbose=0, validation_data=validation,
+        *runs[:2],
+        sample_weight=runs[2],
+        batch_size=16,
+        epochs=epochs,
+        verbose=0,
+        validation_data=validation,
         callbacks=kept,
-    )  # fmt: skip
+    )
 
     def predict(part: Float32Array) -> Float32Array:
         said = np.asarray(together(((part - centre) / spread)[np.newaxis], training=False))[0]

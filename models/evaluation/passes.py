@@ -61,9 +61,14 @@ class EvaluationPass:
 
 
 def evaluation_pass(
-    content: bytes, spec: ModelSpec, segments: Sequence[Segment], cues: Sequence[Segment] = (), *,
-    align_s: float = 0.0, skip: int = SKIP,
-) -> EvaluationPass:  # fmt: skip
+    content: bytes,
+    spec: ModelSpec,
+    segments: Sequence[Segment],
+    cues: Sequence[Segment] = (),
+    *,
+    align_s: float = 0.0,
+    skip: int = SKIP,
+) -> EvaluationPass:
     """Run a model over segments.
 
     Args:

@@ -76,7 +76,7 @@ def hand_picture(runs: Sequence[EvaluatedSegment], path: Path) -> None:
 
 
 def trace_picture(runs: Sequence[EvaluatedSegment], path: Path) -> None:
-    """Height of the fingertips over the first 20 judged seconds."""
+    """Height of the fingertips over the first 20 evaluated seconds."""
     run = max(runs, key=lambda r: int(r.valid.sum()))
     truth, pose = run.rows()
     shown = slice(0, round(TRACE_S * STEP_HZ))
@@ -92,23 +92,38 @@ def trace_picture(runs: Sequence[EvaluatedSegment], path: Path) -> None:
 
 
 def calibration_picture(rows: Sequence[Mapping[str, float]], path: Path) -> None:
-    """Error against seconds of labelled data of a new user, beside still hands."""
-    _curves(rows, "seconds", "labelled seconds", path, {
-        "mpjpe_mm": ("network, same donning", "o-"), "other_mpjpe_mm": ("network, other donning", "s-"),
-        "user_mean_mpjpe_mm": ("user's mean pose", "^--"), "mean_pose_mpjpe_mm": ("mean pose", "k:"),
-    })  # fmt: skip
+    """Error against seconds of labelled data of a new user, beside constant hands."""
+    _curves(
+        rows,
+        "seconds",
+        "labelled seconds",
+        path,
+        {
+            "mpjpe_mm": ("network, same donning", "o-"),
+            "other_mpjpe_mm": ("network, other donning", "s-"),
+            "user_mean_mpjpe_mm": ("user's mean pose", "^--"),
+            "mean_pose_mpjpe_mm": ("mean pose", "k:"),
+        },
+    )
 
 
 def rotation_picture(rows: Sequence[Mapping[str, float]], path: Path) -> None:
-    """Error against the turn of the band, beside still hands."""
-    _curves(rows, "degrees", "band turned by, degrees", path, {
-        "mpjpe_mm": ("network", "o-"), "user_mean_mpjpe_mm": ("user's mean pose", "^--"),
-        "mean_pose_mpjpe_mm": ("mean pose", "k:"),
-    })  # fmt: skip
+    """Error against the turn of the band, beside constant hands."""
+    _curves(
+        rows,
+        "degrees",
+        "band turned by, degrees",
+        path,
+        {
+            "mpjpe_mm": ("network", "o-"),
+            "user_mean_mpjpe_mm": ("user's mean pose", "^--"),
+            "mean_pose_mpjpe_mm": ("mean pose", "k:"),
+        },
+    )
 
 
 def gesture_picture(rows: Sequence[GestureRow], path: Path) -> None:
-    """Error of each gesture, beside still hands."""
+    """Error of each gesture, beside constant hands."""
     figure, axes = _figure(1, 1, (7.0, 1.5 + 0.22 * len(rows)))
     y = np.arange(len(rows))[::-1]
     left_out = ["tab:orange" if row["trained"] is False else "tab:blue" for row in rows]

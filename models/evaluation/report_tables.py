@@ -187,9 +187,9 @@ def tables(evaluation: Evaluation) -> Iterator[Table]:
         yield _part("Smoothing", SMOOTHING, evaluation.smoothing, note)
     if evaluation.calibration:
         note = (
-            "The last two layers tuned on the first seconds of each user's first session; judged on the rest of it, "
-            "and on his other donnings. Beside it still hands: the training data's mean pose, and the mean of the "
-            "labelled seconds."
+            "The last two layers tuned on the first seconds of each user's first session; evaluated on the rest of it, "
+            "and on the user's other donnings. Beside it constant hands: the training data's mean pose, and the mean "
+            "of the labelled seconds."
         )
         yield _part("Calibration", CALIBRATION, evaluation.calibration, note)
     if evaluation.bands:

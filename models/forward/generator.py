@@ -110,8 +110,8 @@ class Stream:
         self._carrier = Carrier(self.variant, self._inner_hz, sources, rng("carrier"), BLOCK_ROWS)
         self._drift = Drift(self.variant.drive_log_sd, self.variant.drive_hz, sources, rng("drive"))
         self._flicker = Drift(self.variant.flicker_log_sd, self.variant.flicker_hz, len(MUSCLES), rng("flicker"))
-        heard = self.variant.notch_hz < self._inner_hz / 2
-        self._notch = Notch(self.variant.notch_hz, self._inner_hz, BLOCK_ROWS) if heard else None
+        audible = self.variant.notch_hz < self._inner_hz / 2
+        self._notch = Notch(self.variant.notch_hz, self._inner_hz, BLOCK_ROWS) if audible else None
         self._disturbance = Disturbance(self.donning, rng("noise"), hum=emg_mode == "raw")
         self._radio = Radio(self.donning, rng("radio"), losses)
         self._mixing = self._gains()
@@ -164,9 +164,14 @@ class Stream:
         state, rate, posture = self._motion.at(ahead)
         wrist = state[:, WRIST_FIRST:] + _tonic(posture)
         a = activation(
-            who.wiring, state[:, : len(ANGLES)], rate[:, : len(ANGLES)], state[:, EFFORT, None],
-            state[:, SQUEEZE, None], state[:, TONE, None], wrist,
-        )  # fmt: skip
+            who.wiring,
+            state[:, : len(ANGLES)],
+            rate[:, : len(ANGLES)],
+            state[:, EFFORT, None],
+            state[:, SQUEEZE, None],
+            state[:, TONE, None],
+            wrist,
+        )
         drive = np.repeat(excitation(a, dt), self.variant.territories, axis=1).astype(np.float32)
         amplitude = (drive * self._drift.at(t)) ** np.float32(who.exponent)
         source = amplitude * self._carrier.take() * np.repeat(self._flicker.at(t), self.variant.territories, axis=1)
@@ -211,9 +216,18 @@ def session(
         ValueError: an argument outside of what `Stream` takes, or less than one sample.
     """
     source = Stream(
-        user, session, seed=seed, rate_hz=rate_hz, emg_mode=emg_mode, rotation_channels=rotation_channels,
-        hand=hand, variant=variant, script=script, leave_out=leave_out, losses=losses,
-    )  # fmt: skip
+        user,
+        session,
+        seed=seed,
+        rate_hz=rate_hz,
+        emg_mode=emg_mode,
+        rotation_channels=rotation_channels,
+        hand=hand,
+        variant=variant,
+        script=script,
+        leave_out=leave_out,
+        losses=losses,
+    )
     total = round(seconds * source.rate_hz)
     if total < 1:
         raise ValueError(f"seconds must be at least one sample long, got {seconds:g}")
@@ -222,9 +236,14 @@ def session(
     end = (total - 0.5) / source.rate_hz
     labelled = np.arange(0, total, max(1, round(source.rate_hz / LABEL_HZ)))
     meta = {
-        "user": user, "session": session, "donning": session, "seed": seed, "generator": source.variant.label,
-        "rotation_channels": round(source.rotation_channels, 4), "synthetic": True,
-    }  # fmt: skip
+        "user": user,
+        "session": session,
+        "donning": session,
+        "seed": seed,
+        "generator": source.variant.label,
+        "rotation_channels": round(source.rotation_channels, 4),
+        "synthetic": True,
+    }
     return Recording(
         emg=block.emg[index],
         t=block.t[index],

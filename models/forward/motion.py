@@ -76,7 +76,7 @@ class Trajectory:
         self.end = 0.0
 
     def add(self, target: Target, onset: Float64Array | float = 0.0) -> None:
-        """Append a target; it begins where the last one's hold ends."""
+        """Append a target; it begins where the last one's hold ends. `onset` (onsets,) delays its groups, seconds."""
         self._starts = np.append(self._starts, self.end)
         self._moves = np.append(self._moves, target.move)
         self._targets = np.vstack([self._targets, target.state])
@@ -85,7 +85,7 @@ class Trajectory:
 
     @property
     def last(self) -> Float64Array:
-        """The target that was added last."""
+        """(width,) the target that was added last."""
         return np.asarray(self._targets[-1])
 
     def at(self, t: Float64Array) -> tuple[Float64Array, Float64Array]:

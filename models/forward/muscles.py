@@ -105,7 +105,7 @@ class Wiring:
 
 
 def average() -> tuple[Float64Array, Float64Array, Float64Array, Float64Array]:
-    """The flexion, extension, steadying and wrist tables of an average person."""
+    """The flexion (20, 20), extension (20, 20), steadying (20, 20) and wrist (6, 20) tables of an average person."""
     return (
         _table(ANGLES, _FLEXION),
         _table(ANGLES, _EXTENSION),

@@ -79,5 +79,5 @@ class Radio:
 
 
 def digitise(emg: Float64Array) -> Float32Array:
-    """Round to counts and clip to eight bits."""
+    """Round (n, 8) to counts and clip to eight bits."""
     return np.clip(np.rint(emg), LOWEST, HIGHEST).astype(np.float32)

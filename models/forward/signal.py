@@ -20,7 +20,7 @@ raw has 127."""
 
 
 def power(variant: Variant, hz: Float64Array, rate_hz: float) -> Float64Array:
-    """Power density of the carrier at the frequencies `hz`, sampled at `rate_hz`.
+    """Power density (k,) of the carrier at the frequencies `hz` (k,), sampled at `rate_hz`.
 
     Below 200 Hz the table is folded at the new Nyquist frequency; above, it falls off beyond 100 Hz
     as surface EMG does.
@@ -43,7 +43,7 @@ def _table(variant: Variant, hz: Float64Array) -> Float64Array:
 
 
 def shaping_taps(variant: Variant, rate_hz: float) -> Float64Array:
-    """A linear-phase filter that gives white noise of unit variance the carrier's spectrum and unit variance."""
+    """A linear-phase filter (taps,) that gives white noise the carrier's spectrum and unit variance."""
     count = 2 * round(0.32 * rate_hz) + 1
     grid = 8 * count
     hz = np.arange(grid // 2 + 1, dtype=np.float64) * rate_hz / grid

@@ -73,7 +73,7 @@ def of(segments: Iterable[Float32Array], rate_hz: float) -> Statistics:
 
 
 def held(recording: Recording, classes: Iterable[int]) -> Iterator[Float32Array]:
-    """Segments of a recording in which one of the given class labels lasts, without their first second."""
+    """Segments (n, 8) of a recording in which one of the class labels lasts, without their first second."""
     if recording.classes is None:
         return
     wanted, settle = set(classes), round(SETTLE_S * recording.rate_hz)
@@ -84,7 +84,7 @@ def held(recording: Recording, classes: Iterable[int]) -> Iterator[Float32Array]
 
 
 def marked(recording: Recording, labels: Iterable[str]) -> Iterator[Float32Array]:
-    """Segments from a marker with one of the given labels to the next marker, without their first second."""
+    """Segments (n, 8) from a marker with one of the labels to the next marker, without their first second."""
     wanted, settle = set(labels), round(SETTLE_S * recording.rate_hz)
     starts = np.searchsorted(recording.t, [marker.t for marker in recording.markers])
     for marker, start, stop in zip(recording.markers, starts, [*starts[1:], len(recording)], strict=False):
@@ -93,7 +93,7 @@ def marked(recording: Recording, labels: Iterable[str]) -> Iterator[Float32Array
 
 
 def pieces(recording: Recording, seconds: float = SEGMENT_S) -> Iterator[Float32Array]:
-    """A recording cut into pieces of equal length."""
+    """A recording cut into pieces (n, 8) of equal length."""
     rows = round(seconds * recording.rate_hz)
     for start in range(0, len(recording) - rows + 1, rows):
         yield recording.emg[start : start + rows]

@@ -1,6 +1,6 @@
-"""What a network has to beat: a still hand, a linear fit, trees, the nearest neighbour.
+"""What a network has to beat: a constant hand, a linear fit, trees, the nearest neighbour.
 
-All but the still hand read the same features: logarithms of running averages of 0.06, 0.3, 1 and 4 s.
+All but the constant hand read the same features: logarithms of running averages of 0.06, 0.3, 1 and 4 s.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def mean_pose_baseline(segments: Sequence[Segment], config: NetworkConfig) -> Se
 
 
 def per_user_mean_pose(segments: Sequence[Segment]) -> SegmentPredictor:
-    """Each judged user's own mean pose: what knowing his hand and habits alone would give."""
+    """Each evaluated user's own mean pose: what knowing a user's hand and habits alone would give."""
     means = {user: mean_pose([t for t in segments if t.user == user]) for user in {t.user for t in segments}}
     return lambda segment: np.broadcast_to(means[segment.user], (segment.steps, VALUES)).astype(np.float32)
 

@@ -12,9 +12,10 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+from sklearn.metrics import roc_auc_score
 
 from models.architectures.base import STEP_HZ
-from models.arrays import Float32Array, Int64Array
+from models.arrays import BoolArray, Float32Array, Int64Array
 from models.data.features import bank
 from models.data.segments import unsettled
 
@@ -51,7 +52,7 @@ def closure(pose: Float32Array, rest: Float32Array, fist: Float32Array) -> Float
     return np.asarray((pose - rest) @ way / (way @ way), np.float32)
 
 
-def settled(classes: Int64Array) -> npt.NDArray[np.bool_]:
+def settled(classes: Int64Array) -> BoolArray:
     """(n,) samples after the first second of each cue."""
     return ~unsettled(classes)
 
@@ -59,7 +60,14 @@ def settled(classes: Int64Array) -> npt.NDArray[np.bool_]:
 def session_closure(
     user: str, session: str, values: Sequence[Float32Array], classes: Sequence[Int64Array]
 ) -> SessionClosure | None:
-    """Figures of one session from its files; None without fists, wrist gestures or rest."""
+    """Figures of one session; None without fists, wrist gestures or rest.
+
+    Args:
+        user: who wore the band.
+        session: the donning.
+        values: (n,) closure of each file, or anything else that grows when the hand closes.
+        classes: (n,) class labels of each file.
+    """
     value, label = np.concatenate(list(values)), np.concatenate(list(classes))
     fist, rest = value[label == FIST], value[label == REST]
     wrist = value[(label != FIST) & (label != REST)]
@@ -69,11 +77,9 @@ def session_closure(
 
 
 def auc(positive: npt.ArrayLike, negative: npt.ArrayLike) -> float:
-    """Area under the ROC curve (Mann-Whitney, ties count half)."""
-    a, b = np.asarray(positive, np.float64), np.sort(np.asarray(negative, np.float64))
-    below = np.searchsorted(b, a, side="left")
-    equal = np.searchsorted(b, a, side="right") - below
-    return float((below + 0.5 * equal).mean() / len(b))
+    """Area under the ROC curve: how often a positive score (n,) is above a negative one (m,); ties count half."""
+    high, low = np.ravel(positive), np.ravel(negative)
+    return float(roc_auc_score(np.repeat([1, 0], [len(high), len(low)]), np.concatenate([high, low])))
 
 
 def over_sessions(found: Sequence[SessionClosure]) -> dict[str, float]:

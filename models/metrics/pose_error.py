@@ -1,6 +1,6 @@
-"""Errors of poses, named as the field names them. All positions in mm, frame `hand`; numpy only.
+"""Errors of poses, named as the field names them. All positions in mm, frame `hand`.
 
-A user's figures come from all his judged frames; a table's figure is the mean over users, and its spread
+A user's figures come from all evaluated poses of that user; a table's figure is the mean over users, and its spread
 the standard deviation over users.
 """
 
@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
+from sklearn.metrics import r2_score
 
 from models.architectures.base import STEP_HZ
-from models.arrays import Float32Array, Float64Array
+from models.arrays import BoolArray, Float32Array, Float64Array
 from models.hand import FINGERS, POINTS, TIPS
 from models.kinematics import angles, measure
 
@@ -31,7 +31,7 @@ class EvaluatedSegment:
     """(n, 63)"""
     pose: Float32Array
     """(n, 63)"""
-    valid: npt.NDArray[np.bool_]
+    valid: BoolArray
     """(n,) which rows count."""
     user: str = ""
     session: str = ""
@@ -48,20 +48,30 @@ def distances(truth: Float32Array, pose: Float32Array) -> Float32Array:
 
 
 def mpjpe(truth: Float32Array, pose: Float32Array) -> float:
-    """Mean per-joint position error over the 20 points that are not the wrist."""
+    """Mean per-joint position error, mm, of poses (n, 63) over the 20 points that are not the wrist."""
     return float(distances(truth, pose).mean())
 
 
 def rmse(truth: Float32Array, pose: Float32Array) -> float:
-    """Root mean square per coordinate, over the 60 coordinates that are not the wrist's (the ancestor's "mm")."""
+    """Root mean square error per coordinate, mm, of poses (n, 63), over the 60 coordinates that are not the wrist's."""
     difference = (truth.reshape(-1, POINTS, 3) - pose.reshape(-1, POINTS, 3))[:, 1:].astype(np.float64)
     return float(np.sqrt(np.mean(difference**2)))
 
 
 def r2(truth: Float32Array, pose: Float32Array) -> float:
-    """1 - SSE / SST against the per-column means of the truth, columns weighted by their variance."""
+    """Share of the variance explained, over the 60 coordinates that are not the wrist's.
+
+    Args:
+        truth: (n, 63) mm.
+        pose: (n, 63) mm.
+
+    Returns:
+        1 - SSE / SST against the mean of each column of the truth, columns weighted by their variance.
+    """
     t, p = (a.reshape(len(a), -1)[:, 3:].astype(np.float64) for a in (truth, pose))
-    return float(1.0 - np.sum((t - p) ** 2) / max(np.sum((t - t.mean(axis=0)) ** 2), _TINY))
+    # As one column around its means: `variance_weighted` would drop the errors of coordinates that never move.
+    centre = t.mean(axis=0)
+    return float(r2_score((t - centre).ravel(), (p - centre).ravel()))
 
 
 def summary(runs: Sequence[EvaluatedSegment], mean_pose: Float32Array | None = None) -> dict[str, float]:
@@ -86,27 +96,27 @@ def summary(runs: Sequence[EvaluatedSegment], mean_pose: Float32Array | None = N
         "seconds": len(truth) / STEP_HZ,
     }
     figures |= {f"{finger}_mm": float(each[:, 4 * i : 4 * i + 4].mean()) for i, finger in enumerate(FINGERS)}
-    figures |= dynamics(runs)
+    figures |= jerk_and_lag(runs)
     if mean_pose is not None:
-        still = mpjpe(truth, np.broadcast_to(mean_pose, (len(truth), len(mean_pose))))
-        figures |= {"mean_pose_mpjpe_mm": still, "skill": 1.0 - figures["mpjpe_mm"] / max(still, _TINY)}
+        constant = mpjpe(truth, np.broadcast_to(mean_pose, (len(truth), len(mean_pose))))
+        figures |= {"mean_pose_mpjpe_mm": constant, "skill": 1.0 - figures["mpjpe_mm"] / max(constant, _TINY)}
     return figures
 
 
 def angle_mae(truth: Float32Array, pose: Float32Array, most: int = 20_000) -> float:
-    """Mean absolute error of the 20 joint angles, degrees (on at most `most` evenly spaced rows)."""
+    """Mean absolute error of the 20 joint angles of poses (n, 63), degrees, on at most `most` evenly spaced rows."""
     rows = np.linspace(0, len(truth) - 1, min(len(truth), most)).astype(int)
     difference = angles(truth.reshape(-1, POINTS, 3)[rows]) - angles(pose.reshape(-1, POINTS, 3)[rows])
     return float(np.degrees(np.abs(np.angle(np.exp(1j * difference))).mean()))
 
 
 def bone_variation(pose: Float32Array) -> float:
-    """How much bones change their length: SD over mean, averaged over the 20 bones."""
+    """How much the bones of poses (n, 63) change their length: SD over mean, averaged over the 20 bones."""
     lengths = measure(pose.reshape(-1, POINTS, 3))
     return float((lengths.std(axis=0) / np.maximum(lengths.mean(axis=0), _TINY)).mean())
 
 
-def dynamics(runs: Iterable[EvaluatedSegment]) -> dict[str, float]:
+def jerk_and_lag(runs: Iterable[EvaluatedSegment]) -> dict[str, float]:
     """Fingertip jerk against the truth's, and how late the poses are."""
     jerks, lags = [], []
     for run in runs:
@@ -126,17 +136,17 @@ def tip_positions(poses: Float32Array) -> Float64Array:
 
 
 def jerk(tips: Float64Array) -> float:
-    """Root mean square third difference of the fingertips, m/s³, at 50 poses a second.
+    """Root mean square third difference of fingertips (n, 15) in mm, as m/s³ at 50 poses a second.
 
     A third difference grows with the cube of the rate: figures of other rates cannot be compared with it, so poses
-    are judged at 50 Hz whatever the device's rate.
+    are evaluated at 50 Hz whatever the device's rate.
     """
     third = np.diff(tips, n=3, axis=0).reshape(-1, len(TIPS), 3)
     return float(np.sqrt(np.mean(np.sum(third**2, axis=-1))) * STEP_HZ**3 / 1000.0)
 
 
 def lag_ms(truth: Float64Array, pose: Float64Array) -> float:
-    """By how much `pose` must be moved earlier to agree best with `truth` (cross-correlation), ms."""
+    """By how many ms `pose` (n, k) must be moved earlier to agree best with `truth` (n, k), by cross-correlation."""
     t, p = truth - truth.mean(axis=0), pose - pose.mean(axis=0)
     most = round(MAX_LAG_S * STEP_HZ)
     scores = [float(np.sum(t[most:-most] * p[most + k : len(p) - most + k])) for k in range(-most, most + 1)]
@@ -149,7 +159,7 @@ def lag_ms(truth: Float64Array, pose: Float64Array) -> float:
 
 
 def by_user(runs: Sequence[EvaluatedSegment], mean_pose: Float32Array | None = None) -> dict[str, dict[str, float]]:
-    """Figures of every user."""
+    """Figures of every user; `mean_pose` (63,) mm is that of the training data."""
     users = sorted({run.user for run in runs if run.valid.any()})
     return {user: summary([run for run in runs if run.user == user and run.valid.any()], mean_pose) for user in users}
 

@@ -40,7 +40,7 @@ def predict_segments(
 
 
 def constant(pose: Float32Array) -> SegmentPredictor:
-    """The same pose always."""
+    """The same pose (63,) in mm at every step."""
     return lambda segment: np.broadcast_to(pose, (segment.steps, VALUES)).astype(np.float32)
 
 
@@ -53,13 +53,13 @@ def from_keras(built: Built, config: NetworkConfig) -> SegmentPredictor:
         spec = tf.TensorSpec((None, window, CHANNELS), tf.float32)
         run = tf.function(lambda emg: built.body(built.front(emg), training=False), input_signature=[spec])
         return lambda segment: _windowed(run, segment, window, config.decimation)
-    spec = tf.TensorSpec((1, None, len(built.taus), CHANNELS), tf.float32)
+    spec = tf.TensorSpec((1, None, len(built.time_constants_s), CHANNELS), tf.float32)
     body = tf.function(lambda averages: built.body(averages, training=False), input_signature=[spec])
 
     def stream(segment: Segment) -> Float32Array:
         from models.data.features import bank
 
-        averages = bank(segment.emg, config.rate_hz, built.taus)
+        averages = bank(segment.emg, config.rate_hz, built.time_constants_s)
         rows = averages if built.every > 1 else averages[config.decimation - 1 :: config.decimation]
         pose = np.asarray(body(tf.constant(rows[np.newaxis])))[0]
         return np.asarray(pose[built.every - 1 :: built.every], np.float32)

@@ -103,11 +103,20 @@ def load(path: Path) -> tuple[Built, Card]:
     """
     card = read_card(path)
     built = card.network.assemble(card.config)
+    load_weights(path, built, card.architecture)
+    return built, card
+
+
+def load_weights(path: Path, built: Built, architecture: str) -> None:
+    """Put the weights of a file into a network.
+
+    Raises:
+        NetworkFileError: there are none that fit it.
+    """
     try:
         built.serve.load_weights(path)
-    except ValueError:
+    except (OSError, ValueError):
         raise NetworkFileError(
-            f"{path}: its weights do not fit this version's {card.architecture}; train it again"
+            f"{path}: its weights do not fit this version's {architecture}; train it again"
         ) from None
     built.adopt()
-    return built, card

@@ -22,7 +22,7 @@ from models.metrics.baselines import mean_pose
 from models.metrics.pose_error import by_user, over_users
 from models.metrics.predict import from_keras, predict_segments
 from models.training.config import Outcome, Progress, TrainingConfig
-from models.training.network_file import Card, save
+from models.training.network_file import Card, load_weights, save
 from models.training.trainer import Trainer, seed_everything
 
 HOP_S: Final = 0.02
@@ -53,16 +53,23 @@ class Run:
         self.built = self.network.assemble(self.config)
         train = batches(self.network, self.built, self.split.train, self.config)
         validation = batches(self.network, self.built, self.split.held_out, self.config)
-        done = self._trainer(train, validation, resume=resume)
+        self.trainer = Trainer(self.built, train, validation, self.training, self.folder)
+        done = self._resume() if resume else 0
         if not done and self.network.pretrain is not None:
             self.pretrained = self.network.pretrain(
                 self.built, scaled_poses(self.split.train, constants), self.training.seed
             )
         return done
 
-    def _trainer(self, train: Batches, validation: Batches, *, resume: bool) -> int:
-        self.trainer = Trainer(self.built, train, validation, self.training, self.folder)
-        return self.trainer.resume() if resume else 0
+    def _resume(self) -> int:
+        """Go on from the checkpoint; the best network so far is the one on disk."""
+        done = self.trainer.resume()
+        if done:
+            newest = self.built.body.get_weights()
+            load_weights(self.out, self.built, self.network.name)
+            self.trainer.set_best(self.built.body.get_weights())
+            self.built.body.set_weights(newest)
+        return done
 
     def train(self, progress: Progress) -> Outcome:
         """Run the training; the best network so far is always on disk."""
@@ -126,7 +133,7 @@ def batches(network: Network, built: Built, segments: Sequence[Segment], config:
 
 def averages(segment: Segment, built: Built, config: NetworkConfig) -> Averages:
     """A segment as running averages, at the network's own rate."""
-    rows = bank(segment.emg, config.rate_hz, built.taus)
+    rows = bank(segment.emg, config.rate_hz, built.time_constants_s)
     if built.every == 1:
         rows = rows[config.decimation - 1 :: config.decimation]
     return Averages(

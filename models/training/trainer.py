@@ -1,28 +1,36 @@
-"""The training loop: seeds, schedule, early stopping, checkpoints, a log; the best network is kept."""
+"""Training with `keras.Model.fit`: schedule, early stopping, checkpoint, log; the best network is kept."""
 
 from __future__ import annotations
 
 import csv
 import math
+import os
 import time
-import zipfile
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import keras
 import numpy as np
-import tensorflow as tf
 
-from models.architectures.base import END, Built
+from models.architectures.base import OUTPUT_LAYERS, Built
+from models.arrays import Float32Array
 from models.data.augment import NONE
 from models.data.batches import Batch, Batches
 from models.errors import MyocastError
 from models.training.config import Epoch, Outcome, Progress, TrainingConfig
-from models.training.losses import LOSSES, distances, movement, weighted
+from models.training.pose_model import MPJPE, RMSE, PoseModel, compiled, dataset
 
-WARM_UP: Final = 100
+WARM_UP_STEPS: Final = 100
+"""At most; a tenth of a short training."""
+LAST_RATE: Final = 0.02
+"""Of the learning rate, at the end of the schedule."""
+CHECKPOINT: Final = "checkpoint.weights.h5"
+LOG: Final = "log.csv"
+
+Logs = Mapping[str, float]
 
 
 class CheckpointError(MyocastError):
@@ -30,143 +38,198 @@ class CheckpointError(MyocastError):
 
 
 class Trainer:
-    """Trains `built.body` on batches; one object, one run."""
+    """Trains `built.body` on batches; one object, one training."""
 
     def __init__(
-        self, built: Built, train: Batches, validation: Batches, training: TrainingConfig, run: Path | None = None
+        self, built: Built, train: Batches, validation: Batches, config: TrainingConfig, folder: Path | None = None
     ) -> None:
-        """`run` is the folder of the log and the checkpoint; None keeps neither."""
-        self._built, self._train, self._validation, self._training, self._run = built, train, validation, training, run
-        self._rng = np.random.default_rng([training.seed, 1])
-        self._optimizer = _optimizer(training)
-        self._optimizer.build(built.body.trainable_variables)
-        self._step = _train_step(built, self._optimizer, training)
-        self._judge = _judge_step(built)
+        """`folder` is that of the log and the checkpoint; None keeps neither."""
+        self._built, self._train, self._validation, self._config = built, train, validation, config
+        self._folder = folder
+        # XLA makes convolutions a third faster and loops over an LSTM's steps slower.
+        xla = built.front is None and built.every == 1
+        self._model = compiled(PoseModel(built, config.loss, config.smooth), _optimizer(config), xla=xla)
         self._done: list[Epoch] = []
-        self._best: list[Any] = built.body.get_weights()
-        self._best_mm = math.inf
+        self._best: list[Float32Array] = built.body.get_weights()
 
     def resume(self) -> int:
-        """Go on from the run's checkpoint. Returns the epochs already done (0 without a checkpoint).
+        """Go on from the folder's checkpoint. Returns the epochs already done (0 without a checkpoint).
 
         Raises:
             CheckpointError: it is not of this network and optimizer, or cannot be read.
         """
-        path = self._checkpoint
+        path = None if self._folder is None else self._folder / CHECKPOINT
         if path is None or not path.exists():
             return 0
         try:
-            with np.load(path) as saved:
-                self._restore(dict(saved))
-        except (KeyError, ValueError, EOFError, zipfile.BadZipFile):
+            with warnings.catch_warnings():
+                # Keras only warns of an optimizer with another number of variables.
+                warnings.simplefilter("error")
+                self._model.load_weights(path)
+            self._done = _read_log(path.with_name(LOG))
+        except (KeyError, ValueError, OSError, UserWarning):
             raise CheckpointError(
                 f"{path}: not a checkpoint of this network and optimizer; train without --resume to begin anew"
             ) from None
-        self._rng = np.random.default_rng([self._training.seed, 1, len(self._done)])
         return len(self._done)
 
-    def _restore(self, saved: Mapping[str, Any]) -> None:
-        body = len(self._built.body.get_weights())
-        self._built.body.set_weights([saved[f"w{i}"] for i in range(body)])
-        self._best = [saved[f"b{i}"] for i in range(body)]
-        for i, variable in enumerate(self._optimizer.variables):
-            variable.assign(saved[f"o{i}"])
-        self._best_mm = float(saved["best_mm"])
-        self._done = [_epoch_of(row) for row in saved["log"].tolist()]
+    def set_best(self, weights: list[Float32Array]) -> None:
+        """The weights of the best network so far, where training goes on."""
+        self._best = weights
 
     def run(self, progress: Progress | None = None) -> Outcome:
-        """Train until the last epoch, nothing improves, or `progress.stop` says so."""
+        """Train until the last epoch, until nothing improves, or until `progress.stop` says so."""
         progress = progress or Progress()
-        since = 0
-        stopped = False
-        while len(self._done) < self._training.epochs and since < self._training.patience and not stopped:
-            epoch, stopped = self._epoch(progress)
-            if epoch is None:
-                break
-            since = 0 if epoch.best else since + 1
-            if epoch.best:
-                progress.on_best()
-            self._save()
-            progress.on_epoch(epoch)
-        self._built.body.set_weights(self._best)
-        kept = next((epoch for epoch in reversed(self._done) if epoch.best), None)
-        return Outcome(tuple(self._done), self._best_mm, kept.rmse_mm if kept else math.inf, stopped)
-
-    def _epoch(self, progress: Progress) -> tuple[Epoch | None, bool]:
-        began = time.perf_counter()
-        number = len(self._done)
-        losses = []
-        for step in range(self._training.steps_per_epoch):
-            if progress.stop():
-                break
-            batch = self._train.batch(self._pick(), self._training.augmentation, self._rng)
-            self._optimizer.learning_rate.assign(self._rate(number * self._training.steps_per_epoch + step))
-            losses.append(float(self._step(*tensors(batch))))
-            progress.on_step(step + 1, self._training.steps_per_epoch, losses[-1])
-        stopped = len(losses) < self._training.steps_per_epoch
-        if not losses:
-            return None, True
-        error, rmse = self.validate()
-        best = self._training.keep_last or error < self._best_mm
-        if best:
-            self._best, self._best_mm = self._built.body.get_weights(), error
-        rate = float(self._optimizer.learning_rate.numpy())
-        epoch = Epoch(number + 1, float(np.mean(losses)), error, rmse, rate, time.perf_counter() - began, best)
-        self._done.append(epoch)
-        return epoch, stopped
-
-    def validate(self) -> tuple[float, float]:
-        """MPJPE over 20 points and RMSE per coordinate, mm, on a fixed sample of the validation data."""
-        rng = np.random.default_rng([self._training.seed, 2])
-        wanted = min(len(self._validation), self._training.validation_batches * self._training.batch)
-        share = self._training.canonical_share
-        order = np.sort(
-            rng.choice(len(self._validation), wanted, replace=False)
-            if share is None
-            else self._validation.draw(wanted, rng, share)
+        config, before = self._config, len(self._done)
+        report = _Report(progress, self._done, self._best, config.keep_last)
+        if not progress.stop() and before < config.epochs:
+            self._model.fit(
+                dataset(self._batches),
+                validation_data=dataset(self._validation_batches, self._validation_steps),
+                epochs=config.epochs,
+                initial_epoch=before,
+                steps_per_epoch=config.steps_per_epoch,
+                callbacks=[report, *self._callbacks(report)],
+                verbose=0,
+            )
+        else:
+            report.stopped = before < config.epochs
+        self._built.body.set_weights(report.best_weights)
+        best = report.best
+        return Outcome(
+            tuple(self._done), best.mpjpe_mm if best else math.inf, best.rmse_mm if best else math.inf, report.stopped
         )
-        sums = np.zeros(3)
-        for start in range(0, wanted, self._training.batch):
-            batch = self._validation.batch(order[start : start + self._training.batch], NONE, rng)
-            sums += [float(v) for v in self._judge(*tensors(batch))]
-        return float(sums[0] / max(sums[2], 1e-6)), float(np.sqrt(sums[1] / max(sums[2], 1e-6)))
 
-    def _pick(self) -> Any:
-        return self._train.draw(self._training.batch, self._rng, self._training.canonical_share)
+    def _callbacks(self, report: _Report) -> Iterator[keras.callbacks.Callback]:
+        if not self._config.keep_last:
+            known = report.best.mpjpe_mm if report.best else None
+            yield keras.callbacks.EarlyStopping(
+                f"val_{MPJPE}", patience=self._config.patience, mode="min", baseline=known
+            )
+        if self._folder is not None:
+            yield _Checkpoint(self._folder / CHECKPOINT)
+            yield _Log(self._folder / LOG, self._done)
 
-    def _rate(self, step: int) -> float:
-        """Linear warm-up, then half a cosine down to 2 %."""
-        training = self._training
-        warm = min(1.0, (step + 1) / min(WARM_UP, max(1, training.total_steps // 10)))
-        return (
-            training.learning_rate
-            * warm
-            * (0.02 + 0.98 * 0.5 * (1.0 + math.cos(math.pi * step / max(1, training.total_steps))))
-        )
+    def _batches(self) -> Iterator[Batch]:
+        """Random batches without end."""
+        config, done = self._config, len(self._done)
+        rng = np.random.default_rng([config.seed, 1, *([done] if done else [])])
+        while True:
+            index = self._train.draw(config.batch, rng, config.canonical_share)
+            yield self._train.batch(index, config.augmentation, rng)
 
     @property
-    def _checkpoint(self) -> Path | None:
-        return None if self._run is None else self._run / "checkpoint.npz"
+    def _validation_steps(self) -> int:
+        config = self._config
+        return -(-min(len(self._validation), config.validation_batches * config.batch) // config.batch)
 
-    def _save(self) -> None:
-        if self._run is None:
-            return
-        weights = {f"w{i}": w for i, w in enumerate(self._built.body.get_weights())}
-        weights |= {f"b{i}": w for i, w in enumerate(self._best)}
-        weights |= {f"o{i}": v.numpy() for i, v in enumerate(self._optimizer.variables)}
-        rows = [tuple(asdict(epoch).values()) for epoch in self._done]
-        partial = self._run / "checkpoint.partial.npz"
-        np.savez(partial, best_mm=self._best_mm, log=np.array(rows, float), **weights)
-        partial.replace(self._run / "checkpoint.npz")
-        with (self._run / "log.csv").open("w", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(asdict(self._done[0]))
-            writer.writerows(rows)
+    def _validation_batches(self) -> Iterator[Batch]:
+        """A fixed sample of the validation data; the last batch is filled up with rows that do not count."""
+        config, data = self._config, self._validation
+        rng = np.random.default_rng([config.seed, 2])
+        wanted = min(len(data), config.validation_batches * config.batch)
+        share = config.canonical_share
+        if share is None:
+            order = np.sort(rng.choice(len(data), wanted, replace=False))
+        else:
+            order = np.sort(data.draw(wanted, rng, share))
+        for start in range(0, wanted, config.batch):
+            part = order[start : start + config.batch]
+            batch = data.batch(np.resize(part, config.batch), NONE, rng)
+            batch.weight[len(part) :] = 0.0
+            yield batch
 
 
-def _epoch_of(row: Sequence[float]) -> Epoch:
-    number, loss, error, rmse, rate, seconds, best = row
-    return Epoch(int(number), loss, error, rmse, rate, seconds, bool(best))
+class _Report(keras.callbacks.Callback):  # type: ignore[misc]
+    """Tells of every step and epoch, keeps the best weights, and stops when it is asked to."""
+
+    def __init__(
+        self, progress: Progress, done: list[Epoch], best_weights: list[Float32Array], keep_last: bool
+    ) -> None:
+        super().__init__()
+        self.best_weights = best_weights
+        self.best = next((epoch for epoch in reversed(done) if epoch.best), None)
+        self.stopped = False
+        self._progress, self._done, self._keep_last = progress, done, keep_last
+        self._began = 0.0
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        self._began = time.perf_counter()
+
+    def on_train_batch_end(self, batch: int, logs: Logs) -> None:
+        self._progress.on_step(batch + 1, self.params["steps"], float(logs["loss"]))
+        self._look()
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        error = float(logs[f"val_{MPJPE}"])
+        self._done.append(
+            Epoch(
+                epoch + 1,
+                float(logs["loss"]),
+                error,
+                float(logs[f"val_{RMSE}"]),
+                float(self.model.optimizer.learning_rate),
+                time.perf_counter() - self._began,
+                best=self._keep_last or error < (self.best.mpjpe_mm if self.best else math.inf),
+            )
+        )
+        if self._done[-1].best:
+            self.best, self.best_weights = self._done[-1], self.model.body.get_weights()
+            self._progress.on_best()
+        self._progress.on_epoch(self._done[-1])
+        self._look()
+
+    def _look(self) -> None:
+        if self._progress.stop():
+            self.stopped = self.model.stop_training = True
+
+
+class _Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
+    """Saves weights and the optimizer's state after every epoch.
+
+    `ModelCheckpoint` writes into the file that is there: whoever is killed meanwhile has none. Ours is replaced when
+    the new one is whole.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._path = path
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        partial = self._path.with_name(f"partial.{self._path.name}")
+        self.model.save_weights(partial)
+        os.replace(partial, self._path)
+
+
+class _Log(keras.callbacks.CSVLogger):  # type: ignore[misc]
+    """One line for each epoch, with the fields of `Epoch`; Keras' own sorts them and counts epochs from 0."""
+
+    def __init__(self, path: Path, done: list[Epoch]) -> None:
+        super().__init__(path, append=bool(done))
+        self._done = done
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        row = asdict(self._done[-1])
+        number = row.pop("epoch")
+        self.keys = list(row)
+        super().on_epoch_end(number, row)
+
+
+def _read_log(path: Path) -> list[Epoch]:
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    return [
+        Epoch(
+            epoch=int(row["epoch"]),
+            loss=float(row["loss"]),
+            mpjpe_mm=float(row["mpjpe_mm"]),
+            rmse_mm=float(row["rmse_mm"]),
+            learning_rate=float(row["learning_rate"]),
+            seconds=float(row["seconds"]),
+            best=row["best"] == "True",
+        )
+        for row in rows
+    ]
 
 
 def seed_everything(seed: int) -> None:
@@ -174,66 +237,24 @@ def seed_everything(seed: int) -> None:
     keras.utils.set_random_seed(seed)
 
 
-def tensors(batch: Batch) -> tuple[Any, ...]:
-    """EMG, mixes, poses, weights and origins of a batch, as float32."""
-    return tuple(tf.constant(a, tf.float32) for a in (batch.emg, batch.mix, batch.pose, batch.weight, batch.asked))
-
-
-def envelopes(built: Built, emg: Any, mix: Any) -> Any:
-    """What comes out of the front end, mixed as if the band sat otherwise."""
-    if built.front is None:
-        return tf.matmul(emg, mix[:, tf.newaxis])
-    return tf.matmul(built.front(emg), mix)
-
-
-def labelled(built: Built, pose: Any) -> Any:
-    """The rows that have a truth: the last one of each step."""
-    return pose[:, built.every - 1 :: built.every] if built.every > 1 else pose
-
-
-def _optimizer(training: TrainingConfig) -> Any:
-    """AdamW; or Muon (Jordan 2024, scaled as in arXiv 2502.16982), with AdamW for biases and the last layers."""
-    options = {"weight_decay": training.weight_decay, "clipnorm": training.clip}
-    if training.optimizer == "adamw":
-        return keras.optimizers.AdamW(float(training.learning_rate), **options)
-    return keras.optimizers.Muon(
-        float(training.learning_rate), adam_weight_decay=training.weight_decay, exclude_layers=[f"^{END}"], **options
+def _schedule(config: TrainingConfig) -> keras.optimizers.schedules.LearningRateSchedule:
+    """Linear warm-up, then half a cosine."""
+    total = config.epochs * config.steps_per_epoch
+    warm = min(WARM_UP_STEPS, max(1, total // 10))
+    rate = float(config.learning_rate)
+    return keras.optimizers.schedules.CosineDecay(
+        rate / warm, max(1, total - warm), alpha=LAST_RATE, warmup_target=rate, warmup_steps=warm
     )
 
 
-def _signature(built: Built) -> list[Any]:
-    stream = built.front is None
-    shape = (None, None, *built.body.input_shape[2:]) if stream else built.front.input_shape
-    lead: tuple[None, ...] = (None, None) if stream else (None,)
-    return [tf.TensorSpec(s, tf.float32) for s in (shape, (None, 8, 8), (*lead, 63), lead, (None,))]
-
-
-def _train_step(built: Built, optimizer: Any, training: TrainingConfig) -> Any:
-    loss_of = LOSSES[training.loss]
-    variables = built.body.trainable_variables
-    # XLA makes convolutions a third faster and loops over an LSTM's steps slower.
-    compiled = built.front is None and built.every == 1
-
-    # Traced with the sizes of its batches, which are all alike: with open sizes XLA now and then mixes shapes up.
-    @tf.function(jit_compile=compiled)  # type: ignore[untyped-decorator]
-    def step(emg: Any, mix: Any, pose: Any, weight: Any, asked: Any) -> Any:
-        with tf.GradientTape() as tape:
-            guess = labelled(built, built.body(envelopes(built, emg, mix), training=True))
-            loss = loss_of(pose, guess, weight, asked)
-            if training.smooth and built.front is None:
-                loss += training.smooth * movement(pose, guess, weight)
-        optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
-        return loss
-
-    return step
-
-
-def _judge_step(built: Built) -> Any:
-    @tf.function(input_signature=_signature(built))  # type: ignore[untyped-decorator]
-    def step(emg: Any, mix: Any, pose: Any, weight: Any, asked: Any) -> tuple[Any, Any, Any]:
-        guess = labelled(built, built.body(envelopes(built, emg, mix), training=False))
-        count = tf.reduce_sum(weight)
-        square = tf.reduce_mean(tf.square(pose - guess), axis=-1)
-        return weighted(distances(pose, guess), weight) * count, weighted(square, weight) * count, count
-
-    return step
+def _optimizer(config: TrainingConfig) -> keras.optimizers.Optimizer:
+    """AdamW; or Muon (Jordan 2024, scaled as in arXiv 2502.16982), with AdamW for biases and the last layers."""
+    if config.optimizer == "adamw":
+        return keras.optimizers.AdamW(_schedule(config), weight_decay=config.weight_decay, clipnorm=config.clip)
+    return keras.optimizers.Muon(
+        _schedule(config),
+        weight_decay=config.weight_decay,
+        clipnorm=config.clip,
+        adam_weight_decay=config.weight_decay,
+        exclude_layers=[f"^{OUTPUT_LAYERS}"],
+    )

@@ -29,7 +29,7 @@ def command(
     jhu: Annotated[Path | None, typer.Option(metavar="DIR", help="Instead: the folder of JHU-NTX-2023; finger angles of a real person on ten blocks.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Processor threads; default all.")] = None,
 ) -> None:  # fmt: skip
-    """Train, judge, export and time all networks on the same data, and write the table."""
+    """Train, evaluate, export and time all networks on the same data, and write the table."""
     pairs = [_network(text, seeds) for text in (networks.split(",") if networks else NETWORKS)]
     config = NetworkConfig.for_mode(mode)
     sessions, tests, recorded = (
@@ -76,9 +76,15 @@ def _line(words: Iterable[str]) -> str:
 
 
 def _words(
-    data: Sequence[str] | None, more: Sequence[str] | None, mode: str, epochs: int | None, steps: int | None,
-    test: Sequence[str] | None = (), networks: str = "", seeds: int = 1,
-) -> list[str]:  # fmt: skip
+    data: Sequence[str] | None,
+    more: Sequence[str] | None,
+    mode: str,
+    epochs: int | None,
+    steps: int | None,
+    test: Sequence[str] | None = (),
+    networks: str = "",
+    seeds: int = 1,
+) -> list[str]:
     """The options that differ from their defaults."""
     words = [f"--data {path}" for path in (*(data or ()), *(more or ()))]
     words += [f"--test {path}" for path in test or ()]

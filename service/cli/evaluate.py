@@ -11,6 +11,7 @@ from rich.console import Console
 
 from models.errors import MyocastError
 from models.smoothing import OneEuroConfig
+from service.cli.progress import reading_bar
 from service.cli.tables import print_table
 from service.experiments.datasets import items
 from service.experiments.keras_setup import prepare_keras
@@ -34,21 +35,21 @@ def command(
     data: Annotated[list[str] | None, typer.Option(metavar="PATH...", help="Session files, folders, or synthetic:users=8,sessions=2,seconds=60,seed=1001.")] = None,
     more: Annotated[list[str] | None, typer.Argument(metavar="[PATH]...", help="More data.")] = None,
     train: Annotated[list[str] | None, typer.Option(metavar="PATH", help="Data to fit the baselines on (ridge, extra trees, nearest neighbour). May be given several times.")] = None,
-    split: Annotated[str, typer.Option(metavar="user|session|block|gesture", help="Judge only what `train --split` with the same data would hold out, and fit the baselines on the rest; or tell errors by gesture. Without it, all of --data.")] = "",
+    split: Annotated[str, typer.Option(metavar="user|session|block|gesture", help="Evaluate only what `train --split` with the same data would hold out, and fit the baselines on the rest; or tell errors by gesture. Without it, all of --data.")] = "",
     held_out: Annotated[float, typer.Option(min=0.01, max=0.9, help="Share that the split holds out.")] = 0.2,
     seed: Annotated[int, typer.Option(min=0, help="Which users the split holds out.")] = 0,
-    align: Annotated[float, typer.Option(metavar="SECONDS", min=0.0, help="Fit the band on this much rest, fist and wrist extension of each session first; it is not judged.")] = 0.0,
-    rotations: Annotated[str, typer.Option(metavar="DEG,DEG", help=f"Judge with the band turned by these angles as well, both ways ({ROTATIONS_DEG}).")] = "",
-    smooth: Annotated[list[str] | None, typer.Option(metavar="MINCUTOFF,BETA[,STAGES]", help="Judge with a One Euro filter after the model as well: Hz, Hz per mm/s, and how many low-passes stand behind each other (2,0.02 or 2,0.02,2). May be given several times.")] = None,
+    align: Annotated[float, typer.Option(metavar="SECONDS", min=0.0, help="Fit the band on this much rest, fist and wrist extension of each session first; it is not evaluated.")] = 0.0,
+    rotations: Annotated[str, typer.Option(metavar="DEG,DEG", help=f"Evaluate with the band turned by these angles as well, both ways ({ROTATIONS_DEG}).")] = "",
+    smooth: Annotated[list[str] | None, typer.Option(metavar="MINCUTOFF,BETA[,STAGES]", help="Evaluate with a One Euro filter after the model as well: Hz, Hz per mm/s, and how many low-passes stand behind each other (2,0.02 or 2,0.02,2). May be given several times.")] = None,
     calibrate: Annotated[str, typer.Option(metavar="SECONDS,SECONDS", help="Tune the last two layers on this much labelled data of each user (0,30,60,120); needs the .keras file.")] = "",
     network: Annotated[Path | None, typer.Option(metavar="FILE", help="The .keras file that MODEL was exported from; without it MODEL's name with .keras.")] = None,
     manifest: Annotated[Path | None, typer.Option(metavar="FILE", help="The training's manifest.json, which says what gestures it left out; without it the one in MODEL's .run folder.")] = None,
-    skip: Annotated[float, typer.Option(metavar="SECONDS", min=0.0, help="Not judged at the start of each run, for all that are compared.")] = 1.0,
+    skip: Annotated[float, typer.Option(metavar="SECONDS", min=0.0, help="Left out at the start of each run, for all that are compared.")] = 1.0,
     threads: Annotated[int | None, typer.Option(min=1, help="Processor threads for --calibrate; default all.")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write all figures as JSON; - prints them.")] = None,
     report: Annotated[Path | None, typer.Option(metavar="DIR", help="Write a report with figures.")] = None,
 ) -> None:  # fmt: skip
-    """Judge a model on data it was not trained on. Say which split that is when you quote the figures."""
+    """Evaluate a model on data it was not trained on. Say which split that is when you quote the figures."""
     if split not in ("", *SPLITS):
         raise typer.BadParameter(f"expected one of {', '.join(SPLITS)}, got {split!r}", param_hint="--split")
     angles = _numbers(rotations, "--rotations", ROTATIONS_DEG)
@@ -58,13 +59,23 @@ def command(
     prepare_keras(threads, keras=bool(calibrate))
     from service.experiments import evaluation as experiment
 
-    evaluation = experiment.evaluate_file(
-        experiment.FileEvaluationConfig(
-            model, sessions, training, split, held_out, seed, align, round(skip * STEPS_PER_SECOND), angles, filters,
-            seconds, network, manifest,
-        ),
-        note=lambda text: typer.echo(f"calibrated: {text}", err=True),
-    )  # fmt: skip
+    config = experiment.FileEvaluationConfig(
+        model=model,
+        data=sessions,
+        training=training,
+        split=split,
+        held_out=held_out,
+        seed=seed,
+        align_s=align,
+        skip=round(skip * STEPS_PER_SECOND),
+        rotations_deg=angles,
+        smoothing=filters,
+        calibrate_s=seconds,
+        network=network,
+        manifest=manifest,
+    )
+    with reading_bar() as reading:
+        evaluation = experiment.evaluate_file(config, lambda user: typer.echo(f"calibrated: {user}", err=True), reading)
     text = json.dumps(evaluation.to_json(), indent=1)
     if json_file is not None and str(json_file) != "-":
         _write(json_file, text)

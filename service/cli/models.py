@@ -42,5 +42,10 @@ def row(network: Network) -> dict[str, object]:
 def _cells(network: Network) -> tuple[str, ...]:
     cost = f"{network.macs / 1e6:.2f} M per {'pose' if network.kind == 'window' else 'sample'}"
     return (
-        network.name, network.kind, f"{network.parameters:,}", f"{network.context_s:.2f} s", cost, network.summary,
-    )  # fmt: skip
+        network.name,
+        network.kind,
+        f"{network.parameters:,}",
+        f"{network.context_s:.2f} s",
+        cost,
+        network.summary,
+    )

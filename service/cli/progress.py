@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from rich.console import Console
 from rich.progress import (
@@ -39,9 +40,15 @@ class Bars:
         """`transient` removes them at the end."""
         self._console = Console(stderr=True)
         self._bars = Progress(
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[note]}"),
-            TimeRemainingColumn(), console=self._console, transient=transient, disable=not self.on_terminal,
-        )  # fmt: skip
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[note]}"),
+            TimeRemainingColumn(),
+            console=self._console,
+            transient=transient,
+            disable=not self.on_terminal,
+        )
 
     @property
     def on_terminal(self) -> bool:
@@ -62,6 +69,20 @@ class Bars:
     def add(self, description: str, total: int, done: int = 0) -> Bar:
         """A new bar, `done` of `total` already behind it."""
         return Bar(self._bars, description, total, done)
+
+
+@contextmanager
+def reading_bar() -> Iterator[Callable[[str, int], None]]:
+    """One bar that disappears at the end; call what it gives with the name of each file that was read and how many."""
+    with Bars(transient=True) as bars:
+        shown: list[Bar] = []
+
+        def read(name: str, total: int) -> None:
+            if not shown:
+                shown.append(bars.add("reading", total))
+            shown[0].advance(Path(name).name[-40:])
+
+        yield read
 
 
 @contextmanager

@@ -9,9 +9,13 @@ from rich.table import Table
 
 
 def print_table(
-    columns: Sequence[str], rows: Iterable[Sequence[str]], *, title: str = "", caption: str = "",
+    columns: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    title: str = "",
+    caption: str = "",
     numbers: Collection[str] = (),
-) -> None:  # fmt: skip
+) -> None:
     """Print a table on stdout; the columns named in `numbers` stand to the right."""
     table = Table(title=title or None, caption=caption or None)
     for column in columns:

@@ -29,7 +29,7 @@ def command(
     mode: Annotated[str, typer.Option(metavar="raw|filtered|envelope", help="What the network reads: raw or filtered at 200 Hz, envelope at 50 Hz.")] = "raw",
     split: Annotated[str, typer.Option(metavar="user|session|block", help="What validation holds out.")] = "user",
     held_out: Annotated[float, typer.Option(min=0.01, max=0.9, help="Share of users, or of each session, that it holds out.")] = 0.2,
-    without: Annotated[str, typer.Option(metavar="USER,USER", help="People to leave out of --data, so that they can be judged on.")] = "",
+    without: Annotated[str, typer.Option(metavar="USER,USER", help="People to leave out of --data, so that they can be evaluated on.")] = "",
     gestures: Annotated[str, typer.Option(metavar="7=fist,-1=rest", help="Poses for class labels in sessions without ground truth; -1 = all others.")] = "",
     canonical_share: Annotated[float | None, typer.Option(min=0.0, max=1.0, help="Share of training from sessions with --gestures; without it as many as there are.")] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Epochs at most; without it as many as the network usually takes.")] = None,
@@ -54,10 +54,19 @@ def command(
         raise typer.BadParameter(f"expected mpjpe or mse, got {loss!r}", param_hint="--loss")
     usual = default_training(chosen)
     training = override(
-        replace(usual, augmentation=override(usual.augmentation, align=align, align_asked=align_gestures, roll=roll, gain=gain)),
-        epochs=epochs, steps_per_epoch=steps, batch=batch, learning_rate=learning_rate, patience=patience,
-        loss=loss, seed=seed, canonical_share=canonical_share,
-    )  # fmt: skip
+        replace(
+            usual,
+            augmentation=override(usual.augmentation, align=align, align_asked=align_gestures, roll=roll, gain=gain),
+        ),
+        epochs=epochs,
+        steps_per_epoch=steps,
+        batch=batch,
+        learning_rate=learning_rate,
+        patience=patience,
+        loss=loss,
+        seed=seed,
+        canonical_share=canonical_share,
+    )
     sessions, tests = items([*(data or []), *(more or [])]), items(test) if test else []
     _make_folder(out.with_suffix(".run"))
     prepare_keras(threads)

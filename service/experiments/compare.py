@@ -32,16 +32,26 @@ _COUNT: Final = "{:,.0f}".format
 _SMALL: Final = "{:.3g}".format
 _LENGTH: Final = "{:.2f}".format
 COLUMNS: Final = (
-    Column("name", "network"), Column("seeds", "seeds", _COUNT), Column("parameters", "parameters", _COUNT),
-    Column("kib", "KiB", _COUNT), Column("int8_kib", "KiB int8", _COUNT),
-    Column("donning_mm", "held-out donning, MPJPE mm", _LENGTH), Column("user_mm", "unseen users, MPJPE mm", _LENGTH),
-    Column("user_rmse_mm", "unseen users, RMSE mm", _LENGTH), Column("jerk_ratio", "jerk / truth", _LENGTH),
-    Column("lag_ms", "lag ms", _SMALL), Column("parity_mm", "ONNX against Keras, mm", _SMALL),
-    Column("int8_mm", "int8 against fp32, mm", _LENGTH), Column("fp32_pose_ms", "fp32 ms a pose", _SMALL),
-    Column("int8_pose_ms", "int8 ms a pose", _SMALL), Column("fp32_ms", "fp32 ms a window or sample", _SMALL),
-    Column("int8_ms", "int8 ms a window or sample", _SMALL), Column("fp32_times", "fp32 cheaper", _LENGTH),
-    Column("int8_times", "int8 cheaper", _LENGTH), Column("real_time", "times real time", _COUNT),
-)  # fmt: skip
+    Column("name", "network"),
+    Column("seeds", "seeds", _COUNT),
+    Column("parameters", "parameters", _COUNT),
+    Column("kib", "KiB", _COUNT),
+    Column("int8_kib", "KiB int8", _COUNT),
+    Column("donning_mm", "held-out donning, MPJPE mm", _LENGTH),
+    Column("user_mm", "unseen users, MPJPE mm", _LENGTH),
+    Column("user_rmse_mm", "unseen users, RMSE mm", _LENGTH),
+    Column("jerk_ratio", "jerk / truth", _LENGTH),
+    Column("lag_ms", "lag ms", _SMALL),
+    Column("parity_mm", "ONNX against Keras, mm", _SMALL),
+    Column("int8_mm", "int8 against fp32, mm", _LENGTH),
+    Column("fp32_pose_ms", "fp32 ms a pose", _SMALL),
+    Column("int8_pose_ms", "int8 ms a pose", _SMALL),
+    Column("fp32_ms", "fp32 ms a window or sample", _SMALL),
+    Column("int8_ms", "int8 ms a window or sample", _SMALL),
+    Column("fp32_times", "fp32 cheaper", _LENGTH),
+    Column("int8_times", "int8 cheaper", _LENGTH),
+    Column("real_time", "times real time", _COUNT),
+)
 REFERENCE: Final = "lstm_fc_large"
 """What the columns "cheaper" compare with: one window of it in fp32 against a window or a sample of the others."""
 NOTE: Final = f"""\
@@ -158,9 +168,14 @@ class _OneTraining:
         run, trained = self._train(parts, note)
         run.finish(donning, "held-out donning")
         row: Figures = {
-            "key": key, "name": self.network.name, "kind": self.network.kind, "parameters": self.network.parameters,
-            "seed": self.training.seed, **trained, **evaluate_files(self._stem, run, donning, users),
-        }  # fmt: skip
+            "key": key,
+            "name": self.network.name,
+            "kind": self.network.kind,
+            "parameters": self.network.parameters,
+            "seed": self.training.seed,
+            **trained,
+            **evaluate_files(self._stem, run, donning, users),
+        }
         saved.write_text(json.dumps(row, indent=1))
         return row
 
@@ -193,11 +208,16 @@ def evaluate_files(stem: Path, run: Run, donning: Sequence[Segment], users: Sequ
     quantized = quantize(plain, small)
     known, unseen = (figures_of_file(plain.read_bytes(), exported.spec, part) for part in (donning, users))
     return {
-        "kib": exported.bytes / 1024, "int8_kib": quantized.bytes / 1024, "parity_mm": exported.parity_mm,
-        "donning_mm": known["mpjpe_mm"], "user_mm": unseen["mpjpe_mm"], "user_rmse_mm": unseen["rmse_mm"],
-        "jerk_ratio": unseen["jerk_m_s3"] / unseen["true_jerk_m_s3"], "lag_ms": unseen["lag_ms"],
+        "kib": exported.bytes / 1024,
+        "int8_kib": quantized.bytes / 1024,
+        "parity_mm": exported.parity_mm,
+        "donning_mm": known["mpjpe_mm"],
+        "user_mm": unseen["mpjpe_mm"],
+        "user_rmse_mm": unseen["rmse_mm"],
+        "jerk_ratio": unseen["jerk_m_s3"] / unseen["true_jerk_m_s3"],
+        "lag_ms": unseen["lag_ms"],
         "int8_mm": quantized.mean_mm,
-    }  # fmt: skip
+    }
 
 
 def timed(rows: Sequence[Row], out: Path) -> list[Row]:

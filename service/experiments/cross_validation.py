@@ -55,22 +55,32 @@ def _percent(value: object) -> str:
 
 _AUC: Final = "{:.3f}".format
 COLUMNS: Final = (
-    Column("way", ""), Column("sessions", "sessions", "{:.0f}".format),
-    Column("auc_median", "AUC fist against wrist gestures, median", _AUC), Column("auc_p10", "P10", _AUC),
+    Column("way", ""),
+    Column("sessions", "sessions", "{:.0f}".format),
+    Column("auc_median", "AUC fist against wrist gestures, median", _AUC),
+    Column("auc_p10", "P10", _AUC),
     Column("fist_closed_median", "closed in fist, median", _percent),
-    Column("wrist_closed_mean", "in wrist gestures", _percent), Column("rest_closed_mean", "at rest", _percent),
+    Column("wrist_closed_mean", "in wrist gestures", _percent),
+    Column("rest_closed_mean", "at rest", _percent),
     Column("works", "sessions that work", _percent),
-)  # fmt: skip
+)
 SESSION_COLUMNS: Final = (Column("auc", "", _AUC), Column("fist", "", _percent), Column("wrist", "", _percent))
 SESSION_TITLES: Final = (
-    "person, session", "fold", "AUC cold", "aligned", "fist cold", "aligned", "wrist cold", "aligned",
-)  # fmt: skip
+    "person, session",
+    "fold",
+    "AUC cold",
+    "aligned",
+    "fist cold",
+    "aligned",
+    "wrist cold",
+    "aligned",
+)
 NOTE: Final = f"""\
-Real people who were asked for gestures; each was judged by a network that never saw them ({FOLDS} folds by person),
+Real people who were asked for gestures; each was evaluated by a network that never saw them ({FOLDS} folds by person),
 streamed causally, without the first second after each cue. A sample is closed when the hand is more than half way from
 rest to fist; a session works if fists are closed at least 80 %, wrist gestures at most 15 % and rest at most 5 % of the
 time. Cold: the band as it was worn. Aligned: fitted on {ALIGN_S:g} s of rest, fist and wrist extension, which are not
-judged. Amplitude alone: the mean of the band's channels over 0.25 s, without a network.
+evaluated. Amplitude alone: the mean of the band's channels over 0.25 s, without a network.
 """
 
 
@@ -109,9 +119,14 @@ Found = Mapping[str, Sequence[FoldSession]]
 
 
 def compare_people(
-    people: Sequence[Item], synthetic: Sequence[Item], config: NetworkConfig, training: TrainingConfig, out: Path,
-    command_line: str, note: Callable[[str], None],
-) -> str:  # fmt: skip
+    people: Sequence[Item],
+    synthetic: Sequence[Item],
+    config: NetworkConfig,
+    training: TrainingConfig,
+    out: Path,
+    command_line: str,
+    note: Callable[[str], None],
+) -> str:
     """Train and evaluate all folds, and write `people.md` and `people.json` into `out`; folds that are there are kept.
 
     Args:
@@ -138,16 +153,18 @@ def compare_people(
     )
     out.mkdir(parents=True, exist_ok=True)
     recipe = {
-        "data": [item.describe() for item in (*people, *synthetic)], "mode": config.emg_mode, "plan": asdict(training),
+        "data": [item.describe() for item in (*people, *synthetic)],
+        "mode": config.emg_mode,
+        "plan": asdict(training),
         "network": [DEFAULT, network(DEFAULT).parameters],
-    }  # fmt: skip
+    }
     key = recipe_key(recipe)
     found: dict[str, list[FoldSession]] = {way: [] for way in WAYS}
     for number, held in enumerate(folds([one.user for one in data.evaluated], training.seed)):
         fold = _fold(data, held, training, out / f"fold-{number}", f"{key}-{number}", note)
         for way, sessions in fold.items():
             found[way] += [FoldSession(session, number) for session in sessions]
-        note(f"fold {number}: {len(held)} people judged")
+        note(f"fold {number}: {len(held)} people evaluated")
     if not all(found.values()):
         raise PeopleError(
             "no session has fists, wrist gestures and rest beyond the cues of its alignment; give longer ones"
@@ -167,7 +184,10 @@ def training_for_people() -> TrainingConfig:
 
 
 def folds(users: Sequence[str], seed: int) -> list[set[str]]:
-    """People, each in one of five groups."""
+    """People, each in one of five groups.
+
+    Ours rather than scikit-learn's `GroupKFold`, so that a seed keeps giving the folds of the published figures.
+    """
     order = np.random.default_rng(seed).permutation(sorted(set(users)))
     return [{str(user) for user in order[fold::FOLDS]} for fold in range(FOLDS)]
 

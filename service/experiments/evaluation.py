@@ -52,12 +52,15 @@ class FileEvaluationConfig:
     """Of the training; without it the one in the `.run` folder beside `model`."""
 
 
-def evaluate_file(config: FileEvaluationConfig, note: Callable[[str], None]) -> Evaluation:
+def evaluate_file(
+    config: FileEvaluationConfig, note: Callable[[str], None], reading: Callable[[str, int], None] | None = None
+) -> Evaluation:
     """Evaluate a model file.
 
     Args:
         config: what, on what, and how.
         note: called with the name of each user who is done when users' labels are tuned on.
+        reading: called with the name of each session of the data that was read, and how many there are.
 
     Raises:
         MyocastError: a file that cannot be read, or data that nothing can be measured on.
@@ -67,7 +70,7 @@ def evaluate_file(config: FileEvaluationConfig, note: Callable[[str], None]) -> 
     spec = read_spec(content, config.model.name)
     calibrate = None if network is None else _tuning(network, spec, config.calibrate_s, note)
     settings = EvaluationConfig(config.align_s, config.skip, config.rotations_deg, config.smoothing, calibrate)
-    return evaluate(content, spec, _data(config, NetworkConfig.of(spec)), settings)
+    return evaluate(content, spec, _data(config, NetworkConfig.of(spec), reading), settings)
 
 
 def console_tables(evaluation: Evaluation) -> list[Table]:
@@ -80,12 +83,14 @@ def write_report(evaluation: Evaluation, folder: Path) -> Path:
     return report.write(evaluation, folder)
 
 
-def _data(config: FileEvaluationConfig, network: NetworkConfig) -> EvaluationData:
+def _data(
+    config: FileEvaluationConfig, network: NetworkConfig, reading: Callable[[str, int], None] | None
+) -> EvaluationData:
     names: list[str] = []
     if config.split == "gesture":
         segments = list(_named_segments(config.data, network, names))
     else:
-        segments = load_segments(config.data, network)
+        segments = load_segments(config.data, network, reading=reading)
     if not segments:
         raise EvaluationError("no EMG in the data; give sessions with samples")
     data = EvaluationData(

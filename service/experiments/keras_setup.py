@@ -22,12 +22,12 @@ def prepare_keras(threads: int | None = None, *, keras: bool = True) -> None:
 
     Args:
         threads: of TensorFlow; None = all.
-        keras: False where only what stands around Keras is needed (scipy, onnx).
+        keras: False where only what stands around Keras is needed (scipy, scikit-learn, onnx).
 
     Raises:
         ExtraMissing: Keras or TensorFlow is not installed.
     """
-    needed = ("tensorflow", "keras", "tf2onnx", "onnx", "scipy") if keras else ("onnx", "scipy")
+    needed = ("tensorflow", "keras", "tf2onnx", "onnx", "scipy", "sklearn") if keras else ("onnx", "scipy", "sklearn")
     missing = [name for name in needed if find_spec(name) is None]
     if missing:
         raise ExtraMissing(f"{', '.join(missing)} not installed, which training needs; run: {install_command('train')}")

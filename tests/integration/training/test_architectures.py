@@ -260,7 +260,9 @@ def features_of(made: Made) -> Any:
     inner = keras.Model(
         made.loaded.body.input, made.loaded.body.get_layer(core.name)._inbound_nodes[-1].input_tensors[0]
     )
-    return lambda emg: np.asarray(inner(made.loaded.front(emg)))
+    front = made.loaded.front
+    assert front is not None
+    return lambda emg: np.asarray(inner(front(emg)))
 
 
 def test_names_are_unique_and_unknown_ones_are_refused() -> None:

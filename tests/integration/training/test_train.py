@@ -77,15 +77,15 @@ def test_a_signal_stops_it_with_the_best_network_saved(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     from models.training.network_file import load
-    from models.training.trainer import Trainer
+    from models.training.pose_model import PoseModel
 
-    validate = Trainer.validate
+    evaluate = PoseModel.evaluate
 
-    def then_interrupt(self: Trainer) -> tuple[float, float]:
+    def interrupted(self: PoseModel, *words: object, **options: object) -> object:
         os.kill(os.getpid(), number)
-        return validate(self)
+        return evaluate(self, *words, **options)
 
-    monkeypatch.setattr(Trainer, "validate", then_interrupt)
+    monkeypatch.setattr(PoseModel, "evaluate", interrupted)
     net = tmp_path / "net.keras"
     code, out, err = run_cli(
         capsys,

@@ -110,14 +110,14 @@ def test_a_checkpoint_of_something_else_is_refused_in_one_line(tmp_path: Path, c
     first = make_run(tmp_path / "net.keras", training(epochs=1), folder, "lstm_ae_small")
     first.prepare()
     first.train(Progress())
-    checkpoint = folder / "checkpoint.npz"
+    checkpoint = folder / "checkpoint.weights.h5"
     if change == "cut short":
         checkpoint.write_bytes(checkpoint.read_bytes()[:2000])
     name = "stream_lstm" if change == "network" else "lstm_ae_small"
     again = make_run(
         tmp_path / "net.keras", training(epochs=2, optimizer="muon" if change == "optimizer" else "adamw"), folder, name
     )
-    with pytest.raises(CheckpointError, match=r"checkpoint\.npz: not a checkpoint .*; train without --resume"):
+    with pytest.raises(CheckpointError, match=r"checkpoint\.weights\.h5: not a checkpoint .*; train without --resume"):
         again.prepare(resume=True)
 
 
@@ -155,7 +155,7 @@ def test_the_decoder_of_the_autoencoder_stays_as_it_was_trained(tmp_path: Path) 
 def test_losses_are_what_the_metrics_say() -> None:
     prepare()
     from models.metrics import pose_error
-    from models.training.losses import mpjpe, mse
+    from models.training.losses import distance_loss, square_loss
 
     rng = np.random.default_rng(0)
     truth, pose = (rng.normal(0, 20, (7, 63)).astype(np.float32) for _ in range(2))
@@ -164,8 +164,8 @@ def test_losses_are_what_the_metrics_say() -> None:
     counted = weight > 0
     measured = np.zeros(7, np.float32)
     wanted = pose_error.mpjpe(truth[counted], pose[counted])
-    assert float(mpjpe(truth, pose, weight, measured)) == pytest.approx(wanted, rel=1e-4)
-    assert float(mse(truth, pose, weight, measured)) * 63 / 60 == pytest.approx(
+    assert float(distance_loss(truth, pose, weight, measured)) == pytest.approx(wanted, rel=1e-4)
+    assert float(square_loss(truth, pose, weight, measured)) * 63 / 60 == pytest.approx(
         pose_error.rmse(truth[counted], pose[counted]) ** 2, rel=1e-4
     )
 
@@ -173,16 +173,18 @@ def test_losses_are_what_the_metrics_say() -> None:
 def test_a_pose_that_was_asked_for_counts_squared_and_a_wrong_fist_as_much_as_a_distance() -> None:
     prepare()
     from models.data.gesture_labels import poses_by_label
-    from models.training.losses import mpjpe
+    from models.training.losses import distance_loss
 
     poses = poses_by_label("7=fist,-1=rest")
     truth, pose = (np.tile(poses[label], (2, 3, 1)) for label in (7, -1))
     weight = np.ones((2, 3), np.float32)
-    by_distance, by_square = (float(mpjpe(truth, pose, weight, np.full(2, asked, np.float32))) for asked in (0.0, 1.0))
+    by_distance, by_square = (
+        float(distance_loss(truth, pose, weight, np.full(2, commanded, np.float32))) for commanded in (0.0, 1.0)
+    )
     assert by_square == pytest.approx(by_distance, rel=0.02)
-    halfway = float(mpjpe(truth, (truth + pose) / 2, weight, np.ones(2, np.float32)))
+    halfway = float(distance_loss(truth, (truth + pose) / 2, weight, np.ones(2, np.float32)))
     assert halfway == pytest.approx(by_square / 4, rel=1e-3)
-    mixed = float(mpjpe(truth, (truth + pose) / 2, weight, np.array([0.0, 1.0], np.float32)))
+    mixed = float(distance_loss(truth, (truth + pose) / 2, weight, np.array([0.0, 1.0], np.float32)))
     assert mixed == pytest.approx((by_distance / 2 + by_square / 4) / 2, rel=0.02)
 
 
