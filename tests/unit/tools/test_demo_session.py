@@ -1,19 +1,20 @@
-"""The demo session in the repository is what its maker makes."""
+"""The demo session in the repository is what `tools/demo_session.py` makes."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from drivers.demo.make import FILE, USER, recording, script
+from drivers.demo import SESSION
 from drivers.sessions import read_session
 from models.forward.generator import FIRST_UNSEEN_USER
 from models.forward.person import donning, person
 from models.forward.variants import A
+from tools.demo_session import USER, recording, script
 
 
-def test_the_file_is_what_the_maker_makes() -> None:
-    read, made = read_session(FILE), recording()
-    assert FILE.stat().st_size < 1_200_000
+def test_the_file_is_what_the_tool_makes() -> None:
+    read, made = read_session(SESSION), recording()
+    assert SESSION.stat().st_size < 1_200_000
     assert 60.0 <= read.duration_s <= 90.0
     assert (read.rate_hz, read.unit, read.emg_mode, read.hand) == (200.0, "adc", "raw", "right")
     assert read.meta["generator"] == A.label

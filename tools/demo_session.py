@@ -1,4 +1,6 @@
-"""Make the demo session anew: `python -m drivers.demo.make [FILE]` (default: `demo.mcap` beside this module).
+"""Make the session that `demo:` plays.
+
+Run: .venv/bin/python tools/demo_session.py [FILE]     (default: drivers/demo/demo.mcap)
 
 A synthetic hand goes through rest, open, fist, every finger alone, pinches, counting and changes of
 speed, and ends as it began, so that it loops without a jump. Its owner is outside every training range
@@ -15,12 +17,12 @@ from typing import Final
 
 import numpy as np
 
+from drivers import demo
 from drivers.sessions import write_session
 from models.forward.generator import FIRST_UNSEEN_USER, session
 from models.forward.motion import Step
 from models.recording import Recording
 
-FILE: Final = Path(__file__).with_name("demo.mcap")
 SEED: Final = 1
 USER: Final = FIRST_UNSEEN_USER + 9
 """The first of these people whose band sits within a quarter of a channel of the usual place."""
@@ -68,7 +70,7 @@ def recording() -> Recording:
 
 def main() -> None:
     """Write the demo session, in place of the one that is there."""
-    file = Path(sys.argv[1]) if len(sys.argv) > 1 else FILE
+    file = Path(sys.argv[1]) if len(sys.argv) > 1 else demo.SESSION
     file.unlink(missing_ok=True)
     write_session(file, recording())
 
