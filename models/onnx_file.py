@@ -10,6 +10,7 @@ TensorProto.data_location = 14 with EXTERNAL = 1, StringStringEntryProto.key = 1
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from typing import Final
 
@@ -17,6 +18,19 @@ from models.spec import METADATA_KEY, ModelError, ModelSpec
 
 ALIGNMENT: Final = "alignment"
 """Name of the (8, 8) initializer that aligns the band (docs/protocol.md#graph)."""
+PERSONAL: Final = "personal"
+"""(features + 1, 20) initializer: what standardised features add to the angles, radians; the last row is the bias."""
+BONES: Final = "bones"
+"""(20,) initializer: bone lengths, mm."""
+FEATURE_MEAN: Final = "feature_mean"
+FEATURE_SCALE: Final = "feature_scale"
+"""(features,) initializers that features are standardised with."""
+FEATURES: Final = "features"
+"""(batch, n, features) output of a streaming model, before standardising: what a personal fit learns from."""
+ANGLES: Final = "angles"
+"""(batch, n, 20) output of a streaming model: the shipped angles, radians, before `personal` adds to them."""
+FITTED: Final = frozenset({ALIGNMENT, PERSONAL, BONES})
+"""Initializers that fit a model to one person."""
 
 _VARINT: Final = 0
 _FIXED64: Final = 1
@@ -70,6 +84,28 @@ def _scan(data: bytes, name: str) -> tuple[dict[str, str], bool]:
     if not graphs:
         raise ModelError(f"{name}: not an ONNX file, or a damaged one; export the model again")
     return properties, external
+
+
+def graph_digest(data: bytes) -> str:
+    """SHA-256 of a model file without what fits it to one person: two files of one digest carry on each other's states.
+
+    Args:
+        data: the whole file, which `read_spec` has accepted.
+    """
+    digest = hashlib.sha256()
+    for number, value in _fields(memoryview(data)):
+        if number == 7 and isinstance(value, memoryview):
+            for inner, part in _fields(value):
+                if inner != 5 or not isinstance(part, memoryview) or _tensor_name(part) not in FITTED:
+                    digest.update(b"%d:" % inner + (bytes(part) if isinstance(part, memoryview) else b"%d" % part))
+    return digest.hexdigest()
+
+
+def _tensor_name(tensor: memoryview) -> str:
+    names = [
+        bytes(value).decode() for number, value in _fields(tensor) if number == 8 and isinstance(value, memoryview)
+    ]
+    return names[-1] if names else ""
 
 
 _INSIDE: Final[dict[str, dict[int, str]]] = {

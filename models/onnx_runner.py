@@ -5,9 +5,11 @@ Inputs and outputs of a model file have fixed names: `emg`, `pose`, and for a st
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 import onnxruntime as ort
 
 from models.arrays import Float32Array
@@ -29,9 +31,27 @@ def session_options() -> ort.SessionOptions:
     return options
 
 
-def open_session(content: bytes) -> ort.InferenceSession:
-    """A model file's bytes, ready to run on the processor. Raises what onnxruntime raises."""
-    return ort.InferenceSession(content, session_options(), providers=["CPUExecutionProvider"])
+def open_session(content: bytes, initializers: Mapping[str, npt.ArrayLike] | None = None) -> ort.InferenceSession:
+    """A model file's bytes, ready to run on the processor.
+
+    Args:
+        content: the whole file.
+        initializers: values (float32) that take the place of the file's own, by name: `alignment`, `personal`, `bones`.
+            The poses are those of a file rewritten with them.
+
+    Raises what onnxruntime raises.
+    """
+    options = session_options()
+    values = {
+        name: ort.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(value, np.float32))
+        for name, value in (initializers or {}).items()
+    }
+    for name, value in values.items():
+        options.add_initializer(name, value)
+    session = ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    # onnxruntime reads the values where they are: they must live as long as the session.
+    session.overriding_initializers = values
+    return session
 
 
 def state_names(session: ort.InferenceSession) -> tuple[str, ...]:
@@ -82,14 +102,16 @@ class OnnxRunner:
         states.update(zip(states, after, strict=True))
         return pose  # type: ignore[no-any-return]
 
-    def bind(self, emg: Float32Array, pose: Float32Array) -> BoundStep:
-        """Prepare steps that read one array and write another; neither is copied.
+    def bind(self, emg: Float32Array, pose: Float32Array, more: Mapping[str, Float32Array] | None = None) -> BoundStep:
+        """Prepare steps that read one array and write others; none is copied.
 
         Args:
             emg: (batch, n, 8), filled before each run.
             pose: (batch, 63) or (batch, n, 63), written by each run.
+            more: further outputs of the graph, written by each run.
         """
-        return self._binding(emg, pose, 0), self._binding(emg, pose, 1)
+        written = {POSE: pose, **(more or {})}
+        return self._binding(emg, written, 0), self._binding(emg, written, 1)
 
     def run(self, bound: BoundStep) -> None:
         """Run once between bound arrays; makes no new array."""
@@ -101,10 +123,16 @@ class OnnxRunner:
         for state in self._states[self._newest].values():
             state[:] = 0.0
 
-    def _binding(self, emg: Float32Array, pose: Float32Array, newest: int) -> ort.IOBinding:
+    def copy_states(self, other: OnnxRunner) -> None:
+        """Go on from where another runner of the same graph stands."""
+        for name, state in self._states[self._newest].items():
+            state[:] = other._states[other._newest][name]
+
+    def _binding(self, emg: Float32Array, written: Mapping[str, Float32Array], newest: int) -> ort.IOBinding:
         binding = self._session.io_binding()
         for name, array in {EMG: emg, **self._states[newest]}.items():
             binding.bind_ortvalue_input(name, ort.OrtValue.ortvalue_from_numpy(array))
-        for name, array in zip(self._outputs, (pose, *self._states[1 - newest].values()), strict=True):
+        after = dict(zip(self._outputs[1:], self._states[1 - newest].values(), strict=True))
+        for name, array in {**written, **after}.items():
             binding.bind_ortvalue_output(name, ort.OrtValue.ortvalue_from_numpy(array))
         return binding

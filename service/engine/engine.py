@@ -19,13 +19,16 @@ from drivers.clock import Clock, now
 from drivers.events import Frame
 from models.arrays import Float32Array
 from models.hand import Side
-from service.engine.pose import Pose
+from service.engine.pose import Hidden, Pose
 from service.engine.predictor import INFERENCE_ERRORS, Predictor
 from service.engine.ring import Ring
+from service.engine.successor import CATCH_UP_ROWS, Successor
 from service.engine.windower import Window, Windower
 
 BACKLOG_S: Final = 20.0
 """Seconds of signal that a stalled streaming model may fall behind; beyond that its state is reset."""
+HISTORY_S: Final = 90.0
+"""Seconds of signal that are kept for a model that takes over to run over: the longest running averages take 25 s."""
 
 
 @dataclass(slots=True)
@@ -37,6 +40,7 @@ class _Job:
     gap: bool
     due: float
     hand: Side
+    hidden: Hidden | None = None
 
 
 class Engine:
@@ -65,6 +69,7 @@ class Engine:
     ) -> None:
         spec = predictor.spec
         self.predictor = predictor
+        self._hop = hop
         self.hop = hop or spec.hop
         self.windower = Windower(spec.window, self.hop, rate_hz)
         self.poses = 0
@@ -73,7 +78,8 @@ class Engine:
         """Windows passed over because a newer one was due."""
         self.invalid = 0
         """Windows that gave no pose: the model answered NaN, or the runtime failed."""
-        self._ring = Ring(max(4 * spec.window, int(BACKLOG_S * rate_hz)) + self.hop)
+        self._ring = Ring(_capacity(spec.window, self.hop, rate_hz))
+        self._backlog = int(BACKLOG_S * rate_hz) + self.hop
         self._device, self._on_pose, self._on_failure = device, on_pose, on_failure
         self._state, self._clock = state, clock
         self._hand: Side = spec.hand
@@ -86,6 +92,7 @@ class Engine:
         self._gap = False
         self._stretch_start = -1
         self._consumed = 0
+        self._successor: Successor | None = None
         self._loop = asyncio.get_running_loop()
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._worker = threading.Thread(target=self._work, name=f"myocast-engine-{device}", daemon=True)
@@ -115,15 +122,82 @@ class Engine:
         if not self._busy:
             self._start()
 
+    def swap(self, predictor: Predictor) -> asyncio.Future[None]:
+        """Let another model take over between two poses.
+
+        Where it would remember just what this one does, it takes over at once. Else it first runs over what the ring
+        holds of this stretch, on a thread of its own, while poses of this one go on.
+
+        Returns:
+            A future that is done when it has taken over. It fails with `Superseded` where a later swap comes first, and
+            with ModelError where the new model gives no pose from the samples that there are.
+        """
+        if self._successor is not None:
+            self._successor.supersede()
+        window, hop = predictor.spec.window, self._hop or predictor.spec.hop
+        capacity = _capacity(window, hop, self.windower.rate_hz)
+        if capacity > self._ring.capacity:
+            self._ring = self._ring.grown(capacity)
+        done = self._loop.create_future()
+        self._successor = Successor(predictor, done)
+        if not self._busy:
+            self._advance_swap()
+        return done
+
     def stop(self) -> None:
         """Publish nothing any more, and let the worker end after its current run."""
         self._stopped = True
+        if self._successor is not None:
+            self._successor.supersede()
+            self._successor = None
         self._jobs.put(None)
 
     async def close(self) -> None:
         """Stop, and wait for the worker thread."""
         self.stop()
         await asyncio.get_running_loop().run_in_executor(None, self._worker.join)
+
+    def _advance_swap(self) -> None:
+        """Take the successor's next step; called while no run is going on."""
+        successor = self._successor
+        if successor is None or successor.catching_up:
+            return
+        if successor.done.done():
+            self._successor = None
+            return
+        successor.predictor.mirrored = self._hand != successor.predictor.spec.hand
+        stretch = self.windower.stretch_start
+        known = successor.stretch_start == stretch
+        if not known and successor.predictor.go_on_from(self.predictor):
+            self._take_over(successor)
+            return
+        if not known:
+            successor.predictor.reset()
+            successor.stretch_start = stretch
+            successor.consumed = max(stretch, self._ring.rows - self._ring.capacity)
+        if self._consumed - successor.consumed > CATCH_UP_ROWS or (not known and self._consumed > successor.consumed):
+            samples = self._ring.view(self._consumed, self._consumed - successor.consumed).copy()
+            successor.catch_up(samples, self._consumed, self._caught_up)
+            return
+        self._stretch_start, self._consumed = stretch, successor.consumed
+        self._take_over(successor)
+
+    def _caught_up(self) -> None:
+        if not self._busy and not self._stopped:
+            self._advance_swap()
+
+    def _take_over(self, successor: Successor) -> None:
+        self.predictor, self._successor = successor.predictor, None
+        spec = self.predictor.spec
+        self.hop = self._hop or spec.hop
+        self.windower.change(spec.window, self.hop)
+        pending = self._pending
+        if pending is not None and (pending.count < spec.window or pending.end <= self._consumed):
+            # Too few samples for the new model, or it has seen them already.
+            self.skipped += self._windows_waiting
+            self._unreported_skips += self._windows_waiting
+            self._pending, self._windows_waiting = None, 0
+        successor.done.set_result(None)
 
     def _start(self) -> None:
         window, self._pending = self._pending, None
@@ -139,10 +213,11 @@ class Engine:
     def _load(self, window: Window) -> None:
         self.predictor.mirrored = self._hand != self.predictor.spec.hand
         if self.predictor.spec.kind == "window":
+            self._consumed = window.end
             self.predictor.load(self._ring.view(window.end, self.predictor.spec.window))
             return
         start = window.end - window.count
-        begin = max(start, self._consumed, self._ring.rows - self._ring.capacity)
+        begin = max(start, self._consumed, self._ring.rows - self._backlog)
         if start != self._stretch_start or begin > self._consumed:
             self.predictor.reset()
         self._stretch_start, self._consumed = start, window.end
@@ -154,6 +229,7 @@ class Engine:
             joints: Float32Array | None
             try:
                 joints, failure = self.predictor.run(), ""
+                job.hidden = self.predictor.hidden
             except INFERENCE_ERRORS as error:
                 joints, failure = None, str(error).splitlines()[0]
             self._loop.call_soon_threadsafe(self._done, job, joints, failure, started, self._clock())
@@ -166,6 +242,7 @@ class Engine:
             self._fail(failure or "the model answered with NaN", job)
         else:
             self._publish(job, joints, started, finished)
+        self._advance_swap()
         self._start()
 
     def _publish(self, job: _Job, joints: Float32Array, started: float, finished: float) -> None:
@@ -186,6 +263,7 @@ class Engine:
             due=job.due,
             started=started,
             finished=finished,
+            hidden=job.hidden,
         )
         self.poses += 1
         self._on_pose(pose)
@@ -196,3 +274,8 @@ class Engine:
         self._gap = self._gap or job.gap
         self._stretch_start = -1
         self._on_failure(reason)
+
+
+def _capacity(window: int, hop: int, rate_hz: float) -> int:
+    """Samples that the ring holds."""
+    return max(4 * window, int(HISTORY_S * rate_hz)) + hop

@@ -8,6 +8,16 @@ from models.arrays import Float32Array
 from models.hand import Side
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Hidden:
+    """What a streaming network computed on the way to one pose, for a fit to learn from."""
+
+    features: Float32Array
+    """(f,) its last hidden layers, as they are."""
+    angles: Float32Array
+    """(20,) radians: the shipped model's, before anything personal is added."""
+
+
 @dataclass(frozen=True, slots=True)
 class Pose:
     """21 points of a hand and how they came about. All times are seconds on the process clock."""
@@ -38,6 +48,8 @@ class Pose:
     """When inference began."""
     finished: float
     """When inference ended."""
+    hidden: Hidden | None = None
+    """Only while a fit runs."""
 
     @property
     def infer_ms(self) -> float:

@@ -7,6 +7,8 @@ the session, so a run allocates only its result.
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -16,9 +18,11 @@ from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from models.arrays import Float32Array
 from models.hand import CHANNELS, MIRRORED_CHANNELS, VALUES, mirror
-from models.onnx_file import read_spec
+from models.kinematics import ANGLES as ANGLE_NAMES
+from models.onnx_file import ALIGNMENT, ANGLES, BONES, FEATURES, PERSONAL, graph_digest, read_spec
 from models.onnx_runner import EMG, POSE, STATE_IN, STATE_OUT, BoundStep, OnnxRunner, open_session, state_names
 from models.spec import ModelError, ModelSpec
+from service.engine.pose import Hidden
 
 INFERENCE_ERRORS: Final = (
     ort_errors.Fail,
@@ -52,9 +56,47 @@ class Predictor(Protocol):
         """Infer from what was loaded; return the pose, (63,) mm, frame `hand`."""
         ...
 
+    @property
+    def hidden(self) -> Hidden | None:
+        """What the last run computed on its way, where the predictor was opened to tell it."""
+        ...
+
     def reset(self) -> None:
         """Forget the past: the next samples begin a new stretch of signal."""
         ...
+
+    def go_on_from(self, other: Predictor) -> bool:
+        """Take over another predictor's memory of the signal, if it is just what this one would remember.
+
+        Neither may be running. Returns whether it was taken over, or is not needed.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fitted:
+    """What stands in place of a model file's initializers while it is served; None keeps the file's own."""
+
+    alignment: Float32Array | None = None
+    """(8, 8)."""
+    personal: Float32Array | None = None
+    """(features + 1, 20) radians."""
+    bones: Float32Array | None = None
+    """(20,) mm."""
+
+    def initializers(self) -> dict[str, Float32Array]:
+        """Those that are set, by name."""
+        values = {ALIGNMENT: self.alignment, PERSONAL: self.personal, BONES: self.bones}
+        return {name: value for name, value in values.items() if value is not None}
+
+
+AS_IN_FILE: Final = Fitted()
+
+
+Memory = tuple[str, bytes]
+"""What a stream's states depend on: the graph, and the alignment where it comes before one of them."""
+BEFORE_ALIGNMENT: Final = ("0",)
+"""States of graphs in which only the front end remembers: its running averages, which alignment does not change."""
 
 
 class ModelFile:
@@ -70,25 +112,42 @@ class ModelFile:
         self.path = path
         self.spec = read_spec(self.data, path.name)
 
-    @property
+    @cached_property
     def sha256(self) -> str:
         return hashlib.sha256(self.data).hexdigest()
 
-    def open(self) -> Predictor:
+    @cached_property
+    def graph_digest(self) -> str:
+        """The same for files that differ only in what fits them to a person."""
+        return graph_digest(self.data)
+
+    def open(self, fitted: Fitted = AS_IN_FILE, *, hidden: bool = False) -> Predictor:
         """Load it into onnxruntime.
+
+        Args:
+            fitted: what stands in place of the file's initializers.
+            hidden: tell what the network computes on the way to a pose (a streaming model with these outputs only).
 
         Raises:
             ModelError: onnxruntime refuses the graph, or its inputs and outputs do not match the contract.
         """
         try:
-            session = open_session(self.data)
+            session = open_session(self.data, fitted.initializers())
         except INFERENCE_ERRORS as error:
             raise ModelError(
                 f"{self.path.name}: onnxruntime refuses the graph ({_first_line(error)}); export it again"
             ) from None
         _check_graph(session, self.spec, self.path.name)
-        kind = WindowPredictor if self.spec.kind == "window" else StreamPredictor
-        return kind(OnnxRunner(session), self.spec, self.sha256)
+        if self.spec.kind == "window":
+            return WindowPredictor(OnnxRunner(session), self.spec, self.sha256)
+        features = _features(session, self.path.name) if hidden else 0
+        memory = self._memory(session, fitted)
+        return StreamPredictor(OnnxRunner(session), self.spec, self.sha256, memory, features)
+
+    def _memory(self, session: ort.InferenceSession, fitted: Fitted) -> Memory:
+        if state_names(session) == BEFORE_ALIGNMENT:
+            return self.graph_digest, b""
+        return self.sha256, b"" if fitted.alignment is None else fitted.alignment.tobytes()
 
 
 class WindowPredictor:
@@ -110,8 +169,15 @@ class WindowPredictor:
         self._runner.run(self._bound)
         return mirror(self._output[0]) if self.mirrored else self._output[0].copy()
 
+    @property
+    def hidden(self) -> Hidden | None:
+        return None
+
     def reset(self) -> None:
         """Do nothing: a window carries no past."""
+
+    def go_on_from(self, other: Predictor) -> bool:
+        return True
 
 
 class StreamPredictor:
@@ -120,39 +186,74 @@ class StreamPredictor:
     ROWS: Final = 64
     """Samples that are run from bound buffers at most; more of them, after a stall, take new ones."""
 
-    def __init__(self, runner: OnnxRunner, spec: ModelSpec, sha256: str) -> None:
+    def __init__(
+        self, runner: OnnxRunner, spec: ModelSpec, sha256: str, memory: Memory = ("", b""), features: int = 0
+    ) -> None:
+        """With `features`, their number, it tells what the network computes on the way to a pose."""
         self.spec = spec
         self.sha256 = sha256
         self.mirrored = False
+        self._memory = memory
         self._runner = runner
-        self._samples = np.zeros((self.ROWS, CHANNELS), dtype=np.float32)
-        self._poses = np.zeros((self.ROWS, VALUES), dtype=np.float32)
+        self._features = features
+        self._hidden: Hidden | None = None
+        self._allocate(self.ROWS)
         self._rows = 0
         self._bound: dict[int, BoundStep] = {}
 
     def load(self, samples: Float32Array) -> None:
         self._rows = len(samples)
         if self._rows > len(self._samples):
-            self._samples = np.zeros((2 * self._rows, CHANNELS), dtype=np.float32)
-            self._poses = np.zeros((2 * self._rows, VALUES), dtype=np.float32)
+            self._allocate(2 * self._rows)
             self._bound.clear()
         _copy(samples, self._samples[: self._rows], self.mirrored)
 
     def run(self) -> Float32Array:
         self._runner.run(self._bound.get(self._rows) or self._bind())
+        if self._more:
+            self._hidden = Hidden(*(output[self._rows - 1].copy() for output in self._more.values()))
         newest = self._poses[self._rows - 1]
         return mirror(newest) if self.mirrored else newest.copy()
 
+    @property
+    def hidden(self) -> Hidden | None:
+        return self._hidden
+
     def reset(self) -> None:
         self._runner.reset()
+
+    def go_on_from(self, other: Predictor) -> bool:
+        same = isinstance(other, StreamPredictor) and other._memory == self._memory and other.mirrored == self.mirrored
+        if same and isinstance(other, StreamPredictor):
+            self._runner.copy_states(other._runner)
+        return same
+
+    def _allocate(self, rows: int) -> None:
+        self._samples = np.zeros((rows, CHANNELS), dtype=np.float32)
+        self._poses = np.zeros((rows, VALUES), dtype=np.float32)
+        sizes = {FEATURES: self._features, ANGLES: len(ANGLE_NAMES)} if self._features else {}
+        self._more = {name: np.zeros((rows, size), dtype=np.float32) for name, size in sizes.items()}
 
     def _bind(self) -> BoundStep:
         """A step for the number of rows that was loaded."""
         if len(self._bound) >= 2 * self.ROWS:
             self._bound.clear()
-        bound = self._runner.bind(self._samples[None, : self._rows], self._poses[None, : self._rows])
+        more = {name: output[None, : self._rows] for name, output in self._more.items()}
+        bound = self._runner.bind(self._samples[None, : self._rows], self._poses[None, : self._rows], more)
         self._bound[self._rows] = bound
         return bound
+
+
+def _features(session: ort.InferenceSession, name: str) -> int:
+    """The number of features that a graph tells.
+
+    Raises:
+        ModelError: it tells none.
+    """
+    outputs = {node.name: node.shape for node in session.get_outputs()}
+    if not {FEATURES, ANGLES} <= outputs.keys() or not isinstance(outputs[FEATURES][-1], int):
+        raise ModelError(f"{name}: it has no outputs to learn a person's own model from; export it again")
+    return int(outputs[FEATURES][-1])
 
 
 def _copy(samples: Float32Array, into: Float32Array, mirrored: bool) -> None:

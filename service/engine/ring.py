@@ -45,3 +45,11 @@ class Ring:
             raise IndexError(f"rows {end - count} to {end} of {self.rows} are not in a ring of {self.capacity}")
         start = (end - count) % self.capacity
         return self._data[start : start + count]
+
+    def grown(self, capacity: int) -> Ring:
+        """Return a ring of a larger capacity that holds the same samples."""
+        ring = Ring(capacity, self._data.shape[1])
+        held = min(self.rows, self.capacity)
+        ring.rows = self.rows - held
+        ring.push(self.view(self.rows, held))
+        return ring

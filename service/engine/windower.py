@@ -46,6 +46,16 @@ class Windower:
         self._next_sample: int | None = None
         self._gap = False
 
+    @property
+    def stretch_start(self) -> int:
+        """Samples pushed before the stretch without a gap that goes on now."""
+        return self._rows - self._count
+
+    def change(self, window: int, hop: int) -> None:
+        """Go on with another model's window and hop. What fell due so far is not due again."""
+        self.hop = hop
+        self._first = window or hop
+
     def push(self, frame: Frame) -> tuple[int, Window | None]:
         """Take a frame; return how many windows fell due in it, and the newest of them."""
         if frame.gap or (self._next_sample is not None and frame.first_sample != self._next_sample):

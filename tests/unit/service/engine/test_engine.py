@@ -42,8 +42,15 @@ class Held:
         self._go.acquire()
         return np.full(63, self.answers.pop(0) if self.answers else 1.0, dtype=np.float32)
 
+    @property
+    def hidden(self) -> None:
+        return None
+
     def reset(self) -> None:
         self.resets += 1
+
+    def go_on_from(self, other: Predictor) -> bool:
+        return False
 
     def let(self, runs: int = 1) -> None:
         self._go.release(runs)
