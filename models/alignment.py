@@ -26,6 +26,7 @@ import numpy.typing as npt
 from models.arrays import Float32Array, Float64Array
 from models.errors import MyocastError
 from models.hand import CHANNELS, MIRRORED_CHANNELS
+from models.spec import ModelSpec
 
 REST: Final = "rest"
 CUES: Final = (REST, "fist", "extension")
@@ -143,6 +144,14 @@ def template(people: Sequence[Mapping[str, npt.ArrayLike]]) -> Template:
         turns = np.array([_best(person, centre, flip=False)[1] for person in worn])
         turns -= _mean_turn(turns)
     return Template({cue: tuple(float(v) for v in level) for cue, level in _centre(worn, turns).items()})
+
+
+def template_of_model(spec: ModelSpec) -> Template | None:
+    """The template that a model file carries, or None: its `alignment`, or where older files keep theirs."""
+    cues = spec.alignment["cues"] if spec.alignment else spec.validation.get("template")
+    if not cues:
+        return None
+    return Template({cue: tuple(float(value) for value in level) for cue, level in cues.items()})
 
 
 def fit(found: Mapping[str, npt.ArrayLike], target: Template, *, mirror: bool = True, gains: bool = True) -> Fit:

@@ -10,14 +10,11 @@ TensorProto.data_location = 14 with EXTERNAL = 1, StringStringEntryProto.key = 1
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from typing import Final
 
 from models.spec import METADATA_KEY, ModelError, ModelSpec
 
-ALIGNMENT: Final = "alignment"
-"""Name of the (8, 8) initializer that aligns the band (docs/protocol.md#graph)."""
 PERSONAL: Final = "personal"
 """(features + 1, 20) initializer: what standardised features add to the angles, radians; the last row is the bias."""
 BONES: Final = "bones"
@@ -29,8 +26,8 @@ FEATURES: Final = "features"
 """(batch, n, features) output of a streaming model, before standardising: what a personal fit learns from."""
 ANGLES: Final = "angles"
 """(batch, n, 20) output of a streaming model: the shipped angles, radians, before `personal` adds to them."""
-FITTED: Final = frozenset({ALIGNMENT, PERSONAL, BONES})
-"""Initializers that fit a model to one person."""
+ALIGNMENT: Final = "alignment"
+"""Name of the (8, 8) initializer that aligns the band (docs/protocol.md#graph)."""
 
 _VARINT: Final = 0
 _FIXED64: Final = 1
@@ -70,9 +67,9 @@ def _scan(data: bytes, name: str) -> tuple[dict[str, str], bool]:
     external = False
     graphs = 0
     try:
-        for number, value in _fields(memoryview(data)):
+        for number, value in message_fields(memoryview(data)):
             if number == 14 and isinstance(value, memoryview):
-                entry = {key: bytes(text) for key, text in _fields(value) if isinstance(text, memoryview)}
+                entry = {key: bytes(text) for key, text in message_fields(value) if isinstance(text, memoryview)}
                 properties[entry.get(1, b"").decode()] = entry.get(2, b"").decode()
             elif number == 7 and isinstance(value, memoryview):
                 graphs += 1
@@ -84,28 +81,6 @@ def _scan(data: bytes, name: str) -> tuple[dict[str, str], bool]:
     if not graphs:
         raise ModelError(f"{name}: not an ONNX file, or a damaged one; export the model again")
     return properties, external
-
-
-def graph_digest(data: bytes) -> str:
-    """SHA-256 of a model file without what fits it to one person: two files of one digest carry on each other's states.
-
-    Args:
-        data: the whole file, which `read_spec` has accepted.
-    """
-    digest = hashlib.sha256()
-    for number, value in _fields(memoryview(data)):
-        if number == 7 and isinstance(value, memoryview):
-            for inner, part in _fields(value):
-                if inner != 5 or not isinstance(part, memoryview) or _tensor_name(part) not in FITTED:
-                    digest.update(b"%d:" % inner + (bytes(part) if isinstance(part, memoryview) else b"%d" % part))
-    return digest.hexdigest()
-
-
-def _tensor_name(tensor: memoryview) -> str:
-    names = [
-        bytes(value).decode() for number, value in _fields(tensor) if number == 8 and isinstance(value, memoryview)
-    ]
-    return names[-1] if names else ""
 
 
 _INSIDE: Final[dict[str, dict[int, str]]] = {
@@ -120,26 +95,29 @@ _INSIDE: Final[dict[str, dict[int, str]]] = {
 
 def _has_external(message: memoryview, kind: str) -> bool:
     if kind == "tensor":
-        return any(number == 14 and value == _EXTERNAL for number, value in _fields(message))
+        return any(number == 14 and value == _EXTERNAL for number, value in message_fields(message))
     inside = _INSIDE[kind]
     return any(
         number in inside and isinstance(value, memoryview) and _has_external(value, inside[number])
-        for number, value in _fields(message)
+        for number, value in message_fields(message)
     )
 
 
-def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
-    """The fields of one protobuf message: (number, integer or bytes)."""
+def message_fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
+    """The fields of one protobuf message: number, and an integer or bytes.
+
+    Raises ValueError or IndexError where it is none.
+    """
     at = 0
     while at < len(message):
-        key, at = _varint(message, at)
+        key, at = read_varint(message, at)
         number, wire = key >> 3, key & 7
         if wire == _VARINT:
-            value, at = _varint(message, at)
+            value, at = read_varint(message, at)
             yield number, value
             continue
         size, at = (
-            _varint(message, at)
+            read_varint(message, at)
             if wire == _BYTES
             else ({_FIXED64: 8, _FIXED32: 4}[wire] if wire in (_FIXED64, _FIXED32) else -1, at)
         )
@@ -149,7 +127,8 @@ def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
         at += size
 
 
-def _varint(message: memoryview, at: int) -> tuple[int, int]:
+def read_varint(message: memoryview, at: int) -> tuple[int, int]:
+    """An integer of variable length at this place, and the place after it."""
     value = shift = 0
     while True:
         byte = message[at]

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final, Literal
 
 from models.errors import MyocastError
-from models.hand import ORDER, Side
+from models.hand import CHANNELS, ORDER, Side
 
 METADATA_KEY: Final = "myocast"
 FORMAT: Final = 1
@@ -16,6 +16,8 @@ RATE_TOLERANCE: Final = 0.05
 """Of the source's rate or the model's, whichever is higher: 190 and 200 Hz fit each other either way round."""
 _ROUNDING_HZ: Final = 1e-9
 UNITS: Final = ("adc", "uV")
+_OPTIONAL: Final = ("alignment", "personal")
+"""Keys that the metadata has only where there is something to say."""
 EMG_MODES: Final = ("raw", "filtered", "envelope", "any")
 
 Kind = Literal["window", "stream"]
@@ -47,13 +49,18 @@ class ModelSpec:
     validation: Mapping[str, Any] = field(default_factory=dict)
     """`mpjpe_mm`, `rmse_mm`, `mean_pose_mpjpe_mm` and the split they were measured on."""
     parity_max_abs_mm: float | None = None
+    alignment: Mapping[str, Any] | None = None
+    """`cues`: cue -> 8 levels in `unit`, of the donning or the people that it learned from, after their own matrix."""
+    personal: Mapping[str, Any] | None = None
+    """Where it was fitted to one person: `seconds`, `labels`, `base`, `base_sha256`, `bones_mm` (20)."""
     created: str = ""
     myocast_version: str = ""
     format: int = FORMAT
 
     def to_json(self) -> str:
         """As the text of the metadata property."""
-        return json.dumps(asdict(self) | {"trained_on": list(self.trained_on)})
+        values = asdict(self) | {"trained_on": list(self.trained_on)}
+        return json.dumps({key: value for key, value in values.items() if value is not None or key not in _OPTIONAL})
 
     @classmethod
     def from_json(cls, text: str) -> ModelSpec:
@@ -100,6 +107,8 @@ class ModelSpec:
             (_texts(self.trained_on), "trained_on", "a list of texts", self.trained_on),
             (isinstance(self.validation, Mapping), "validation", "an object", self.validation),
             (parity is None or _number(parity), "parity_max_abs_mm", "a number", parity),
+            (_cues(self.alignment), "alignment", "`cues` of 8 levels each", self.alignment),
+            (self.personal is None or isinstance(self.personal, Mapping), "personal", "an object", self.personal),
             (_text(self.created), "created", "a text", self.created),
             (_text(self.myocast_version), "myocast_version", "a text", self.myocast_version),
         )  # fmt: skip
@@ -128,6 +137,16 @@ def _text(value: object) -> bool:
 
 def _texts(value: object) -> bool:
     return isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
+
+
+def _cues(value: object) -> bool:
+    if value is None:
+        return True
+    cues = value.get("cues") if isinstance(value, Mapping) else None
+    return isinstance(cues, Mapping) and all(
+        _text(cue) and isinstance(level, list | tuple) and len(level) == CHANNELS and all(map(_number, level))
+        for cue, level in cues.items()
+    )
 
 
 def _number(value: object) -> bool:

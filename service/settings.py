@@ -10,6 +10,7 @@ from service.web.access import AccessPolicy
 
 DEFAULT_PORT: Final = 8765
 DEFAULT_RECORDINGS: Final = Path("recordings")
+DEFAULT_MODELS: Final = Path("my-models")
 
 
 @dataclass(frozen=True)
@@ -33,5 +34,7 @@ class ServiceConfig:
     """Port of the Leap endpoint; 0 takes a free one."""
     udp: str | None = None
     """HOST:PORT that poses are sent to."""
+    models: Path = DEFAULT_MODELS
+    """Folder of the models that clients choose from and keep."""
     lsl: bool = False
     """Whether to open outlets of the Lab Streaming Layer."""

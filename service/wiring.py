@@ -15,6 +15,7 @@ from service.broadcast.hub import Hub
 from service.devices.device import Device
 from service.devices.status_publisher import StatusPublisher
 from service.devices.supervisor import Supervisor
+from service.engine.model_library import ModelLibrary
 from service.engine.model_selection import ModelSelector
 from service.events import Output
 from service.recording.recorder import Recorder
@@ -42,8 +43,16 @@ class Service:
         ]
         self.status_publisher.devices = self.devices
         self.stream = StreamEndpoint(self.hub, self.status_publisher, clock=clock)
+        self.library = ModelLibrary(config.models, model_selector)
         context = AppContext(
-            self.devices, self.hub, self.status_publisher, self.recorder, self.stream, config.policy, clock
+            devices=self.devices,
+            hub=self.hub,
+            status_publisher=self.status_publisher,
+            recorder=self.recorder,
+            stream=self.stream,
+            library=self.library,
+            policy=config.policy,
+            clock=clock,
         )
         self.app = create_app(context)
         self._loop = asyncio.get_running_loop()

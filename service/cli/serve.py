@@ -56,6 +56,12 @@ Recordings = Annotated[
         metavar="DIR", envvar="MYOCAST_RECORDINGS", help="Folder for recordings started by the viewer or a program."
     ),
 ]
+Models = Annotated[
+    Path,
+    typer.Option(
+        metavar="DIR", envvar="MYOCAST_MODELS", help="Folder of models to choose from and to keep personal ones in."
+    ),
+]
 Token = Annotated[
     str | None, typer.Option(metavar="TOKEN", envvar="MYOCAST_TOKEN", help="Clients must show this token.")
 ]
@@ -92,6 +98,7 @@ def command(
     hop: Hop = None,
     record: Record = None,
     recordings: Recordings = Path("recordings"),
+    models: Models = Path("my-models"),
     token: Token = None,
     token_file: TokenFile = None,
     origin: Origin = None,
@@ -117,6 +124,7 @@ def command(
             hop=hop,
             record=record,
             recordings=recordings,
+            models=models,
             leap=leap,
             udp=udp,
             lsl=lsl,

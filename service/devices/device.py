@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Protocol
+from dataclasses import replace
+from typing import Any, Protocol
 
 from drivers.clock import Clock, now
 from drivers.events import Battery, Event, Frame, Label, Marker, Playback, SourceInfo
@@ -18,6 +19,7 @@ from service.devices.status import STALLED_AFTER_S, DeviceStatus
 from service.engine.engine import Engine
 from service.engine.model_selection import ModelSelector, no_fit
 from service.engine.pose import Pose
+from service.engine.predictor import AS_IN_FILE, Fitted, ModelFile, Predictor
 from service.events import DeviceEvent, Output
 
 log = logging.getLogger("myocast")
@@ -61,6 +63,10 @@ class Device:
         self.source = source
         self.info: SourceInfo | None = None
         self.engine: Engine | None = None
+        self.model: ModelFile | None = None
+        """The file whose poses come now."""
+        self.fitted = AS_IN_FILE
+        """What stands in place of its initializers."""
         self.attempted = asyncio.Event()
         """Set once the source has emitted something, or its first run has ended: its radio, port or file is known."""
         self.status = DeviceStatus(index, self._on_status, clock)
@@ -74,6 +80,8 @@ class Device:
         self._clock, self._hop = clock, hop
         self._stall_timer: asyncio.TimerHandle | None = None
         self._steered = asyncio.Event()
+        self._swapping = asyncio.Lock()
+        self._tells_hidden = False
         self._logged = ""
 
     @property
@@ -133,6 +141,51 @@ class Device:
         info = self.source.info
         if info.rate_hz > 0:
             self._on_info(info)
+
+    def model_mismatch(self, model: ModelFile) -> str | None:
+        """Why a model does not fit this armband, or None if it does."""
+        info = self.info
+        if info is None or info.rate_hz <= 0:
+            return "the armband has not said yet what it sends"
+        return model.spec.mismatch(info.rate_hz, info.unit, info.emg_mode)
+
+    async def use_model(self, model: ModelFile) -> None:
+        """Swap another model in, without a gap in the poses.
+
+        Raises:
+            ModelError: it does not fit this armband, cannot be opened, or another one was chosen meanwhile.
+        """
+        why = self.model_mismatch(model)
+        if why is not None:
+            raise ModelError(f"{model.path.name} does not fit {self.source.info.uri}: {why}")
+        async with self._swapping:
+            await self._swap(model, AS_IN_FILE, hidden=False)
+        self._listener.hello_changed()
+
+    async def refit(self, *, hidden: bool | None = None, **changes: Any) -> None:
+        """Swap in the same model, fitted otherwise.
+
+        Args:
+            hidden: whether poses come with what the network computed on the way; None leaves it.
+            changes: fields of `Fitted`.
+
+        Raises:
+            ModelError: there is no model, it cannot be opened so, or another one was chosen meanwhile.
+        """
+        async with self._swapping:
+            if self.model is None:
+                raise ModelError("no model fits this armband, so that there is nothing to fit to it")
+            wanted = self._tells_hidden if hidden is None else hidden
+            await self._swap(self.model, replace(self.fitted, **changes), hidden=wanted)
+
+    async def _swap(self, model: ModelFile, fitted: Fitted, *, hidden: bool) -> None:
+        predictor = await asyncio.to_thread(model.open, fitted, hidden=hidden)
+        if self.engine is None:
+            self.engine = self._new_engine(predictor)
+            self.engine.set_hand(self.hand)
+        else:
+            await self.engine.swap(predictor)
+        self.model, self.fitted, self._tells_hidden = model, fitted, hidden
 
     def play_again(self) -> None:
         """Run a replay again that had ended: it was steered."""
@@ -209,17 +262,22 @@ class Device:
         if info.rate_hz <= 0:
             return
         try:
-            predictor = self._model_selector.fit(info)
+            model = self._model_selector.fit(info)
+            predictor = None if model is None else model.open()
         except ModelError as error:
             self._listener.failed(self, error)
             return
         old, self.engine = self.engine, None
         if old is not None:
             old.stop()
+        self.model, self.fitted, self._tells_hidden = model, AS_IN_FILE, False
         if predictor is None:
             self._listener.warn(no_fit(info))
             return
-        self.engine = Engine(
+        self.engine = self._new_engine(predictor)
+
+    def _new_engine(self, predictor: Predictor) -> Engine:
+        return Engine(
             predictor,
             self.real_rate_hz,
             self._on_pose,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from drivers.events import SourceInfo
 from models.spec import ModelError
-from service.engine.predictor import ModelFile, Predictor
+from service.engine.predictor import ModelFile
 
 
 def shipped() -> list[Path]:
@@ -17,7 +17,7 @@ def shipped() -> list[Path]:
 
 
 class ModelSelector:
-    """Chooses a model for each source. A file is read when it is first needed, and opened once per device."""
+    """Chooses a model file for each source. A file is read when it is first needed."""
 
     def __init__(self, path: Path | None = None) -> None:
         self._given = None if path is None else ModelFile(path)
@@ -25,29 +25,38 @@ class ModelSelector:
         if self._given is not None:
             self._given.open()
 
-    def fit(self, info: SourceInfo) -> Predictor | None:
-        """Open a model for this source; return None where no shipped model fits.
+    @property
+    def given(self) -> ModelFile | None:
+        """The file that the user gave."""
+        return self._given
+
+    def shipped(self) -> list[ModelFile]:
+        """The models that come with Myocast."""
+        if self._shipped is None:
+            self._shipped = [ModelFile(path) for path in shipped()]
+        return self._shipped
+
+    def fit(self, info: SourceInfo) -> ModelFile | None:
+        """Choose a model for this source; return None where no shipped model fits.
 
         Raises:
             ModelError: the model that the user gave does not fit.
         """
         if self._given is not None:
             return self._fit_given(self._given, info)
-        if self._shipped is None:
-            self._shipped = [ModelFile(path) for path in shipped()]
-        for model in self._shipped:
+        for model in self.shipped():
             if model.spec.mismatch(info.rate_hz, info.unit, info.emg_mode) is None:
-                return model.open()
+                return model
         return None
 
-    def _fit_given(self, model: ModelFile, info: SourceInfo) -> Predictor:
+    def _fit_given(self, model: ModelFile, info: SourceInfo) -> ModelFile:
         why = model.spec.mismatch(info.rate_hz, info.unit, info.emg_mode)
         if why is not None:
             raise ModelError(
                 f"{model.path.name} does not fit {info.uri}: {why}; "
                 "choose another --model, or leave it out to use a shipped one"
             )
-        return model.open()
+        return model
 
 
 def no_fit(info: SourceInfo) -> str:

@@ -19,7 +19,8 @@ from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 from models.arrays import Float32Array
 from models.hand import CHANNELS, MIRRORED_CHANNELS, VALUES, mirror
 from models.kinematics import ANGLES as ANGLE_NAMES
-from models.onnx_file import ALIGNMENT, ANGLES, BONES, FEATURES, PERSONAL, graph_digest, read_spec
+from models.onnx_digest import graph_digest
+from models.onnx_file import ALIGNMENT, ANGLES, BONES, FEATURES, PERSONAL, read_spec
 from models.onnx_runner import EMG, POSE, STATE_IN, STATE_OUT, BoundStep, OnnxRunner, open_session, state_names
 from models.spec import ModelError, ModelSpec
 from service.engine.pose import Hidden

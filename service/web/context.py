@@ -14,6 +14,7 @@ from drivers.clock import Clock, now
 from service.broadcast.hub import Hub
 from service.devices.device import Device
 from service.devices.status_publisher import StatusPublisher
+from service.engine.model_library import ModelLibrary
 from service.recording.recorder import Recorder
 from service.web.access import AccessPolicy
 from service.web.stream import StreamEndpoint
@@ -28,6 +29,7 @@ class AppContext:
     status_publisher: StatusPublisher
     recorder: Recorder
     stream: StreamEndpoint
+    library: ModelLibrary
     policy: AccessPolicy
     clock: Clock = now
 

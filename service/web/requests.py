@@ -75,5 +75,13 @@ class Vibrate(RequestBody):
     device: DeviceIndex = 0
 
 
+class UseModel(RequestBody):
+    """Use a model from now on."""
+
+    action: Literal["use"]
+    name: str = Field(description="As `GET /api/v1/models` names it")
+    device: DeviceIndex = 0
+
+
 RecordingRequest = Annotated[StartRecording | StopRecording, Body(discriminator="action")]
 ReplayRequest = Annotated[PauseReplay | ResumeReplay | SeekReplay | SetReplaySpeed, Body(discriminator="action")]

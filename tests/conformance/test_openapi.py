@@ -20,17 +20,18 @@ from tests.support.live_server import Live, serving
 
 METHODS = ("get", "post")
 PATHS = {
-    "/": "get",
-    "/client.js": "get",
-    "/client.mjs": "get",
-    "/healthz": "get",
-    "/readyz": "get",
-    "/metrics": "get",
-    "/api/v1/status": "get",
-    "/api/v1/model": "get",
-    "/api/v1/recording": "post",
-    "/api/v1/replay": "post",
-    "/api/v1/device": "post",
+    "/": ("get",),
+    "/client.js": ("get",),
+    "/client.mjs": ("get",),
+    "/healthz": ("get",),
+    "/readyz": ("get",),
+    "/metrics": ("get",),
+    "/api/v1/status": ("get",),
+    "/api/v1/model": ("get", "post"),
+    "/api/v1/models": ("get",),
+    "/api/v1/recording": ("post",),
+    "/api/v1/replay": ("post",),
+    "/api/v1/device": ("post",),
 }
 OPEN = ("/", "/client.js", "/client.mjs", "/healthz")
 
@@ -71,8 +72,8 @@ def operations(document: Json) -> Iterator[tuple[str, str, Json]]:
             yield path, method, operation
 
 
-def answer_schema(document: Json, path: str, status: int) -> Json:
-    responses = document["paths"][path][PATHS[path]]["responses"]
+def answer_schema(document: Json, path: str, status: int, method: str | None = None) -> Json:
+    responses = document["paths"][path][method or PATHS[path][0]]["responses"]
     schema: Json = responses[str(status)]["content"]["application/json"]["schema"]
     return schema
 
@@ -80,7 +81,7 @@ def answer_schema(document: Json, path: str, status: int) -> Json:
 async def test_every_route_is_described_and_no_other(live: Live) -> None:
     found = await document(live)
     assert found["openapi"].startswith("3.1")
-    assert {path: method for path, method, _ in operations(found)} == PATHS
+    assert {path: tuple(methods) for path, methods in found["paths"].items()} == PATHS
     ids = [operation["operationId"] for _, _, operation in operations(found)]
     assert len(ids) == len(set(ids))
     for path, _, operation in operations(found):
@@ -135,7 +136,8 @@ async def test_answers_are_as_described(live: Live) -> None:
     device = live.service.devices[0]
     await live.until(lambda: device.engine is not None and device.engine.poses > 0)
     answers: list[tuple[str, httpx.Response]] = [
-        (path, await live.http.get(path)) for path in ("/healthz", "/readyz", "/api/v1/status", "/api/v1/model")
+        (path, await live.http.get(path))
+        for path in ("/healthz", "/readyz", "/api/v1/status", "/api/v1/model", "/api/v1/models")
     ]
     answers += [
         ("/api/v1/replay", await live.post("/api/v1/replay", action="seek", value=1)),
@@ -184,6 +186,9 @@ BODIES: list[tuple[str, Any, bool]] = [
     ("/api/v1/device", {"action": "vibrate", "value": "short"}, True),
     ("/api/v1/device", {"action": "vibrate", "value": "loud"}, False),
     ("/api/v1/device", {"action": "vibrate"}, False),
+    ("/api/v1/model", {"action": "use", "name": "x", "device": 0}, True),
+    ("/api/v1/model", {"action": "use"}, False),
+    ("/api/v1/model", {"action": "use", "name": 1}, False),
     ("/api/v1/recording", {"action": "start", "name": "ok-1.a"}, True),
     ("/api/v1/recording", {"action": "start", "name": None}, True),
     ("/api/v1/recording", {"action": "start", "name": ".hidden"}, False),

@@ -43,6 +43,16 @@ export class Api {
     return this.#request("model", {});
   }
 
+  /** The models that can be chosen, and whether each fits an armband. */
+  models(device = 0): Promise<unknown> {
+    return this.#request(device === 0 ? "models" : `models?device=${device}`, {});
+  }
+
+  /** Use a model, named as in {@link models}, from now on; no pose is lost. */
+  useModel(name: string, device = 0): Promise<unknown> {
+    return this.#post("model", forDevice({ action: "use", name }, device));
+  }
+
   /** `device` = index of the armband, where the server has several. */
   replay(body: ReplayAction, device = 0): Promise<unknown> {
     return this.#post("replay", forDevice(body, device));

@@ -41,3 +41,12 @@ test("an answer that is no JSON is still an error with a text", async () => {
   const { api: it } = api(new Response("bad gateway", { status: 502, statusText: "Bad Gateway" }));
   await assert.rejects(it.status(), /502 Bad Gateway/);
 });
+
+test("models are listed and chosen", async () => {
+  const { api: it, calls } = api(Response.json({}));
+  await it.models();
+  await it.models(1).catch(() => null);
+  await it.useModel("anna", 1).catch(() => null);
+  assert.deepEqual(calls.map((call) => call.url.split("/v1/")[1]), ["models", "models?device=1", "model"]);
+  assert.equal(calls[2].body, '{"action":"use","name":"anna","device":1}');
+});
