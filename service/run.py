@@ -97,8 +97,9 @@ def _limit_garbage_collection() -> None:
 
 async def _start(service: Service, config: ServiceConfig, stack: AsyncExitStack) -> None:
     """Start everything but HTTP. `stack` stops it in the opposite order: sources first, then files."""
-    for device in service.devices:
+    for device, arm in zip(service.devices, service.arms, strict=True):
         stack.push_async_callback(device.close)
+        stack.callback(arm.close)
         device.preload()
     if service.failure is not None:
         raise service.failure

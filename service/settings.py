@@ -34,6 +34,8 @@ class ServiceConfig:
     """Port of the Leap endpoint; 0 takes a free one."""
     udp: str | None = None
     """HOST:PORT that poses are sent to."""
+    align: Path | None = None
+    """File with the alignment that armband 0 starts with."""
     models: Path = DEFAULT_MODELS
     """Folder of the models that clients choose from and keep."""
     lsl: bool = False

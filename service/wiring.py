@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 
 from drivers.clock import Clock, now
 from drivers.events import Event
 from drivers.source import Source
 from models.errors import MyocastError
+from service.arm.alignment_file import aligned_by, read_alignment
+from service.arm.arm import Arm
 from service.broadcast.client import Observer
 from service.broadcast.hub import Hub
 from service.devices.device import Device
@@ -17,6 +20,7 @@ from service.devices.status_publisher import StatusPublisher
 from service.devices.supervisor import Supervisor
 from service.engine.model_library import ModelLibrary
 from service.engine.model_selection import ModelSelector
+from service.engine.predictor import AS_IN_FILE
 from service.events import Output
 from service.recording.recorder import Recorder
 from service.recording.writer import open_writer
@@ -37,15 +41,33 @@ class Service:
         self.hub = Hub(clock)
         self.recorder = Recorder(config.recordings, open_writer, self._recording_failed, self._known, clock)
         self.status_publisher = StatusPublisher(self.hub, self.recorder.describe, self.fail, clock)
+        aligned = None if config.align is None else read_alignment(config.align)
         self.devices = [
-            Device(index, source, model_selector, self.hub, self.status_publisher, hop=config.hop, clock=clock)
+            Device(
+                index,
+                source,
+                model_selector,
+                self.hub,
+                self.status_publisher,
+                hop=config.hop,
+                fitted=aligned_by(aligned) if index == 0 else AS_IN_FILE,
+                clock=clock,
+            )
             for index, source in enumerate(sources)
         ]
         self.status_publisher.devices = self.devices
+        self.arms = [
+            Arm(device, partial(self.status_publisher.status_changed, device), aligned if device.index == 0 else None)
+            for device in self.devices
+        ]
+        for device, arm in zip(self.devices, self.arms, strict=True):
+            device.describe_arm = arm.describe
+            device.outputs.append(arm)
         self.stream = StreamEndpoint(self.hub, self.status_publisher, clock=clock)
         self.library = ModelLibrary(config.models, model_selector)
         context = AppContext(
             devices=self.devices,
+            arms=self.arms,
             hub=self.hub,
             status_publisher=self.status_publisher,
             recorder=self.recorder,

@@ -56,6 +56,9 @@ Recordings = Annotated[
         metavar="DIR", envvar="MYOCAST_RECORDINGS", help="Folder for recordings started by the viewer or a program."
     ),
 ]
+Align = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Start aligned as this JSON file says, for the first armband.")
+]
 Models = Annotated[
     Path,
     typer.Option(
@@ -99,6 +102,7 @@ def command(
     record: Record = None,
     recordings: Recordings = Path("recordings"),
     models: Models = Path("my-models"),
+    align: Align = None,
     token: Token = None,
     token_file: TokenFile = None,
     origin: Origin = None,
@@ -125,6 +129,7 @@ def command(
             record=record,
             recordings=recordings,
             models=models,
+            align=align,
             leap=leap,
             udp=udp,
             lsl=lsl,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -57,15 +58,17 @@ class Device:
         listener: Listener,
         *,
         hop: int | None = None,
+        fitted: Fitted = AS_IN_FILE,
         clock: Clock = now,
     ) -> None:
+        """`fitted` is what stands in place of the initializers of the model that it starts with."""
         self.index = index
         self.source = source
         self.info: SourceInfo | None = None
         self.engine: Engine | None = None
         self.model: ModelFile | None = None
         """The file whose poses come now."""
-        self.fitted = AS_IN_FILE
+        self.fitted = fitted
         """What stands in place of its initializers."""
         self.attempted = asyncio.Event()
         """Set once the source has emitted something, or its first run has ended: its radio, port or file is known."""
@@ -80,6 +83,9 @@ class Device:
         self._clock, self._hop = clock, hop
         self._stall_timer: asyncio.TimerHandle | None = None
         self._steered = asyncio.Event()
+        self._first_fitted = fitted
+        self.describe_arm: Callable[[], JsonObject] = dict
+        """Returns what `status` says of the arm that wears the band."""
         self._swapping = asyncio.Lock()
         self._tells_hidden = False
         self._logged = ""
@@ -149,7 +155,7 @@ class Device:
             return "the armband has not said yet what it sends"
         return model.spec.mismatch(info.rate_hz, info.unit, info.emg_mode)
 
-    async def use_model(self, model: ModelFile) -> None:
+    async def use_model(self, model: ModelFile, fitted: Fitted = AS_IN_FILE) -> None:
         """Swap another model in, without a gap in the poses.
 
         Raises:
@@ -159,7 +165,7 @@ class Device:
         if why is not None:
             raise ModelError(f"{model.path.name} does not fit {self.source.info.uri}: {why}")
         async with self._swapping:
-            await self._swap(model, AS_IN_FILE, hidden=False)
+            await self._swap(model, fitted, hidden=False)
         self._listener.hello_changed()
 
     async def refit(self, *, hidden: bool | None = None, **changes: Any) -> None:
@@ -263,14 +269,15 @@ class Device:
             return
         try:
             model = self._model_selector.fit(info)
-            predictor = None if model is None else model.open()
+            fitted, self._first_fitted = self._first_fitted, AS_IN_FILE
+            predictor = None if model is None else model.open(fitted)
         except ModelError as error:
             self._listener.failed(self, error)
             return
         old, self.engine = self.engine, None
         if old is not None:
             old.stop()
-        self.model, self.fitted, self._tells_hidden = model, AS_IN_FILE, False
+        self.model, self.fitted, self._tells_hidden = model, fitted, False
         if predictor is None:
             self._listener.warn(no_fit(info))
             return

@@ -102,7 +102,7 @@ class StatusPublisher:
         self._hub.broadcast(self.hello)
 
     def _fields(self, device: Device) -> dict[str, object]:
-        return device.status.as_message(device.playback, self._recording())
+        return {**device.status.as_message(device.playback, self._recording()), **device.describe_arm()}
 
     def _status(self, device: Device) -> Callable[[Client], str]:
         fields = self._fields(device)

@@ -20,6 +20,12 @@ def replay_schema() -> Json:
     return _value("status", "replay")
 
 
+def alignment_schema() -> Json:
+    """`status.alignment`."""
+    schema: Json = resolved("status")["properties"]["alignment"]
+    return schema
+
+
 def status_schema() -> Json:
     """`GET /api/v1/status`: the objects of `hello` and the fields of `status`, of armband 0 and of each one."""
     hello, status = resolved("hello")["properties"], resolved("status")["properties"]

@@ -11,6 +11,7 @@ from fastapi import Depends, HTTPException, Request
 from fastapi.responses import JSONResponse
 
 from drivers.clock import Clock, now
+from service.arm.arm import Arm
 from service.broadcast.hub import Hub
 from service.devices.device import Device
 from service.devices.status_publisher import StatusPublisher
@@ -25,6 +26,7 @@ class AppContext:
     """The parts of a service that its HTTP side uses."""
 
     devices: Sequence[Device]
+    arms: Sequence[Arm]
     hub: Hub
     status_publisher: StatusPublisher
     recorder: Recorder
@@ -42,6 +44,14 @@ class AppContext:
         if index >= len(self.devices):
             raise HTTPException(400, f"`device`: expected 0 to {len(self.devices) - 1}, got {index}")
         return self.devices[index]
+
+    def arm(self, index: int) -> Arm:
+        """The arm that wears the armband of this index.
+
+        Raises:
+            HTTPException: there is none.
+        """
+        return self.arms[self.device(index).index]
 
 
 def _context(request: Request) -> AppContext:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from fastapi import Body
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from service.arm.cues import NINE_CUES, Cue
 from service.recording.paths import NAME
 
 DeviceIndex = Annotated[int, Field(ge=0, description="Index of the armband")]
@@ -83,5 +84,49 @@ class UseModel(RequestBody):
     device: DeviceIndex = 0
 
 
+def _cues(cues: list[Cue]) -> list[Cue]:
+    if "rest" not in cues or len(cues) < 2 or len(set(cues)) < len(cues):
+        raise ValueError("expected rest and at least one movement, each once")
+    return cues
+
+
+class StartAlignment(RequestBody):
+    """Ask the wearer for cues; what they give is swapped in."""
+
+    action: Literal["start"]
+    cues: Annotated[list[Cue], AfterValidator(_cues)] = Field(
+        list(NINE_CUES),
+        description="At least rest and one movement, in the order in which they are asked for",
+        json_schema_extra={"minItems": 2, "uniqueItems": True, "contains": {"const": "rest"}},
+    )
+    seconds: float = Field(2.0, description="Seconds that each cue is held", ge=0.5, le=60.0)
+    device: DeviceIndex = 0
+
+
+class CancelAlignment(RequestBody):
+    """Stop asking for cues; what was found before stays."""
+
+    action: Literal["cancel"]
+    device: DeviceIndex = 0
+
+
+class ResetAlignment(RequestBody):
+    """Go back to the matrix of the model file."""
+
+    action: Literal["reset"]
+    device: DeviceIndex = 0
+
+
+class UseAlignment(RequestBody):
+    """Use a matrix that was found before."""
+
+    action: Literal["use"]
+    matrix: list[float] = Field(description="8 x 8, row by row", min_length=64, max_length=64)
+    device: DeviceIndex = 0
+
+
+AlignmentRequest = Annotated[
+    StartAlignment | CancelAlignment | ResetAlignment | UseAlignment, Body(discriminator="action")
+]
 RecordingRequest = Annotated[StartRecording | StopRecording, Body(discriminator="action")]
 ReplayRequest = Annotated[PauseReplay | ResumeReplay | SeekReplay | SetReplaySpeed, Body(discriminator="action")]

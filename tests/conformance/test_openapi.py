@@ -29,6 +29,7 @@ PATHS = {
     "/api/v1/status": ("get",),
     "/api/v1/model": ("get", "post"),
     "/api/v1/models": ("get",),
+    "/api/v1/alignment": ("get", "post"),
     "/api/v1/recording": ("post",),
     "/api/v1/replay": ("post",),
     "/api/v1/device": ("post",),
@@ -137,7 +138,7 @@ async def test_answers_are_as_described(live: Live) -> None:
     await live.until(lambda: device.engine is not None and device.engine.poses > 0)
     answers: list[tuple[str, httpx.Response]] = [
         (path, await live.http.get(path))
-        for path in ("/healthz", "/readyz", "/api/v1/status", "/api/v1/model", "/api/v1/models")
+        for path in ("/healthz", "/readyz", "/api/v1/status", "/api/v1/model", "/api/v1/models", "/api/v1/alignment")
     ]
     answers += [
         ("/api/v1/replay", await live.post("/api/v1/replay", action="seek", value=1)),
@@ -188,6 +189,18 @@ BODIES: list[tuple[str, Any, bool]] = [
     ("/api/v1/device", {"action": "vibrate"}, False),
     ("/api/v1/model", {"action": "use", "name": "x", "device": 0}, True),
     ("/api/v1/model", {"action": "use"}, False),
+    ("/api/v1/alignment", {"action": "start"}, True),
+    ("/api/v1/alignment", {"action": "start", "cues": ["fist", "rest"], "seconds": 5, "device": 0}, True),
+    ("/api/v1/alignment", {"action": "start", "cues": ["rest"]}, False),
+    ("/api/v1/alignment", {"action": "start", "cues": ["fist", "open"]}, False),
+    ("/api/v1/alignment", {"action": "start", "cues": ["rest", "wave"]}, False),
+    ("/api/v1/alignment", {"action": "start", "cues": ["rest", "fist", "fist"]}, False),
+    ("/api/v1/alignment", {"action": "start", "seconds": 0.1}, False),
+    ("/api/v1/alignment", {"action": "cancel"}, True),
+    ("/api/v1/alignment", {"action": "reset", "device": 0}, True),
+    ("/api/v1/alignment", {"action": "use", "matrix": [0.5] * 64}, True),
+    ("/api/v1/alignment", {"action": "use", "matrix": [0.5] * 63}, False),
+    ("/api/v1/alignment", {"action": "use", "matrix": [[0.5] * 8] * 8}, False),
     ("/api/v1/model", {"action": "use", "name": 1}, False),
     ("/api/v1/recording", {"action": "start", "name": "ok-1.a"}, True),
     ("/api/v1/recording", {"action": "start", "name": None}, True),

@@ -10,6 +10,11 @@ export type ReplayAction =
 
 export type RecordingAction = { action: "start"; name?: string } | { action: "stop" };
 
+export type AlignmentAction =
+  | { action: "start"; cues?: readonly string[]; seconds?: number }
+  | { action: "cancel" | "reset" }
+  | { action: "use"; matrix: readonly number[] };
+
 export type DeviceAction = { action: "vibrate"; value: "short" | "medium" | "long" };
 
 /** The server answered, and said no. `code` is the contract's (`unauthorized`, `conflict`, …). */
@@ -45,12 +50,17 @@ export class Api {
 
   /** The models that can be chosen, and whether each fits an armband. */
   models(device = 0): Promise<unknown> {
-    return this.#request(device === 0 ? "models" : `models?device=${device}`, {});
+    return this.#request(forArmband("models", device), {});
   }
 
   /** Use a model, named as in {@link models}, from now on; no pose is lost. */
   useModel(name: string, device = 0): Promise<unknown> {
     return this.#post("model", forDevice({ action: "use", name }, device));
+  }
+
+  /** How the band sits, or, with an action, what is done about it. `status` messages tell how it goes on. */
+  alignment(body?: AlignmentAction, device = 0): Promise<unknown> {
+    return body ? this.#post("alignment", forDevice(body, device)) : this.#request(forArmband("alignment", device), {});
   }
 
   /** `device` = index of the armband, where the server has several. */
@@ -84,6 +94,10 @@ export class Api {
     if (!response.ok) throw refusal(response, body);
     return body;
   }
+}
+
+function forArmband(path: string, device: number): string {
+  return device === 0 ? path : `${path}?device=${device}`;
 }
 
 function forDevice(body: object, device: number): object {

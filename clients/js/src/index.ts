@@ -1,5 +1,7 @@
 export { Address } from "./address.js";
-export { Api, ApiError, type DeviceAction, type RecordingAction, type ReplayAction } from "./api.js";
+export {
+  Api, ApiError, type AlignmentAction, type DeviceAction, type RecordingAction, type ReplayAction,
+} from "./api.js";
 export { Client, connect, type Options } from "./client.js";
 export { ClockOffset } from "./clock.js";
 export type { Connection, ConnectionError, Phase, Trouble } from "./connection.js";

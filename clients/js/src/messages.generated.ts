@@ -290,6 +290,130 @@ export interface Status {
      */
     message: string;
   };
+  alignment?: AlignmentInfo;
+}
+/**
+ * How the band sits on the arm, and the cue that runs
+ */
+export interface AlignmentInfo {
+  /**
+   * Index of the armband
+   */
+  device: number;
+  /**
+   * none: as the model file says; failed: see error
+   */
+  state: "none" | "running" | "done" | "failed";
+  /**
+   * What the wearer is asked to do now
+   */
+  cue:
+    | null
+    | (
+        | "rest"
+        | "fist"
+        | "extension"
+        | "flexion"
+        | "open"
+        | "index"
+        | "middle"
+        | "ring"
+        | "pinky"
+        | "thumb"
+        | "point"
+        | "pinch"
+      );
+  /**
+   * prepare: getting there, not measured yet
+   */
+  phase: null | ("prepare" | "hold");
+  /**
+   * Seconds of signal until the cue is over
+   */
+  left_s: number;
+  /**
+   * All that are asked for, in order
+   */
+  cues: (
+    | "rest"
+    | "fist"
+    | "extension"
+    | "flexion"
+    | "open"
+    | "index"
+    | "middle"
+    | "ring"
+    | "pinky"
+    | "thumb"
+    | "point"
+    | "pinch"
+  )[];
+  /**
+   * Why the cue is asked for again
+   */
+  again: null | {
+    cue:
+      | "rest"
+      | "fist"
+      | "extension"
+      | "flexion"
+      | "open"
+      | "index"
+      | "middle"
+      | "ring"
+      | "pinky"
+      | "thumb"
+      | "point"
+      | "pinch";
+    code: "nothing_moved" | "moved_during_rest" | "dead_channel";
+    /**
+     * One line for people
+     */
+    message: string;
+  };
+  /**
+   * What was found or given; its parts are null where a matrix was given
+   */
+  result: null | {
+    /**
+     * Channels by which the band is turned against the model's template
+     */
+    turn_channels: null | number;
+    /**
+     * The same in degrees, signed
+     */
+    turn_deg: null | number;
+    /**
+     * The ring runs the other way
+     */
+    mirrored: null | boolean;
+    /**
+     * Correlation with the template, at most 1
+     */
+    score: null | number;
+    /**
+     * Factors of the channels
+     */
+    gains: null | [number, number, number, number, number, number, number, number];
+    /**
+     * 8 x 8, row by row: aligned = envelope . matrix
+     */
+    matrix: number[];
+  };
+  /**
+   * Whether poses are made with the result
+   */
+  applied: boolean;
+  /**
+   * Why it failed
+   */
+  error: null | {
+    code: string;
+    /**
+     * One line for people
+     */
+    message: string;
+  };
 }
 
 /**

@@ -11,7 +11,7 @@ import type {
 } from "./messages.generated.js";
 
 export type {
-  Bye, DeviceInfo, EmgText, ErrorMessage, Hello, Imu, Label, Marker, ModelInfo, Ping, Pong, PoseInfo, PoseText, Status,
+  AlignmentInfo, Bye, DeviceInfo, EmgText, ErrorMessage, Hello, Imu, Label, Marker, ModelInfo, Ping, Pong, PoseInfo, PoseText, Status,
   Subscribe,
 } from "./messages.generated.js";
 

@@ -50,3 +50,11 @@ test("models are listed and chosen", async () => {
   assert.deepEqual(calls.map((call) => call.url.split("/v1/")[1]), ["models", "models?device=1", "model"]);
   assert.equal(calls[2].body, '{"action":"use","name":"anna","device":1}');
 });
+
+test("an alignment is asked about, and started", async () => {
+  const { api: it, calls } = api(Response.json({ state: "none" }));
+  assert.deepEqual(await it.alignment(), { state: "none" });
+  await it.alignment({ action: "start", cues: ["rest", "fist"], seconds: 5 }, 1).catch(() => null);
+  assert.deepEqual(calls.map((call) => call.url.split("/v1/")[1]), ["alignment", "alignment"]);
+  assert.equal(calls[1].body, '{"action":"start","cues":["rest","fist"],"seconds":5,"device":1}');
+});

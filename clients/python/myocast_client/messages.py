@@ -106,6 +106,8 @@ class Status:
     replay: Mapping[str, Any] | None
     error: Mapping[str, Any] | None
     received: float
+    alignment: Mapping[str, Any] | None = None
+    """How the band sits on the arm, and the cue that runs; None from a server that does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +238,7 @@ def _text_imu(m: dict[str, Any], received: float) -> Imu:
 def _text_status(m: dict[str, Any], received: float) -> Status:
     return Status(
         m["device"], m["t"], m["state"], m["rate_hz"], m["lost"], m["battery"], m["clients"], m["dropped"],
-        m["recording"], m["replay"], m["error"], received,
+        m["recording"], m["replay"], m["error"], received, m.get("alignment"),
     )  # fmt: skip
 
 

@@ -60,7 +60,7 @@ async def use_model(request: UseModel, context: Context) -> JsonResponse:
     device = context.device(request.device)
     try:
         model = await asyncio.to_thread(context.library.get, request.name)
-        await device.use_model(model)
+        await context.arm(request.device).use_model(model)
     except UnknownModel as error:
         raise HTTPException(404, str(error)) from None
     except ModelError as error:

@@ -83,7 +83,11 @@ namespace Myocast
             Replay = Has("replay"), ReplayPosition = Number("replay.position_s"),
             ReplayDuration = Number("replay.duration_s"), ReplaySpeed = Number("replay.speed"),
             ReplayLoop = Flag("replay.loop"), ErrorCode = TextOrNull("error.code"),
-            ErrorMessage = TextOrNull("error.message"),
+            ErrorMessage = TextOrNull("error.message"), Alignment = Text("alignment.state"),
+            AlignmentCue = TextOrNull("alignment.cue"), AlignmentPhase = TextOrNull("alignment.phase"),
+            AlignmentLeft = Number("alignment.left_s"), AlignmentAgain = TextOrNull("alignment.again.message"),
+            AlignmentError = TextOrNull("alignment.error.message"), AlignmentApplied = Flag("alignment.applied"),
+            AlignmentTurn = Number("alignment.result.turn_deg"),
         };
 
         public Hello ReadHello() => new Hello

@@ -123,6 +123,17 @@ namespace Myocast
         public double ReplayPosition, ReplayDuration, ReplaySpeed;
         /// <summary>The code of what is wrong and a sentence about it, or null.</summary>
         public string ErrorCode, ErrorMessage;
+        /// <summary>How the band sits on the arm: none, running, done or failed; empty if the server does not say.</summary>
+        public string Alignment = "";
+        /// <summary>What the wearer is asked to do now (rest, fist ...), and prepare or hold; null while nothing runs.</summary>
+        public string AlignmentCue, AlignmentPhase;
+        /// <summary>Seconds until the cue is over.</summary>
+        public double AlignmentLeft;
+        /// <summary>Why the cue is asked for again, or why the alignment failed; null if neither.</summary>
+        public string AlignmentAgain, AlignmentError;
+        /// <summary>Whether a result is known and poses are made with it; how far the band is turned, in degrees.</summary>
+        public bool AlignmentApplied;
+        public double AlignmentTurn;
     }
 
     /// <summary>One armband and what is made of its signal. Fields are empty or 0 while not known.</summary>

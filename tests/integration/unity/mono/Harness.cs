@@ -146,7 +146,10 @@ internal static class Harness
                 "seconds", Number(s.RecordingSeconds), "bytes", s.RecordingBytes.ToString()),
             "replay", !s.Replay ? "null" : Object("position_s", Number(s.ReplayPosition),
                 "duration_s", Number(s.ReplayDuration), "speed", Number(s.ReplaySpeed), "loop", Flag(s.ReplayLoop)),
-            "error", s.ErrorCode == null ? "null" : Object("code", Text(s.ErrorCode), "message", Text(s.ErrorMessage)));
+            "error", s.ErrorCode == null ? "null" : Object("code", Text(s.ErrorCode), "message", Text(s.ErrorMessage)),
+            "alignment", Object("state", Text(s.Alignment), "cue", Text(s.AlignmentCue), "phase", Text(s.AlignmentPhase),
+                "left_s", Number(s.AlignmentLeft), "again", Text(s.AlignmentAgain), "error", Text(s.AlignmentError),
+                "applied", Flag(s.AlignmentApplied), "turn_deg", Number(s.AlignmentTurn)));
     }
 
     private static string Describe(Hello h)

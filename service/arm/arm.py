@@ -1,0 +1,59 @@
+"""What is known and done about the arm that wears one armband."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from drivers.events import Frame, SourceInfo
+from service.arm.alignment import AlignmentResult, LiveAlignment
+from service.devices.device import Device
+from service.engine.predictor import AS_IN_FILE, Fitted, ModelFile
+from service.events import DeviceEvent
+
+
+class Arm:
+    """The alignment of one armband; an output of its device.
+
+    Args:
+        changed: is called when something in `describe` is different.
+        aligned: the alignment that the device starts with.
+    """
+
+    def __init__(self, device: Device, changed: Callable[[], None], aligned: AlignmentResult | None = None) -> None:
+        self.device = device
+        self.alignment = LiveAlignment(device, changed, aligned)
+        self._model: ModelFile | None = None
+
+    def describe(self) -> dict[str, Any]:
+        """Return what `status` says of the arm."""
+        return {"alignment": self.alignment.describe()}
+
+    def on_event(self, device: int, event: DeviceEvent) -> None:
+        """Take an event of the armband."""
+        match event:
+            case Frame():
+                self.alignment.on_frame(event)
+            case SourceInfo():
+                self._on_info()
+
+    async def use_model(self, model: ModelFile) -> None:
+        """Swap another model in, aligned as far as the cues that were measured fit its template.
+
+        Raises:
+            ModelError: as `Device.use_model` does.
+        """
+        matrix = self.alignment.matrix_for(model)
+        await self.device.use_model(model, AS_IN_FILE if matrix is None else Fitted(alignment=matrix))
+        self._model = self.device.model
+        self.alignment.on_other_model(matrix)
+
+    def close(self) -> None:
+        """Stop what runs."""
+        self.alignment.close()
+
+    def _on_info(self) -> None:
+        """The device may have chosen another model, because its signal is another."""
+        before, self._model = self._model, self.device.model
+        if before is not None and self._model is not before:
+            self.alignment.on_other_model(None)
