@@ -67,6 +67,7 @@ async def test_recorded_emg_arrives_sample_for_sample(tmp_path: Path) -> None:
     assert np.array_equal(collector.emg[:5000], emg[:5000])
 
 
+@pytest.mark.alone
 async def test_200_hz_in_real_time_without_a_loss() -> None:
     count = int(LIVE_S * 200)
     async with FakeBluez(ONE):

@@ -62,6 +62,7 @@ def test_a_signal_ends_it_and_its_children(console: Console, tiny_window: Path, 
     deadline = time.monotonic() + TIMEOUT_S
     while len(workers(process.pid)) < 2 and time.monotonic() < deadline:
         assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
     children = psutil.Process(process.pid).children()
     process.send_signal(number)
     assert process.wait(TIMEOUT_S) == 0

@@ -37,7 +37,7 @@ from tests.support.console import Console
 NODE = Path(__file__).parent / "node"
 needs_node = pytest.mark.skipif(
     shutil.which("node") is None or not (NODE / "node_modules/leapjs").exists(),
-    reason="needs node and the packages of tests/node (`npm ci` there)",
+    reason="needs node and the packages of tests/integration/js/node (`npm ci` there)",
 )
 FRAME = {"id", "timestamp", "currentFrameRate", "devices", "hands", "pointables", "interactionBox", "gestures",
          "r", "s", "t"}  # fmt: skip

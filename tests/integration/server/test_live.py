@@ -1,8 +1,9 @@
 """Live devices through the whole service: lost in every way and back again, and stopped in every state.
 
-`MYOCAST_OUTAGE_SECONDS=30 pytest -s tests/test_service_live.py` makes each outage last so long, with the back-off as
-users have it, and prints how long after the return the next pose came, and how long a stop took. Without it outages
-are short, and the back-off is an hour: poses can come again only because the source says that its device is there.
+`MYOCAST_OUTAGE_SECONDS=30 pytest -s tests/integration/server/test_live.py` makes each outage last so long, with the
+back-off as users have it, and prints how long after the return the next pose came, and how long a stop took. Without it
+outages are short, and the back-off is an hour: poses can come again only because the source says that its device is
+there.
 """
 
 from __future__ import annotations
@@ -225,6 +226,7 @@ SETTINGS: Final = [
 SILENT: Final = (armband_restarts, bluetoothd_dies, dongle_hangs, cyton_switched_off, text_silent)
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.__name__)
 async def test_a_device_that_went_away_gives_poses_again_as_soon_as_it_is_back(
     setting: Setting, bus: str, tmp_path: Path, tiny_window: Path, monkeypatch: pytest.MonkeyPatch
