@@ -40,7 +40,7 @@ check: $(TESTABLE)  ## Format, lint, types, import rules, documentation
 	$(BIN)/lint-imports
 	$(BIN)/mypy
 	$(BIN)/python tools/check_docs.py
-	$(BIN)/python tools/figures.py --check
+	$(BIN)/python tools/result_tables.py --check
 	$(MKDOCS)
 
 test: check $(SYSTEM) $(NODE)  ## Everything; installs what it needs

@@ -83,7 +83,7 @@ class CharacteristicOrder:
         self._expected, self._in_order = None, 0
 
 
-class _Line:
+class _ArrivalFit:
     """The line of sample times: `offset + period * index`, at or below every arrival."""
 
     def __init__(self, period: float, tolerance: float) -> None:
@@ -190,7 +190,7 @@ class SampleClock:
         if not rate_hz > 0 or loss_unit < 1:
             raise ValueError(f"rate_hz and loss_unit must be positive, got {rate_hz} and {loss_unit}")
         self.lost = 0
-        self._line = _Line(1.0 / rate_hz, tolerance)
+        self._arrival_fit = _ArrivalFit(1.0 / rate_hz, tolerance)
         self._order = CharacteristicOrder()
         self._loss_unit = loss_unit
         self._missing_notifications = 0
@@ -202,7 +202,7 @@ class SampleClock:
     @property
     def rate_hz(self) -> float:
         """The fitted rate."""
-        return 1.0 / self._line.period
+        return 1.0 / self._arrival_fit.period
 
     def restart(self) -> None:
         """Start anew on a new link: the next samples come after a gap, as long as the silence was."""
@@ -222,35 +222,35 @@ class SampleClock:
         if characteristic_index is not None:
             missing = self._missing_notifications + self._order.missing(characteristic_index)
             self._missing_notifications = missing % CHARACTERISTICS if self._order.trusted else 0
-        return self._place(count, arrival, lost + self._estimate(count, arrival, lost))
+        return self._stamp(count, arrival, lost + self._estimate(count, arrival, lost))
 
     def _first(self, count: int, arrival: float, characteristic_index: int | None) -> Stamp:
         self._new_link, self._late, self._missing_notifications = False, None, 0
         self._order.restart()
         if characteristic_index is not None:
             self._order.missing(characteristic_index)
-        resumed = self._line.started
+        resumed = self._arrival_fit.started
         lost = self._silence(count, arrival) if resumed else 0
-        self._line.begin(self._next + lost + count - 1, arrival)
-        stamp = self._place(count, arrival, lost)
+        self._arrival_fit.begin(self._next + lost + count - 1, arrival)
+        stamp = self._stamp(count, arrival, lost)
         return Stamp(stamp.sample, stamp.t, stamp.lost, gap=resumed)
 
     def _silence(self, count: int, arrival: float) -> int:
-        expected = self._line.at(self._next + count - 1)
-        return max(0, ceil((arrival - expected) / self._line.period - 0.5))
+        expected = self._arrival_fit.at(self._next + count - 1)
+        return max(0, ceil((arrival - expected) / self._arrival_fit.period - 0.5))
 
-    def _place(self, count: int, arrival: float, lost: int) -> Stamp:
+    def _stamp(self, count: int, arrival: float, lost: int) -> Stamp:
         sample = self._next + lost
-        self._line.add(sample + count - 1, arrival)
+        self._arrival_fit.add(sample + count - 1, arrival)
         self._next = sample + count
         self.lost += lost
-        t = self._never_back(self._line.at(sample), count, arrival, lost)
-        self._last_t = t + (count - 1) * self._line.period
+        t = self._never_back(self._arrival_fit.at(sample), count, arrival, lost)
+        self._last_t = t + (count - 1) * self._arrival_fit.period
         return Stamp(sample, t, lost, gap=lost > 0)
 
     def _never_back(self, t: float, count: int, arrival: float, lost: int) -> float:
         """A corrected line may lie before times already given: go on slowly until it catches up."""
-        period = self._line.period
+        period = self._arrival_fit.period
         slowest = self._last_t + 0.25 * period * (lost + 1)
         if t >= slowest:
             return t
@@ -262,8 +262,8 @@ class SampleClock:
         The order of characteristics gives the number of missing notifications, modulo four; lateness confirms
         it at once, and gives the rest of the number when it lasts.
         """
-        unit_s = self._loss_unit * self._line.period
-        late = arrival - self._line.at(self._next + reported + count - 1)
+        unit_s = self._loss_unit * self._arrival_fit.period
+        late = arrival - self._arrival_fit.at(self._next + reported + count - 1)
         missing = self._missing_notifications
         if missing and missing - 0.25 <= late / unit_s < missing + CHARACTERISTICS - 0.25:
             units = missing
@@ -276,13 +276,13 @@ class SampleClock:
     def _units_proved_lost(self, late: float, arrival: float, unit_s: float) -> int:
         missing = self._missing_notifications
         step = CHARACTERISTICS if self._order.trusted else 1
-        if late < LATE * unit_s * (missing or step) or self._line.baseline_s < SETTLED_S:
+        if late < LATE * unit_s * (missing or step) or self._arrival_fit.baseline_s < SETTLED_S:
             self._late = None
             return 0
         lateness = self._lateness(late, arrival)
         if lateness.bursts < PROOF_BURSTS or arrival - lateness.since < PROOF_S:
             return 0
-        self._line.drop_since(lateness.since)
+        self._arrival_fit.drop_since(lateness.since)
         more = round((lateness.least / unit_s - missing) / step)
         return missing + step * max(more, 0 if missing else 1)
 

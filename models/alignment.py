@@ -175,7 +175,7 @@ def fit(found: Mapping[str, npt.ArrayLike], target: Template, *, mirror: bool = 
     centre = {cue: np.asarray(target.levels[cue]) for cue in cues}
     _, turn, flip = max(_best(person, centre, flip=side) for side in ((False, True) if mirror else (False,)))
     score = _score(person, centre, turn, flip)
-    turned = {cue: _turn(level, turn, flip) for cue, level in person.items()}
+    turned = {cue: _rotated(level, turn, flip) for cue, level in person.items()}
     if not gains:
         return Fit(float(turn), flip, (1.0,) * CHANNELS, float(score))
     factor = _gains(turned, centre)
@@ -187,7 +187,7 @@ def _log(level: Float64Array, floor: float = _TINY) -> Float64Array:
     return np.asarray(np.log(level + floor), np.float64)
 
 
-def _turn(level: Float64Array, turn: float, flip: bool) -> Float64Array:
+def _rotated(level: Float64Array, turn: float, flip: bool) -> Float64Array:
     ring = level[list(MIRRORED_CHANNELS)] if flip else level
     return np.asarray(ring @ roll(turn), np.float64)
 
@@ -203,7 +203,7 @@ def _shape(person: Mapping[str, Float64Array]) -> Float64Array:
 
 
 def _score(person: Mapping[str, Float64Array], centre: Mapping[str, Float64Array], turn: float, flip: bool) -> float:
-    found = _shape({cue: _turn(level, turn, flip) for cue, level in person.items()}).ravel()
+    found = _shape({cue: _rotated(level, turn, flip) for cue, level in person.items()}).ravel()
     wanted = _shape(centre).ravel()
     return float(found @ wanted / (np.linalg.norm(found) * np.linalg.norm(wanted) + 1e-12))
 
@@ -227,7 +227,7 @@ def _nearer_side(turn: float) -> float:
 
 def _centre(worn: Sequence[Mapping[str, Float64Array]], turns: Float64Array) -> dict[str, Float64Array]:
     return {
-        cue: np.exp(np.mean([_log(_turn(p[cue], k, flip=False)) for p, k in zip(worn, turns, strict=True)], axis=0))
+        cue: np.exp(np.mean([_log(_rotated(p[cue], k, flip=False)) for p, k in zip(worn, turns, strict=True)], axis=0))
         for cue in worn[0]
     }
 

@@ -66,7 +66,7 @@ class OneEuro:
     """One stream of poses. The first pose comes out as it went in."""
 
     def __init__(self, config: OneEuroConfig) -> None:
-        self._setting = config
+        self._config = config
         self.reset()
 
     def reset(self) -> None:
@@ -87,7 +87,7 @@ class OneEuro:
         """
         x = np.asarray(pose, np.float64).reshape(POINTS, 3)
         if self._passes is None:
-            self._passes, self._t = np.repeat(x[None], self._setting.stages, axis=0), t
+            self._passes, self._t = np.repeat(x[None], self._config.stages, axis=0), t
         elif t > self._t:
             self._step(self._passes, x, t - self._t)
             self._t = t
@@ -96,7 +96,7 @@ class OneEuro:
     def _step(self, passes: Float64Array, x: Float64Array, dt: float) -> None:
         self._velocity += _share(SPEED_CUTOFF_HZ, dt) * ((x - passes[0]) / dt - self._velocity)
         speed = np.linalg.norm(self._velocity, axis=-1, keepdims=True)
-        share = _share(self._setting.min_cutoff_hz + self._setting.beta * speed, dt)
+        share = _share(self._config.min_cutoff_hz + self._config.beta * speed, dt)
         for one in passes:
             one += share * (x - one)
             x = one

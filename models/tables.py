@@ -45,8 +45,8 @@ def used(columns: Iterable[Column], rows: Sequence[Row]) -> list[Column]:
 
 def markdown(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     """The lines of a Markdown table."""
-    head = _line(titles).replace("|  |", "| |")
-    return [head, "|---" * len(titles) + "|", *map(_line, rows)]
+    head = _row(titles).replace("|  |", "| |")
+    return [head, "|---" * len(titles) + "|", *map(_row, rows)]
 
 
 def _cell(value: object, column: Column, missing: str) -> str:
@@ -55,5 +55,5 @@ def _cell(value: object, column: Column, missing: str) -> str:
     return value if isinstance(value, str) else column.show(value)
 
 
-def _line(texts: Sequence[str]) -> str:
+def _row(texts: Sequence[str]) -> str:
     return "| " + " | ".join(texts) + " |"

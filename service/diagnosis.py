@@ -50,7 +50,7 @@ def diagnose(port: int) -> Iterator[Check]:
     yield from serial_ports()
     yield from models()
     yield viewer()
-    yield listening(port)
+    yield check_port(port)
 
 
 def python() -> Check:
@@ -146,7 +146,7 @@ def viewer() -> Check:
     return Check("viewer", "fail", f"the page is not built; {remedy}")
 
 
-def listening(port: int) -> Check:
+def check_port(port: int) -> Check:
     """Whether `serve` could listen there."""
 
     try:

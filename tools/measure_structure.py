@@ -1,6 +1,8 @@
 """Print the figures by which the structure of this repository is kept in check.
 
-Run: .venv/bin/python tools/measure_structure.py [--json]
+Run: .venv/bin/python tools/measure_structure.py [--json | --names]
+
+`--names` lists the modules, classes and functions that bear a replaced name; there should be none.
 
 A room of a package is a file or a folder directly inside it; an import between rooms is an ordered pair of rooms of
 which the first imports from the second, counted once however many names are taken.
@@ -18,6 +20,19 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("drivers", "models", "exporters", "service")
+
+# Names that were replaced by the field's own words (docs/glossary.md); in lower case, without leading underscores.
+# No module, class or function may be called so. `feed` of a parser and `tell` of a file are standard names of methods.
+NAMES = """
+announcer ask asked bad bare child closure committedfile crossing crowd desk doubles dress dynamics eye feed figures
+flags floats found gate head hear hook interrupt ints judge judged judging line listening look material minimal
+modelshelf nets obey open_source owed pace pacer parts people pieces place playlist quantum refusal replayable rest
+returning served shelf still taker tell track users_own vibrating walk wire wish withfirstsample
+"""
+REPLACED_NAMES = frozenset(NAMES.split())
+# Configuration is called …Config; a class of one of these names would be another convention.
+REPLACED_CLASSES = frozenset({"options", "plan", "request", "setting", "settings"})
+STANDARD_METHODS = frozenset({"feed", "tell"})
 
 
 def tracked(*patterns: str) -> list[Path]:
@@ -79,11 +94,31 @@ def matches(pattern: str) -> int:
     )
 
 
-def lines(*patterns: str) -> int:
+def replaced_names() -> list[str]:
+    """Modules, classes and functions of the Python files that bear a replaced name, as `path:line name`."""
+    found = []
+    for path in tracked("*.py"):
+        name = path.relative_to(ROOT)
+        if path.stem in REPLACED_NAMES:
+            found.append(f"{name}:1 {path.stem}")
+        tree = ast.parse(path.read_text("utf-8"))
+        methods = {id(child) for node in ast.walk(tree) if isinstance(node, ast.ClassDef) for child in node.body}
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+                continue
+            if id(node) in methods and node.name in STANDARD_METHODS:
+                continue
+            banned = REPLACED_NAMES | REPLACED_CLASSES if isinstance(node, ast.ClassDef) else REPLACED_NAMES
+            if node.name.lstrip("_").lower() in banned:
+                found.append(f"{name}:{node.lineno} {node.name}")
+    return found
+
+
+def line_count(*patterns: str) -> int:
     return sum(len(path.read_text("utf-8").splitlines()) for path in tracked(*patterns))
 
 
-def figures() -> dict[str, int]:
+def measurements() -> dict[str, int]:
     found: dict[str, int] = {}
     for package in PACKAGES:
         inside, pairs = rooms(package)
@@ -92,12 +127,17 @@ def figures() -> dict[str, int]:
     found["imports inside functions of service/cli"] = imports_in_functions("service/cli")
     found["`Any` in the four packages"] = matches(r"\bAny\b")
     found["`# fmt: skip` in the four packages"] = matches(r"# fmt: skip")
-    found["lines of the C# core"] = lines("clients/unity/Runtime/Core/*.cs")
+    found["lines of the C# core"] = line_count("clients/unity/Runtime/Core/*.cs")
+    found["modules, classes and functions that bear a replaced name"] = len(replaced_names())
     return found
 
 
 def main() -> int:
-    found = figures()
+    if "--names" in sys.argv[1:]:
+        names = replaced_names()
+        print("\n".join(names))
+        return 1 if names else 0
+    found = measurements()
     if "--json" in sys.argv[1:]:
         print(json.dumps(found, indent=1))
     else:

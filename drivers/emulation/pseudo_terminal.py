@@ -22,19 +22,19 @@ class PseudoTerminal:
     Args:
         dongle: the dongle that answers on it.
         clock: Unix seconds.
-        pace: seconds of `clock` per second of the event loop.
+        time_scale: seconds of `clock` per second of the event loop.
 
     Raises:
         DriverError: this system has no pseudo-terminals (Windows).
     """
 
-    def __init__(self, dongle: EmulatedDongle, *, clock: Clock = now, pace: float = 1.0) -> None:
+    def __init__(self, dongle: EmulatedDongle, *, clock: Clock = now, time_scale: float = 1.0) -> None:
         self.dongle = dongle
         self.path = ""
         self.overrun = 0
         """Bytes dropped because the reader was too slow."""
         self._clock = clock
-        self._pace = pace
+        self._time_scale = time_scale
         self._master = self._slave = -1
         self._unsent = bytearray()
         self._timer: asyncio.TimerHandle | None = None
@@ -85,7 +85,7 @@ class PseudoTerminal:
             self._timer = None
         due = self.dongle.next_due()
         if due is not None and self._master >= 0:
-            wait = max(0.0, due - self._clock()) / self._pace
+            wait = max(0.0, due - self._clock()) / self._time_scale
             self._timer = asyncio.get_running_loop().call_later(wait, self._tick)
 
     def _write(self, data: bytes) -> None:

@@ -121,7 +121,7 @@ def generic(users: int, seconds: float, variant: str, seed: int = 0) -> Iterator
         f"user, band turned by {TURN_CHANNELS:g}": of(unseen, (0,), turn=TURN_CHANNELS),
         f"user of {other}": of(unseen, (0,), made_by=other),
     }
-    yield from _judge(train, tests)
+    yield from _evaluate(train, tests)
 
 
 def personal(users: int, seconds: float, variant: str, seed: int = 0) -> Iterator[Row]:
@@ -132,7 +132,7 @@ def personal(users: int, seconds: float, variant: str, seed: int = 0) -> Iterato
         cut = int(0.8 * len(y))
         other = features(session(user + 1, 0, seconds / 4, seed=seed, variant=variant))
         guard = cut + round(WARM_UP_S * 10)
-        rows += _judge((x[:cut], y[:cut]), {"own user, block": (x[guard:], y[guard:]), "another user": other})
+        rows += _evaluate((x[:cut], y[:cut]), {"own user, block": (x[guard:], y[guard:]), "another user": other})
     for learner, split in dict.fromkeys((row.learner, row.split) for row in rows):
         same = [row for row in rows if (row.learner, row.split) == (learner, split)]
         yield Row(
@@ -186,7 +186,7 @@ def _envelope_run(user: int, number: int, seconds: float, seed: int, variant: st
     return np.log1p(made.emg), joints
 
 
-def _judge(train: Data, tests: dict[str, Data]) -> Iterator[Row]:
+def _evaluate(train: Data, tests: dict[str, Data]) -> Iterator[Row]:
     for name, predict in learners(*train):
         for split, (x, y) in tests.items():
             predicted = np.asarray(predict(x), np.float32)

@@ -108,16 +108,16 @@ def apart_from(rows: BoolArray) -> BoolArray:
 
 def evaluate_learner(data: Table, learner: str, fit: Fit) -> Result:
     """One learner on all ten blocks."""
-    errors, truth, said = [], [], []
+    errors, truth, predicted = [], [], []
     for evaluated, learned, inner in blocks(len(data.angles)):
         predict = fit(data.features, data.angles, learned & data.known, inner & data.known)
         first, last = np.flatnonzero(evaluated)[[0, -1]]
         start = max(0, first - _GUARD)
         rows = evaluated & data.known
-        said.append(predict(data.features[start : last + 1])[rows[start : last + 1]])
+        predicted.append(predict(data.features[start : last + 1])[rows[start : last + 1]])
         truth.append(data.angles[rows])
-        errors.append(float(np.abs(said[-1] - truth[-1]).mean()))
-    t, p = np.concatenate(truth), np.concatenate(said)
+        errors.append(float(np.abs(predicted[-1] - truth[-1]).mean()))
+    t, p = np.concatenate(truth), np.concatenate(predicted)
     share = ((t - p) ** 2).sum(axis=0) / ((t - t.mean(axis=0)) ** 2).sum(axis=0)
     return Result(learner, tuple(errors), {finger: float(1 - s) for finger, s in zip(FINGERS, share, strict=True)})
 
@@ -189,8 +189,8 @@ def _train(
     )
 
     def predict(part: Float32Array) -> Float32Array:
-        said = np.asarray(together(((part - centre) / spread)[np.newaxis], training=False))[0]
-        return np.asarray(said * scale + mean, np.float32)
+        predicted = np.asarray(together(((part - centre) / spread)[np.newaxis], training=False))[0]
+        return np.asarray(predicted * scale + mean, np.float32)
 
     return predict, history.history.get("val_loss", [])
 

@@ -20,7 +20,7 @@ from models.metrics.hand_closure import (
     REST,
     SessionClosure,
     amplitude,
-    closure,
+    closed_share,
     over_sessions,
     session_closure,
     settled,
@@ -151,7 +151,7 @@ def _closures(predictor: SegmentPredictor, segments: Sequence[Segment], skip: in
                 continue
             kept = settled(segment.classes) & (segment.classes >= 0)
             kept[:skip] = False
-            values.append(closure(predictor(segment), poses[REST], poses[FIST])[kept])
+            values.append(closed_share(predictor(segment), poses[REST], poses[FIST])[kept])
             loudness.append(amplitude(segment.emg, segment.steps)[kept])
             classes.append(segment.classes[kept])
         if classes:

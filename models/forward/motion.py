@@ -161,7 +161,7 @@ class Motion:
                 yield Target(step.move, step.hold, state, step.pose)
 
     def _free(self) -> Iterator[Target]:
-        kinds = (self._pose, self._finger, self._random, self._rest, self._wrist_gesture, self._squeeze)
+        kinds = (self._pose, self._finger, self._random, self._relax, self._wrist_gesture, self._squeeze)
         while True:
             yield from kinds[int(self._rng.choice(len(kinds), p=SHARES))]()
 
@@ -169,7 +169,7 @@ class Motion:
         name = self._names[int(self._rng.integers(len(self._names)))]
         yield self._target(self._vary(name), name)
 
-    def _rest(self) -> Iterator[Target]:
+    def _relax(self) -> Iterator[Target]:
         move, hold = self._times()
         yield Target(move, hold + self._rng.exponential(1.5), self._state(self._vary("rest"), effort=0.5), "rest")
 

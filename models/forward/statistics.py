@@ -92,7 +92,7 @@ def marked(recording: Recording, labels: Iterable[str]) -> Iterator[Float32Array
             yield recording.emg[start + settle : stop]
 
 
-def pieces(recording: Recording, seconds: float = SEGMENT_S) -> Iterator[Float32Array]:
+def equal_parts(recording: Recording, seconds: float = SEGMENT_S) -> Iterator[Float32Array]:
     """A recording cut into pieces (n, 8) of equal length."""
     rows = round(seconds * recording.rate_hz)
     for start in range(0, len(recording) - rows + 1, rows):

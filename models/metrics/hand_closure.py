@@ -46,7 +46,7 @@ class SessionClosure:
         return self.fist >= fist and self.wrist <= wrist and self.rest <= rest
 
 
-def closure(pose: Float32Array, rest: Float32Array, fist: Float32Array) -> Float32Array:
+def closed_share(pose: Float32Array, rest: Float32Array, fist: Float32Array) -> Float32Array:
     """(n,) of poses (n, 63): the projection on the way from `rest` to `fist`, each (63,)."""
     way = (fist - rest).astype(np.float64)
     return np.asarray((pose - rest) @ way / (way @ way), np.float32)

@@ -158,7 +158,7 @@ class _Report(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_train_batch_end(self, batch: int, logs: Logs) -> None:
         self._progress.on_step(batch + 1, self.params["steps"], float(logs["loss"]))
-        self._look()
+        self._check_stop()
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         error = float(logs[f"val_{MPJPE}"])
@@ -177,9 +177,9 @@ class _Report(keras.callbacks.Callback):  # type: ignore[misc]
             self.best, self.best_weights = self._done[-1], self.model.body.get_weights()
             self._progress.on_best()
         self._progress.on_epoch(self._done[-1])
-        self._look()
+        self._check_stop()
 
-    def _look(self) -> None:
+    def _check_stop(self) -> None:
         if self._progress.stop():
             self.stopped = self.model.stop_training = True
 

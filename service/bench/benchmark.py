@@ -55,8 +55,8 @@ def _with_untrained(config: BenchConfig, folder: Path, progress: Progress) -> Be
 
 def _latency(config: BenchConfig, report: Report, folder: Path, progress: Progress) -> None:
     seconds = config.seconds or LATENCY_S
-    asked = latency.LatencyConfig(config.source, config.model, config.hop, config.clients, seconds)
-    measured = latency.run(asked, folder, progress)
+    latency_config = latency.LatencyConfig(config.source, config.model, config.hop, config.clients, seconds)
+    measured = latency.run(latency_config, folder, progress)
     report.add("latency", measured.result, tables.latency(measured.result))
     if (picture := config.plot) is not None:
         write_file(picture, lambda: draw(measured, picture))
@@ -70,5 +70,5 @@ def _fan_out(config: BenchConfig, report: Report, progress: Progress) -> None:
     few = fanout.run(config.seconds or ROUND_S, progress)
     seconds = config.seconds or MANY_CLIENTS_S
     many = fanout.run_many_clients(config.source, config.model, config.hop, seconds, progress)
-    result = replace(few, crowd=many)
+    result = replace(few, many_clients=many)
     report.add("fan_out", result, tables.fan_out(result))

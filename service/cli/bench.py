@@ -29,7 +29,7 @@ def command(
     plot: Annotated[Path | None, typer.Option(metavar="FILE.png", help="Draw where the time goes (needs the extra `plot`).")] = None,
     hop: Annotated[int | None, typer.Option(metavar="N", min=1, help="Samples between two poses; without it as the model suggests.")] = None,
     architecture: Annotated[str | None, typer.Option(metavar="NAME", help="Latency and comparison: this architecture, untrained, in the model's place (needs the extra `train`).")] = None,
-    fan_out: Annotated[bool, typer.Option("--fan-out", help="Instead of latency: 1 to 500 clients against a minimal server, a client that never reads, 1,000 clients.")] = False,
+    fan_out: Annotated[bool, typer.Option("--fan-out", help="Instead of latency: 1 to 500 clients against a reference server, a client that never reads, 1,000 clients.")] = False,
     startup: Annotated[bool, typer.Option("--startup", help="Instead of latency: from starting `serve` to the first pose; memory; imports.")] = False,
     soak: Annotated[bool, typer.Option("--soak", help="Instead of latency: an hour's recording replayed fast and recorded again.")] = False,
     soak_minutes: Annotated[float, typer.Option(metavar="N", min=0.1, help="Minutes of that recording.")] = 60.0,
@@ -57,7 +57,7 @@ def command(
         soak_speed=soak_speed,
     )
     report = Report()
-    # Interrupted, it still tells what it has measured.
+    # An interrupted run still reports what it has measured.
     with suppress(KeyboardInterrupt), share_bar() as progress:
         run_benchmark(config, report, progress)
     _print(report)

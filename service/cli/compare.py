@@ -42,14 +42,14 @@ def command(
 
     words = _words(data, more, mode, epochs, steps)
     if jhu is not None:
-        line = _line(["--jhu", jhu.name, "--out", out.name, *(["--threads", str(threads)] if threads else [])])
+        line = _command_line(["--jhu", jhu.name, "--out", out.name, *(["--threads", str(threads)] if threads else [])])
         text = finger_angles.compare_learners(jhu, out, line, _note)
     elif recorded:
         training = override(cross_validation.training_for_people(), epochs=epochs, steps_per_epoch=steps)
-        line = _line([*(f"--people {path}" for path in people or ()), *words])
+        line = _command_line([*(f"--people {path}" for path in people or ()), *words])
         text = cross_validation.compare_people(recorded, sessions, config, training, out, line, _note)
     else:
-        line = _line(_words(data, more, mode, epochs, steps, test, networks, seeds))
+        line = _command_line(_words(data, more, mode, epochs, steps, test, networks, seeds))
         text = compare.compare_networks(
             compare.CompareConfig(pairs, config, sessions, tests, out, line, epochs, steps), _note
         )
@@ -70,7 +70,7 @@ def _network(text: str, seeds: int) -> tuple[Network, int]:
     return network(name), int(times or seeds)
 
 
-def _line(words: Iterable[str]) -> str:
+def _command_line(words: Iterable[str]) -> str:
     """The command that gives the same table."""
     return " ".join(["myocast compare", *words])
 

@@ -40,13 +40,13 @@ def command(
 
 def _copy(source: Path, target: Path) -> None:
     report, messages = copy_mcap(source, target)
-    _tell(report)
+    _print_notes(report)
     typer.echo(f"{target}: {messages} messages")
 
 
 def _rewrite(source: Path, target: Path) -> None:
     recording = read_session(source)
-    _tell(ReadReport.of(recording.meta))
+    _print_notes(ReadReport.of(recording.meta))
     for left_out in [] if target.suffix == ".mcap" else _beyond_csv(recording):
         typer.echo(f"left out, CSV cannot hold it (.mcap can): {left_out}", err=True)
     with _progress(len(recording)) as advance:
@@ -54,7 +54,7 @@ def _rewrite(source: Path, target: Path) -> None:
     typer.echo(f"{target}: {len(recording)} samples, {recording.duration_s:.3f} s")
 
 
-def _tell(report: ReadReport) -> None:
+def _print_notes(report: ReadReport) -> None:
     for line in [*map(str, report.drops.values()), *report.notes]:
         typer.echo(line, err=True)
 
@@ -64,8 +64,8 @@ def _beyond_csv(recording: Recording) -> list[str]:
     joined = [
         row for row in (recording.breaks if recording.breaks is not None else ()) if _no_time_between(recording, row)
     ]
-    said = {"mode": (recording.emg_mode, "raw"), "unit": (recording.unit, "adc"), "hand": (recording.hand, "right")}
-    lost = [f"{key}={value}" for key, (value, usual) in said.items() if value not in (None, usual)]
+    stated = {"mode": (recording.emg_mode, "raw"), "unit": (recording.unit, "adc"), "hand": (recording.hand, "right")}
+    lost = [f"{key}={value}" for key, (value, usual) in stated.items() if value not in (None, usual)]
     there = {
         f"what its EMG is (say so when it is read: `?{'&'.join(lost)}`)": bool(lost),
         "breaks without a pause": bool(joined),

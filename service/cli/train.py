@@ -90,17 +90,17 @@ def _make_folder(folder: Path) -> None:
 @contextmanager
 def _stop_requests() -> Iterator[Callable[[], bool]]:
     """SIGINT and SIGTERM ask to stop; a second one ends at once."""
-    asked = False
+    requested = False
 
-    def ask(number: int, frame: object) -> None:
-        nonlocal asked
-        if asked:
+    def handle(number: int, frame: object) -> None:
+        nonlocal requested
+        if requested:
             raise KeyboardInterrupt
-        asked = True
+        requested = True
 
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield lambda: asked
+        yield lambda: requested
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

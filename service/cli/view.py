@@ -18,13 +18,13 @@ from models.errors import MyocastError
 from models.hand import FINGERS
 
 if TYPE_CHECKING:
-    from myocast_client import Client, Floats, Pose, Status
+    from myocast_client import Client, Float32Array, Pose, Status
 
 Url = Annotated[str, typer.Argument(metavar="URL", help="What `myocast serve` prints, like http://127.0.0.1:8765/")]
 Text = Annotated[bool, typer.Option("--text", help="Show a live line here instead of opening a browser.")]
 Token = Annotated[str | None, typer.Option(metavar="T", help="The server's token, if the address does not carry it.")]
 
-LINES_PER_S: Final = 10.0
+MAX_LINES_PER_S: Final = 10.0
 BARS: Final = "▁▂▃▄▅▆▇█"
 _BENT, _STRAIGHT = 0.4, 1.0
 """A finger's straight length over the sum of its bones: curled up, and stretched."""
@@ -39,7 +39,7 @@ class ViewError(MyocastError):
 
 
 def command(url: Url, text: Text = False, token: Token = None) -> None:
-    """Watch a server: the hand in a browser, or with --text one line that tells state, rate, latency and fingers."""
+    """Watch a server: the hand in a browser, or with --text one line of state, rate, latency and fingers."""
     if text:
         with asyncio.Runner() as runner:
             runner.run(_watch(url, token))
@@ -57,7 +57,7 @@ def _browse(url: str) -> None:
 async def _watch(url: str, token: str | None) -> None:
     from myocast_client import ClientError, Unreachable, connect
 
-    client = connect(url, streams=("pose", "status"), max_rate=LINES_PER_S, token=token)
+    client = connect(url, streams=("pose", "status"), max_rate=MAX_LINES_PER_S, token=token)
     try:
         async with _until_stopped(), client:
             await _show(client)
@@ -87,7 +87,7 @@ async def _until_stopped() -> AsyncIterator[None]:
 async def _show(client: Client) -> None:
     from myocast_client import Pose, Status
 
-    line = Line(client.latency)
+    line = StatusLine(client.latency)
     with _screen() as show:
         async for message in client.messages():
             if isinstance(message, Status) and message.device == 0:
@@ -118,8 +118,8 @@ class _screen:
 
 
 @dataclass
-class Line:
-    """What the line says; it knows no screen."""
+class StatusLine:
+    """The text of the status line, made from the newest pose and status."""
 
     latency: Callable[[Pose], float | None]
     status: Status | None = None
@@ -132,7 +132,7 @@ class Line:
         return self.status is not None and self.status.state in ("live", "replay") and self.pose is not None
 
     def add(self, pose: Pose) -> None:
-        """Take the newest pose; the rate is that of the server, told from the last second's numbers."""
+        """Add the newest pose; the rate is the server's, from the `seq` and `t` of the last second's poses."""
         if self._before and self._before[-1].seq >= pose.seq:
             self._before = []
         self._before = [old for old in self._before if 0.0 < pose.t - old.t <= 1.0]
@@ -159,7 +159,7 @@ class Line:
         return " · ".join([*parts, fingers])
 
 
-def finger_bars(joints: Floats) -> list[str]:
+def finger_bars(joints: Float32Array) -> list[str]:
     """One block per finger, as tall as the finger is stretched.
 
     Args:
@@ -175,5 +175,5 @@ def finger_bars(joints: Floats) -> list[str]:
     return bars
 
 
-def _mean_distance(a: Floats, b: Floats) -> float:
+def _mean_distance(a: Float32Array, b: Float32Array) -> float:
     return sum(math.dist(map(float, p), map(float, q)) for p, q in zip(a, b, strict=True)) / len(a)

@@ -119,7 +119,7 @@ def compare_networks(config: CompareConfig, note: Callable[[str], None]) -> str:
             usual = replace(default_training(network), seed=seed)
             training = override(usual, epochs=config.epochs, steps_per_epoch=config.steps)
             one = _OneTraining(network, config.config, training, config.out, recipe)
-            results.append(one.figures(parts, donning, users, note))
+            results.append(one.result(parts, donning, users, note))
         rows.append(_mean(results))
         _write_table(timed(rows, config.out), baseline, config)
         known, unseen = rows[-1]["donning_mm"], rows[-1]["user_mm"]
@@ -156,7 +156,7 @@ class _OneTraining:
     recipe: Mapping[str, object]
     """Of the data."""
 
-    def figures(
+    def result(
         self, parts: Split, donning: Sequence[Segment], users: Sequence[Segment], note: Callable[[str], None]
     ) -> Figures:
         """Figures of one training, or what an earlier run found with the same data and configuration."""

@@ -138,7 +138,7 @@ def _suffix(path: Path) -> str:
 
 
 def _synthetic(text: str) -> Iterator[Item]:
-    values = _options(text)
+    values = _parse_options(text)
     left_out = _gestures(text, values["without"])
     for user in range(values["first"], values["first"] + values["users"]):
         for number in range(values["sessions"]):
@@ -166,7 +166,7 @@ def _gestures(text: str, words: str) -> list[str]:
     return names
 
 
-def _options(text: str) -> dict[str, Any]:
+def _parse_options(text: str) -> dict[str, Any]:
     values: dict[str, Any] = {**_NUMBERS, **_WORDS}
     for part in filter(None, text.removeprefix(SCHEME).lstrip("?").replace("&", ",").split(",")):
         key, _, value = part.partition("=")

@@ -110,7 +110,7 @@ class LeapEncoder:
         if self._start is None:
             self._start = pose.t
         self._measure_rate(pose.t)
-        self._tracked[pose.device] = self._track(pose)
+        self._tracked[pose.device] = self._tracked_hand(pose)
         self._forget(pose.t)
         self.frames += 1
         hands = [tracked.hand for tracked in self._tracked.values()]
@@ -139,11 +139,11 @@ class LeapEncoder:
         for device in [d for d, tracked in self._tracked.items() if abs(t - tracked.t) > LOST_AFTER_S]:
             del self._tracked[device]
 
-    def _track(self, pose: Pose) -> _TrackedHand:
+    def _tracked_hand(self, pose: Pose) -> _TrackedHand:
         before = self._tracked.get(pose.device)
         if before is not None and not 0.0 < pose.t - before.t <= LOST_AFTER_S:
             before = None
-        points = _place(pose, len(self._tracked.keys() | {pose.device}) > 1)
+        points = _positioned(pose, len(self._tracked.keys() | {pose.device}) > 1)
         moving = points[_MOVING]
         since = pose.t if before is None else before.since
         step = moving - moving if before is None else (moving - before.moving) / (pose.t - before.t)
@@ -153,7 +153,7 @@ class LeapEncoder:
         return _TrackedHand(pose.t, since, moving, hand, _fingers(pose, points, rows, velocity[1:], age))
 
 
-def _place(pose: Pose, several: bool) -> Float64Array:
+def _positioned(pose: Pose, several: bool) -> Float64Array:
     """Return (26, 3) mm in Leap's coordinates: the 21 points, four carpal ends and the palm."""
     x, y, z = WRIST_MM
     points = _SYNTHESIS @ pose.joints.reshape(21, 3)

@@ -32,11 +32,11 @@ class FakeBluez:
         *devices: each `{"address", "name", "emg": path of an int8 (n, 8) array, "battery", "firmware",
             "without": [short UUIDs], "is_myo": bool, "hand", "advertises": bool}`; all but the address have defaults.
         adapter: properties of the adapter that differ, or None: there is no adapter.
-        pace: seconds of the armbands per second.
+        time_scale: seconds of the armbands per second.
     """
 
-    def __init__(self, *devices: dict[str, Any], adapter: dict[str, Any] | None = {}, pace: float = 1.0) -> None:  # noqa: B006
-        self._setup = json.dumps({"devices": devices, "adapter": adapter, "pace": pace})
+    def __init__(self, *devices: dict[str, Any], adapter: dict[str, Any] | None = {}, time_scale: float = 1.0) -> None:  # noqa: B006
+        self._setup = json.dumps({"devices": devices, "adapter": adapter, "time_scale": time_scale})
         self._process: asyncio.subprocess.Process | None = None
 
     async def __aenter__(self) -> Self:
@@ -49,7 +49,7 @@ class FakeBluez:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
         )
-        assert await self._line() == "ready"
+        assert await self._read_line() == "ready"
         return self
 
     async def __aexit__(
@@ -72,7 +72,7 @@ class FakeBluez:
         assert self._process is not None
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps({"do": what, "device": device, **more}).encode() + b"\n")
-        answer: dict[str, Any] = json.loads(await self._line())
+        answer: dict[str, Any] = json.loads(await self._read_line())
         return answer
 
     async def until(self, condition: Callable[[dict[str, Any]], object], device: int = 0, seconds: float = 20) -> None:
@@ -81,7 +81,7 @@ class FakeBluez:
             while not condition(await self.do("state", device)):
                 pass
 
-    async def _line(self) -> str:
+    async def _read_line(self) -> str:
         assert self._process is not None
         assert self._process.stdout is not None
         async with asyncio.timeout(30):
@@ -108,7 +108,7 @@ def _main() -> None:
     }
     readable = (Characteristic.NAME, Characteristic.BATTERY, Characteristic.INFO, Characteristic.FIRMWARE)
 
-    def flags(characteristic: Characteristic) -> list[str]:
+    def flag_names(characteristic: Characteristic) -> list[str]:
         if characteristic == Characteristic.COMMAND:
             return ["write"]
         if characteristic == Characteristic.BATTERY:
@@ -128,8 +128,8 @@ def _main() -> None:
             await bus.send(message)
 
     class Device:
-        def __init__(self, setup: dict[str, Any], pace: float) -> None:
-            self.pace, self.clock = pace, fast_clock(pace)
+        def __init__(self, setup: dict[str, Any], time_scale: float) -> None:
+            self.time_scale, self.clock = time_scale, fast_clock(time_scale)
             self.address = setup["address"]
             self.path = f"{ADAPTER}/dev_{self.address.replace(':', '_')}"
             self.is_myo = setup.get("is_myo", True)
@@ -191,7 +191,7 @@ def _main() -> None:
                         "org.bluez.GattCharacteristic1": {
                             "UUID": Variant("s", one.uuid),
                             "Service": Variant("o", path),
-                            "Flags": Variant("as", flags(one)),
+                            "Flags": Variant("as", flag_names(one)),
                             "NotifyAcquired": Variant("b", False),
                             "MTU": Variant("q", 23),
                         }
@@ -263,7 +263,7 @@ def _main() -> None:
                 self.timer.cancel()
             due = self.myo.next_due()
             if due is not None:
-                wait = max(0.0, due - self.clock()) / self.pace
+                wait = max(0.0, due - self.clock()) / self.time_scale
                 self.timer = asyncio.get_running_loop().call_later(wait, self.tick)
 
         def state(self) -> dict[str, Any]:
@@ -279,7 +279,7 @@ def _main() -> None:
     class Daemon:
         def __init__(self, setup: dict[str, Any]) -> None:
             self.adapter = setup["adapter"]
-            self.devices = [Device(device, setup["pace"]) for device in setup["devices"]]
+            self.devices = [Device(device, setup["time_scale"]) for device in setup["devices"]]
             self.scanners: set[str] = set()
             self.mute = False
 

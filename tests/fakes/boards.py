@@ -18,7 +18,7 @@ from models.arrays import Float32Array
 class Board:
     """A board that writes packet after packet at a rate; subclasses define its answers."""
 
-    def __init__(self, packets: list[bytes], rate_hz: float, clock: Clock, pace: float) -> None:
+    def __init__(self, packets: list[bytes], rate_hz: float, clock: Clock, time_scale: float) -> None:
         self.packets = packets
         self.received = b""
         self.skip: set[int] = set()
@@ -26,7 +26,7 @@ class Board:
         self.at = 0
         self._period = 1.0 / rate_hz
         self._clock = clock
-        self._pace = pace
+        self._time_scale = time_scale
         self._started: float | None = None
         self._done = 0
         self._unsent = bytearray()
@@ -101,15 +101,15 @@ class Board:
                 self.send(self.packets[self.at])
             self.at += 1
             self._done += 1
-        self._timer = asyncio.get_running_loop().call_later(max(self._period, 0.004) / self._pace, self._tick)
+        self._timer = asyncio.get_running_loop().call_later(max(self._period, 0.004) / self._time_scale, self._tick)
 
 
 class CytonBoard(Board):
     """A Cyton behind its dongle. `on` is the board's switch; `deaf`: something else is on the port."""
 
-    def __init__(self, counts: Float32Array, clock: Clock, pace: float, rate_hz: float = 250.0) -> None:
+    def __init__(self, counts: Float32Array, clock: Clock, time_scale: float, rate_hz: float = 250.0) -> None:
         packets = [cyton_packet(n, row) for n, row in enumerate(counts.astype(int).tolist())]
-        super().__init__(packets, rate_hz, clock, pace)
+        super().__init__(packets, rate_hz, clock, time_scale)
         self.on = True
         self.deaf = False
 

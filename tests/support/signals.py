@@ -8,10 +8,10 @@ from drivers.clock import Clock, now
 from models.recording import Recording
 
 
-def fast_clock(pace: float) -> Clock:
-    """A clock that runs `pace` times as fast as the process clock."""
+def fast_clock(time_scale: float) -> Clock:
+    """A clock that runs `time_scale` times as fast as the process clock."""
     start = now()
-    return lambda: start + (now() - start) * pace
+    return lambda: start + (now() - start) * time_scale
 
 
 def made_up(samples: int = 400, hand: str | None = "right") -> Recording:

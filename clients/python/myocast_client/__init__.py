@@ -32,7 +32,7 @@ from myocast_client.messages import (
     DecodeError,
     Emg,
     Fault,
-    Floats,
+    Float32Array,
     Hello,
     Imu,
     Message,
@@ -45,7 +45,7 @@ from myocast_client.messages import (
 __version__ = "0.1.0"
 __all__ = [
     "JOINTS", "PARENTS", "BadRequest", "BadSubscription", "Bye", "Client", "ClientError", "ClockOffset", "DecodeError",
-    "Emg", "Fault", "Floats", "Forbidden", "Hello", "Imu", "Message", "Pong", "Pose", "Refused", "Status",
+    "Emg", "Fault", "Float32Array", "Forbidden", "Hello", "Imu", "Message", "Pong", "Pose", "Refused", "Status",
     "Unauthorized", "Unreachable", "connect", "decode", "local_now", "stream_url",
 ]  # fmt: skip
 
@@ -54,4 +54,7 @@ def __getattr__(name: str) -> Any:
     if name == "now":
         deprecated("myocast_client.now", "myocast_client.local_now, or client.server_now() for the server's time")
         return local_now
+    if name == "Floats":
+        deprecated("myocast_client.Floats", "myocast_client.Float32Array")
+        return Float32Array
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

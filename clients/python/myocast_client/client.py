@@ -262,7 +262,7 @@ class Client:
             label["source"] = source
         if confidence is not None:
             label["confidence"] = confidence
-        await self._tell(label)
+        await self._send(label)
 
     async def send_marker(self, label: str, t: float | None = None) -> None:
         """Put a note into the server's recording, at `t` on the server's clock (None = now).
@@ -270,9 +270,9 @@ class Client:
         Raises:
             Unreachable: there is no connection now.
         """
-        await self._tell({"type": "marker", "label": label} | ({} if t is None else {"t": t}))
+        await self._send({"type": "marker", "label": label} | ({} if t is None else {"t": t}))
 
-    async def _tell(self, message: Mapping[str, object]) -> None:
+    async def _send(self, message: Mapping[str, object]) -> None:
         if self._connection is None:
             raise Unreachable("not connected now; what was to be sent is lost")
         try:

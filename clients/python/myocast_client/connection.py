@@ -15,7 +15,7 @@ from websockets.frames import Frame, Opcode
 from websockets.protocol import Event
 from websockets.typing import Subprotocol
 
-from myocast_client.errors import ClientError, Unreachable, refusal
+from myocast_client.errors import ClientError, Unreachable, handshake_error
 
 Encoding = Literal["binary", "json"]
 Take = Callable[[bytes | str], None]
@@ -94,7 +94,7 @@ class Dialer:
                 )  # fmt: skip
                 return await _greeted(cast(Connection, connection))
         except InvalidStatus as error:
-            raise refusal(error.response.status_code, error.response.body) from None
+            raise handshake_error(error.response.status_code, error.response.body) from None
         except InvalidURI as error:
             raise ClientError(str(error)) from None
         except (OSError, TimeoutError, InvalidHandshake, ConnectionClosed) as error:

@@ -53,7 +53,7 @@ _REFUSALS: Final[dict[int, type[ClientError]]] = {400: BadRequest, 401: Unauthor
 _POLICY: Final = 1008
 
 
-def refusal(status: int, body: bytes | bytearray) -> ClientError:
+def handshake_error(status: int, body: bytes | bytearray) -> ClientError:
     """The error that an HTTP answer to the handshake means, with the server's own words where it has some."""
     code, message = "unreachable", f"the server answered {status}"
     with contextlib.suppress(ValueError, KeyError, TypeError):

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float32]
+Float32Array = npt.NDArray[np.float32]
 
 JOINTS: Final = (
     "wrist",
@@ -49,9 +49,9 @@ class Pose:
     infer_ms: float
     skipped: int
     """Windows skipped just before this one because a newer one was due."""
-    joints: Floats
+    joints: Float32Array
     """(21, 3) in mm; read-only."""
-    truth: Floats | None
+    truth: Float32Array | None
     """(21, 3) in mm: the hand's true pose, where the session has it."""
     hand: Literal["left", "right"]
     device: int
@@ -73,7 +73,7 @@ class Emg:
     t: float
     """Time of the first row, Unix seconds on the server's clock."""
     rate_hz: float
-    samples: Floats
+    samples: Float32Array
     """(n, 8) in the unit that `Hello.device` names; read-only."""
     received: float
 
@@ -217,7 +217,7 @@ def _text_pose(m: dict[str, Any], received: float) -> Pose:
     )  # fmt: skip
 
 
-def _points(values: list[float]) -> Floats:
+def _points(values: list[float]) -> Float32Array:
     points = np.array(values, dtype=np.float32).reshape(21, 3)
     points.flags.writeable = False
     return points

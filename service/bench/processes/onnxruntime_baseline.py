@@ -1,4 +1,4 @@
-"""What the latency is compared with: onnxruntime alone, on one thread, on the windows that were served."""
+"""The baseline of the latency run: onnxruntime alone, on one thread, on the windows that the server used."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ def measure(channel: Channel, request: Message) -> None:
     """Run `model` on `windows` (an .npy of (k, rows, 8)) for `seconds`, alternately alone and as the engine does.
 
     Then alone once more at the rate of the stream, a run every `period_s`. Answers with durations in seconds:
-    `bare` (alone), `engine`, `paced`.
+    `onnxruntime` (alone), `engine`, `paced`.
     """
     windows: Float32Array = np.load(request["windows"])
     model = ModelFile(request["model"])
     alone, engine = session_run(model), engine_run(model.open())
-    times = time_alternately({"bare": alone, "engine": engine}, windows, request["seconds"])
+    times = time_alternately({"onnxruntime": alone, "engine": engine}, windows, request["seconds"])
     channel.send(**times, paced=time_paced(alone, windows, request["period_s"], request["seconds"]))
 
 

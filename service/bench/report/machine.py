@@ -43,7 +43,7 @@ def versions() -> dict[str, str]:
     return found
 
 
-def served_file(given: Path | None, sha256: str) -> Path:
+def find_model_file(given: Path | None, sha256: str) -> Path:
     """The model file that was served: the user's, or the shipped one of that hash."""
     return given or next(path for path in shipped() if ModelFile(path).sha256 == sha256)
 

@@ -52,7 +52,7 @@ def _stages(axes: Any, run: LatencyRun) -> None:
 
 def _total(axes: Any, run: LatencyRun) -> None:
     for values, colour, label in (
-        (run.bare, _ALONE, "onnxruntime alone"),
+        (run.onnxruntime, _ALONE, "onnxruntime alone"),
         (run.stages["total"], _TOTAL, "arrival → client"),
     ):
         ordered: Float64Array = np.sort(values) * 1e3

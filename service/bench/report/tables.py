@@ -1,4 +1,4 @@
-"""The figures as people read them."""
+"""The report's tables."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def latency(result: Latency) -> list[Table]:
     stages = _table("Latency per pose, ms", "stage", "", "p50", "p95", "p99", "max", text=2)
     for name, times in result.stages.items():
         stages.add_row(name, STAGE_DESCRIPTIONS[name], *_times(times), end_section=name in ("client", "total"))
-    stages.add_row("bare", "onnxruntime alone, one thread, same windows", *_times(result.bare))
-    stages.add_row("bare, paced", "the same, one run per pose period", *_times(result.bare_paced))
+    stages.add_row("onnxruntime", "alone, one thread, same windows", *_times(result.onnxruntime))
+    stages.add_row("onnxruntime, paced", "the same, one run per pose period", *_times(result.onnxruntime_paced))
     return [stages, _facts("What ran", _about(result))]
 
 
@@ -57,9 +57,9 @@ def fan_out(result: FanOut) -> list[Table]:
     tables = [_costs(result)] if result.rows else []
     if result.stalled is not None:
         tables.append(_facts("One client never reads", _stalled(result)))
-    if result.crowd is not None:
+    if result.many_clients is not None:
         title = "{} clients at {:g} Hz for {:.0f} s, source and model included"
-        many = result.crowd
+        many = result.many_clients
         tables.append(_facts(title.format(many.clients, MANY_RATE_HZ, many.seconds), _many_clients(many)))
     if result.leap is not None:
         tables.append(_facts("Leap endpoint", _leap(result.leap)))
@@ -105,18 +105,18 @@ def limits(all_limits: Iterable[Limit]) -> Table:
 
 def _costs(result: FanOut) -> Table:
     table = _table(
-        f"Fan-out at {result.rate_hz:g} poses a second: Myocast | minimal FastAPI",
+        f"Fan-out at {result.rate_hz:g} poses a second: Myocast | FastAPI reference server",
         "clients", "CPU µs/message", "ratio", "server CPU %", "poses/s each", "p50 ms", "p99 ms", "client CPU %",
     )  # fmt: skip
     shown = (("cpu_percent", 1), ("rate_hz", 1), ("p50_ms", 2), ("p99_ms", 2), ("client_cpu_percent", 1))
     for row in result.rows:
-        rest = [_pair(row.ours, row.minimal, name, digits) for name, digits in shown]
-        table.add_row(str(row.clients), _pair(row.ours, row.minimal, "us_per_message", 1), f"{row.ratio:.2f}", *rest)
+        rest = [_pair(row.ours, row.reference, name, digits) for name, digits in shown]
+        table.add_row(str(row.clients), _pair(row.ours, row.reference, "us_per_message", 1), f"{row.ratio:.2f}", *rest)
     return table
 
 
-def _pair(ours: Cost, minimal: Cost, name: str, digits: int) -> str:
-    return f"{getattr(ours, name):.{digits}f} | {getattr(minimal, name):.{digits}f}"
+def _pair(ours: Cost, reference: Cost, name: str, digits: int) -> str:
+    return f"{getattr(ours, name):.{digits}f} | {getattr(reference, name):.{digits}f}"
 
 
 def _stalled(result: FanOut) -> tuple[tuple[str, str], ...]:

@@ -1,4 +1,4 @@
-"""Fan-out: what a delivered message costs the server, compared with the smallest FastAPI server; a thousand clients."""
+"""Fan-out: CPU of the server per delivered message, compared with a FastAPI reference server; a thousand clients."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from service.outputs.leap_cost import frame_cost_us
 
 CLIENTS: Final = (1, 10, 100, 500)
 RATE_HZ: Final = 100.0
-TIMES_MINIMAL: Final = 1.2
-"""CPU per message, of the reference server's: the most that ours may take."""
+TIMES_REFERENCE: Final = 1.2
+"""CPU per message, as a multiple of the reference server's: the most that ours may take."""
 MANY: Final = 1000
 MANY_RATE_HZ: Final = 30.0
 MANY_LEAST_HZ: Final = 28.0
@@ -31,7 +31,7 @@ LEAP_US: Final = 150.0
 LEAP_PERCENT: Final = 10.0
 LONGER_ALONE: Final = 6.0
 """Rounds with one client last so many times longer: it takes 1 to 2 % of a core, of which a short round says little."""
-ROUNDS: Final = ("ours", "minimal", "minimal", "ours")
+ROUNDS: Final = ("ours", "reference", "reference", "ours")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +56,11 @@ class Row:
 
     clients: int
     ours: Cost
-    minimal: Cost
+    reference: Cost
 
     @property
     def ratio(self) -> float:
-        return self.ours.us_per_message / self.minimal.us_per_message
+        return self.ours.us_per_message / self.reference.us_per_message
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,15 +113,15 @@ class FanOut:
     seconds: float
     rows: tuple[Row, ...]
     stalled: Stalled | None
-    crowd: ManyClients | None
+    many_clients: ManyClients | None
     leap: LeapCost | None
 
     def limits(self) -> list[Limit]:
         return [*self._costs(), *self._healthy(), *self._many_clients(), *self._leap()]
 
     def _costs(self) -> list[Limit]:
-        name = "CPU per message, of minimal FastAPI's, {} clients"
-        return [Limit(name.format(row.clients), row.ratio, "<=", TIMES_MINIMAL, "x") for row in self.rows]
+        name = "CPU per message, of the FastAPI reference server's, {} clients"
+        return [Limit(name.format(row.clients), row.ratio, "<=", TIMES_REFERENCE, "x") for row in self.rows]
 
     def _healthy(self) -> list[Limit]:
         if self.stalled is None:
@@ -130,12 +130,12 @@ class FanOut:
         return [Limit("slowest client beside one that never reads, of full rate", share, ">=", FULL_RATE)]
 
     def _many_clients(self) -> list[Limit]:
-        if self.crowd is None:
+        if self.many_clients is None:
             return []
-        name = f"share of {self.crowd.clients} clients with {MANY_LEAST_HZ:g} poses a second"
+        name = f"share of {self.many_clients.clients} clients with {MANY_LEAST_HZ:g} poses a second"
         return [
-            Limit(name, self.crowd.share, ">=", MANY_SHARE),
-            Limit("windows that the engine skipped meanwhile", self.crowd.skipped, "==", 0),
+            Limit(name, self.many_clients.share, ">=", MANY_SHARE),
+            Limit("windows that the engine skipped meanwhile", self.many_clients.skipped, "==", 0),
         ]
 
     def _leap(self) -> list[Limit]:
@@ -158,10 +158,10 @@ def run(seconds: float, progress: Progress, clients: Sequence[int] = CLIENTS, st
     """
     with (
         WorkerProcess(server_process.serve_synthetic_poses, rate_hz=RATE_HZ) as ours,
-        WorkerProcess(reference_server.serve, rate_hz=RATE_HZ) as minimal,
+        WorkerProcess(reference_server.serve, rate_hz=RATE_HZ) as reference,
         WorkerProcess(load_generator.generate_load) as load,
     ):
-        servers = {"ours": Server(ours, ours.recv()["url"]), "minimal": Server(minimal, minimal.recv()["url"])}
+        servers = {"ours": Server(ours, ours.recv()["url"]), "reference": Server(reference, reference.recv()["url"])}
         for server in servers.values():
             _round(server, load, clients[0], min(1.0, seconds))
         rows = [_row(servers, load, count, seconds, progress) for count in clients]
@@ -207,7 +207,7 @@ class Server(NamedTuple):
 
 
 class Round(NamedTuple):
-    """What clients say at the end of a round, and the usage of the server before and after it."""
+    """The clients' answer at the end of a round, and the usage of the server before and after it."""
 
     answer: Message
     before: Message
@@ -224,7 +224,7 @@ def _row(servers: dict[str, Server], load: WorkerProcess, count: int, seconds: f
     for number, name in enumerate(ROUNDS):
         progress(f"fan-out to {count}: {name}", number / len(ROUNDS))
         rounds[name].append(_round(servers[name], load, count, longer * seconds))
-    return Row(count, _cost(rounds["ours"], count), _cost(rounds["minimal"], count))
+    return Row(count, _cost(rounds["ours"], count), _cost(rounds["reference"], count))
 
 
 def _cost(rounds: list[Round], count: int) -> Cost:

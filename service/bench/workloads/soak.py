@@ -18,7 +18,7 @@ from service.bench.errors import BenchError
 from service.bench.processes import server_process, subscribers
 from service.bench.processes.worker_process import Message, WorkerProcess
 from service.bench.progress import Progress
-from service.bench.report.machine import served_file
+from service.bench.report.machine import find_model_file
 from service.bench.report.statistics import Limit
 from service.engine.predictor import ModelFile
 
@@ -97,7 +97,7 @@ def run(folder: Path, model: Path | None, progress: Progress, minutes: float = M
             client.request("stop")
         counts = server.request("stop")
         server.recv()
-    spec = ModelFile(served_file(model, about["sha256"])).spec
+    spec = ModelFile(find_model_file(model, about["sha256"])).spec
     first = spec.window or about["hop"]
     return Soak(
         minutes, speed, samples, end["played"], len(read_session(again)),

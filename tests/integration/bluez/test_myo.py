@@ -34,7 +34,7 @@ pytestmark = NEEDS_DAEMON
 
 ONE: dict[str, Any] = {"address": "C6:05:04:03:02:01"}
 TWO: dict[str, Any] = {"address": "D6:15:14:13:12:11", "name": "PiMyo", "hand": "left"}
-PACE = 10.0
+TIME_SCALE = 10.0
 
 
 @pytest.fixture(scope="module")
@@ -59,9 +59,9 @@ def source(wanted: str | None = None, *, clock: Clock = now, scan_s: float = 5.0
 async def test_recorded_emg_arrives_sample_for_sample(tmp_path: Path) -> None:
     emg = session().emg
     np.save(tmp_path / "emg.npy", emg.astype(np.int8))
-    async with FakeBluez(ONE | {"emg": str(tmp_path / "emg.npy")}, pace=PACE):
+    async with FakeBluez(ONE | {"emg": str(tmp_path / "emg.npy")}, time_scale=TIME_SCALE):
         collector = EventCollector()
-        live = source(clock=fast_clock(PACE))
+        live = source(clock=fast_clock(TIME_SCALE))
         async with running(live, collector):
             await collector.until_samples(5000)
     assert np.array_equal(collector.emg[:5000], emg[:5000])
@@ -83,9 +83,9 @@ async def test_200_hz_in_real_time_without_a_loss() -> None:
 
 
 async def test_everything_else_the_armband_says_arrives_too() -> None:
-    async with FakeBluez(TWO | {"battery": 42}, pace=PACE):
+    async with FakeBluez(TWO | {"battery": 42}, time_scale=TIME_SCALE):
         collector = EventCollector()
-        live = source(clock=fast_clock(PACE), mode="filtered", classifier=True)
+        live = source(clock=fast_clock(TIME_SCALE), mode="filtered", classifier=True)
         async with running(live, collector):
             await collector.until(
                 lambda collector: collector.of(Imu) and collector.of(Frame) and len(collector.of(SourceInfo)) == 3
@@ -101,9 +101,9 @@ async def test_everything_else_the_armband_says_arrives_too() -> None:
 
 
 async def test_the_envelope_comes_at_50_hz() -> None:
-    async with FakeBluez(ONE, pace=PACE):
+    async with FakeBluez(ONE, time_scale=TIME_SCALE):
         collector = EventCollector()
-        async with running(source(clock=fast_clock(PACE), mode="envelope"), collector):
+        async with running(source(clock=fast_clock(TIME_SCALE), mode="envelope"), collector):
             await collector.until_samples(100)
     assert {len(frame.samples) for frame in collector.of(Frame)} == {1}
     assert (collector.emg >= 0).all()
@@ -233,7 +233,7 @@ async def test_an_armband_left_connected_by_a_dead_program_is_taken_over() -> No
         collector = EventCollector()
         async with running(source(), collector) as run:
             await collector.until_samples(10)
-            message = str(await refusal(source(scan_s=0.3)))
+            message = str(await error_of_run(source(scan_s=0.3)))
             assert f"Myo {ONE['address']}, already connected to this computer" in message
             other = EventCollector()
             async with running(source(ONE["address"], scan_s=0.3), other):
@@ -339,7 +339,7 @@ async def test_a_radio_stack_that_hangs_does_not_keep_anyone() -> None:
 # What a person must mend: one line, exit code 2.
 
 
-async def refusal(live: MyoSource) -> DriverError:
+async def error_of_run(live: MyoSource) -> DriverError:
     with pytest.raises(DriverError) as caught:
         await live.run(EventCollector())
     assert not isinstance(caught.value, DeviceLost)
@@ -350,21 +350,21 @@ async def refusal(live: MyoSource) -> DriverError:
 
 async def test_no_armband_or_another_one() -> None:
     async with FakeBluez():
-        assert "no Myo armband was found; wake it" in str(await refusal(source(scan_s=0.2)))
+        assert "no Myo armband was found; wake it" in str(await error_of_run(source(scan_s=0.2)))
     async with FakeBluez(ONE):
-        message = str(await refusal(source("AA:BB:CC:DD:EE:FF", scan_s=0.3)))
+        message = str(await error_of_run(source("AA:BB:CC:DD:EE:FF", scan_s=0.3)))
         assert "AA:BB:CC:DD:EE:FF was not found (found Myo C6:05:04:03:02:01 instead)" in message
 
 
 async def test_a_device_that_is_no_armband() -> None:
     async with FakeBluez({"address": "11:22:33:44:55:66", "name": "Heart", "is_myo": False}):
-        assert "no Myo armband was found" in str(await refusal(source(scan_s=0.3)))
-        assert "(Heart) is not a Myo armband" in str(await refusal(source("Heart")))
+        assert "no Myo armband was found" in str(await error_of_run(source(scan_s=0.3)))
+        assert "(Heart) is not a Myo armband" in str(await error_of_run(source("Heart")))
 
 
 async def test_firmware_that_is_too_old() -> None:
     async with FakeBluez(ONE | {"firmware": [0, 8, 18, 1]}) as bluez:
-        assert "firmware 0.8.18.1; expected 1.0 or newer" in str(await refusal(source()))
+        assert "firmware 0.8.18.1; expected 1.0 or newer" in str(await error_of_run(source()))
         await bluez.until(lambda state: not state["connected"])
 
 
@@ -372,7 +372,7 @@ async def test_firmware_that_is_too_old() -> None:
 async def test_a_missing_characteristic(mode: str, missing: str) -> None:
     characteristic = Characteristic[missing].uuid
     async with FakeBluez(ONE | {"without": [characteristic]}):
-        message = str(await refusal(source(mode=mode)))
+        message = str(await error_of_run(source(mode=mode)))
         assert f"has no characteristic {characteristic}, which mode {mode} needs" in message
 
 
@@ -399,14 +399,14 @@ async def test_what_a_system_hides_is_done_without() -> None:
 )
 async def test_a_radio_that_cannot_scan(adapter: dict[str, Any] | None, message: str) -> None:
     async with FakeBluez(ONE, adapter=adapter):
-        assert message in str(await refusal(source()))
+        assert message in str(await error_of_run(source()))
 
 
 async def test_no_daemon_and_no_bus(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    assert "bluetoothd does not run" in str(await refusal(source()))
+    assert "bluetoothd does not run" in str(await error_of_run(source()))
     await close_bleak()
     monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", f"unix:path={tmp_path}/none")
-    assert "D-Bus cannot be reached" in str(await refusal(source()))
+    assert "D-Bus cannot be reached" in str(await error_of_run(source()))
 
 
 async def test_a_connection_that_fails_may_be_tried_again() -> None:

@@ -29,7 +29,17 @@ def test_figures_for_people_for_programs_and_as_a_picture(console: Console, tiny
         "--json", "figures.json", "--plot", "figure.png",
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
-    for stage in ("window", "inference", "encode", "socket", "client", "total", "bare", "could sustain", "windows due"):
+    for stage in (
+        "window",
+        "inference",
+        "encode",
+        "socket",
+        "client",
+        "total",
+        "onnxruntime",
+        "could sustain",
+        "windows due",
+    ):
         assert stage in done.stdout
     assert (console.folder / "figure.png").read_bytes().startswith(b"\x89PNG")
     figures: dict[str, Any] = json.loads((console.folder / "figures.json").read_text())

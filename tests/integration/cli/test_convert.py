@@ -27,23 +27,23 @@ def convert(
 
 
 @pytest.fixture
-def bare(tmp_path: Path) -> Path:
+def csv_without_header(tmp_path: Path) -> Path:
     path = tmp_path / "a.txt"
     path.write_text("".join(f"{n % 100},2,3,4,5,6,7,8,{n // 500}\n" for n in range(1000)))
     return path
 
 
 def test_text_to_mcap_to_csv_and_back(
-    tmp_path: Path, bare: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, csv_without_header: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    code, out, err = convert(capsys, monkeypatch, bare, tmp_path / "b.mcap")
+    code, out, err = convert(capsys, monkeypatch, csv_without_header, tmp_path / "b.mcap")
     assert (code, out, err) == (0, f"{tmp_path / 'b.mcap'}: 1000 samples, 5.000 s\n", "")
     code, out, err = convert(capsys, monkeypatch, tmp_path / "b.mcap", tmp_path / "c.csv.gz")
     assert code == 0
     assert err == "left out, CSV cannot hold it (.mcap can): class labels\n"
     code, _, _ = convert(capsys, monkeypatch, tmp_path / "c.csv.gz", tmp_path / "d.mcap")
     assert code == 0
-    first, last = read_session(bare), read_session(tmp_path / "d.mcap")
+    first, last = read_session(csv_without_header), read_session(tmp_path / "d.mcap")
     np.testing.assert_array_equal(first.emg, last.emg)
     np.testing.assert_allclose(first.t, last.t, atol=1e-6)
     assert first.classes is not None
@@ -86,10 +86,10 @@ def test_sigterm_ends_it_with_0_and_leaves_nothing(console: Console, tmp_path: P
 
 
 def test_no_room_for_the_file_names_it(
-    tmp_path: Path, bare: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, csv_without_header: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(save, "create", lambda path: _Full(path))
-    code, _, err = convert(capsys, monkeypatch, bare, tmp_path / "b.mcap")
+    code, _, err = convert(capsys, monkeypatch, csv_without_header, tmp_path / "b.mcap")
     assert code == 1
     assert f"{tmp_path / 'b.mcap'}: cannot be written" in err
 
@@ -105,9 +105,9 @@ class _Full(FileIO):
 
 
 def test_a_cut_off_recording_is_mended(
-    tmp_path: Path, bare: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, csv_without_header: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    convert(capsys, monkeypatch, bare, tmp_path / "b.mcap")
+    convert(capsys, monkeypatch, csv_without_header, tmp_path / "b.mcap")
     data = (tmp_path / "b.mcap").read_bytes()
     (tmp_path / "cut.mcap").write_bytes(data[:-100])
     code, out, err = convert(capsys, monkeypatch, tmp_path / "cut.mcap", tmp_path / "mended.mcap")
@@ -119,19 +119,19 @@ def test_a_cut_off_recording_is_mended(
 
 
 def test_dropped_lines_are_told(
-    tmp_path: Path, bare: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, csv_without_header: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bare.write_text(bare.read_text() + "1,2,3\n")
-    code, _, err = convert(capsys, monkeypatch, bare, tmp_path / "b.mcap")
+    csv_without_header.write_text(csv_without_header.read_text() + "1,2,3\n")
+    code, _, err = convert(capsys, monkeypatch, csv_without_header, tmp_path / "b.mcap")
     assert (code, err) == (0, "1 dropped: expected 9 numbers, found 3 (line 1001)\n")
 
 
 def test_an_existing_file_is_never_overwritten(
-    tmp_path: Path, bare: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, csv_without_header: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     target = tmp_path / "b.csv"
     target.write_text("precious")
-    code, out, err = convert(capsys, monkeypatch, bare, target)
+    code, out, err = convert(capsys, monkeypatch, csv_without_header, target)
     assert (code, out) == (2, "")
     assert "never overwritten" in err
     assert target.read_text() == "precious"
@@ -149,7 +149,7 @@ def test_an_existing_file_is_never_overwritten(
 )
 def test_what_cannot_be_done_is_one_line_and_exit_2(
     tmp_path: Path,
-    bare: Path,
+    csv_without_header: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
     source: str,

@@ -44,9 +44,9 @@ def test_a_port_in_use_is_seen() -> None:
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
-        check = diagnosis.listening(port)
+        check = diagnosis.check_port(port)
     assert (check.state, "--port 0" in check.message) == ("warn", True)
-    assert diagnosis.listening(port).state == "ok"
+    assert diagnosis.check_port(port).state == "ok"
 
 
 @pytest.mark.peer

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import myocast_client as mc
-from service.cli.view import BARS, Line, finger_bars
+from service.cli.view import BARS, StatusLine, finger_bars
 from tests.fakes.simple_hand import make_hand
 from tests.fakes.small_session import write_session
 from tests.fakes.stream import pose_message, to_binary
@@ -44,7 +44,7 @@ def test_bars_follow_the_fingers() -> None:
 
 def test_the_line() -> None:
     latency: list[float | None] = [None]
-    line = Line(lambda _: latency[0])
+    line = StatusLine(lambda _: latency[0])
     assert line.text() == "connecting: no poses yet"
     for k in range(8):
         line.add(pose(5 * k, received=50.0 + k / 10, truth=True))
@@ -59,7 +59,7 @@ def test_the_line() -> None:
 
 
 def test_a_jump_back_in_time_starts_the_rate_anew() -> None:
-    line = Line(lambda _: None)
+    line = StatusLine(lambda _: None)
     for seq, received in ((0, 1.0), (10, 1.2), (3, 1.3), (4, 1.32)):
         line.add(pose(seq, received))
     assert line.rate_hz == pytest.approx(50.0)

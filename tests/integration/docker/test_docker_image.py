@@ -93,7 +93,7 @@ def moved(command: str, base: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def served(image: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def ready_line(image: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The entry point with the default command, on a free port; gives the address."""
     last = dict(steps(DOCKERFILES[0]))
     work = tmp_path_factory.mktemp("recordings")
@@ -108,9 +108,9 @@ def served(image: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[st
 
 
 @pytest.mark.timeout(900)
-def test_installed_image_serves_the_demo_and_is_healthy(image: Path, served: str) -> None:
-    ready = re.fullmatch(r"Myocast is ready: http://0\.0\.0\.0:(\d+)/#token=\S+\n", served)
-    assert ready, served
+def test_installed_image_serves_the_demo_and_is_healthy(image: Path, ready_line: str) -> None:
+    ready = re.fullmatch(r"Myocast is ready: http://0\.0\.0\.0:(\d+)/#token=\S+\n", ready_line)
+    assert ready, ready_line
     check = dict(steps(DOCKERFILES[0]))["HEALTHCHECK"]
     command: list[str] = json.loads(check[check.index("[") :])
     command = [moved(word, image).replace(":8765/", f":{ready[1]}/") for word in command]

@@ -61,7 +61,7 @@ class Inlet:
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
 
-    async def line(self) -> dict[str, Any]:
+    async def read_json(self) -> dict[str, Any]:
         assert self._process.stdout is not None
         result: dict[str, Any] = json.loads(await self._process.stdout.readline())
         return result
@@ -95,11 +95,11 @@ async def test_emg_arrives_with_the_samples_own_times() -> None:
         output.on_event(0, source(address))
         assert output.names == [EMG, HAND, MARKERS]
         async with inlet(EMG, address, 6) as peer:
-            about = await peer.line()
+            about = await peer.read_json()
             output.on_event(0, Frame(first_sample=0, t=now() - 3.0, samples=rows[:4], arrival=now()))
             second = now() - 2.5
             output.on_event(0, Frame(first_sample=4, t=second, samples=rows[4:], arrival=now()))
-            got = await peer.line()
+            got = await peer.read_json()
             expected = await lsl_time(second)
     assert (about["name"], about["type"], about["rate"], about["channels"]) == ("Myocast-EMG", "EMG", 200.0, 8)
     assert about["labels"] == [f"ch{k}" for k in range(1, 9)]
@@ -116,11 +116,11 @@ async def test_the_hand_is_63_labelled_channels_in_mm() -> None:
     async with LslOutput() as output:
         output.on_event(0, source(address))
         async with inlet(HAND, address, 2) as peer:
-            about = await peer.line()
+            about = await peer.read_json()
             times = (now() - 0.5, now() - 0.25)
             for t in times:
                 output.on_event(0, make_pose(t, joints, "left"))
-            got = await peer.line()
+            got = await peer.read_json()
             expected = [await lsl_time(t) for t in times]
     assert (about["name"], about["type"], about["channels"]) == ("Myocast-Hand", "MoCap", 63)
     assert about["labels"] == list(HAND_LABELS)
@@ -135,10 +135,10 @@ async def test_markers() -> None:
     async with LslOutput() as output:
         output.on_event(0, source(address))
         async with inlet(MARKERS, address, 1) as peer:
-            await peer.line()
+            await peer.read_json()
             t = now() - 0.1
             output.on_event(0, Marker(t, "fist é"))
-            got = await peer.line()
+            got = await peer.read_json()
             expected = await lsl_time(t)
     assert got["samples"] == [["fist é"]]
     assert got["times"] == pytest.approx([expected], abs=0.005)
@@ -149,17 +149,17 @@ async def test_an_inlet_recovers_when_the_server_starts_anew() -> None:
     async with LslOutput() as output:
         output.on_event(0, source(address))
         async with inlet(HAND, address, 2) as peer:
-            await peer.line()
+            await peer.read_json()
             output.on_event(0, make_pose(now(), make_hand(0.0)))
             await output.__aexit__(None, None, None)
             assert output.names == []
             async with LslOutput() as next_output:
                 next_output.on_event(0, source(address))
-                line = asyncio.ensure_future(peer.line())
-                while not line.done():
+                read_json = asyncio.ensure_future(peer.read_json())
+                while not read_json.done():
                     next_output.on_event(0, make_pose(now(), make_hand(0.5)))
-                    await asyncio.wait([line], timeout=0.05)
-                got = line.result()
+                    await asyncio.wait([read_json], timeout=0.05)
+                got = read_json.result()
     np.testing.assert_array_equal(got["samples"][0], make_hand(0.0))
     np.testing.assert_array_equal(got["samples"][1], make_hand(0.5))
 
@@ -197,8 +197,8 @@ async def test_the_server_itself(console: Console, tiny_window: Path) -> None:
         assert client.hello.device is not None
         address = client.hello.device["uri"]
     async with inlet(EMG, address, 100) as emg, inlet(HAND, address, 20) as hand:
-        about = [await peer.line() for peer in (emg, hand)]
-        got_emg, got_hand = [await peer.line() for peer in (emg, hand)]
+        about = [await peer.read_json() for peer in (emg, hand)]
+        got_emg, got_hand = [await peer.read_json() for peer in (emg, hand)]
     assert [(a["name"], a["rate"]) for a in about] == [("Myocast-EMG", 200.0), ("Myocast-Hand", 0.0)]
     k = np.round((np.array(got_emg["times"]) - got_emg["times"][0]) * 200)
     np.testing.assert_array_equal(k, np.arange(100))

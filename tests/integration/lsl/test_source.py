@@ -127,7 +127,7 @@ async def test_a_stream_that_ends_is_lost_and_the_next_run_goes_on() -> None:
     assert live.lost > 0
 
 
-async def refusal(live: LslSource) -> str:
+async def error_of_run(live: LslSource) -> str:
     with pytest.raises(DriverError) as caught:
         await live.run(EventCollector())
     assert type(caught.value) is DriverError
@@ -137,12 +137,12 @@ async def refusal(live: LslSource) -> str:
 @pytest.mark.peer
 async def test_what_is_no_emg_of_eight_channels_is_refused() -> None:
     async with outlet(channels=4) as (name, _):
-        assert "has 4 channels; expected EMG with channel 8" in await refusal(source(name))
+        assert "has 4 channels; expected EMG with channel 8" in await error_of_run(source(name))
     async with outlet(rate_hz=0.0) as (name, _):
-        assert "no nominal rate" in await refusal(source(name))
+        assert "no nominal rate" in await error_of_run(source(name))
     missing = source("no such stream")
     missing._resolve_s = 0.1
-    assert "there is no LSL stream named 'no such stream'" in await refusal(missing)
+    assert "there is no LSL stream named 'no such stream'" in await error_of_run(missing)
 
 
 @pytest.mark.parametrize(

@@ -301,6 +301,8 @@ async def test_the_names_of_the_first_version_still_work_and_warn() -> None:
         old_now = mc.now
     assert caught[0].filename == __file__
     assert old_now is mc.local_now
+    with pytest.warns(DeprecationWarning, match=r"use myocast_client\.Float32Array"):
+        assert mc.Floats is mc.Float32Array
     with pytest.raises(AttributeError, match="nothing"):
         _ = mc.nothing
 

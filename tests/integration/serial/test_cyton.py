@@ -18,16 +18,16 @@ from tests.fakes.boards import SCALE, CytonBoard
 from tests.fakes.hardware import LIVE_S, PATIENCE_S, EventCollector, running, session
 from tests.support.signals import fast_clock, made_up
 
-PACE = 6.0
+TIME_SCALE = 6.0
 
 
-def board(counts: Float32Array | None = None, pace: float = PACE) -> CytonBoard:
+def board(counts: Float32Array | None = None, time_scale: float = TIME_SCALE) -> CytonBoard:
     counts = made_up(20_000).emg if counts is None else counts
-    return CytonBoard(counts, fast_clock(pace), pace)
+    return CytonBoard(counts, fast_clock(time_scale), time_scale)
 
 
 def source(path: str, clock: Clock | None = None, greeting_s: float = 2.0) -> CytonSource:
-    return CytonSource("cyton:PORT", path, clock=clock or fast_clock(PACE), greeting_s=greeting_s)
+    return CytonSource("cyton:PORT", path, clock=clock or fast_clock(TIME_SCALE), greeting_s=greeting_s)
 
 
 async def test_recorded_emg_arrives_sample_for_sample() -> None:
@@ -53,7 +53,7 @@ async def test_it_resets_starts_and_stops_the_board() -> None:
 
 async def test_250_hz_in_real_time_without_a_loss() -> None:
     count = int(LIVE_S * 250)
-    async with board(pace=1.0) as cyton:
+    async with board(time_scale=1.0) as cyton:
         collector = EventCollector()
         live = source(cyton.path, now)
         async with running(live, collector):
@@ -88,7 +88,7 @@ async def test_it_says_when_the_board_is_on_again() -> None:
 
 
 async def test_loss_is_exact() -> None:
-    async with board(pace=1.0) as cyton:
+    async with board(time_scale=1.0) as cyton:
         cyton.skip = {100, 200, 201, 202, *range(300, 400)}
         collector = EventCollector()
         live = source(cyton.path, now)
@@ -132,7 +132,7 @@ async def test_a_board_that_still_streams_is_reset_first() -> None:
         assert np.array_equal(np.diff(collector.index), np.ones(len(collector.index) - 1))
 
 
-async def refusal(live: CytonSource) -> str:
+async def error_of_run(live: CytonSource) -> str:
     with pytest.raises(DriverError) as caught:
         await live.run(EventCollector())
     assert type(caught.value) is DriverError
@@ -142,10 +142,10 @@ async def refusal(live: CytonSource) -> str:
 async def test_a_board_that_is_off_another_device_and_no_port() -> None:
     async with board() as cyton:
         cyton.on = False
-        assert "switch the board on" in await refusal(source(cyton.path))
+        assert "switch the board on" in await error_of_run(source(cyton.path))
         cyton.deaf = True
-        assert "no OpenBCI Cyton answers" in await refusal(source(cyton.path, greeting_s=0.2))
-    assert "there is no port" in await refusal(source("/dev/ttyUSB99"))
+        assert "no OpenBCI Cyton answers" in await error_of_run(source(cyton.path, greeting_s=0.2))
+    assert "there is no port" in await error_of_run(source("/dev/ttyUSB99"))
 
 
 @pytest.mark.parametrize("text", ["cyton:", "cyton:?hand=left", "cyton:/dev/ttyUSB0?rate=500"])

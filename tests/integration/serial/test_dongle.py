@@ -33,14 +33,17 @@ from models.recording import Recording
 from tests.fakes.hardware import LIVE_S, PATIENCE_S, EventCollector, running, session
 from tests.support.signals import fast_clock, made_up
 
-PACE = 8.0
+TIME_SCALE = 8.0
 
 
 def plugged(
-    recording: Recording | None = None, faults: FaultConfig | None = None, pace: float = PACE, **armband: Any
+    recording: Recording | None = None,
+    faults: FaultConfig | None = None,
+    time_scale: float = TIME_SCALE,
+    **armband: Any,
 ) -> PseudoTerminal:
     armband_ = EmulatedMyo(recording or made_up(), **armband)
-    return PseudoTerminal(EmulatedDongle(armband_, faults), clock=fast_clock(pace), pace=pace)
+    return PseudoTerminal(EmulatedDongle(armband_, faults), clock=fast_clock(time_scale), time_scale=time_scale)
 
 
 def source(
@@ -52,7 +55,7 @@ def source(
     scan_s: float = 5.0,
     **options: Any,
 ) -> MyoSource:
-    clock = clock or fast_clock(PACE)
+    clock = clock or fast_clock(TIME_SCALE)
     transport = Bled112Transport(path, address, ports=ports, clock=clock, scan_s=scan_s)
     return MyoSource("dongle:", MyoConfig(**options), transport, clock=clock)
 
@@ -117,7 +120,7 @@ async def test_a_hand_that_is_told_is_not_overruled_by_the_sync() -> None:
 @pytest.mark.alone
 async def test_200_hz_in_real_time_without_a_loss() -> None:
     count = int(LIVE_S * 200)
-    async with plugged(pace=1.0) as terminal:
+    async with plugged(time_scale=1.0) as terminal:
         collector = EventCollector()
         live = source(terminal.path, clock=now)
         async with running(live, collector):
@@ -327,7 +330,7 @@ async def test_a_dongle_that_hangs_does_not_keep_anyone() -> None:
 
 
 async def connected_link(terminal: PseudoTerminal) -> Bled112Link:
-    link = await Bled112Link.open(terminal.path, clock=fast_clock(PACE))
+    link = await Bled112Link.open(terminal.path, clock=fast_clock(TIME_SCALE))
     await link.greet()
     found = await link.scan(lambda response: response, 5.0)
     assert found is not None
@@ -359,7 +362,7 @@ async def test_a_command_under_way_when_the_link_is_lost_fails_and_the_dongle_co
 # What a person must mend: one line, exit code 2.
 
 
-async def refusal(live: MyoSource) -> DriverError:
+async def error_of_run(live: MyoSource) -> DriverError:
     with pytest.raises(DriverError) as caught:
         await live.run(EventCollector())
     assert type(caught.value) is DriverError
@@ -369,24 +372,24 @@ async def refusal(live: MyoSource) -> DriverError:
 
 
 async def test_no_dongle_no_port_no_permission_no_serial_port(tmp_path: Path) -> None:
-    assert "no Bluetooth dongle" in str(await refusal(source(None)))
-    assert "there is no port /dev/ttyACM99" in str(await refusal(source("/dev/ttyACM99")))
+    assert "no Bluetooth dongle" in str(await error_of_run(source(None)))
+    assert "there is no port /dev/ttyACM99" in str(await error_of_run(source("/dev/ttyACM99")))
     file = tmp_path / "file"
     file.write_bytes(b"")
-    assert "is not a serial port" in str(await refusal(source(str(file))))
+    assert "is not a serial port" in str(await error_of_run(source(str(file))))
 
 
 async def test_a_port_in_use() -> None:
     async with plugged() as terminal:
         other = await SerialPort.open(terminal.path, 115200, now)
-        assert "in use by another program" in str(await refusal(source(terminal.path)))
+        assert "in use by another program" in str(await error_of_run(source(terminal.path)))
         await other.close()
 
 
 async def test_a_port_that_is_no_dongle() -> None:
     master, slave = open_pty()
     try:
-        assert "does not answer as a BLED112" in str(await refusal(source(os.ttyname(slave))))
+        assert "does not answer as a BLED112" in str(await error_of_run(source(os.ttyname(slave))))
     finally:
         os.close(master)
         os.close(slave)
@@ -395,15 +398,15 @@ async def test_a_port_that_is_no_dongle() -> None:
 async def test_no_armband_or_another_one() -> None:
     async with plugged() as terminal:
         wanted = source(terminal.path, address="aa:bb:cc:dd:ee:ff", scan_s=0.3)
-        assert f"found Myo {ADDRESS} instead" in str(await refusal(wanted))
+        assert f"found Myo {ADDRESS} instead" in str(await error_of_run(wanted))
         terminal.dongle.armband.advertisement = lambda: b"\x02\x01\x06"  # type: ignore[method-assign]
-        assert "no Myo armband was found" in str(await refusal(source(terminal.path, scan_s=0.3)))
-        assert "is not a Myo armband" in str(await refusal(source(terminal.path, address=ADDRESS)))
+        assert "no Myo armband was found" in str(await error_of_run(source(terminal.path, scan_s=0.3)))
+        assert "is not a Myo armband" in str(await error_of_run(source(terminal.path, address=ADDRESS)))
 
 
 async def test_firmware_that_is_too_old() -> None:
     async with plugged(firmware=(0, 8, 18, 1)) as terminal:
-        assert "firmware 0.8.18.1; expected 1.0 or newer" in str(await refusal(source(terminal.path)))
+        assert "firmware 0.8.18.1; expected 1.0 or newer" in str(await error_of_run(source(terminal.path)))
 
 
 async def test_an_armband_without_the_characteristic() -> None:
@@ -415,7 +418,7 @@ async def test_an_armband_without_the_characteristic() -> None:
             return 0x0401 if handle == 0x28 else write(handle, data, now)
 
         armband.write = refuse  # type: ignore[method-assign]
-        message = str(await refusal(source(terminal.path, mode="envelope")))
+        message = str(await error_of_run(source(terminal.path, mode="envelope")))
         assert "streams envelope EMG" in message
         assert "invalid handle" in message
 

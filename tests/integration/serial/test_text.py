@@ -19,17 +19,17 @@ from tests.fakes.boards import TextBoard, text_lines
 from tests.fakes.hardware import LIVE_S, PATIENCE_S, EventCollector, running, session
 from tests.support.signals import fast_clock, made_up
 
-PACE = 6.0
+TIME_SCALE = 6.0
 
 
-def board(samples: Float32Array | None = None, rate_hz: float = 200.0, pace: float = PACE) -> TextBoard:
+def board(samples: Float32Array | None = None, rate_hz: float = 200.0, time_scale: float = TIME_SCALE) -> TextBoard:
     samples = made_up(20_000).emg if samples is None else samples
-    return TextBoard(text_lines(samples), rate_hz, fast_clock(pace), pace)
+    return TextBoard(text_lines(samples), rate_hz, fast_clock(time_scale), time_scale)
 
 
 def source(path: str, rate_hz: float = 200.0, first_line_s: float = 5.0, clock: Clock | None = None) -> TextSource:
     info = SourceInfo("serial:PORT", "board", rate_hz)
-    return TextSource(info, path, clock=clock or fast_clock(PACE), first_line_s=first_line_s)
+    return TextSource(info, path, clock=clock or fast_clock(TIME_SCALE), first_line_s=first_line_s)
 
 
 async def test_recorded_emg_arrives_sample_for_sample() -> None:
@@ -45,7 +45,7 @@ async def test_recorded_emg_arrives_sample_for_sample() -> None:
 
 async def test_200_hz_in_real_time_without_a_loss() -> None:
     count = int(LIVE_S * 200)
-    async with board(pace=1.0) as printer:
+    async with board(time_scale=1.0) as printer:
         collector = EventCollector()
         live = source(printer.path, clock=now)
         async with running(live, collector):
@@ -81,7 +81,7 @@ async def test_it_says_when_the_board_speaks_again() -> None:
 @pytest.mark.alone
 async def test_the_rate_is_measured_where_it_is_not_given() -> None:
     rate_hz = 437.0
-    async with board(rate_hz=rate_hz, pace=1.0) as printer:
+    async with board(rate_hz=rate_hz, time_scale=1.0) as printer:
         collector = EventCollector()
         live = source(printer.path, 0.0, clock=now)
         async with running(live, collector):
@@ -100,7 +100,7 @@ async def test_the_rate_is_measured_where_it_is_not_given() -> None:
 async def test_a_run_that_ends_before_the_rate_is_known_lets_out_what_it_holds() -> None:
     """Stopped, or unplugged: every line that was heard comes out as a sample."""
     for ends in ("stopped", "unplugged"):
-        async with board(pace=1.0) as printer:
+        async with board(time_scale=1.0) as printer:
             collector = EventCollector()
             live = source(printer.path, 0.0, clock=now)
             async with running(live, collector) as run:
@@ -117,7 +117,7 @@ async def test_a_run_that_ends_before_the_rate_is_known_lets_out_what_it_holds()
 @pytest.mark.alone
 async def test_a_board_that_falls_silent_before_its_rate_is_known_is_lost() -> None:
     """Else its silence would be taken into the rate, and its samples held for ever."""
-    async with board(pace=1.0) as printer:
+    async with board(time_scale=1.0) as printer:
         collector = EventCollector()
         live = source(printer.path, 0.0, clock=now)
         async with running(live, collector) as run:
@@ -137,7 +137,7 @@ def raw_lines(collector: EventCollector) -> list[list[float]]:
 
 
 async def test_lines_that_are_no_samples_leave_a_gap() -> None:
-    async with board(pace=1.0) as printer:
+    async with board(time_scale=1.0) as printer:
         printer.packets[200] = b"battery low!\r\n"
         collector = EventCollector()
         live = source(printer.path, clock=now)
@@ -167,7 +167,7 @@ async def test_an_unplugged_board_is_lost_and_the_next_run_goes_on() -> None:
     assert (np.diff(collector.index) > 0).all()
 
 
-async def refusal(live: TextSource) -> str:
+async def error_of_run(live: TextSource) -> str:
     with pytest.raises(DriverError) as caught:
         await live.run(EventCollector())
     assert type(caught.value) is DriverError
@@ -177,12 +177,12 @@ async def refusal(live: TextSource) -> str:
 async def test_what_is_no_emg_board_is_refused() -> None:
     async with board() as printer:
         printer.packets[:] = [b"temperature 21.5\r\n"] * 10_000
-        message = await refusal(source(printer.path, first_line_s=0.3))
+        message = await error_of_run(source(printer.path, first_line_s=0.3))
         assert "prints no lines of 8 numbers at 115200 baud" in message
         assert "temperature" in message
         printer.stop()
-        assert "says nothing" in await refusal(source(printer.path, first_line_s=0.2))
-    assert "there is no port" in await refusal(source("/dev/ttyUSB99"))
+        assert "says nothing" in await error_of_run(source(printer.path, first_line_s=0.2))
+    assert "there is no port" in await error_of_run(source("/dev/ttyUSB99"))
 
 
 def test_a_rate_is_what_came_after_the_first_run_per_time() -> None:

@@ -53,7 +53,7 @@ MYO: Final = {"address": "C6:05:04:03:02:01"}
 EMG: Final = made_up(20_000).emg
 
 
-def tell(text: str) -> None:
+def report(text: str) -> None:
     """A figure for who runs this with -s."""
     print(f"\n{text}", end="")  # noqa: T201
 
@@ -72,7 +72,7 @@ class Peer:
         self.source, self.go, self.come = source, go, come
 
 
-Setting = Callable[[AsyncExitStack, Path], Awaitable[Peer]]
+Scenario = Callable[[AsyncExitStack, Path], Awaitable[Peer]]
 
 
 @pytest_asyncio.fixture
@@ -218,7 +218,7 @@ async def text_silent(stack: AsyncExitStack, _: Path) -> Peer:
     return Peer(text_source(board.path), go, come)
 
 
-SETTINGS: Final = [
+SCENARIOS: Final = [
     *(pytest.param(each, marks=NEEDS_DAEMON) for each in (out_of_range, armband_restarts, bluetoothd_dies)),
     dongle_unplugged, dongle_out_of_range, dongle_hangs,
     cyton_unplugged, cyton_switched_off, text_unplugged, text_silent,
@@ -227,14 +227,14 @@ SILENT: Final = (armband_restarts, bluetoothd_dies, dongle_hangs, cyton_switched
 
 
 @pytest.mark.alone
-@pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.__name__)
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
 async def test_a_device_that_went_away_gives_poses_again_as_soon_as_it_is_back(
-    setting: Setting, bus: str, tmp_path: Path, tiny_window: Path, monkeypatch: pytest.MonkeyPatch
+    scenario: Scenario, bus: str, tmp_path: Path, tiny_window: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not OUTAGE_S:
         monkeypatch.setattr(wiring, "Supervisor", partial(Supervisor, backoff=Hour()))
     async with AsyncExitStack() as stack:
-        peer = await setting(stack, tmp_path)
+        peer = await scenario(stack, tmp_path)
         model = tiny_window
         if isinstance(peer.source, CytonSource):
             model = window_model(tmp_path / "cyton.onnx", spec_of(rate_hz=250.0, unit="uV"))
@@ -243,25 +243,25 @@ async def test_a_device_that_went_away_gives_poses_again_as_soon_as_it_is_back(
         assert (session := (await receive(client))["session"])
         states: list[str] = []
 
-        async def hear(wanted: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
+        async def wait_for(accepts: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
             async with asyncio.timeout(PATIENCE_S):
                 while True:
                     message: dict[str, Any] = await receive(client)
                     if message["type"] == "status" and message["state"] not in states[-1:]:
                         states.append(message["state"])
-                    if wanted(message):
+                    if accepts(message):
                         return message
 
-        before = await hear(lambda message: message["type"] == "pose" and message["seq"] > 20)
+        before = await wait_for(lambda message: message["type"] == "pose" and message["seq"] > 20)
         await peer.go()
-        if setting is not armband_restarts:
-            await hear(lambda message: message.get("state") == "reconnecting")
+        if scenario is not armband_restarts:
+            await wait_for(lambda message: message.get("state") == "reconnecting")
             await asyncio.sleep(OUTAGE_S)
         returned = now()
         await peer.come()
-        after = await hear(lambda message: message["type"] == "pose" and message.get("gap"))
-        tell(f"{setting.__name__}: next pose {now() - returned:.2f} s after the return")
-        await hear(lambda message: message["type"] == "status" and message["state"] == "live")
+        after = await wait_for(lambda message: message["type"] == "pose" and message.get("gap"))
+        report(f"{scenario.__name__}: next pose {now() - returned:.2f} s after the return")
+        await wait_for(lambda message: message["type"] == "status" and message["state"] == "live")
         assert after["sample"] > before["sample"]
         assert after["seq"] > before["seq"]
         assert (await live.http.get("/api/v1/status")).json()["session"] == session
@@ -269,7 +269,7 @@ async def test_a_device_that_went_away_gives_poses_again_as_soon_as_it_is_back(
     assert recorded.sample[0] <= before["sample"] < after["sample"] <= recorded.sample[-1], "the recorder goes on"
     assert np.diff(recorded.sample).max() > 1
     assert [state for state in states if state != "connecting"] == [
-        "live", *(["stalled"] if setting in SILENT else []), "reconnecting", "live",
+        "live", *(["stalled"] if scenario in SILENT else []), "reconnecting", "live",
     ]  # fmt: skip
 
 
@@ -287,23 +287,23 @@ async def test_two_armbands_are_two_devices_and_one_does_not_wait_for_the_other(
         client = await stack.enter_async_context(live.connect("?streams=pose,emg,status"))
         hello = await receive(client)
 
-        async def hear(kind: str, device: int, wanted: Callable[[dict[str, Any]], object]) -> None:
+        async def wait_for(kind: str, device: int, accepts: Callable[[dict[str, Any]], object]) -> None:
             async with asyncio.timeout(PATIENCE_S):
                 while True:
                     message = await receive(client)
-                    if (message["type"], message.get("device")) == (kind, device) and wanted(message):
+                    if (message["type"], message.get("device")) == (kind, device) and accepts(message):
                         return
 
         for device in (0, 1):
             for kind in ("pose", "emg"):
-                await hear(kind, device, lambda message: True)
+                await wait_for(kind, device, lambda message: True)
         assert len(hello["devices"]) == 2
         await bluez.do("hide", 0)
-        await hear("status", 0, lambda status: status["state"] == "reconnecting")
+        await wait_for("status", 0, lambda status: status["state"] == "reconnecting")
         await bluez.do("drop", 1)
         start = now()
-        await hear("pose", 1, lambda pose: pose.get("gap"))
-        tell(f"the second of two armbands: next pose {now() - start:.2f} s after its loss, the first still away")
+        await wait_for("pose", 1, lambda pose: pose.get("gap"))
+        report(f"the second of two armbands: next pose {now() - start:.2f} s after its loss, the first still away")
         addresses = [source.info.address for source in sources]
     assert addresses == [MYO["address"], other["address"]]
 
@@ -371,11 +371,11 @@ async def until(condition: Callable[[], Awaitable[bool]]) -> None:
             await asyncio.sleep(0)
 
 
-async def until_status(running: Server, wanted: Callable[[dict[str, Any]], object]) -> None:
+async def until_status(running: Server, accepts: Callable[[dict[str, Any]], object]) -> None:
     """Until the server's status is as wished; each look is a round trip."""
     async with httpx.AsyncClient(base_url=running.url) as http, asyncio.timeout(TIMEOUT_S):
         while True:
-            if wanted((await http.get("/api/v1/status")).json()):
+            if accepts((await http.get("/api/v1/status")).json()):
                 return
 
 
@@ -409,7 +409,7 @@ async def test_a_signal_ends_it_cleanly(
             await until_status(running, lambda status: status["state"] == "reconnecting")
         start = now()
         assert await asyncio.to_thread(running.stop, number) == 0
-        tell(f"{transport.__name__}, {when}, {number.name}: ended after {now() - start:.2f} s")
+        report(f"{transport.__name__}, {when}, {number.name}: ended after {now() - start:.2f} s")
         await until(device.freed)
         assert "Traceback" not in running.stderr()
     if when != "scanning":

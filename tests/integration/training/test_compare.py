@@ -86,7 +86,7 @@ def test_unseen_users_are_needed(tmp_path: Path, capsys: pytest.CaptureFixture[s
 
 
 @pytest.fixture(scope="module")
-def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def labelled_sessions(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Four people with rest, wrist extension and fist in files of their own; fists are loud, on other channels."""
     root: Path = tmp_path_factory.mktemp("people")
     rng = np.random.default_rng(1)
@@ -101,7 +101,7 @@ def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_real_people_are_judged_by_networks_that_never_saw_them(
-    people: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    labelled_sessions: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import service.experiments.cross_validation as folds
 
@@ -115,7 +115,7 @@ def test_real_people_are_judged_by_networks_that_never_saw_them(
         return parts
 
     monkeypatch.setattr(folds, "divide", watched)
-    words = ("compare", "--people", people, "--data", "synthetic:users=3,sessions=1,seconds=9,seed=1",
+    words = ("compare", "--people", labelled_sessions, "--data", "synthetic:users=3,sessions=1,seconds=9,seed=1",
              "--epochs", 1, "--steps", 2, "--out", tmp_path)  # fmt: skip
     code, out, err = run_cli(capsys, *words)
     assert code == 0, err

@@ -41,7 +41,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def labelled_sessions(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two people with rest, extension and fist in files of their own."""
     root: Path = tmp_path_factory.mktemp("people")
     rng = np.random.default_rng(1)
@@ -109,9 +109,9 @@ def test_programs_get_json_and_people_a_report(model: Path, tmp_path: Path, caps
 
 @pytest.mark.parametrize("align", [0, 6])
 def test_people_with_class_labels_are_judged_by_closure(
-    model: Path, people: Path, capsys: pytest.CaptureFixture[str], align: int
+    model: Path, labelled_sessions: Path, capsys: pytest.CaptureFixture[str], align: int
 ) -> None:
-    code, out, err = run_cli(capsys, "evaluate", model, "--data", people, "--align", align, "--json", "-")
+    code, out, err = run_cli(capsys, "evaluate", model, "--data", labelled_sessions, "--align", align, "--json", "-")
     assert code == 0, err
     found = json.loads(out)
     assert found["closure"]["sessions"] == 2

@@ -449,7 +449,7 @@ async def test_leaving_never_waits(harness: Path, mode: Mode) -> None:
     async with falling_silent(mode) as (url, waiting), running(harness, "leave", url) as peer:
         await peer.until(state="Connecting")
         await waiting.wait()
-        await peer.ask("leave")
+        await peer.request("leave")
         await peer.until(disposed=True)
         await peer.until(completed=True)
         assert await peer.process.wait() == 0
@@ -460,7 +460,7 @@ async def test_leaving_play_mode_never_waits(scene: Path) -> None:
     async with falling_silent("accepts") as (url, waiting), running(scene, "leave", url) as peer:
         await peer.until(state=...)
         await waiting.wait()
-        await peer.ask("leave")
+        await peer.request("leave")
         await peer.until(state="Closed")
         assert await peer.process.wait() == 0
 
@@ -486,7 +486,7 @@ async def test_times_and_errors_have_the_names_of_all_clients(harness: Path) -> 
     async with FakeStream() as server:
         ticking = asyncio.create_task(server.tick(100_000, RATE_HZ))
         async with running(harness, "names", server.url) as peer:
-            out = await peer.line()
+            out = await peer.read_json()
             assert await peer.process.wait() == 0
         ticking.cancel()
         await asyncio.wait([ticking])
@@ -506,12 +506,12 @@ class Peer:
         self.process = process
         self.said: list[dict[str, Any]] = []
 
-    async def ask(self, command: str) -> None:
+    async def request(self, command: str) -> None:
         assert self.process.stdin is not None
         self.process.stdin.write(f"{command}\n".encode())
         await self.process.stdin.drain()
 
-    async def line(self) -> dict[str, Any]:
+    async def read_json(self) -> dict[str, Any]:
         assert self.process.stdout is not None
         text = await self.process.stdout.readline()
         assert text, self.said
@@ -520,12 +520,12 @@ class Peer:
 
     async def until(self, **wanted: object) -> dict[str, Any]:
         while True:
-            line = await self.line()
+            line = await self.read_json()
             if all(key in line and (value is ... or line[key] == value) for key, value in wanted.items()):
                 return line
 
     async def stats(self) -> dict[str, Any]:
-        await self.ask("stats")
+        await self.request("stats")
         return await self.until(poses=...)
 
     async def poses(self, count: float, key: str = "poses") -> dict[str, Any]:
@@ -556,7 +556,7 @@ async def watching(
     async with running(harness, "watch", url, token, encoding, streams) as peer:
         yield peer
         if peer.process.returncode is None:
-            await peer.ask("quit")
+            await peer.request("quit")
             await peer.until(state="Disposed")
             assert await peer.process.wait() == 0
 
@@ -569,7 +569,7 @@ async def test_it_keeps_up_with_100_hz_without_a_gap(harness: Path, encoding: st
         await peer.until(state="Open")
         await server.tick(warm, RATE_HZ)
         await peer.poses(warm)
-        await peer.ask("steady")
+        await peer.request("steady")
         assert (await peer.stats())["steady"] == 0
         await server.tick(count, RATE_HZ, first=warm)
         stats = await peer.poses(warm + count)
@@ -593,7 +593,7 @@ async def test_the_server_itself(
     async with watching(harness, server.url, "T", encoding, "pose,status") as peer:
         await peer.until(state="Open")
         await peer.poses(RATE_HZ)
-        await peer.ask("steady")
+        await peer.request("steady")
         stats = await peer.poses(SECONDS * RATE_HZ, "steady")
         # On a machine that is too busy the server drops poses for a late client, and says so.
         await peer.poses(stats["missing"], "dropped")
@@ -625,7 +625,7 @@ async def test_the_server_refuses_a_wrong_token(harness: Path, console: Console,
 async def test_it_comes_back_after_a_restart(harness: Path, rude: bool) -> None:
     async with FakeStream() as server, watching(harness, server.url) as peer:
         await peer.until(state="Open")
-        await peer.ask("subscribe pose,status")
+        await peer.request("subscribe pose,status")
         await until(lambda: server.subscriptions)
         await server.stop(rude=rude)
         await peer.until(state="Waiting")
@@ -675,9 +675,9 @@ async def test_wrong_parameters_are_refused_before_anything_is_sent(harness: Pat
 async def test_labels_and_markers_are_sent(harness: Path) -> None:
     async with FakeStream() as server, watching(harness, server.url) as peer:
         await peer.until(state="Open")
-        await peer.ask("label")
+        await peer.request("label")
         assert (await peer.until(sent=...))["sent"] == 1
-        await peer.ask("marker")
+        await peer.request("marker")
         assert (await peer.until(sent=...))["sent"] == 1
         await until(lambda: len(server.told) == 2)
         joints = [i / 4 - 5 for i in range(63)]
@@ -693,7 +693,7 @@ async def test_labels_and_markers_are_sent(harness: Path) -> None:
 async def test_a_refused_subscription_is_said(harness: Path) -> None:
     async with FakeStream() as server, watching(harness, server.url) as peer:
         await peer.until(state="Open")
-        await peer.ask("subscribe pots")
+        await peer.request("subscribe pots")
         assert (await peer.until(fault=...))["fault"] == "unknown stream"
         await server.send(pose_message(1))
         await peer.poses(1)
@@ -702,7 +702,7 @@ async def test_a_refused_subscription_is_said(harness: Path) -> None:
 async def test_an_unknown_stream_is_not_asked_for_again(harness: Path) -> None:
     async with FakeStream() as server, watching(harness, server.url) as peer:
         await peer.until(state="Open")
-        await peer.ask("subscribe pots")
+        await peer.request("subscribe pots")
         await peer.until(fault=...)
         await server.stop()
         assert "unknown stream in 'pots'" in (await peer.until(state="Refused"))["problem"]

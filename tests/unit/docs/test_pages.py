@@ -14,7 +14,7 @@ import typer
 from service.cli.app import build
 from service.cli.verbs import VERBS
 from tests.support.pages import REPOSITORY, command_lines, pages
-from tools import check_docs, figures
+from tools import check_docs, result_tables
 
 README = REPOSITORY / "README.md"
 TROUBLESHOOTING = REPOSITORY / "docs" / "guides" / "troubleshooting.md"
@@ -108,13 +108,13 @@ def test_the_readme_is_short_and_names_the_two_commands() -> None:
 
 
 def test_figures_are_those_that_commands_wrote(capsys: pytest.CaptureFixture[str]) -> None:
-    assert figures.main(["--check"]) == 0, capsys.readouterr().err
+    assert result_tables.main(["--check"]) == 0, capsys.readouterr().err
 
 
 def test_tables_for_people_have_at_most_eight_columns() -> None:
     for page in (REPOSITORY / "docs").rglob("*.md"):
         if WRITTEN not in page.parents:
-            wide = [table.header for table in figures.tables(page) if len(table.header) > 8]
+            wide = [table.header for table in result_tables.tables(page) if len(table.header) > 8]
             assert wide == [], page
 
 

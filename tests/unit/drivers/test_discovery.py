@@ -40,7 +40,7 @@ async def bus(private_bus: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     await close_bleak()
 
 
-async def look(*ports: PortInfo, battery: bool = False) -> Findings:
+async def scan_ports(*ports: PortInfo, battery: bool = False) -> Findings:
     return await scan(0.4, battery=battery, ports=lambda: ports)
 
 
@@ -48,7 +48,7 @@ async def test_armbands_are_found_over_bluetooth_and_behind_dongles() -> None:
     dongle = EmulatedDongle(EmulatedMyo(made_up(), battery=33))
     async with FakeBluez(MYO, OTHER), PseudoTerminal(dongle) as terminal:
         port = PortInfo(terminal.path, "Low Energy Dongle", USB_ID)
-        findings = await look(port, PortInfo("/dev/ttyUSB7", "FT231X", (0x0403, 0x6015)), battery=True)
+        findings = await scan_ports(port, PortInfo("/dev/ttyUSB7", "FT231X", (0x0403, 0x6015)), battery=True)
     assert findings.problems == []
     assert findings.scanned == 2
     assert sorted(findings.armbands, key=lambda armband: armband.via) == [
@@ -64,13 +64,13 @@ async def test_armbands_are_found_over_bluetooth_and_behind_dongles() -> None:
 
 async def test_the_battery_is_left_alone_unless_asked_for() -> None:
     async with FakeBluez(MYO) as bluez:
-        findings = await look()
+        findings = await scan_ports()
         assert [armband.battery for armband in findings.armbands] == [None]
         assert not (await bluez.do("state"))["connected"]
 
 
 async def test_cancelled_while_it_begins_it_leaves_nothing_behind() -> None:
-    looking = asyncio.ensure_future(look())
+    looking = asyncio.ensure_future(scan_ports())
     await asyncio.sleep(0)
     looking.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -79,7 +79,7 @@ async def test_cancelled_while_it_begins_it_leaves_nothing_behind() -> None:
 
 
 async def test_what_stands_in_the_way_is_said() -> None:
-    findings = await look(PortInfo("/dev/ttyACM77", usb_id=USB_ID))
+    findings = await scan_ports(PortInfo("/dev/ttyACM77", usb_id=USB_ID))
     assert findings.scanned == 0
     assert {problem.where: problem.message for problem in findings.problems} == {
         BLUETOOTH: "bluetoothd does not run; start it: sudo systemctl start bluetooth",
@@ -88,5 +88,5 @@ async def test_what_stands_in_the_way_is_said() -> None:
     }
     async with FakeBluez(MYO, adapter={"powered": False}):
         await close_bleak()
-        findings = await look()
+        findings = await scan_ports()
     assert "Bluetooth is off; switch it on" in findings.problems[0].message

@@ -15,7 +15,7 @@ from drivers.uri import SCHEMES, SourceUri, parse, source_from_uri
 from tests.fakes.sources import Puppet
 
 
-def refusal(call: object, *arguments: object) -> str:
+def error_message(call: object, *arguments: object) -> str:
     with pytest.raises(DriverError) as refused:
         call(*arguments)  # type: ignore[operator]
     message = str(refused.value)
@@ -47,26 +47,26 @@ def test_a_uri_is_taken_apart(text: str, scheme: str, target: str, options: dict
 
 @pytest.mark.parametrize("text", ["", "a.mcap", "file:a.mcap", "nats://host/device", "Demo:", ":", "http://x"])
 def test_what_is_no_source_is_told_what_would_be(text: str) -> None:
-    message = refusal(parse, text)
+    message = error_message(parse, text)
     assert all(f"{scheme}:" in message for scheme in SCHEMES)
     assert "replay:FILE" in message
 
 
 def test_an_option_given_twice() -> None:
-    assert "`speed` is given twice" in refusal(parse, "demo:?speed=1&speed=2")
+    assert "`speed` is given twice" in error_message(parse, "demo:?speed=1&speed=2")
 
 
 def test_an_unknown_option_is_told_the_known_ones() -> None:
-    message = refusal(parse("demo:?pace=2").allow, ["speed", "loop"])
+    message = error_message(parse("demo:?pace=2").allow, ["speed", "loop"])
     assert "`pace`" in message
     assert "loop, speed" in message
-    assert "takes none" in refusal(parse("demo:?pace=2").allow, [])
+    assert "takes none" in error_message(parse("demo:?pace=2").allow, [])
     parse("demo:?speed=2").allow(["speed", "loop"])
 
 
 @pytest.mark.parametrize("text", ["x", "", "nan", "-1", "101", "inf", "1e9"])
 def test_a_number_outside_its_range(text: str) -> None:
-    message = refusal(parse(f"demo:?speed={text}").number, "speed", 1.0, 0.0, 100.0)
+    message = error_message(parse(f"demo:?speed={text}").number, "speed", 1.0, 0.0, 100.0)
     assert f"`speed={text}`" in message
     assert "0 to 100" in message
 
@@ -84,21 +84,23 @@ def test_numbers_choices_and_flags() -> None:
 
 def test_a_wrong_choice_and_a_wrong_flag() -> None:
     given_ = parse("replay:a?mode=loud&loop=maybe")
-    assert "raw, envelope" in refusal(given_.choice, "mode", "raw", ["raw", "envelope"])
-    assert "expected 1 or 0" in refusal(given_.flag, "loop", False)
+    assert "raw, envelope" in error_message(given_.choice, "mode", "raw", ["raw", "envelope"])
+    assert "expected 1 or 0" in error_message(given_.flag, "loop", False)
 
 
 def test_a_target_that_is_needed_and_one_that_is_not_allowed() -> None:
     assert parse("replay:a").required_target("file", "`replay:FILE`") == "a"
-    assert "names no file; expected `replay:FILE`" in refusal(parse("replay:").required_target, "file", "`replay:FILE`")
+    assert "names no file; expected `replay:FILE`" in error_message(
+        parse("replay:").required_target, "file", "`replay:FILE`"
+    )
     parse("demo:").no_target("`demo:`")
-    assert "takes no file, found 'a'" in refusal(lambda: parse("demo:a").no_target("`demo:`", kind="file"))
+    assert "takes no file, found 'a'" in error_message(lambda: parse("demo:a").no_target("`demo:`", kind="file"))
 
 
 def test_a_choice_that_is_not_given() -> None:
     assert parse("replay:a").given_choice("mode", ["raw", "envelope"]) is None
     assert parse("replay:a?mode=envelope").given_choice("mode", ["raw", "envelope"]) == "envelope"
-    assert "raw, envelope" in refusal(parse("replay:a?mode=loud").given_choice, "mode", ["raw", "envelope"])
+    assert "raw, envelope" in error_message(parse("replay:a?mode=loud").given_choice, "mode", ["raw", "envelope"])
 
 
 @given(st.text(max_size=40))
@@ -126,6 +128,6 @@ def test_a_missing_package_is_named_with_its_extra(monkeypatch: pytest.MonkeyPat
         raise ModuleNotFoundError("No module named 'thing'", name="thing")
 
     monkeypatch.setattr(uri, "import_module", absent)
-    message = refusal(source_from_uri, f"{scheme}:")
+    message = error_message(source_from_uri, f"{scheme}:")
     assert "`thing`" in message
     assert f"[{extra}]" in message

@@ -19,7 +19,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return window_model(tmp_path_factory.mktemp("model") / "m.onnx").read_bytes()
 
 
-def refusal(data: bytes) -> str:
+def error_message(data: bytes) -> str:
     with pytest.raises(ModelError, match=r"^m\.onnx: ") as refused:
         read_spec(data, "m.onnx")
     assert "\n" not in str(refused.value)
@@ -31,29 +31,29 @@ def test_it_reads_what_the_file_says(model: bytes) -> None:
 
 
 def test_without_metadata(tmp_path: Path) -> None:
-    message = refusal(window_model(tmp_path / "m.onnx", metadata=None).read_bytes())
+    message = error_message(window_model(tmp_path / "m.onnx", metadata=None).read_bytes())
     assert "no `myocast` metadata" in message
     assert "myocast export" in message
 
 
 def test_with_metadata_that_is_wrong(tmp_path: Path) -> None:
-    assert "not JSON" in refusal(window_model(tmp_path / "m.onnx", metadata="{").read_bytes())
+    assert "not JSON" in error_message(window_model(tmp_path / "m.onnx", metadata="{").read_bytes())
 
 
 @pytest.mark.parametrize("inside", ["initializer", "constant"])
 def test_tensors_in_another_file(tmp_path: Path, inside: str) -> None:
     path = with_external_data(window_model(tmp_path / "m.onnx"), inside)
-    assert "another file" in refusal(path.read_bytes())
+    assert "another file" in error_message(path.read_bytes())
 
 
 @pytest.mark.parametrize("data", [b"", b"\0", b"hello", b"\xff" * 64, b"PK\x03\x04" + b"\0" * 40, b"\x89HDF\r\n\x1a\n"])
 def test_something_else(data: bytes) -> None:
-    assert "not an ONNX file" in refusal(data)
+    assert "not an ONNX file" in error_message(data)
 
 
 def test_a_truncated_file(model: bytes) -> None:
     for size in random.Random(1).sample(range(len(model) - 1), 200):
-        refusal(model[:size])
+        error_message(model[:size])
 
 
 @given(st.integers(0, 2**32), st.integers(1, 20))

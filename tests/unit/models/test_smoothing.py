@@ -12,7 +12,7 @@ from models.smoothing import OneEuro, OneEuroConfig, SmoothingError, smooth
 CONFIG = OneEuroConfig(2.0, 0.02)
 
 
-def walk(n: int = 200, seed: int = 0, step: float = 3.0) -> Float32Array:
+def random_walk(n: int = 200, seed: int = 0, step: float = 3.0) -> Float32Array:
     return np.cumsum(np.random.default_rng(seed).normal(0.0, step, (n, VALUES)), axis=0).astype(np.float32)
 
 
@@ -32,7 +32,7 @@ def reference(
 
 def test_a_point_on_one_axis_follows_the_papers_algorithm() -> None:
     poses = np.zeros((50, VALUES), np.float32)
-    poses[:, 12] = walk(50)[:, 0]
+    poses[:, 12] = random_walk(50)[:, 0]
     out = smooth(poses, 50.0, OneEuroConfig(1.5, 0.05))
     value, velocity = float(poses[0, 12]), 0.0
     for row in range(1, 50):
@@ -43,12 +43,12 @@ def test_a_point_on_one_axis_follows_the_papers_algorithm() -> None:
 @given(st.integers(1, 60))
 @settings(deadline=None, max_examples=20)
 def test_later_poses_change_nothing_before_them(n: int) -> None:
-    poses = walk(60)
+    poses = random_walk(60)
     np.testing.assert_array_equal(smooth(poses[:n], 50.0, CONFIG), smooth(poses, 50.0, CONFIG)[:n])
 
 
 def test_the_first_pose_and_a_still_hand_come_out_as_they_went_in() -> None:
-    pose = walk(1)
+    pose = random_walk(1)
     np.testing.assert_array_equal(smooth(np.repeat(pose, 30, axis=0), 50.0, CONFIG), np.repeat(pose, 30, axis=0))
 
 
@@ -62,7 +62,7 @@ def test_jitter_of_a_resting_hand_is_taken_away_and_a_quick_movement_is_followed
 
 
 def test_a_row_that_is_no_pose_starts_the_filter_afresh() -> None:
-    poses = walk(40)
+    poses = random_walk(40)
     poses[20] = np.nan
     out = smooth(poses, 50.0, CONFIG)
     assert np.isnan(out[20]).all()
@@ -87,5 +87,5 @@ def test_settings_that_are_none_are_refused(text: str) -> None:
 def test_stages_are_low_passes_one_behind_the_other() -> None:
     once, twice = (OneEuroConfig.parse(f"1.5,0,{stages}") for stages in (1, 2))
     assert once == OneEuroConfig.parse("1.5,0")
-    poses = walk()
+    poses = random_walk()
     np.testing.assert_allclose(smooth(poses, 50.0, twice), smooth(smooth(poses, 50.0, once), 50.0, once), atol=1e-3)

@@ -19,7 +19,7 @@ def metadata(**changes: Any) -> str:
     return json.dumps({key: value for key, value in values.items() if value is not None})
 
 
-def refusal(text: str) -> str:
+def error_message(text: str) -> str:
     with pytest.raises(ModelError) as refused:
         ModelSpec.from_json(text)
     message = str(refused.value)
@@ -48,7 +48,7 @@ def test_unknown_fields_are_ignored() -> None:
 
 @pytest.mark.parametrize("key", ["name", "architecture", "parameters", "kind", "window", "hop", "rate_hz"])
 def test_a_missing_field_is_named(key: str) -> None:
-    assert f"`{key}`" in refusal(metadata(**{key: None}))
+    assert f"`{key}`" in error_message(metadata(**{key: None}))
 
 
 @pytest.mark.parametrize(
@@ -89,17 +89,17 @@ def test_a_missing_field_is_named(key: str) -> None:
     ],
 )
 def test_a_wrong_value_is_named(key: str, value: object) -> None:
-    assert f"`{key}`" in refusal(metadata(**{key: value}))
+    assert f"`{key}`" in error_message(metadata(**{key: value}))
 
 
 def test_a_stream_has_no_window() -> None:
     assert ModelSpec.from_json(metadata(kind="stream", window=0)).window == 0
-    assert "`window`" in refusal(metadata(kind="stream", window=8))
+    assert "`window`" in error_message(metadata(kind="stream", window=8))
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", '"text"', "null", "[" * 100_000])
 def test_no_json_object_is_refused(text: str) -> None:
-    assert "export the model again" in refusal(text)
+    assert "export the model again" in error_message(text)
 
 
 @given(

@@ -18,7 +18,7 @@ def rows_of(runs: list[TextRun]) -> list[list[float]]:
     return [row for run in runs for row in run.samples.tolist()]
 
 
-def feed(text: bytes, parser: TextLines | None = None) -> list[list[float]]:
+def parse(text: bytes, parser: TextLines | None = None) -> list[list[float]]:
     return rows_of((parser or TextLines()).feed(BANNER + text))
 
 
@@ -26,11 +26,11 @@ def feed(text: bytes, parser: TextLines | None = None) -> list[list[float]]:
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 def test_separators_and_line_ends(separator: str, end: str) -> None:
     lines = [separator.join(str(n + k) for k in range(8)) + end for n in range(3)]
-    assert feed("".join(lines).encode()) == [[float(n + k) for k in range(8)] for n in range(3)]
+    assert parse("".join(lines).encode()) == [[float(n + k) for k in range(8)] for n in range(3)]
 
 
 def test_floats_signs_and_exponents() -> None:
-    assert feed(b"-1,+2,3.5,-.5,1e2,0,0.25,7\n") == [[-1, 2, 3.5, -0.5, 100, 0, 0.25, 7]]
+    assert parse(b"-1,+2,3.5,-.5,1e2,0,0.25,7\n") == [[-1, 2, 3.5, -0.5, 100, 0, 0.25, 7]]
 
 
 def test_the_first_line_may_be_a_part_of_one() -> None:
@@ -74,17 +74,17 @@ def test_what_is_no_line_of_numbers_is_counted(line: bytes) -> None:
 )
 def test_extra_columns_are_left_out(line: str, expected: str) -> None:
     text = "".join(line.format(n=n, k=n % 4, t=1e6 + 5000.0 * n) + "\n" for n in range(3 * PROBE))
-    assert feed(text.encode()) == [[10, 11, 12, 13, 14, 15, 16, 17]] * (3 * PROBE), expected
+    assert parse(text.encode()) == [[10, 11, 12, 13, 14, 15, 16, 17]] * (3 * PROBE), expected
 
 
 def test_the_first_column_can_be_named() -> None:
-    assert feed(b"7,9,1,2,3,4,5,6,7,8\n", TextLines(first=3)) == [[1, 2, 3, 4, 5, 6, 7, 8]]
-    assert feed(b"1,2,3,4,5,6,7,8\n", TextLines(first=3)) == []
+    assert parse(b"7,9,1,2,3,4,5,6,7,8\n", TextLines(first=3)) == [[1, 2, 3, 4, 5, 6, 7, 8]]
+    assert parse(b"1,2,3,4,5,6,7,8\n", TextLines(first=3)) == []
 
 
 def test_a_new_layout_is_learnt_when_the_old_one_no_longer_fits() -> None:
     parser = TextLines()
-    feed(b"1,2,3,4,5,6,7,8\n" * 20, parser)
+    parse(b"1,2,3,4,5,6,7,8\n" * 20, parser)
     wide = b"".join(b"%d,1,2,3,4,5,6,7,8\n" % n for n in range(4 * PROBE))
     found = rows_of(parser.feed(wide))
     assert found == [[1, 2, 3, 4, 5, 6, 7, 8]] * (3 * PROBE)

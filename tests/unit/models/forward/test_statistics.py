@@ -13,7 +13,7 @@ from models.arrays import Float32Array
 from models.forward.generator import session
 from models.forward.motion import Step
 from models.forward.muscles import WRIST
-from models.forward.statistics import FREQUENCIES_HZ, Statistics, held, marked, of, pieces
+from models.forward.statistics import FREQUENCIES_HZ, Statistics, equal_parts, held, marked, of
 from models.recording import Recording
 
 REAL = Path(__file__).resolve().parents[5] / "shared" / "data" / "myo-readings-dataset"
@@ -80,7 +80,7 @@ def test_rest_is_quiet(synthetic: tuple[Statistics, Statistics]) -> None:
 
 @pytest.mark.slow
 def test_free_movement_lies_between(synthetic: tuple[Statistics, Statistics]) -> None:
-    free = of((part for user in range(12) for part in pieces(session(user, 0, 40.0))), 200.0)
+    free = of((part for user in range(12) for part in equal_parts(session(user, 0, 40.0))), 200.0)
     rest, active = synthetic
     assert rest.strongest_rms < free.strongest_rms < active.strongest_rms
     np.testing.assert_allclose(free.spectrum, active.spectrum, atol=0.12)
@@ -88,7 +88,7 @@ def test_free_movement_lies_between(synthetic: tuple[Statistics, Statistics]) ->
 
 @pytest.mark.slow
 def test_generator_b_is_another_one(synthetic: tuple[Statistics, Statistics]) -> None:
-    other = of((part for user in range(12) for part in pieces(session(user, 0, 40.0, variant="B"))), 200.0)
+    other = of((part for user in range(12) for part in equal_parts(session(user, 0, 40.0, variant="B"))), 200.0)
     spectrum = dict(zip(FREQUENCIES_HZ, other.spectrum, strict=True))
     assert spectrum[20.0] > 2 * synthetic[1].spectrum[FREQUENCIES_HZ.index(20.0)]
     assert spectrum[90.0] < 0.8
@@ -140,7 +140,7 @@ def test_segments_skip_the_first_second() -> None:
     parts: list[Float32Array] = list(marked(made, ["fist"]))
     assert [len(part) for part in parts] == [600]
     np.testing.assert_array_equal(parts[0], made.emg[1000:1600])
-    assert [len(part) for part in pieces(made, 5.0)] == [1000, 1000]
+    assert [len(part) for part in equal_parts(made, 5.0)] == [1000, 1000]
 
 
 def test_nothing_to_measure_is_refused() -> None:

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 from models.data.gesture_labels import poses_by_label
-from models.metrics.hand_closure import auc, closure, over_sessions, session_closure, settled
+from models.metrics.hand_closure import auc, closed_share, over_sessions, session_closure, settled
 
 POSES = poses_by_label("0=rest,7=fist")
 
 
 def test_closure_runs_from_rest_to_fist() -> None:
     poses = np.stack([POSES[0], POSES[7], (POSES[0] + POSES[7]) / 2])
-    np.testing.assert_allclose(closure(poses, POSES[0], POSES[7]), [0.0, 1.0, 0.5], atol=1e-5)
+    np.testing.assert_allclose(closed_share(poses, POSES[0], POSES[7]), [0.0, 1.0, 0.5], atol=1e-5)
 
 
 def test_auc_counts_ties_as_half() -> None:

@@ -29,7 +29,7 @@ def moving_hand(n: int = 400, seed: int = 0) -> Float32Array:
     return points(bend.astype(np.float32), bones()).reshape(n, VALUES)
 
 
-def judged(truth: Float32Array, pose: Float32Array, user: str = "a") -> EvaluatedSegment:
+def evaluated(truth: Float32Array, pose: Float32Array, user: str = "a") -> EvaluatedSegment:
     return EvaluatedSegment(truth, pose, np.ones(len(truth), bool), user)
 
 
@@ -54,9 +54,9 @@ def test_r2_is_against_the_mean_of_each_column() -> None:
 def test_skill_is_what_the_mean_pose_leaves() -> None:
     truth = moving_hand()
     mean = truth.mean(axis=0)
-    still = summary([judged(truth, np.broadcast_to(mean, truth.shape).copy())], mean)
+    still = summary([evaluated(truth, np.broadcast_to(mean, truth.shape).copy())], mean)
     assert still["skill"] == pytest.approx(0.0, abs=1e-6)
-    half = summary([judged(truth, (truth + mean) / 2)], mean)
+    half = summary([evaluated(truth, (truth + mean) / 2)], mean)
     assert half["skill"] == pytest.approx(0.5, abs=1e-3)
     assert half["mpjpe_mm"] == pytest.approx(still["mpjpe_mm"] / 2, rel=1e-3)
 
@@ -83,13 +83,13 @@ def test_a_rigid_hand_has_no_bone_variation_and_a_growing_one_has() -> None:
 
 def test_angles_of_the_truth_have_no_error() -> None:
     truth = moving_hand()
-    assert summary([judged(truth, truth.copy())])["angle_mae_deg"] < 0.1
+    assert summary([evaluated(truth, truth.copy())])["angle_mae_deg"] < 0.1
 
 
 def test_users_count_the_same_however_long_they_were_recorded() -> None:
     truth = np.zeros((100, VALUES), np.float32)
     near, far = truth + 1.0, truth[:10] + 3.0
-    users = by_user([judged(truth, near, "near"), judged(truth[:10], far, "far")])
+    users = by_user([evaluated(truth, near, "near"), evaluated(truth[:10], far, "far")])
     figures = over_users(users)
     assert figures["users"] == 2
     assert figures["mpjpe_mm"] == pytest.approx((users["near"]["mpjpe_mm"] + users["far"]["mpjpe_mm"]) / 2)

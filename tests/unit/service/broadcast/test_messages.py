@@ -116,13 +116,13 @@ def test_a_binary_pose_has_every_field_at_the_offset_of_the_contract() -> None:
 
 
 def test_the_flags_of_a_binary_pose() -> None:
-    def flags(**changes: Any) -> int:
+    def encoded_flags(**changes: Any) -> int:
         value: int = struct.unpack_from("<H", messages.pose_binary(pose(**changes), 0.0), 2)[0]
         return value
 
     truth = np.zeros(63, dtype=np.float32)
-    assert (flags(hand="left"), flags(gap=True), flags(truth=truth)) == (1, 4, 8)
-    assert flags(hand="left", gap=True, truth=truth) == 13
+    assert (encoded_flags(hand="left"), encoded_flags(gap=True), encoded_flags(truth=truth)) == (1, 4, 8)
+    assert encoded_flags(hand="left", gap=True, truth=truth) == 13
 
 
 def test_truth_follows_at_296() -> None:

@@ -20,7 +20,7 @@ from tests.fakes.sources import INFO, Puppet, frame
 from tests.fakes.virtual_time import VirtualLoop
 
 
-class Desk:
+class Server:
     def __init__(self, clock: Any = lambda: 5.0) -> None:
         self.fatal: list[ModelError] = []
         self.recording: dict[str, Any] | None = None
@@ -38,50 +38,50 @@ class Desk:
 
 
 async def test_many_changes_of_one_moment_are_one_hello() -> None:
-    desk = Desk()
-    client = desk.hub.connect(Subscription(), "json")
+    server = Server()
+    client = server.hub.connect(Subscription(), "json")
     for _ in range(3):
-        desk.status_publisher.hello_changed()
-    desk.device.on_event(INFO)
+        server.status_publisher.hello_changed()
+    server.device.on_event(INFO)
     await asyncio.sleep(0)
-    hellos = desk.taken(client)
+    hellos = server.taken(client)
     assert [h["type"] for h in hellos] == ["hello"]
     assert hellos[0]["device"]["rate_hz"] == 200.0
     assert hellos[0]["t"] == 5.0
 
 
 async def test_every_client_hears_its_own_subscription() -> None:
-    desk = Desk()
-    one = desk.hub.connect(Subscription(("emg",)), "binary")
-    two = desk.hub.connect(Subscription(("pose", "status")), "json")
-    desk.status_publisher.hello_changed()
+    server = Server()
+    one = server.hub.connect(Subscription(("emg",)), "binary")
+    two = server.hub.connect(Subscription(("pose", "status")), "json")
+    server.status_publisher.hello_changed()
     await asyncio.sleep(0)
-    first, second = desk.taken(one)[0], desk.taken(two)[0]
+    first, second = server.taken(one)[0], server.taken(two)[0]
     assert (first["streams"], first["encoding"]) == (["emg"], "binary")
     assert (second["streams"], second["encoding"]) == (["pose", "status"], "json")
     assert first["session"] == second["session"]
 
 
 async def test_a_status_names_the_clients_own_drops() -> None:
-    desk = Desk()
-    slow, quick = (desk.hub.connect(Subscription(("status",)), "json") for _ in range(2))
+    server = Server()
+    slow, quick = (server.hub.connect(Subscription(("status",)), "json") for _ in range(2))
     slow.dropped = 7
-    desk.status_publisher.status_changed(desk.device)
-    assert (desk.taken(slow)[0]["dropped"], desk.taken(quick)[0]["dropped"]) == (7, 0)
-    assert desk.status_publisher.overview()["dropped"] == 7
-    assert desk.status_publisher.overview()["clients"] == 2
+    server.status_publisher.status_changed(server.device)
+    assert (server.taken(slow)[0]["dropped"], server.taken(quick)[0]["dropped"]) == (7, 0)
+    assert server.status_publisher.overview()["dropped"] == 7
+    assert server.status_publisher.overview()["clients"] == 2
 
 
 def test_status_comes_once_a_second() -> None:
     with VirtualLoop() as loop:
 
         async def main() -> None:
-            desk = Desk(loop.now)
-            client = desk.hub.connect(Subscription(("status",)), "json")
-            running = asyncio.ensure_future(desk.status_publisher.run())
+            server = Server(loop.now)
+            client = server.hub.connect(Subscription(("status",)), "json")
+            running = asyncio.ensure_future(server.status_publisher.run())
             await asyncio.sleep(10.5)
             running.cancel()
-            times = [m["t"] for m in desk.taken(client)]
+            times = [m["t"] for m in server.taken(client)]
             assert [round(b - a, 6) for a, b in itertools.pairwise(times)] == [1.0] * 9
             assert len(times) == 10
 
@@ -89,32 +89,32 @@ def test_status_comes_once_a_second() -> None:
 
 
 async def test_the_overview_has_a_part_for_every_device() -> None:
-    desk = Desk()
-    other = Device(1, Puppet(), ModelSelector(), desk.hub, desk.status_publisher)
-    desk.status_publisher.devices = [desk.device, other]
-    desk.recording = {"name": "a", "seconds": 1.0, "bytes": 5}
+    server = Server()
+    other = Device(1, Puppet(), ModelSelector(), server.hub, server.status_publisher)
+    server.status_publisher.devices = [server.device, other]
+    server.recording = {"name": "a", "seconds": 1.0, "bytes": 5}
     other.status.on_frame(frame(0))
-    view = desk.status_publisher.overview()
+    view = server.status_publisher.overview()
     assert [d["status"]["device"] for d in view["devices"]] == [0, 1]
     assert [d["status"]["state"] for d in view["devices"]] == ["connecting", "live"]
-    assert view["recording"] == desk.recording
+    assert view["recording"] == server.recording
     assert view["state"] == "connecting"
 
 
 async def test_a_model_that_does_not_fit_is_fatal_and_told() -> None:
-    desk = Desk()
+    server = Server()
     error = ModelError("m.onnx does not fit")
-    desk.status_publisher.failed(desk.device, error)
-    assert desk.fatal == [error]
-    assert desk.device.status.state == "failed"
-    assert desk.device.status.error == {"code": "model_does_not_fit", "message": "m.onnx does not fit"}
+    server.status_publisher.failed(server.device, error)
+    assert server.fatal == [error]
+    assert server.device.status.state == "failed"
+    assert server.device.status.error == {"code": "model_does_not_fit", "message": "m.onnx does not fit"}
 
 
 async def test_a_note_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, "myocast"):
-        Desk().status_publisher.warn("no model fits")
+        Server().status_publisher.warn("no model fits")
     assert caplog.messages == ["no model fits"]
 
 
 async def test_sessions_differ() -> None:
-    assert Desk().status_publisher.session != Desk().status_publisher.session
+    assert Server().status_publisher.session != Server().status_publisher.session

@@ -23,7 +23,7 @@ from tests.fakes.models_onnx import (
 from tests.fakes.sources import ramp
 
 
-def refusal(path: Path) -> str:
+def error_message(path: Path) -> str:
     with pytest.raises(ModelError) as refused:
         ModelFile(path).open()
     message = str(refused.value)
@@ -34,17 +34,17 @@ def refusal(path: Path) -> str:
 
 
 def test_no_such_file(tmp_path: Path) -> None:
-    assert "no such file" in refusal(tmp_path / "none.onnx")
-    assert "cannot be read" in refusal(tmp_path)
+    assert "no such file" in error_message(tmp_path / "none.onnx")
+    assert "cannot be read" in error_message(tmp_path)
 
 
 def test_an_empty_file(tmp_path: Path) -> None:
     (tmp_path / "m.onnx").touch()
-    assert "not an ONNX file" in refusal(tmp_path / "m.onnx")
+    assert "not an ONNX file" in error_message(tmp_path / "m.onnx")
 
 
 def test_external_data(tmp_path: Path) -> None:
-    assert "another file" in refusal(with_external_data(window_model(tmp_path / "m.onnx")))
+    assert "another file" in error_message(with_external_data(window_model(tmp_path / "m.onnx")))
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_external_data(tmp_path: Path) -> None:
     ids=str,
 )
 def test_a_window_model_that_is_not_the_contracts(tmp_path: Path, how: dict[str, Any], expected: str) -> None:
-    assert expected in refusal(window_model(tmp_path / "m.onnx", **how))
+    assert expected in error_message(window_model(tmp_path / "m.onnx", **how))
 
 
 @pytest.mark.parametrize(
@@ -75,13 +75,13 @@ def test_a_window_model_that_is_not_the_contracts(tmp_path: Path, how: dict[str,
     ids=str,
 )
 def test_a_streaming_model_that_is_not_the_contracts(tmp_path: Path, how: dict[str, Any]) -> None:
-    message = refusal(stream_model(tmp_path / "m.onnx", **how))
+    message = error_message(stream_model(tmp_path / "m.onnx", **how))
     assert ("state_in_h" if how != {"stateless": True} else "a stream model with inputs emg") in message
 
 
 def test_a_model_of_the_other_kind_than_it_says(tmp_path: Path) -> None:
-    assert "expected" in refusal(window_model(tmp_path / "m.onnx", spec_of("stream"), rows=WINDOW))
-    assert "expected" in refusal(stream_model(tmp_path / "m.onnx", spec_of("window")))
+    assert "expected" in error_message(window_model(tmp_path / "m.onnx", spec_of("stream"), rows=WINDOW))
+    assert "expected" in error_message(stream_model(tmp_path / "m.onnx", spec_of("window")))
 
 
 def test_its_hash_is_that_of_the_file(tiny_window: Path) -> None:

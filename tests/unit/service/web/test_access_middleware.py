@@ -14,7 +14,7 @@ LOOPBACK = AccessPolicy()
 ABROAD = AccessPolicy("0.0.0.0", token="secret")
 
 
-class Asked:
+class MiddlewareClient:
     """The middleware around an application that notes what reached it."""
 
     def __init__(self, policy: AccessPolicy) -> None:
@@ -26,7 +26,7 @@ class Asked:
         self.reached.append(scope["type"])
         await send({"type": "http.response.start", "status": 200, "headers": []})
 
-    async def ask(self, path: str, kind: str = "http", method: str = "GET", **headers: str) -> int:
+    async def request(self, path: str, kind: str = "http", method: str = "GET", **headers: str) -> int:
         async def send(message: Any) -> None:
             self.sent.append(message)
 
@@ -51,8 +51,8 @@ class Asked:
      "/examples/three.html"],
 )  # fmt: skip
 async def test_files_and_health_are_open(path: str) -> None:
-    asked = Asked(ABROAD)
-    assert await asked.ask(path, host="evil.example", origin="http://evil.example:1") == 200
+    client = MiddlewareClient(ABROAD)
+    assert await client.request(path, host="evil.example", origin="http://evil.example:1") == 200
 
 
 @pytest.mark.parametrize(
@@ -61,74 +61,74 @@ async def test_files_and_health_are_open(path: str) -> None:
      "/healthz/", "//", "/assets", "/openapi.json", "/client.js/", "/client.json", "/examples.html"],
 )  # fmt: skip
 async def test_everything_else_needs_the_token(path: str) -> None:
-    asked = Asked(ABROAD)
-    assert await asked.ask(path) == 401
-    assert asked.header(b"www-authenticate") == b"Bearer"
-    assert asked.reached == []
-    assert await asked.ask(path, authorization="Bearer secret") == 200
+    client = MiddlewareClient(ABROAD)
+    assert await client.request(path) == 401
+    assert client.header(b"www-authenticate") == b"Bearer"
+    assert client.reached == []
+    assert await client.request(path, authorization="Bearer secret") == 200
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/readyz"])
 async def test_a_monitor_may_use_any_name_but_needs_the_token(path: str) -> None:
-    asked = Asked(ABROAD)
-    assert await asked.ask(path, host="myocast.example:8765") == 401
-    assert await asked.ask(path, host="myocast.example:8765", authorization="Bearer secret") == 200
-    assert await Asked(LOOPBACK).ask("/api/v1/status", host="myocast.example:8765") == 403
+    client = MiddlewareClient(ABROAD)
+    assert await client.request(path, host="myocast.example:8765") == 401
+    assert await client.request(path, host="myocast.example:8765", authorization="Bearer secret") == 200
+    assert await MiddlewareClient(LOOPBACK).request("/api/v1/status", host="myocast.example:8765") == 403
 
 
 async def test_the_order_is_host_origin_token() -> None:
-    asked = Asked(ABROAD)
+    client = MiddlewareClient(ABROAD)
     wrong = {"host": "evil.example", "origin": "http://evil.example:1"}
-    assert await asked.ask("/api/v1/status", **wrong) == 403
-    assert "Host" in asked.error()["message"]
-    assert await asked.ask("/api/v1/status", **(wrong | {"host": "localhost"})) == 403
-    assert "--origin" in asked.error()["message"]
-    assert await asked.ask("/api/v1/status", host="localhost") == 401
-    assert asked.error()["code"] == "unauthorized"
-    assert "secret" not in asked.error()["message"]
+    assert await client.request("/api/v1/status", **wrong) == 403
+    assert "Host" in client.error()["message"]
+    assert await client.request("/api/v1/status", **(wrong | {"host": "localhost"})) == 403
+    assert "--origin" in client.error()["message"]
+    assert await client.request("/api/v1/status", host="localhost") == 401
+    assert client.error()["code"] == "unauthorized"
+    assert "secret" not in client.error()["message"]
 
 
 async def test_a_refusal_has_the_body_of_the_contract() -> None:
-    asked = Asked(LOOPBACK)
-    assert await asked.ask("/api/v1/status", host="evil.example") == 403
-    assert asked.header(b"content-type") == b"application/json"
-    body = json.loads(asked.sent[1]["body"])
+    client = MiddlewareClient(LOOPBACK)
+    assert await client.request("/api/v1/status", host="evil.example") == 403
+    assert client.header(b"content-type") == b"application/json"
+    body = json.loads(client.sent[1]["body"])
     assert body["error"]["code"] == "forbidden"
     assert list(body["error"]) == ["code", "message"]
-    assert asked.header(b"content-length") == str(len(asked.sent[1]["body"])).encode()
+    assert client.header(b"content-length") == str(len(client.sent[1]["body"])).encode()
 
 
 async def test_a_refused_handshake_has_it_too() -> None:
-    asked = Asked(ABROAD)
-    assert await asked.ask("/v1/stream", kind="websocket") == 401
-    assert [m["type"] for m in asked.sent] == ["websocket.http.response.start", "websocket.http.response.body"]
+    client = MiddlewareClient(ABROAD)
+    assert await client.request("/v1/stream", kind="websocket") == 401
+    assert [m["type"] for m in client.sent] == ["websocket.http.response.start", "websocket.http.response.body"]
 
 
 @pytest.mark.parametrize("path", ["/", "/healthz", "/assets/x"])
 async def test_no_handshake_is_open(path: str) -> None:
-    assert await Asked(ABROAD).ask(path, kind="websocket") == 401
+    assert await MiddlewareClient(ABROAD).request(path, kind="websocket") == 401
 
 
 async def test_listed_origins_get_cors_headers_and_others_do_not() -> None:
-    asked = Asked(AccessPolicy(origins=("https://app.example",)))
-    assert await asked.ask("/api/v1/status", origin="https://app.example") == 200
-    assert asked.header(b"access-control-allow-origin") == b"https://app.example"
-    assert asked.header(b"vary") == b"Origin"
-    assert await asked.ask("/api/v1/status") == 200
-    assert asked.header(b"access-control-allow-origin") is None
-    assert await asked.ask("/api/v1/model", origin="https://evil.example") == 403
-    assert asked.header(b"access-control-allow-origin") is None
+    client = MiddlewareClient(AccessPolicy(origins=("https://app.example",)))
+    assert await client.request("/api/v1/status", origin="https://app.example") == 200
+    assert client.header(b"access-control-allow-origin") == b"https://app.example"
+    assert client.header(b"vary") == b"Origin"
+    assert await client.request("/api/v1/status") == 200
+    assert client.header(b"access-control-allow-origin") is None
+    assert await client.request("/api/v1/model", origin="https://evil.example") == 403
+    assert client.header(b"access-control-allow-origin") is None
 
 
 async def test_a_refused_page_can_read_why_and_nothing_else() -> None:
-    asked = Asked(AccessPolicy(origins=("https://app.example",), token="t"))
-    assert await asked.ask("/api/v1/status", origin="https://evil.example", authorization="Bearer t") == 403
-    assert asked.reached == []
-    assert asked.header(b"access-control-allow-origin") == b"https://evil.example"
-    assert asked.header(b"access-control-allow-credentials") is None
-    assert asked.header(b"access-control-allow-headers") is None
-    assert asked.header(b"vary") == b"Origin"
-    assert json.loads(asked.sent[1]["body"]) == {
+    client = MiddlewareClient(AccessPolicy(origins=("https://app.example",), token="t"))
+    assert await client.request("/api/v1/status", origin="https://evil.example", authorization="Bearer t") == 403
+    assert client.reached == []
+    assert client.header(b"access-control-allow-origin") == b"https://evil.example"
+    assert client.header(b"access-control-allow-credentials") is None
+    assert client.header(b"access-control-allow-headers") is None
+    assert client.header(b"vary") == b"Origin"
+    assert json.loads(client.sent[1]["body"]) == {
         "error": {
             "code": "forbidden",
             "message": "pages from https://evil.example may not connect; "
@@ -143,73 +143,73 @@ async def test_a_refused_page_can_read_why_and_nothing_else() -> None:
         ("/metrics/", "http", "GET"),
         ("/v1/stream", "websocket", "GET"),
     ):
-        assert await asked.ask(path, kind, method, origin="https://evil.example") == 403, path
-        assert asked.header(b"access-control-allow-origin") is None, path
-    assert await asked.ask("/api/v1/status", origin="https://evil.example", host="evil.example:1") == 403
-    assert asked.header(b"access-control-allow-origin") is None, "a wrong Host is not explained to other pages"
+        assert await client.request(path, kind, method, origin="https://evil.example") == 403, path
+        assert client.header(b"access-control-allow-origin") is None, path
+    assert await client.request("/api/v1/status", origin="https://evil.example", host="evil.example:1") == 403
+    assert client.header(b"access-control-allow-origin") is None, "a wrong Host is not explained to other pages"
 
 
 async def test_each_refused_origin_is_logged_once_with_the_remedy(caplog: pytest.LogCaptureFixture) -> None:
-    asked = Asked(AccessPolicy(token="t"))
+    client = MiddlewareClient(AccessPolicy(token="t"))
     for origin in ("https://a.example", "https://b.example", "https://a.example", "https://x;touch y"):
-        await asked.ask("/v1/stream", "websocket", origin=origin)
-        await asked.ask("/api/v1/status", origin=origin)
+        await client.request("/v1/stream", "websocket", origin=origin)
+        await client.request("/api/v1/status", origin=origin)
     assert [record.getMessage() for record in caplog.records] == [
         "a page from https://a.example was refused; to allow it, add --origin https://a.example",
         "a page from https://b.example was refused; to allow it, add --origin https://b.example",
         "a page from https://x;touch y was refused; to allow it, add --origin 'https://x;touch y'",
     ]
-    await asked.ask("/api/v1/status")
+    await client.request("/api/v1/status")
     assert len(caplog.records) == 3, "a missing token is no refused origin"
 
 
 async def test_no_page_can_fill_the_log(caplog: pytest.LogCaptureFixture) -> None:
-    asked = Asked(LOOPBACK)
+    client = MiddlewareClient(LOOPBACK)
     for number in range(MAX_ORIGINS_LOGGED + 10):
-        await asked.ask("/v1/stream", "websocket", origin=f"https://{number}.example")
+        await client.request("/v1/stream", "websocket", origin=f"https://{number}.example")
     assert len(caplog.records) == MAX_ORIGINS_LOGGED
 
 
 async def test_a_refusal_of_a_listed_origin_can_be_read_by_its_page() -> None:
-    asked = Asked(AccessPolicy(origins=("https://app.example",), token="t"))
-    assert await asked.ask("/api/v1/status", origin="https://app.example") == 401
-    assert asked.header(b"access-control-allow-origin") == b"https://app.example"
+    client = MiddlewareClient(AccessPolicy(origins=("https://app.example",), token="t"))
+    assert await client.request("/api/v1/status", origin="https://app.example") == 401
+    assert client.header(b"access-control-allow-origin") == b"https://app.example"
 
 
 async def test_a_preflight_needs_no_token_but_a_listed_origin() -> None:
-    asked = Asked(AccessPolicy(origins=("https://app.example",), token="t"))
-    assert await asked.ask("/api/v1/recording", method="OPTIONS", origin="https://app.example") == 204
-    allowed = asked.header(b"access-control-allow-headers") or b""
+    client = MiddlewareClient(AccessPolicy(origins=("https://app.example",), token="t"))
+    assert await client.request("/api/v1/recording", method="OPTIONS", origin="https://app.example") == 204
+    allowed = client.header(b"access-control-allow-headers") or b""
     assert b"authorization" in allowed
     assert b"content-type" in allowed
-    assert b"POST" in (asked.header(b"access-control-allow-methods") or b"")
-    assert await asked.ask("/api/v1/recording", method="OPTIONS", origin="https://evil.example") == 403
-    assert asked.reached == []
+    assert b"POST" in (client.header(b"access-control-allow-methods") or b"")
+    assert await client.request("/api/v1/recording", method="OPTIONS", origin="https://evil.example") == 403
+    assert client.reached == []
 
 
 @pytest.mark.parametrize("method", ["POST", "DELETE"])
 async def test_a_preflight_names_what_is_allowed_whatever_it_asks_for(method: str) -> None:
-    asked = Asked(AccessPolicy(origins=("https://app.example",), token="t"))
+    client = MiddlewareClient(AccessPolicy(origins=("https://app.example",), token="t"))
     asks = {"access-control-request-method": method, "access-control-request-headers": "authorization, x-other"}
-    assert await asked.ask("/api/v1/recording", method="OPTIONS", origin="https://app.example", **asks) == 204
-    assert asked.header(b"access-control-allow-origin") == b"https://app.example"
-    assert asked.header(b"access-control-allow-methods") == b"GET, POST, OPTIONS"
-    assert asked.header(b"access-control-max-age") == b"600"
-    assert b"x-other" not in (asked.header(b"access-control-allow-headers") or b"")
-    assert b"Origin" in (asked.header(b"vary") or b"")
-    assert asked.sent[1]["body"] == b""
-    assert asked.reached == []
+    assert await client.request("/api/v1/recording", method="OPTIONS", origin="https://app.example", **asks) == 204
+    assert client.header(b"access-control-allow-origin") == b"https://app.example"
+    assert client.header(b"access-control-allow-methods") == b"GET, POST, OPTIONS"
+    assert client.header(b"access-control-max-age") == b"600"
+    assert b"x-other" not in (client.header(b"access-control-allow-headers") or b"")
+    assert b"Origin" in (client.header(b"vary") or b"")
+    assert client.sent[1]["body"] == b""
+    assert client.reached == []
 
 
 async def test_a_preflight_of_the_servers_own_page_names_no_origin() -> None:
-    asked = Asked(LOOPBACK)
-    assert await asked.ask("/api/v1/recording", method="OPTIONS", origin="http://localhost") == 204
-    assert asked.header(b"access-control-allow-origin") is None
+    client = MiddlewareClient(LOOPBACK)
+    assert await client.request("/api/v1/recording", method="OPTIONS", origin="http://localhost") == 204
+    assert client.header(b"access-control-allow-origin") is None
 
 
 async def test_answers_of_the_application_tell_caches_that_they_depend_on_the_origin() -> None:
-    asked = Asked(AccessPolicy(origins=("https://app.example",)))
-    assert await asked.ask("/api/v1/status") == 200
-    assert asked.header(b"vary") == b"Origin"
-    assert await asked.ask("/") == 200
-    assert asked.header(b"vary") is None, "an open file is the same for everybody"
+    client = MiddlewareClient(AccessPolicy(origins=("https://app.example",)))
+    assert await client.request("/api/v1/status") == 200
+    assert client.header(b"vary") == b"Origin"
+    assert await client.request("/") == 200
+    assert client.header(b"vary") is None, "an open file is the same for everybody"

@@ -1,6 +1,6 @@
 """Fill the tables of the pages in docs/results/ from what our own commands wrote; no figure is typed by hand.
 
-Run: .venv/bin/python tools/figures.py [--check]
+Run: .venv/bin/python tools/result_tables.py [--check]
 
 A page says where a table goes: `<!-- figures:NAME -->` … `<!-- /figures:NAME -->`. Sources: the metadata of
 service/weights/*.onnx, the reports of `myocast evaluate --report`, and in docs/results/data/ the files of
@@ -157,9 +157,13 @@ def limits() -> str:
 def stages() -> str:
     """Where the time of a pose goes, stage by stage."""
     latency = json.loads((DATA / "bench.json").read_text())["latency"]
-    bare = {"bare run, back to back": latency["bare"], "bare run, at its pace": latency["bare_paced"]}
+    alone = {
+        "onnxruntime alone, back to back": latency["onnxruntime"],
+        "onnxruntime alone, at the same rate": latency["onnxruntime_paced"],
+    }
     percentiles = ("p50", "p95", "p99", "max")
-    rows = [(name, *(f"{times[p]:.2f}" for p in percentiles)) for name, times in {**latency["stages"], **bare}.items()]
+    stages = {**latency["stages"], **alone}
+    rows = [(name, *(f"{times[p]:.2f}" for p in percentiles)) for name, times in stages.items()]
     return Table(("stage, ms", *percentiles), tuple(rows)).text()
 
 
@@ -241,7 +245,7 @@ def main(arguments: Sequence[str]) -> int:
         before = page.read_text()
         after = fill(before)
         if before != after and "--check" in arguments:
-            sys.stderr.write(f"{page.relative_to(ROOT)}: figures are not up to date; run tools/figures.py\n")
+            sys.stderr.write(f"{page.relative_to(ROOT)}: figures are not up to date; run tools/result_tables.py\n")
             stale = 1
         elif before != after:
             page.write_text(after)
