@@ -25,13 +25,13 @@ PACKAGES = ("drivers", "models", "exporters", "service")
 # No module, class or function may be called so. `feed` of a parser and `tell` of a file are standard names of methods.
 NAMES = """
 announcer ask asked bad bare child closure committedfile crossing crowd desk doubles dress dynamics eye feed figures
-flags floats found gate head hear hook interrupt ints judge judged judging line listening look material minimal
+flags floats gate head hear hook interrupt ints judge judged judging line listening look material minimal
 modelshelf nets obey open_source owed pace pacer parts people pieces place playlist quantum refusal replayable rest
 returning served shelf still taker tell track users_own vibrating walk wire wish withfirstsample
 """
 REPLACED_NAMES = frozenset(NAMES.split())
 # Configuration is called …Config; a class of one of these names would be another convention.
-REPLACED_CLASSES = frozenset({"options", "plan", "request", "setting", "settings"})
+REPLACED_CLASSES = frozenset({"found", "options", "plan", "request", "setting", "settings"})
 STANDARD_METHODS = frozenset({"feed", "tell"})
 
 
