@@ -50,7 +50,7 @@ class Frame:
     gap: bool = False
     """Whether samples are missing before this frame (loss, seek, loop, reconnect): windows start anew."""
     truth: Float32Array | None = None
-    """(n, 63) true joint positions at each row, mm, frame `hand`, where the source knows them."""
+    """(n, 63) true joint positions at each row, mm, frame `hand`, if the source provides them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ class Label:
     source: str = ""
     """What saw it: `webcam`, `leap`."""
     confidence: float | None = None
-    """0..1, as the client says."""
+    """0..1, as the client sent it."""
 
 
 @dataclass(frozen=True, slots=True)

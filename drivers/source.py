@@ -17,16 +17,16 @@ class Source(Protocol):
 
     @property
     def info(self) -> SourceInfo:
-        """What is known of the source now."""
+        """Description of the source; it changes when the device reports more."""
         ...
 
     async def run(self, emit: Emit) -> None:
         """Connect and emit until cancelled or at the end.
 
         A live source emits `info` as soon as the radio, port or bus that it needs is known to work, before it waits
-        for the device: until then nobody is told that the server is ready.
+        for the device; the server's ready line is printed after that.
 
-        The same object is run again after a loss: sample indices go on from one run to the next.
+        The same object is run again after a loss; sample indices continue from one run to the next.
 
         Raises:
             DeviceLost: the link was lost.

@@ -6,6 +6,6 @@ from models.errors import MyocastError
 
 
 class ExportError(MyocastError):
-    """The exported graph is not as docs/protocol.md#graph says."""
+    """The exported graph does not conform to docs/protocol.md#graph."""
 
     exit_code = 1

@@ -44,7 +44,7 @@ def export(built: Built, card: Card, path: Path, *, name: str = "", extra: Mappi
         extra: more figures for `validation`.
 
     Raises:
-        ExportError: the graph is not as docs/protocol.md#graph says or differs from Keras by more than 0.01 mm.
+        ExportError: the graph does not conform to docs/protocol.md#graph or differs from Keras by more than 0.01 mm.
     """
     built.sync()
     window = card.network.window(card.config.rate_hz)

@@ -1,4 +1,4 @@
-"""Does the exported graph say what Keras says?"""
+"""Compare the poses of the exported graph with those of Keras."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ from models.spec import ModelSpec
 
 REST: Final = "rest"
 CUES: Final = (REST, "fist", "extension")
-"""What the wearer is asked to do, in this order."""
+"""The movements that the wearer makes, in this order."""
 
 ROLLS: Final = np.arange(0.0, CHANNELS, 0.1)
 ROLL_SD: Final = 1.3
@@ -52,7 +52,7 @@ class AlignmentError(MyocastError):
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """Mean envelope of each cue over the people that a model knows, in the model's unit."""
+    """Mean envelope of each cue over the people that a model was trained on, in the model's unit."""
 
     levels: Mapping[str, tuple[float, ...]]
 
@@ -128,7 +128,7 @@ def levels(envelope: npt.ArrayLike, cues: Sequence[str]) -> dict[str, Float64Arr
 
 
 def template(people: Sequence[Mapping[str, npt.ArrayLike]]) -> Template:
-    """The mean of several people's levels: geometric, so that nobody's gain outweighs the rest.
+    """The mean of several people's levels: geometric, so that no person's gain outweighs the others.
 
     People's bands differ by more than a channel, so each one is turned to the mean of all, several times over;
     the turns are kept at zero on average, so that the template is a band as people put it on.

@@ -1,4 +1,4 @@
-"""What an ONNX file says, read without any ONNX library.
+"""Inputs, outputs, initializers and metadata of an ONNX file, read without any ONNX library.
 
 Only the protobuf fields that serving must know before it trusts a file: the metadata properties and
 whether tensors lie outside the file. Field numbers: onnx.proto3 (ModelProto.graph = 7,

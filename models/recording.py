@@ -1,4 +1,4 @@
-"""A session in memory: what training, evaluation and replay work on. It knows no files."""
+"""A session in memory, for training, evaluation and replay. Files are read and written by `drivers.sessions`."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Recording:
     breaks: Int64Array | None = None
     """(b,) rows before which time is broken although `sample` goes on (a join of files, a seek)."""
     meta: Mapping[str, Any] = field(default_factory=dict)
-    """What the file says besides: user, session, donning, block, orientation, software version."""
+    """Other metadata of the file: user, session, donning, block, orientation, software version."""
 
     def __len__(self) -> int:
         return len(self.emg)

@@ -1,4 +1,4 @@
-"""What a model file says of itself: the `myocast` metadata property of an ONNX file."""
+"""The specification in a model file: the `myocast` metadata property of an ONNX file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ RATE_TOLERANCE: Final = 0.05
 _ROUNDING_HZ: Final = 1e-9
 UNITS: Final = ("adc", "uV")
 _OPTIONAL: Final = ("alignment", "personal")
-"""Keys that the metadata has only where there is something to say."""
+"""Optional keys of the metadata."""
 EMG_MODES: Final = ("raw", "filtered", "envelope", "any")
 
 Kind = Literal["window", "stream"]

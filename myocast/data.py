@@ -1,4 +1,4 @@
-"""Sessions of people who do not exist."""
+"""Synthetic sessions."""
 
 from __future__ import annotations
 

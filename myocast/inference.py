@@ -1,4 +1,4 @@
-"""A model file, and poses from samples as a live server gives them."""
+"""A model file, and poses from samples as a live server computes them."""
 
 from __future__ import annotations
 
@@ -51,17 +51,17 @@ class Model:
 
     @property
     def path(self) -> Path:
-        """Where the file is."""
+        """Path of the file."""
         return self._file.path
 
     @property
     def spec(self) -> ModelSpec:
-        """What the file says of itself: architecture, rate, mode, hop, what it was trained on, its errors."""
+        """The file's specification: architecture, rate, mode, hop, what it was trained on, its errors."""
         return self._file.spec
 
     @property
     def sha256(self) -> str:
-        """Of the file's content, as the server tells its clients."""
+        """SHA-256 of the file's content, in hexadecimal, as in the server's `hello`."""
         return self._file.sha256
 
     def stream(self, *, hop: int | None = None, hand: Side | None = None) -> PoseStream:
@@ -120,7 +120,7 @@ class PoseStream:
         self._rows = np.zeros((max(self._hop - self._window, 0), CHANNELS), np.float32)
 
     def _due(self) -> int:
-        """How many poses the rows at hand are enough for."""
+        """Number of poses that the buffered rows are enough for."""
         return max(0, (len(self._rows) - max(self._window, self._hop)) // self._hop + 1)
 
     def _next(self) -> Float32Array:

@@ -125,7 +125,7 @@ class Server:
 
     @property
     def running(self) -> bool:
-        """Whether its process is there."""
+        """Whether its process runs."""
         return self._process.poll() is None
 
     def close(self) -> None:
@@ -139,7 +139,7 @@ class Server:
             raise ServerError(failure)
 
     def _start(self, request: dict[str, Any]) -> str:
-        """Tell the process what to serve; returns the address once it is ready."""
+        """Send the process its request; return the address once it is ready."""
         self._stdin.write(json.dumps(request) + "\n")
         self._stdin.flush()
         answer = json.loads(self._stdout.readline() or "{}")
@@ -148,7 +148,7 @@ class Server:
         return str(answer["url"])
 
     def _stop(self) -> str:
-        """Wait until the process is gone; returns why it had failed, or nothing."""
+        """Wait until the process has ended; return why it had failed, or None."""
         if self._stdout.closed:
             return ""
         self._stdin.close()

@@ -29,7 +29,7 @@ from service.wiring import Service
 
 
 def main() -> None:
-    """Serve what standard input says until it is closed."""
+    """Serve what the line on standard input describes, until standard input is closed."""
     configure("text")
     with FileIO(0, closefd=False) as stdin:
         request = json.loads(stdin.readline())
@@ -42,7 +42,7 @@ def main() -> None:
 
 
 def config_of(request: dict[str, Any]) -> ServiceConfig:
-    """What a request of `myocast.serve` asks for."""
+    """Make the configuration of a server from a request of `myocast.serve`."""
     host, token = request["host"], request["token"]
     if token is None and not is_loopback(host):
         token = secrets.token_urlsafe(16)

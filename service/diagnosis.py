@@ -147,7 +147,7 @@ def viewer() -> Check:
 
 
 def check_port(port: int) -> Check:
-    """Whether `serve` could listen there."""
+    """Whether `serve` could listen on this port."""
 
     try:
         with socket.socket() as listener:

@@ -1,4 +1,4 @@
-"""The one interface by which everything that happens to an armband reaches whoever uses it."""
+"""The interface by which outputs receive the events of every armband."""
 
 from __future__ import annotations
 

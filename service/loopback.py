@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 
 def is_address(name: str) -> bool:
-    """Tell whether this is an IP address rather than a host name."""
+    """Return whether this is an IP address rather than a host name."""
     try:
         ipaddress.ip_address(name)
     except ValueError:
@@ -16,12 +16,12 @@ def is_address(name: str) -> bool:
 
 
 def is_loopback(bind: str) -> bool:
-    """Tell whether only this machine can connect to this address."""
+    """Return whether only this machine can connect to this address."""
     return bind.lower() == "localhost" or (is_address(bind) and ipaddress.ip_address(bind).is_loopback)
 
 
 def is_loopback_origin(origin: str) -> bool:
-    """Tell whether a page was served by this machine to itself, on any port."""
+    """Return whether a page was served by this machine to itself, on any port."""
     try:
         parts = urlsplit(origin)
         beyond_origin = parts.path or parts.query or parts.fragment or parts.username is not None or parts.port == 0

@@ -29,7 +29,7 @@ class RecordingFailed(MyocastError):
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What a recording came to."""
+    """Result of a recording."""
 
     samples: int
     lost: int

@@ -27,7 +27,7 @@ from service.wiring import Service, open_outputs
 READY: Final = "Myocast is ready: "
 """Beginning of the line that `serve` prints once it accepts connections; the address follows."""
 ATTEMPT_S: Final = 5.0
-"""Seconds that the ready line waits for a source that does not tell whether its radio or port works."""
+"""Seconds that the ready line waits for a source that has not reported whether its radio or port works."""
 _UNQUOTED: Final = "!$'()*,/:;=?@~"
 """Characters that a value in an address's fragment may contain as they are (RFC 3986, section 3.5)."""
 

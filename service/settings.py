@@ -1,4 +1,4 @@
-"""What one server is started with."""
+"""Configuration of one server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The parts of one server, wired together in one visible place."""
+"""Construct the parts of one server and connect them."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ JOINTS: Final = [
 """The eight joints of the recordings, in their order."""
 HEADER: Final = ("file", "seconds", "model, deg", "model's own mean, deg", "person's own mean, deg", "correlation")
 SKIPPED: Final = 50
-"""Rows at the start of a file (1 s) that are not judged: the model's averages are still filling."""
+"""Rows at the start of a file (1 s) that are not evaluated: the model's averages are still filling."""
 
 
 def read(file: Path) -> tuple[Float32Array, Float32Array]:

@@ -43,7 +43,7 @@ _SERVICES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class FaultConfig:
-    """FaultConfig to inject."""
+    """Faults to inject."""
 
     drop: float = 0.0
     """Probability that a notification is lost on the air."""

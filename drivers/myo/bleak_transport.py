@@ -179,7 +179,7 @@ class BleakTransport:
                     return await self._connect(device, disconnected)
 
     async def _scan(self, radio: RadioLock, seconds: float, others: set[str]) -> BLEDevice | None:
-        """The armband as it advertises, or None when the time is over or the radio is wanted by others."""
+        """Scan for the armband; None when the time is over or others wait for the radio."""
         advertising, self._advertising = self._advertising, None
         if advertising is not None:
             self._on_radio()

@@ -23,7 +23,7 @@ from drivers.transport.serial_port import SerialPort
 T = TypeVar("T")
 
 BAUD: Final = 115200
-"""Of no consequence on a USB CDC port; it must only be one that every system knows."""
+"""Baud rate; a USB CDC port ignores it, but every operating system must accept it."""
 CONNECTIONS: Final = 3
 """Links that a BLED112 can hold at the same time."""
 _ANSWER_S: Final = 1.0
@@ -140,7 +140,7 @@ class Bled112Link:
             await self._disconnect(connection)
 
     async def scan(self, wanted: Callable[[ScanResponse], T | None], seconds: float | None) -> T | None:
-        """Listen for advertisements until `wanted` returns something, or None after `seconds`."""
+        """Scan until `wanted` returns a value for an advertisement; return it, or None after `seconds`."""
 
         def matches(message: Message) -> T | None:
             return wanted(bgapi.scan_response(message)) if message.kind == bgapi.SCAN_RESPONSE else None

@@ -59,7 +59,7 @@ class Characteristic(IntEnum):
 
     @property
     def indicates(self) -> bool:
-        """Whether it indicates (and wants 2 in its configuration descriptor) rather than notifies (1)."""
+        """Whether it indicates (configuration descriptor 2) rather than notifies (1)."""
         return self in (Characteristic.MOTION, Characteristic.CLASSIFIER)
 
     @property
@@ -152,7 +152,7 @@ class BatteryPacket:
 
 @dataclass(frozen=True, slots=True)
 class ArmPacket:
-    """Which arm wears the armband; None once the armband no longer knows."""
+    """Which arm wears the armband; None once the armband reports that it is no longer synced."""
 
     arm: Side | None
     toward: Literal["wrist", "elbow"] | None = None

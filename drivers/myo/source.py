@@ -75,7 +75,7 @@ class MyoSource:
 
     @property
     def info(self) -> SourceInfo:
-        """What is known of the armband and its stream."""
+        """Description of the armband and its stream, as far as the armband has reported it."""
         return self._stream.info
 
     @property

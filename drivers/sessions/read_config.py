@@ -10,7 +10,7 @@ from models.hand import Side
 
 @dataclass(frozen=True, slots=True)
 class ReadConfig:
-    """Each value that is not None overrides what the file says."""
+    """Values that override those of the file; None leaves the file's value."""
 
     rate: float | None = None
     """Nominal samples per second."""

@@ -1,4 +1,4 @@
-"""What a network is to the rest of the program, without importing Keras."""
+"""The description of a network for the rest of the program, without importing Keras."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ RATES: Final = {"raw": (200.0,), "filtered": (200.0,), "envelope": (50.0,)}
 
 
 SLOW: Final = 2
-"""Where a stream has slow averages they are its last ones: they tell who wears the band, not what the hand does."""
+"""Where a stream has slow averages they are its last ones: they depend on the wearer, hardly on the movement."""
 
 OUTPUT_LAYERS: Final = "end_"
 """Prefix of the names of the layers that give a stream's angles and bones."""

@@ -34,7 +34,7 @@ COUNT: Final = 1
 
 
 class Memory:
-    """What a causal layer knows of the past: states of a stream, or nothing at the start of a run.
+    """The past of causal layers: states of a stream, or zeros at the start of a run.
 
     Args:
         streaming: make a state input and output for every layer that looks back.
@@ -111,7 +111,7 @@ def hand_outputs(x: KerasTensor, features: KerasTensor) -> KerasTensor:
 
 
 def one_size_outputs(x: KerasTensor) -> KerasTensor:
-    """The same (batch, n, 40) for a core that knows nothing of its wearer: one hand for all, until it is tuned."""
+    """The same (batch, n, 40) for a core without slow averages: one size of hand for all wearers, until it is tuned."""
     nothing = ops.zeros_like(x[..., :1])
     return _joined(x, layers.Dense(len(BONES), kernel_initializer="zeros", name=f"{OUTPUT_LAYERS}bones")(nothing))
 

@@ -1,4 +1,4 @@
-"""`stream_mlp`, wider and with averages up to 25 s: for people it knows, however they put the band on this time.
+"""`stream_mlp`, wider and with averages up to 25 s: for people that it was trained on, in any donning.
 
 The slow averages tell it whose arm this is and how the band sits, from which follow the size of the hand and
 how this person moves.

@@ -86,7 +86,7 @@ def aligned_segments(segments: Sequence[Segment], more: Sequence[Segment], targe
 def template_of(segments: Sequence[Segment]) -> Template | None:
     """The template of the people in the data who were asked for rest, fist and wrist extension; None without any.
 
-    Of recorded people where there are any: made-up ones make other fists, and real bands would be turned to suit them.
+    Of recorded people where there are any: synthetic fists differ, and real bands would be aligned to them.
     """
     recorded = [segment for segment in segments if not segment.synthetic and segment.classes is not None]
     return _template_of(recorded) or _template_of(segments)

@@ -1,4 +1,4 @@
-"""What a band does to a signal that says nothing about the hand: turns, gains, noise, losses."""
+"""Augmentation: changes of the signal that do not depend on the hand (rotation, gains, noise, losses)."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ class Augmentation:
     align: float = 0.0
     """Share of runs with a measured pose whose band is aligned to the template first, where that is known."""
     align_asked: float = 0.0
-    """The same for runs whose pose is what was asked for."""
+    """The same for runs with a commanded pose."""
     aligned_roll: float = 0.6
     """How far those are turned; the others by `roll`."""
     packet_loss: float = 0.002
     """Probability that a packet of two raw samples repeats the one before it."""
 
     def mixes(self, count: int, rng: np.random.Generator, aligned: BoolArray | None = None) -> Float32Array:
-        """(count, 8, 8) matrices for envelopes as row vectors; `aligned` (count,) tells which bands are."""
+        """(count, 8, 8) matrices for envelopes as row vectors; `aligned` (count,) marks the aligned bands."""
         if not (self.roll or self.gain or self.channel_gain or self.channel_loss):
             return np.tile(np.eye(CHANNELS, dtype=np.float32), (count, 1, 1))
         widest = self.roll if aligned is None else np.where(aligned, self.aligned_roll, self.roll)

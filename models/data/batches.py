@@ -1,4 +1,4 @@
-"""Batches for the two kinds of networks, gathered from segments when they are asked for."""
+"""Batches for the two kinds of networks, gathered from segments by index."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Batch:
     weight: Float32Array
     """(b,) or (b, steps)."""
     commanded: Float32Array
-    """(b,) 1 where the pose is what the wearer was told to do, 0 where it was measured."""
+    """(b,) 1 where the pose is the commanded one, 0 where it was measured."""
 
 
 class Batches(Protocol):

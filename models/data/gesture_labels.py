@@ -1,4 +1,4 @@
-"""Poses for class labels, for sessions that say which gesture was asked for but not where the fingers were."""
+"""Poses for class labels, for sessions that have the commanded gesture but no measured pose."""
 
 from __future__ import annotations
 

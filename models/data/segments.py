@@ -45,7 +45,7 @@ class Segment:
     classes: npt.NDArray[np.int64] | None = None
     """(steps,) class label, where the session has them."""
     canonical: bool = False
-    """The pose is what was asked for, not what was measured."""
+    """The pose is the commanded one, not a measured one."""
     synthetic: bool = False
     aligned: Float32Array | None = None
     """(8, 8) matrix that aligns this donning to the template, where it was fitted."""

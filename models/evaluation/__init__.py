@@ -1,1 +1,1 @@
-"""Judging poses: metrics, baselines, predictors, reports."""
+"""Evaluation of models: passes over data, alignment, smoothing, calibration, reports."""

@@ -1,4 +1,4 @@
-"""All figures of a model file on segments, beside baselines, in all the ways that are asked for."""
+"""All figures of a model file on segments, beside baselines, in the ways that `EvaluationConfig` selects."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class EvaluationData:
     cues: Sequence[Segment] = ()
     """Rest, fist and wrist extension of the same donnings, where `segments` do not hold them."""
     gestures: Sequence[str] | None = None
-    """Names of the class labels of `segments`, where errors are told by gesture."""
+    """Names of the class labels of `segments`, where errors are reported by gesture."""
     left_out: frozenset[str] | None = None
     """Gestures that the model was not trained on; None = not known."""
     left_out_note: str = ""

@@ -206,7 +206,7 @@ def _runs(
 
 
 def _branches(x: Any, outputs: int) -> Any:
-    """The mean of a branch that remembers nothing and of one that does: alone, each errs in its own way."""
+    """The mean of a dense and a recurrent branch, whose errors differ."""
     from keras import layers
 
     dense = x

@@ -1,4 +1,4 @@
-"""How long networks take in bare onnxruntime, on one thread, all of them in turn."""
+"""How long networks take in onnxruntime alone, on one thread, all of them in turn."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Key = TypeVar("Key")
 
 
 def median_ms(runners: Mapping[Key, tuple[OnnxRunner, int]], rounds: int = ROUNDS) -> dict[Key, float]:
-    """Median of one run of each, in blocks in turn, so that a busy moment of the machine is everybody's.
+    """Median of one run of each, in blocks in turn, so that a busy moment of the machine affects all of them.
 
     Args:
         runners: by name, a network and how many samples one run takes: a whole window, or the new samples of a stream.

@@ -48,7 +48,7 @@ class Closures(NamedTuple):
 
 @dataclass(slots=True)
 class EvaluationPass:
-    """What one model said of segments."""
+    """Predictions of one model on segments."""
 
     runs: list[EvaluatedSegment] = field(default_factory=list)
     """Of the segments with poses."""

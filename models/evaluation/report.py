@@ -1,4 +1,4 @@
-"""A report that people read: Markdown with figures beside it."""
+"""The report in Markdown, with its pictures beside it."""
 
 from __future__ import annotations
 

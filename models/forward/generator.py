@@ -119,7 +119,7 @@ class Stream:
         self._waiting: Block | None = None
 
     def take(self, n: int) -> Block:
-        """The next n samples, lost ones included (`kept` tells which were)."""
+        """The next n samples, lost ones included (`kept` marks those that arrived)."""
         blocks = [self._waiting] if self._waiting is not None else []
         missing = n - sum(len(block.t) for block in blocks)
         while missing > 0 or not blocks:

@@ -138,7 +138,7 @@ class Motion:
         return state, rate, self._wrist.at(t)[0]
 
     def forget(self, before: float, until: float) -> tuple[tuple[float, str], ...]:
-        """Drop what ended before a time; tell the movements, not told yet, that began before another one."""
+        """Drop movements that ended before one time; return those, not returned yet, that began before another."""
         self._hand.forget(before)
         self._wrist.forget(before)
         told = tuple(label for label in self._labels if label[0] < until)

@@ -1,4 +1,4 @@
-"""The two generators: A, to train and test on, and B, which differs where nobody knows the truth.
+"""The two generators: A, to train and test on, and B, which differs where the true values are not known.
 
 What was tuned to A alone falls on B; that drop is what `B` is for. Nothing is ever trained on B.
 """
@@ -11,7 +11,7 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """What one generator assumes. Pairs are (mean or median, spread) unless said otherwise."""
+    """Parameters of one generator. Pairs are (mean or median, spread) unless stated otherwise."""
 
     name: str
     version: int

@@ -39,7 +39,7 @@ def mean_pose(segments: Sequence[Segment]) -> Float32Array:
 
 
 def known_mean_pose(spec: ModelSpec) -> Float32Array | None:
-    """(63,) mean pose of the data that a model was trained on, mm, where its file says so."""
+    """(63,) mean pose of the data that a model was trained on, mm, if its file has it."""
     values = spec.validation.get("mean_pose")
     return None if values is None else np.asarray(values, np.float32)
 

@@ -94,7 +94,7 @@ def _row(
 
 
 def gestures_left_out(manifest: Path | None) -> tuple[frozenset[str] | None, str]:
-    """Which gestures a training left out of all its data, as its manifest says; and that in words for the report.
+    """Gestures that a training left out of all its data, from its manifest; and the same as text for the report.
 
     Recorded files do not say which gestures they hold, so with any of them in the data it is not known.
     """

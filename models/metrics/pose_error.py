@@ -25,7 +25,7 @@ _TINY: Final = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class EvaluatedSegment:
-    """One run of poses, 50 a second, and what a predictor said."""
+    """One run of true poses, 50 per second, and a predictor's poses for it."""
 
     truth: Float32Array
     """(n, 63)"""

@@ -18,7 +18,7 @@ KEYS: Final = ("mpjpe_mm", "fingertip_mm", "jerk_m_s3", "true_jerk_m_s3", "lag_m
 
 
 def smoothed(runs: Sequence[EvaluatedSegment], config: OneEuroConfig | None) -> dict[str, float]:
-    """Figures over users after a filter; None = as the model said.
+    """Figures over users after a filter; None = without a filter.
 
     Jerk is that of the fingertips at 50 poses a second (`metrics.jerk`); its ratio is to the truth's. The added lag
     is by how much the smoothed joint angles must be moved earlier to agree best with the raw ones, median over runs.

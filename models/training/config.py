@@ -1,4 +1,4 @@
-"""How to train, and what is told of a training while it runs. Imports no training library."""
+"""Configuration of a training, and the interface by which it reports progress. Imports no training library."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class TrainingConfig:
     patience: int = 10
     """Epochs without a better validation error before it stops."""
     keep_last: bool = False
-    """Keep the last network, not the one that was best: where few people validate, the schedule's end says more."""
+    """Keep the last network, not the best one: with few validation users, the best is chosen by chance."""
     seed: int = 0
     validation_batches: int = 40
     augmentation: Augmentation = field(default_factory=Augmentation)
@@ -66,7 +66,7 @@ DEFAULTS: Final = {
 
 
 def default_training(network: Network) -> TrainingConfig:
-    """How to train a network unless told otherwise. At the device's own rate each step sees four times the rows."""
+    """The default configuration of a network. At the device's own rate each step sees four times the rows."""
     training = DEFAULTS.get(network.name, DEFAULTS[network.kind])
     return replace(training, steps_per_epoch=training.steps_per_epoch // 4) if network.native_rate else training
 

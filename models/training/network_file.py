@@ -1,4 +1,4 @@
-"""A trained network on disk: one `.keras` file that also says how to build itself.
+"""A trained network on disk: one `.keras` file that also holds how it is built.
 
 Keras' own archive (a zip) with one more member, `myocast.json`: the architecture, its config and
 what is known of its training. Other Keras programs ignore that member.
@@ -27,7 +27,7 @@ class NetworkFileError(MyocastError):
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """What a network file says of itself."""
+    """Metadata of a network file."""
 
     architecture: str
     config: NetworkConfig
@@ -77,7 +77,7 @@ def save(path: Path, built: Built, card: Card) -> None:
 
 
 def read_card(path: Path) -> Card:
-    """What the file says of itself.
+    """Read the file's metadata.
 
     Raises:
         NetworkFileError: it cannot be read, or is no network of ours.

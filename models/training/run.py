@@ -106,7 +106,7 @@ class Run:
         return figures
 
     def constants(self) -> dict[str, Any]:
-        """What a model file says of its training data beside its figures: the mean pose, and the template of bands."""
+        """Training data for a model file's metadata: the mean pose, and the template of bands."""
         found: dict[str, Any] = {"mean_pose": [round(float(v), 2) for v in self.mean_pose()]}
         if self.template is not None:
             found["template"] = {cue: [round(v, 3) for v in level] for cue, level in self.template.levels.items()}

@@ -78,7 +78,7 @@ class Trainer:
         self._best = weights
 
     def run(self, progress: Progress | None = None) -> Outcome:
-        """Train until the last epoch, until nothing improves, or until `progress.stop` says so."""
+        """Train until the last epoch, until nothing improves, or until `progress.stop()` is true."""
         progress = progress or Progress()
         config, before = self._config, len(self._done)
         report = _Report(progress, self._done, self._best, config.keep_last)
@@ -141,7 +141,7 @@ class Trainer:
 
 
 class _Report(keras.callbacks.Callback):  # type: ignore[misc]
-    """Tells of every step and epoch, keeps the best weights, and stops when it is asked to."""
+    """Reports every step and epoch, keeps the best weights, and stops when `progress.stop()` is true."""
 
     def __init__(
         self, progress: Progress, done: list[Epoch], best_weights: list[Float32Array], keep_last: bool

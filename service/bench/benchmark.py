@@ -1,4 +1,4 @@
-"""The benchmark: which runs there are, and in which order."""
+"""The benchmark: runs the workloads that the configuration selects, and adds their results to the report."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the benchmark measures."""
+"""Configuration of the benchmark."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What keeps the benchmark from measuring."""
+"""Errors of the benchmark."""
 
 from __future__ import annotations
 

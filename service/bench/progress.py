@@ -1,4 +1,4 @@
-"""How a measurement tells how far it has come."""
+"""The type of the callback by which a measurement reports its progress."""
 
 from __future__ import annotations
 

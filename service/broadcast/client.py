@@ -1,4 +1,4 @@
-"""One subscriber of the stream: what it wants, and what waits for it."""
+"""One subscriber of the stream: its subscription, and the messages that wait to be sent to it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Client:
 
     Args:
         number: counts the connections of this server from 0.
-        observer: is told of every pose that the client's transport takes.
+        observer: is called for every pose that the client's transport takes.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Client:
         self._wake = asyncio.Event()
 
     def wants(self, stream: str) -> bool:
-        """Tell whether the client has subscribed to a stream."""
+        """Return whether the client has subscribed to a stream."""
         return stream in self.subscription.streams
 
     def put(self, message: Message) -> None:
@@ -79,7 +79,7 @@ class Client:
         self._wake.set()
 
     def subscribe(self, subscription: Subscription) -> None:
-        """Replace the subscription; poses that are no longer wanted are discarded."""
+        """Replace the subscription; poses that it no longer includes are discarded."""
         self.subscription = subscription
         if not self.wants("pose"):
             self._poses.clear()

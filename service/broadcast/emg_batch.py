@@ -22,7 +22,7 @@ class EmgBatch:
 
     def __init__(self, publish: Callable[[Frame, float], None]) -> None:
         self.nominal_hz = 0.0
-        """Samples per second as the source says; 0 while it is not known, and then every frame is a message."""
+        """Samples per second as the source reports; while it is 0 (not known), every frame is a message."""
         self.speed = 1.0
         """How many times faster than recorded a replay runs."""
         self._publish = publish

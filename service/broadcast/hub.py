@@ -41,7 +41,7 @@ class _Group:
         self._loop = asyncio.get_running_loop()
 
     def open_to(self, max_rate: float) -> bool:
-        """Tell whether a client that joins now would get its first pose without a noticeable wait."""
+        """Return whether a client that joins now would get its first pose without a noticeable wait."""
         time = self._loop.time()
         return max_rate == self.max_rate and all(limiter.due <= time + JOIN_S for limiter in self._limiters.values())
 
@@ -134,7 +134,7 @@ class Hub:
         return self._dropped_before + sum(client.dropped for client in self.clients)
 
     def has_subscribers(self, stream: str) -> bool:
-        """Tell whether any client has subscribed to a stream, so that nothing is encoded in vain."""
+        """Return whether any client has subscribed to a stream, so that nothing is encoded without a recipient."""
         return bool(self._subscribers[stream])
 
     def publish_status(self, message: Callable[[Client], str]) -> None:

@@ -198,7 +198,7 @@ def imu_json(device: int, imu: Imu) -> bytes:
 
 
 def device_object(info: SourceInfo | None) -> JsonObject | None:
-    """Return `hello.device`; None while the source has not said what it is."""
+    """Return `hello.device`; None until the source has emitted its description."""
     if info is None:
         return None
     return {

@@ -56,7 +56,7 @@ def _write_what_the_encoding_has() -> None:
 
 
 def _as_interrupt(number: int, frame: FrameType | None) -> None:
-    """SIGTERM ends a verb as SIGINT does, with code 0; verbs that have more to say take both over.
+    """SIGTERM ends a verb as SIGINT does, with code 0; verbs that need more than that handle both signals themselves.
 
     That is whatever SIGINT does at the moment: asyncio cancels what runs, which may then clean up, where an exception
     out of the loop would end it at once.

@@ -1,4 +1,4 @@
-"""What people type for a source or a session, and what is meant by it."""
+"""Source URIs and session files from the arguments of verbs."""
 
 from __future__ import annotations
 

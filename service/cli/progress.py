@@ -52,7 +52,7 @@ class Bars:
 
     @property
     def on_terminal(self) -> bool:
-        """Whether anybody sees them."""
+        """Whether stderr is a terminal."""
         return self._console.is_terminal
 
     def __enter__(self) -> Bars:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def stopping_at_once() -> Iterator[None]:
-    """Either signal ends the process with exit code 0: nothing is open yet that would have to be closed.
+    """End the process with exit code 0 on either signal: nothing is open yet that would have to be closed.
 
     An exception instead could come up anywhere, in an import too, and be taken for that import's failure.
     """

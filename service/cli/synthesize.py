@@ -1,4 +1,4 @@
-"""`myocast synthesize`: sessions of people who do not exist, with the true pose in every file."""
+"""`myocast synthesize`: sessions of synthetic people, with the true pose in every file."""
 
 from __future__ import annotations
 

@@ -89,7 +89,7 @@ def _make_folder(folder: Path) -> None:
 
 @contextmanager
 def _stop_requests() -> Iterator[Callable[[], bool]]:
-    """SIGINT and SIGTERM ask to stop; a second one ends at once."""
+    """Return True from the yielded function after SIGINT or SIGTERM; a second signal raises KeyboardInterrupt."""
     requested = False
 
     def handle(number: int, frame: object) -> None:

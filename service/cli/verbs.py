@@ -8,7 +8,7 @@ Group = Literal["Use", "Record", "Train", "Measure"]
 
 
 class Verb(NamedTuple):
-    """What the help says of a verb; its options are in the module of its name."""
+    """Help text of a verb; its options are in the module of its name."""
 
     group: Group
     summary: str

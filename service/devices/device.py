@@ -27,14 +27,14 @@ log = logging.getLogger("myocast")
 
 
 class Listener(Protocol):
-    """What a device reports its changes to."""
+    """The receiver of a device's changes."""
 
     def hello_changed(self) -> None:
-        """Something in `hello` is different now."""
+        """A field of `hello` has changed."""
         ...
 
     def status_changed(self, device: Device) -> None:
-        """Something in the device's status is different now."""
+        """A field of the device's status has changed."""
         ...
 
     def failed(self, device: Device, error: ModelError) -> None:

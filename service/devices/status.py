@@ -66,7 +66,7 @@ class RateMeter:
 
 
 class DeviceStatus:
-    """The state of one device. `on_change` is called after every change that clients are told at once."""
+    """The state of one device. `on_change` is called after every change that is sent to clients at once."""
 
     def __init__(self, index: int, on_change: Callable[[], None], clock: Clock = now) -> None:
         self.index = index
@@ -111,7 +111,7 @@ class DeviceStatus:
             self._resume()
 
     def on_pose(self) -> State:
-        """Leave `failed`, for the model answers again; return the state that the new pose carries."""
+        """Leave `failed`, since the model gives poses again; return the state that the new pose carries."""
         if self.state == "failed":
             self._resume()
         return self.state

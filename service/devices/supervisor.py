@@ -107,7 +107,7 @@ class Supervisor:
         await asyncio.sleep(max(0.0, start + least_s - clock()))
 
     async def _present_within(self, source: SupportsPresence, seconds: float) -> bool:
-        """Return whether the source reports its device within that time; a source that cannot tell counts as no."""
+        """Return whether the source reports its device within that time; False for a source that cannot detect it."""
         reachable = asyncio.ensure_future(source.reachable())
         await first_done(reachable, seconds=seconds)
         if reachable.cancelled() or isinstance(reachable.exception(), DriverError):

@@ -1,4 +1,4 @@
-"""Which model serves which source: the file that the user gave, or the shipped model that fits."""
+"""Selection of the model for a source: the file that the user gave, or the shipped model that fits."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ class Pose:
     gap: bool
     """Whether samples are missing between the previous pose and this one."""
     truth: Float32Array | None
-    """(63,) mm, the hand's true pose at `sample`, where the source knows it."""
+    """(63,) mm, the hand's true pose at `sample`, if the source provides it."""
     arrival: float
     """When the newest sample arrived in the process."""
     due: float

@@ -59,7 +59,7 @@ class Predictor(Protocol):
 
     @property
     def hidden(self) -> Hidden | None:
-        """What the last run computed on its way, where the predictor was opened to tell it."""
+        """Intermediate outputs of the last run, if the predictor was opened with `hidden`."""
         ...
 
     def reset(self) -> None:
@@ -246,7 +246,7 @@ class StreamPredictor:
 
 
 def _features(session: ort.InferenceSession, name: str) -> int:
-    """The number of features that a graph tells.
+    """The number of features in a graph's intermediate output.
 
     Raises:
         ModelError: it tells none.

@@ -33,7 +33,7 @@ class Successor:
     def __init__(self, predictor: Predictor, done: asyncio.Future[None]) -> None:
         self.predictor, self.done = predictor, done
         self.stretch_start = -1
-        """First row of the stretch that it knows; -1 before it has begun to catch up."""
+        """First row of the stretch that it has processed; -1 before it has begun to catch up."""
         self.consumed = 0
         """Row up to which it has seen the stretch."""
         self.catching_up = False
@@ -56,13 +56,13 @@ class Successor:
         threading.Thread(target=work, name="myocast-catch-up", daemon=True).start()
 
     def supersede(self) -> None:
-        """Give up; it never takes over."""
+        """Cancel: this model never takes over."""
         self._fail(Superseded("another model was chosen meanwhile"))
 
     def _fail(self, error: ModelError) -> None:
         if not self.done.done():
             self.done.set_exception(error)
-            # It counts as seen: whoever asked for the swap may have left.
+            # Mark the exception as retrieved: the request for the swap may have ended.
             self.done.exception()
 
 

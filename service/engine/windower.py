@@ -23,7 +23,7 @@ class Window:
     arrival: float
     """When the newest sample arrived, same clock."""
     truth: Float32Array | None
-    """(63,) mm at the newest sample, frame `hand`, where the source knows it."""
+    """(63,) mm at the newest sample, frame `hand`, if the source provides it."""
     gap: bool
     """Whether this is the first window after a gap."""
 

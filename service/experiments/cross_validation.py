@@ -1,4 +1,4 @@
-"""What `myocast compare --people` runs: does the hand close for people whom the network has never seen?
+"""What `myocast compare --people` runs: hand closure for people that the network was not trained on.
 
 Every person is held out once, in five folds; the network of each fold learns from everybody else and from
 synthetic people. All sessions are evaluated as they come (cold) and with their band aligned on a few cues.

@@ -24,7 +24,7 @@ _WORDS: Final = {"variant": "A", "hand": "right", "without": ""}
 
 
 class DatasetError(MyocastError):
-    """`--data` that says nothing usable."""
+    """A `--data` argument that names no usable sessions."""
 
 
 @dataclass(frozen=True, slots=True)

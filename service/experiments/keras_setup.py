@@ -49,7 +49,7 @@ def prepare_keras(threads: int | None = None, *, keras: bool = True) -> None:
 
 @contextmanager
 def _no_stderr() -> Iterator[None]:
-    """TensorFlow's libraries write to the descriptor before they know any log level."""
+    """Point stderr's descriptor at the null device: TensorFlow's libraries write to it before a log level is set."""
     sys.stderr.flush()
     kept, sink = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(sink, 2)

@@ -8,5 +8,5 @@ from service.loopback import is_loopback_origin
 
 
 def allowed(origin: str | None, listed: Collection[str] = ()) -> bool:
-    """Tell whether an Origin is allowed: absent, `null`, any loopback origin, or listed (`*` lists all)."""
+    """Return whether an Origin is allowed: absent, `null`, any loopback origin, or listed (`*` lists all)."""
     return origin is None or origin == "null" or origin in listed or "*" in listed or is_loopback_origin(origin)

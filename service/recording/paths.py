@@ -49,17 +49,17 @@ def check_new(path: Path) -> None:
 
     Raises:
         RecordingExists: it exists.
-        RecordingError: the system does not say whether it does.
+        RecordingError: the system refuses to look.
     """
     if exists(path):
         raise RecordingExists(f"{path} exists already; recordings are never overwritten, choose another name")
 
 
 def exists(path: Path) -> bool:
-    """Tell whether a file exists.
+    """Return whether a file exists.
 
     Raises:
-        RecordingError: the system does not say.
+        RecordingError: the system refuses to look.
     """
     try:
         return path.exists()

@@ -84,7 +84,7 @@ class Recording:
 
     @property
     def unwritten(self) -> int:
-        """Samples that came and are not in the file, those that still wait left out."""
+        """Samples that arrived and are not in the file, without those still in the buffer."""
         return self._unwritten + self._writer.samples_lost
 
     @property

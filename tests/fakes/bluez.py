@@ -394,7 +394,7 @@ def _main() -> None:
                 case "silence":
                     device.silent = True
                 case "restart":
-                    # The armband forgets the link, and nobody tells the computer.
+                    # The armband drops the link, and the computer gets no event.
                     device.silent = device.restarted = True
                 case "mute":
                     self.mute = True

@@ -56,7 +56,7 @@ class Board:
             self._unsent.clear()
 
     def plugged_in(self) -> None:
-        """What it does of itself."""
+        """What it sends when it is plugged in."""
 
     def answer(self, data: bytes) -> None:
         """Answer bytes from the host."""

@@ -35,7 +35,7 @@ def frames(start: int, stop: int, step: int = 2, **more: Any) -> Iterator[Frame]
 
 
 class Puppet:
-    """A source that does what the test says: `emit` an event, `lose` the link, `end` the run."""
+    """A source that a test controls: `emit` an event, `lose` the link, `end` the run."""
 
     def __init__(self, info: SourceInfo = INFO) -> None:
         self.info = info
@@ -62,7 +62,7 @@ class Puppet:
             self._emit(event)
 
     def tell(self, info: SourceInfo) -> None:
-        """Say something new about the device."""
+        """Emit a changed description of the device."""
         self.info = info
         self.emit(info)
 

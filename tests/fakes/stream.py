@@ -1,4 +1,4 @@
-"""A server of `myocast.v1` in a few lines, for the tests of the clients: it sends what a test tells it to.
+"""A server of `myocast.v1` in a few lines, for the tests of the clients: it sends the messages that a test gives it.
 
 It keeps to docs/protocol.md#negotiation (token, subprotocols, parameters) and answers `GET /api/v1/status` without
 content. It can be stopped, restarted on the same port and made mute, which the real server should not be.

@@ -18,7 +18,7 @@ _READY: Final = re.compile(r"Myocast is ready: (http://\S+:(\d+)/)(?:#token=(\S+
 
 
 class Server:
-    """A running `myocast serve` that has said that it is ready."""
+    """A running `myocast serve` that has printed its ready line."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self.process = process
@@ -44,7 +44,7 @@ class Server:
         return code
 
     def stderr(self) -> str:
-        """What it has said on stderr (all of it, once it has ended)."""
+        """Its stderr so far (all of it, once it has ended)."""
         if self.process.poll() is not None:
             self._reader.join(TIMEOUT_S)
         return "".join(self._errors)

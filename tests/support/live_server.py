@@ -28,7 +28,7 @@ BINARY: Final = "myocast.v1.binary"
 
 
 class Live:
-    """A running server, and how to speak to it."""
+    """A running server, and clients of it."""
 
     def __init__(self, service: Service, line: str, http: httpx.AsyncClient) -> None:
         self.service = service
@@ -98,7 +98,7 @@ def recorded(folder: Path) -> list[str]:
 
 
 class RawClient:
-    """A WebSocket client without a library: it reads only what it is told to."""
+    """A WebSocket client without a library: it reads only what the test reads."""
 
     def __init__(self, live: Live, buffer: int | None = None) -> None:
         self._live, self._buffer = live, buffer

@@ -1,4 +1,4 @@
-"""Sockets that hear what the UDP output sends."""
+"""Sockets that receive what the UDP output sends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""This machine's clock, and the server's told from pings."""
+"""This machine's clock, and the server's as measured by pings."""
 
 from __future__ import annotations
 

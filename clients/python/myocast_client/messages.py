@@ -158,7 +158,7 @@ Message = Pose | Emg | Imu | Status | Hello | Bye | Pong | Fault
 
 
 def decode(message: bytes | str, received: float = 0.0) -> Message | None:
-    """Decode one message of either encoding, or None for a type this client does not know.
+    """Decode one message of either encoding, or None for an unknown type.
 
     Raises:
         DecodeError: the message does not keep to the contract.

@@ -1,1 +1,1 @@
-"""The processes that a benchmark runs side by side, and how they are started."""
+"""The benchmark's worker processes: servers, clients and the onnxruntime baseline."""

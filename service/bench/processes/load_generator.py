@@ -1,7 +1,7 @@
 """The client process of the fan-out runs: many clients for little CPU.
 
-Each is an asyncio protocol that speaks just enough WebSocket (RFC 6455): it shakes hands, answers pings,
-counts binary messages and reads their time. So one process can stand for a thousand programs.
+Each is an asyncio protocol that implements a small part of WebSocket (RFC 6455): it makes the handshake, answers pings,
+counts binary messages and reads their time. So one process can act as a thousand clients.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ class LightClient(asyncio.Protocol):
 
 
 def generate_load(channel: Channel, request: Message) -> None:
-    """Be many clients; commands: connect, measure, disconnect, stall, usage."""
+    """Run many clients; commands: connect, measure, disconnect, stall, usage."""
     raise_descriptor_limit()
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         generator = LoadGenerator(runner, channel)
@@ -136,7 +136,7 @@ def generate_load(channel: Channel, request: Message) -> None:
 
 
 class LoadGenerator:
-    """The clients, and what they are told to do; between two commands the event loop stands still."""
+    """The clients, and a method per command; between two commands the event loop does not run."""
 
     def __init__(self, runner: asyncio.Runner, channel: Channel) -> None:
         self._runner, self._channel = runner, channel

@@ -1,4 +1,4 @@
-"""What the fan-out is compared with: the smallest FastAPI server that keeps one message for each client.
+"""The reference server of the fan-out: a FastAPI server of a few lines that keeps one message for each client.
 
 It checks nothing, reads nothing from clients, and sends one kind of message at one rate.
 """

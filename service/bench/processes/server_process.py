@@ -37,7 +37,7 @@ def serve(channel: Channel, request: Message) -> None:
 
 
 def serve_replay(channel: Channel, request: Message) -> None:
-    """Like `serve`, for a replay that waits for the command `play`; `usage` also tells what was played, and when."""
+    """Like `serve`, for a replay that waits for the command `play`; `usage` also has what was played, and when."""
     progress = ReplayProgress()
 
     def prepare(service: Service) -> None:

@@ -1,4 +1,4 @@
-"""The client process of the latency run: N of the Python clients that people use."""
+"""The client process of the latency run: N clients of the Python client library."""
 
 from __future__ import annotations
 

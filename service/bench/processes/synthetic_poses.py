@@ -1,4 +1,4 @@
-"""What the fan-out runs send: poses without a model behind them, at a fixed rate."""
+"""Synthetic poses at a fixed rate, which the fan-out runs send in place of a model's."""
 
 from __future__ import annotations
 

@@ -106,7 +106,7 @@ class ReplayProgress:
 
 
 def engine_counts(service: Service) -> dict[str, int]:
-    """What device 0's engine has counted."""
+    """Return the counters of device 0's engine."""
     engine = service.devices[0].engine
     if engine is None:
         return {"due": 0, "poses": 0, "skipped": 0, "invalid": 0, "unfinished": 0}

@@ -26,7 +26,7 @@ from models.errors import MyocastError
 from service.bench.errors import BenchError
 
 ANSWER_TIMEOUT_S: Final = 120.0
-"""Seconds that an answer may take, beyond those that the command asks for."""
+"""Seconds that an answer may take, beyond the duration that is part of the command."""
 END_TIMEOUT_S: Final = 15.0
 """Seconds between closing the pipe and killing the process."""
 
@@ -37,7 +37,7 @@ Handler = Callable[[Message], Message | None]
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """The answer of a worker that could not do what it was told."""
+    """The answer of a worker whose command failed."""
 
     text: str
     exit_code: int
@@ -72,13 +72,13 @@ class WorkerProcess:
         return self._process.pid
 
     def send(self, command: str, **arguments: Any) -> None:
-        """Give it a command."""
-        # If it has ended, its last answer says why.
+        """Send a command."""
+        # If it has ended, its last answer holds the reason.
         with contextlib.suppress(OSError):
             self._connection.send((command, arguments))
 
     def recv(self, timeout: float = ANSWER_TIMEOUT_S) -> Message:
-        """Give its next answer.
+        """Wait for the next answer and return it.
 
         Raises:
             BenchError: it failed (with its own words), ended, or took too long.
@@ -95,12 +95,12 @@ class WorkerProcess:
         return answer
 
     def request(self, command: str, **arguments: Any) -> Message:
-        """Give it a command and wait for the answer."""
+        """Send a command and wait for the answer."""
         self.send(command, **arguments)
         return self.recv()
 
     def close(self) -> None:
-        """End it by closing the pipe; kill it if it does not end."""
+        """End the process by closing the pipe; kill it if it does not end."""
         self._connection.close()
         self._process.join(END_TIMEOUT_S)
         if self._process.is_alive():
@@ -121,7 +121,7 @@ class Channel:
         self._send(answer)
 
     def fail(self, error: MyocastError) -> None:
-        """Tell the parent process why there is no answer."""
+        """Send the parent process an error in place of an answer."""
         self._send(Failure(str(error), error.exit_code))
 
     def serve(self, handlers: Mapping[str, Handler]) -> None:

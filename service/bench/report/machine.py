@@ -1,4 +1,4 @@
-"""What a figure was measured on, and which files."""
+"""The machine, the package versions and the model file that figures were measured on."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ def versions() -> dict[str, str]:
 
 
 def find_model_file(given: Path | None, sha256: str) -> Path:
-    """The model file that was served: the user's, or the shipped one of that hash."""
+    """Return the model file that was served: the user's, or the shipped one of that hash."""
     return given or next(path for path in shipped() if ModelFile(path).sha256 == sha256)
 
 
 def _processor() -> str:
-    """The processor's name; Linux says it in /proc/cpuinfo alone."""
+    """The processor's name; on Linux only /proc/cpuinfo has it."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

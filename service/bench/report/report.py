@@ -1,4 +1,4 @@
-"""Everything that was measured, for people and for programs."""
+"""The benchmark's report: tables for a terminal, one JSON document for programs."""
 
 from __future__ import annotations
 

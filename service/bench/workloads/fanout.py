@@ -30,13 +30,13 @@ FULL_RATE: Final = 0.99
 LEAP_US: Final = 150.0
 LEAP_PERCENT: Final = 10.0
 LONGER_ALONE: Final = 6.0
-"""Rounds with one client last so many times longer: it takes 1 to 2 % of a core, of which a short round says little."""
+"""Factor on the seconds of rounds with one client: 1 to 2 % of a core is too little for a short round."""
 ROUNDS: Final = ("ours", "reference", "reference", "ours")
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What one server did for N clients, over its rounds."""
+    """Cost and latency of one server with N clients, over its rounds."""
 
     us_per_message: float
     """Server CPU, everything included, per message delivered."""
@@ -52,7 +52,7 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the table."""
+    """Both servers at one number of clients."""
 
     clients: int
     ours: Cost
@@ -94,7 +94,7 @@ class ManyClients:
 
 @dataclass(frozen=True, slots=True)
 class LeapCost:
-    """What a Leap frame costs the server; it is encoded once, however many clients there are."""
+    """CPU time and size of a Leap frame, which is encoded once for all clients."""
 
     us_per_frame: float
     bytes: int
@@ -107,7 +107,7 @@ class LeapCost:
 
 @dataclass(frozen=True, slots=True)
 class FanOut:
-    """What the fan-out runs gave."""
+    """Results of the fan-out runs."""
 
     rate_hz: float
     seconds: float
@@ -241,7 +241,7 @@ def _cost(rounds: list[Round], count: int) -> Cost:
 
 
 def _round(server: Server, load: WorkerProcess, count: int, seconds: float, max_rate: float | None = None) -> Round:
-    """Let clients connect, count what they get, and disconnect."""
+    """Connect clients, measure for `seconds`, and disconnect them."""
     anchor = server.process.request("usage")["anchor"]
     load.request("connect", url=server.url, clients=count, max_rate=max_rate, anchor=anchor)
     load.request("measure", seconds=seconds)

@@ -47,7 +47,7 @@ STAGE_DESCRIPTIONS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class LatencyConfig:
-    """What the latency run measures."""
+    """Configuration of the latency run."""
 
     source: str
     model: Path | None
@@ -58,7 +58,7 @@ class LatencyConfig:
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """What one run gave. Durations in ms."""
+    """Results of one run. Durations in ms."""
 
     model: dict[str, Any]
     pose_hz: float
@@ -83,12 +83,12 @@ class Latency:
 
     @property
     def overhead_ms(self) -> float:
-        """What the median pose takes longer than the model alone, run back to back: its caches never cool."""
+        """Median latency minus the model's alone, ms, run back to back, with the model's weights in the caches."""
         return self.stages["total"].p50 - self.onnxruntime.p50
 
     @property
     def overhead_paced_ms(self) -> float:
-        """What the median pose takes longer than the model alone at the same rate."""
+        """Median latency minus the model's alone at the same rate, ms."""
         return self.stages["total"].p50 - self.onnxruntime_paced.p50
 
     def limits(self) -> list[Limit]:
@@ -124,7 +124,7 @@ def run(config: LatencyConfig, folder: Path, progress: Progress) -> LatencyRun:
 
     Args:
         folder: for files between the processes; the caller removes it.
-        progress: gets what is going on, and a share from 0 to 1.
+        progress: called with a text for the present step and a share from 0 to 1.
 
     Raises:
         BenchError: a process failed; the source or the model cannot be used.
@@ -231,7 +231,7 @@ def stage_times(poses: Float64Array, sent: Float64Array, received: Float64Array)
 
 
 def continuity(received: Float64Array, hop: int) -> tuple[int, int]:
-    """From what clients saw alone: how many poses they missed, and how many hops nobody accounts for.
+    """Count, from what clients received, the poses that they missed and the hops that are unaccounted for.
 
     Between two poses in a row of one stretch lie hop x (1 + skipped) samples, else something was lost
     without being counted.

@@ -37,7 +37,7 @@ _CHECK_S: Final = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Soak:
-    """What the long run gave."""
+    """Results of the endurance run."""
 
     minutes: float
     speed: float

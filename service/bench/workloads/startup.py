@@ -35,10 +35,10 @@ CODE: Final = "from service.cli import main; main()"
 
 @dataclass(frozen=True, slots=True)
 class Startup:
-    """What several starts took. The first, which warms the disk, is not among them."""
+    """Results of several starts. The first start, which fills the disk cache, is left out."""
 
     ready_s: tuple[float, ...]
-    """From the start of the process to its line that says where it is."""
+    """Seconds from the start of the process to its ready line."""
     first_pose_s: tuple[float, ...]
     """From the start of the process to the first pose in a client."""
     rss_mb: float
