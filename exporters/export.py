@@ -14,6 +14,7 @@ import onnx
 from exporters.convert import operators, to_onnx
 from exporters.errors import ExportError
 from exporters.parity import LIMIT_MM, WINDOWS, parity, probe
+from exporters.personal import add_personal
 from models.architectures.base import Built
 from models.spec import METADATA_KEY, ModelSpec
 from models.training.network_file import Card
@@ -49,17 +50,16 @@ def export(built: Built, card: Card, path: Path, *, name: str = "", extra: Mappi
     built.sync()
     window = card.network.window(card.config.rate_hz)
     model = to_onnx(built, window)
+    spec = describe(card, name=name)
+    if spec.kind == "stream":
+        model = add_personal(model, spec)
     emg = probe(WINDOWS, window or STREAM_PROBE, card.config.emg_mode)
     worst = parity(built, model.SerializeToString(), emg)
     if worst > LIMIT_MM:
         raise ExportError(
             f"Keras and ONNX differ by {worst:.4f} mm, expected at most {LIMIT_MM} mm; nothing was written"
         )
-    spec = replace(
-        describe(card, name=name),
-        validation=dict(card.validation) | dict(extra or {}),
-        parity_max_abs_mm=worst,
-    )
+    spec = replace(spec, validation={**spec.validation, **(extra or {})}, parity_max_abs_mm=worst)
     size = write(model, spec, path)
     return Exported(spec, size, len(operators(model.graph)), worst)
 
@@ -67,6 +67,8 @@ def export(built: Built, card: Card, path: Path, *, name: str = "", extra: Mappi
 def describe(card: Card, *, name: str = "") -> ModelSpec:
     """The specification of a network's model file."""
     network = card.network
+    validation = {key: value for key, value in card.validation.items() if key != "template"}
+    cues = card.validation.get("template")
     return ModelSpec(
         name=name or card.architecture,
         architecture=card.architecture,
@@ -77,7 +79,8 @@ def describe(card: Card, *, name: str = "") -> ModelSpec:
         rate_hz=card.config.rate_hz,
         emg_mode=card.config.emg_mode,
         trained_on=card.trained_on,
-        validation=card.validation,
+        validation=validation,
+        alignment={"cues": cues} if cues else None,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         myocast_version=package_version(),
     )

@@ -5,7 +5,7 @@ Inputs and outputs of a model file have fixed names: `emg`, `pose`, and for a st
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -97,10 +97,14 @@ class OnnxRunner:
         Returns:
             (batch, 63) or for a stream (batch, n, 63) mm, frame `hand`; a new array.
         """
+        return self.step_outputs(emg, (POSE,))[0]
+
+    def step_outputs(self, emg: Float32Array, names: Sequence[str]) -> list[Float32Array]:
+        """Run once, as `step` does, and return the outputs of these names."""
         states = self._states[self._newest]
-        pose, *after = self._session.run(self._outputs, {EMG: emg, **states})
-        states.update(zip(states, after, strict=True))
-        return pose  # type: ignore[no-any-return]
+        found = self._session.run([*names, *self._outputs[1:]], {EMG: emg, **states})
+        states.update(zip(states, found[len(names) :], strict=True))
+        return found[: len(names)]  # type: ignore[no-any-return]
 
     def bind(self, emg: Float32Array, pose: Float32Array, more: Mapping[str, Float32Array] | None = None) -> BoundStep:
         """Prepare steps that read one array and write others; none is copied.

@@ -3,6 +3,8 @@
 A streaming model file (docs/protocol.md) adds `[clip(standardised features), 1] . personal` to the angles of its
 network. Here `personal` is found: the ridge solution for what the labels leave of the shipped angles, pulled towards
 zero, that is, towards the shipped model, by a constant number of observations, so that little data changes little.
+The whole head is then shortened a little: on the next donning, and on the next movements, less of what was learned
+holds than on the labels, and nobody shall be worse off than with the shipped model.
 The sums it is solved from grow while the person moves and can be added over sessions and days.
 """
 
@@ -22,10 +24,14 @@ FEATURE_LIMIT: Final = 3.0
 """Standardised features are clipped to this many scales, on both sides."""
 LABEL_HZ: Final = 50.0
 """Rate at which the pull is counted: labels that come at another rate weigh as much as this many a second."""
-PULL: Final = 3500.0
-"""Observations at `LABEL_HZ` (70 s of labels) by which every weight is pulled towards the shipped model's."""
-BIAS_PULL: Final = 50.0
+PULL: Final = 3000.0
+"""Observations at `LABEL_HZ` (60 s of labels) by which every weight is pulled towards the shipped model's."""
+BIAS_PULL: Final = 500.0
 """The same for the mean, which is known much sooner."""
+SHORTENING: Final = 1500.0
+"""Observations by which the whole head is shortened: after 60 s of labels it counts 2/3, after 180 s 6/7."""
+MAX_SUBSETS: Final = len(ANGLES)
+"""Subsets of angles whose sums are kept apart; more are kept angle by angle. Each takes half a megabyte."""
 
 
 def standardise(features: npt.ArrayLike, mean: npt.ArrayLike, scale: npt.ArrayLike) -> Float32Array:
@@ -81,6 +87,12 @@ class PersonalStatistics:
     rows: int = 0
     """Labelled rows in it."""
     _sums: dict[bytes, _Sums] = field(default_factory=dict)
+    """By subset of labelled angles."""
+
+    @property
+    def seconds(self) -> float:
+        """How much is labelled, in seconds of the best-known angle."""
+        return max((total.weight for _, total in self._by_columns()), default=0.0) / LABEL_HZ
 
     def add(self, x: Float32Array, residual: npt.ArrayLike, *, rate_hz: float = LABEL_HZ) -> None:
         """Add labelled rows.
@@ -102,12 +114,21 @@ class PersonalStatistics:
         part = _Sums(
             weight * len(x), weight * x.sum(axis=0), weight * y.sum(axis=0), weight * x.T @ x, weight * x.T @ y
         )
-        self._sums[mask.tobytes()] = _plus(self._sums.get(mask.tobytes()), part)
+        self._put(mask.tobytes(), part)
+
+    def _put(self, mask: bytes, part: _Sums) -> None:
+        self._sums[mask] = _plus(self._sums.get(mask), part)
+        if len(self._sums) > MAX_SUBSETS:
+            several, self._sums = self._sums, {}
+            for old, total in several.items():
+                for angle in np.flatnonzero(np.frombuffer(old, bool)):
+                    alone = (np.arange(len(ANGLES)) == angle).tobytes()
+                    self._sums[alone] = _plus(self._sums.get(alone), total)
 
     def merge(self, other: PersonalStatistics) -> None:
         """Add another session's sums to these."""
         for mask, part in other._sums.items():
-            self._sums[mask] = _plus(self._sums.get(mask), part)
+            self._put(mask, part)
         self.rows += other.rows
 
     def solve(self, pull: float = PULL) -> Float32Array:
@@ -125,8 +146,9 @@ class PersonalStatistics:
             xx = total.xx - total.weight * np.outer(mean_x, mean_x)
             xy = total.xy[:, columns] - np.outer(total.x, total.y[columns]) / total.weight
             weights = np.linalg.solve(xx + pull * np.eye(self.features), xy)
-            head[:-1, columns] = weights
-            head[-1, columns] = mean_y - mean_x @ weights
+            share = total.weight / (total.weight + SHORTENING)
+            head[:-1, columns] = share * weights
+            head[-1, columns] = share * (mean_y - mean_x @ weights)
         return head.astype(np.float32)
 
     def _by_columns(self) -> Iterator[tuple[npt.NDArray[np.intp], _Sums]]:
@@ -146,6 +168,4 @@ class PersonalStatistics:
 def _plus(one: _Sums | None, other: _Sums) -> _Sums:
     if one is None:
         return other
-    return _Sums(
-        one.weight + other.weight, one.x + other.x, one.y + other.y, one.xx + other.xx, one.xy + other.xy
-    )
+    return _Sums(one.weight + other.weight, one.x + other.x, one.y + other.y, one.xx + other.xx, one.xy + other.xy)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from models.alignment import Template
+from models.alignment import Template, template_of_model
 from models.architectures.base import NetworkConfig
 from models.arrays import Float32Array
 from models.data.alignment_cues import BandRow, band_fit, band_row, split_cues
@@ -131,12 +131,12 @@ def _donnings(
 
 
 def _template(spec: ModelSpec) -> Template:
-    levels = spec.validation.get("template")
-    if not levels:
+    template = template_of_model(spec)
+    if template is None:
         raise EvaluationError(
             f"{spec.name} carries no template to align to; train it on data with rest, fist and extension"
         )
-    return Template({cue: tuple(values) for cue, values in levels.items()})
+    return template
 
 
 def _closures(predictor: SegmentPredictor, segments: Sequence[Segment], skip: int) -> Iterator[Closures]:

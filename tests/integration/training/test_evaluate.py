@@ -124,7 +124,9 @@ def test_people_with_class_labels_are_judged_by_closure(
 
 
 def test_how_aligned_bands_sit_is_told(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    template = read_spec(model.read_bytes(), model.name).validation["template"]
+    alignment = read_spec(model.read_bytes(), model.name).alignment
+    assert alignment is not None
+    template = alignment["cues"]
     rng = np.random.default_rng(2)
     for person, turn in (("10001-1", 0), ("10002-1", 2)):
         (tmp_path / person).mkdir()

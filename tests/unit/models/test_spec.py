@@ -42,6 +42,11 @@ def test_it_survives_the_way_through_a_file() -> None:
     assert ModelSpec.from_json(spec.to_json()) == spec
 
 
+def test_template_and_person_survive_the_way_through_a_file() -> None:
+    spec = spec_of(alignment={"cues": {"rest": [1.0] * 8}}, personal={"seconds": 60.0, "base": "tiny"})
+    assert ModelSpec.from_json(spec.to_json()) == spec
+
+
 def test_unknown_fields_are_ignored() -> None:
     assert ModelSpec.from_json(metadata(colour="green")) == spec_of()
 
@@ -86,6 +91,10 @@ def test_a_missing_field_is_named(key: str) -> None:
         ("validation", 1),
         ("validation", [1]),
         ("parity_max_abs_mm", "small"),
+        ("alignment", {"rest": [1.0] * 8}),
+        ("alignment", {"cues": {"rest": [1.0] * 7}}),
+        ("alignment", {"cues": {"rest": ["1"] * 8}}),
+        ("personal", "anna"),
     ],
 )
 def test_a_wrong_value_is_named(key: str, value: object) -> None:
