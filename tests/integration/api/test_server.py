@@ -79,11 +79,11 @@ def test_a_port_in_use_is_named(session: Path) -> None:
 
 
 def test_it_does_not_outlive_its_program(session: Path) -> None:
-    program = f"import os, myocast; print(myocast.serve({str(session)!r}, logs=False).url, flush=True); os._exit(0)"
+    program = f"import os, myocast; print(myocast.serve({str(session)!r}).url, flush=True); os._exit(0)"
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=REPOSITORY, text=True, capture_output=True, check=True, timeout=TIMEOUT_S
     )
-    # The pipe of its output is closed when the last process that holds it is gone: `run` has waited for the server.
+    # The server writes its log to the same pipe, and `run` returns when the last process that holds it is gone.
     with pytest.raises(OSError):
         urllib.request.urlopen(done.stdout.strip(), timeout=TIMEOUT_S)
 
