@@ -41,6 +41,7 @@ class Service:
         self.hub = Hub(clock)
         self.recorder = Recorder(config.recordings, open_writer, self._recording_failed, self._known, clock)
         self.status_publisher = StatusPublisher(self.hub, self.recorder.describe, self.fail, clock)
+        self.library = ModelLibrary(config.models, model_selector)
         aligned = None if config.align is None else read_alignment(config.align)
         self.devices = [
             Device(
@@ -57,14 +58,18 @@ class Service:
         ]
         self.status_publisher.devices = self.devices
         self.arms = [
-            Arm(device, partial(self.status_publisher.status_changed, device), aligned if device.index == 0 else None)
+            Arm(
+                device,
+                self.library,
+                partial(self.status_publisher.status_changed, device),
+                aligned if device.index == 0 else None,
+            )
             for device in self.devices
         ]
         for device, arm in zip(self.devices, self.arms, strict=True):
             device.describe_arm = arm.describe
             device.outputs.append(arm)
         self.stream = StreamEndpoint(self.hub, self.status_publisher, clock=clock)
-        self.library = ModelLibrary(config.models, model_selector)
         context = AppContext(
             devices=self.devices,
             arms=self.arms,

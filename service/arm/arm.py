@@ -5,35 +5,49 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from drivers.events import Frame, SourceInfo
+from drivers.events import Frame, Label, SourceInfo
 from service.arm.alignment import AlignmentResult, LiveAlignment
+from service.arm.personal import LivePersonal
 from service.devices.device import Device
+from service.engine.model_library import ModelLibrary
+from service.engine.pose import Pose
 from service.engine.predictor import AS_IN_FILE, Fitted, ModelFile
 from service.events import DeviceEvent
 
 
 class Arm:
-    """The alignment of one armband; an output of its device.
+    """Alignment and personal model of one armband's wearer; an output of its device.
 
     Args:
         changed: is called when something in `describe` is different.
         aligned: the alignment that the device starts with.
     """
 
-    def __init__(self, device: Device, changed: Callable[[], None], aligned: AlignmentResult | None = None) -> None:
+    def __init__(
+        self,
+        device: Device,
+        library: ModelLibrary,
+        changed: Callable[[], None],
+        aligned: AlignmentResult | None = None,
+    ) -> None:
         self.device = device
         self.alignment = LiveAlignment(device, changed, aligned)
+        self.personal = LivePersonal(device, library, changed, lambda: self.alignment.levels)
         self._model: ModelFile | None = None
 
     def describe(self) -> dict[str, Any]:
         """Return what `status` says of the arm."""
-        return {"alignment": self.alignment.describe()}
+        return {"alignment": self.alignment.describe(), "personal": self.personal.describe()}
 
     def on_event(self, device: int, event: DeviceEvent) -> None:
         """Take an event of the armband."""
         match event:
             case Frame():
                 self.alignment.on_frame(event)
+            case Pose():
+                self.personal.on_pose(event)
+            case Label():
+                self.personal.on_label(event)
             case SourceInfo():
                 self._on_info()
 
@@ -46,14 +60,17 @@ class Arm:
         matrix = self.alignment.matrix_for(model)
         await self.device.use_model(model, AS_IN_FILE if matrix is None else Fitted(alignment=matrix))
         self._model = self.device.model
+        self.personal.forget()
         self.alignment.on_other_model(matrix)
 
     def close(self) -> None:
         """Stop what runs."""
         self.alignment.close()
+        self.personal.close()
 
     def _on_info(self) -> None:
         """The device may have chosen another model, because its signal is another."""
         before, self._model = self._model, self.device.model
         if before is not None and self._model is not before:
+            self.personal.forget()
             self.alignment.on_other_model(None)

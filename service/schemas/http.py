@@ -26,6 +26,12 @@ def alignment_schema() -> Json:
     return schema
 
 
+def personal_schema() -> Json:
+    """`status.personal`."""
+    schema: Json = resolved("status")["properties"]["personal"]
+    return schema
+
+
 def status_schema() -> Json:
     """`GET /api/v1/status`: the objects of `hello` and the fields of `status`, of armband 0 and of each one."""
     hello, status = resolved("hello")["properties"], resolved("status")["properties"]

@@ -128,5 +128,37 @@ class UseAlignment(RequestBody):
 AlignmentRequest = Annotated[
     StartAlignment | CancelAlignment | ResetAlignment | UseAlignment, Body(discriminator="action")
 ]
+
+
+class StartPersonal(RequestBody):
+    """Learn from the labels that come."""
+
+    action: Literal["start"]
+    device: DeviceIndex = 0
+
+
+class StopPersonal(RequestBody):
+    """Stop learning; poses come from what was learned."""
+
+    action: Literal["stop"]
+    device: DeviceIndex = 0
+
+
+class KeepPersonal(RequestBody):
+    """Write what was learned into a model file, and use that."""
+
+    action: Literal["keep"]
+    name: str = Field(description="Name of the file without `.onnx`", pattern=f"^{NAME.pattern}$")
+    device: DeviceIndex = 0
+
+
+class DiscardPersonal(RequestBody):
+    """Forget what was learned."""
+
+    action: Literal["discard"]
+    device: DeviceIndex = 0
+
+
+PersonalRequest = Annotated[StartPersonal | StopPersonal | KeepPersonal | DiscardPersonal, Body(discriminator="action")]
 RecordingRequest = Annotated[StartRecording | StopRecording, Body(discriminator="action")]
 ReplayRequest = Annotated[PauseReplay | ResumeReplay | SeekReplay | SetReplaySpeed, Body(discriminator="action")]

@@ -30,6 +30,7 @@ PATHS = {
     "/api/v1/model": ("get", "post"),
     "/api/v1/models": ("get",),
     "/api/v1/alignment": ("get", "post"),
+    "/api/v1/personal": ("get", "post"),
     "/api/v1/recording": ("post",),
     "/api/v1/replay": ("post",),
     "/api/v1/device": ("post",),
@@ -138,7 +139,15 @@ async def test_answers_are_as_described(live: Live) -> None:
     await live.until(lambda: device.engine is not None and device.engine.poses > 0)
     answers: list[tuple[str, httpx.Response]] = [
         (path, await live.http.get(path))
-        for path in ("/healthz", "/readyz", "/api/v1/status", "/api/v1/model", "/api/v1/models", "/api/v1/alignment")
+        for path in (
+            "/healthz",
+            "/readyz",
+            "/api/v1/status",
+            "/api/v1/model",
+            "/api/v1/models",
+            "/api/v1/alignment",
+            "/api/v1/personal",
+        )
     ]
     answers += [
         ("/api/v1/replay", await live.post("/api/v1/replay", action="seek", value=1)),
@@ -189,6 +198,12 @@ BODIES: list[tuple[str, Any, bool]] = [
     ("/api/v1/device", {"action": "vibrate"}, False),
     ("/api/v1/model", {"action": "use", "name": "x", "device": 0}, True),
     ("/api/v1/model", {"action": "use"}, False),
+    ("/api/v1/personal", {"action": "start"}, True),
+    ("/api/v1/personal", {"action": "stop", "device": 0}, True),
+    ("/api/v1/personal", {"action": "keep", "name": "anna"}, True),
+    ("/api/v1/personal", {"action": "keep", "name": "../anna"}, False),
+    ("/api/v1/personal", {"action": "keep"}, False),
+    ("/api/v1/personal", {"action": "discard"}, True),
     ("/api/v1/alignment", {"action": "start"}, True),
     ("/api/v1/alignment", {"action": "start", "cues": ["fist", "rest"], "seconds": 5, "device": 0}, True),
     ("/api/v1/alignment", {"action": "start", "cues": ["rest"]}, False),

@@ -15,6 +15,8 @@ export type AlignmentAction =
   | { action: "cancel" | "reset" }
   | { action: "use"; matrix: readonly number[] };
 
+export type PersonalAction = { action: "start" | "stop" | "discard" } | { action: "keep"; name: string };
+
 export type DeviceAction = { action: "vibrate"; value: "short" | "medium" | "long" };
 
 /** The server answered, and said no. `code` is the contract's (`unauthorized`, `conflict`, …). */
@@ -61,6 +63,11 @@ export class Api {
   /** How the band sits, or, with an action, what is done about it. `status` messages tell how it goes on. */
   alignment(body?: AlignmentAction, device = 0): Promise<unknown> {
     return body ? this.#post("alignment", forDevice(body, device)) : this.#request(forArmband("alignment", device), {});
+  }
+
+  /** What was learned from labels, or, with an action, what is done about it. `status` messages tell how it goes on. */
+  personal(body?: PersonalAction, device = 0): Promise<unknown> {
+    return body ? this.#post("personal", forDevice(body, device)) : this.#request(forArmband("personal", device), {});
   }
 
   /** `device` = index of the armband, where the server has several. */

@@ -1,6 +1,6 @@
 export { Address } from "./address.js";
 export {
-  Api, ApiError, type AlignmentAction, type DeviceAction, type RecordingAction, type ReplayAction,
+  Api, ApiError, type AlignmentAction, type DeviceAction, type PersonalAction, type RecordingAction, type ReplayAction,
 } from "./api.js";
 export { Client, connect, type Options } from "./client.js";
 export { ClockOffset } from "./clock.js";

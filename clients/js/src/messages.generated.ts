@@ -291,6 +291,7 @@ export interface Status {
     message: string;
   };
   alignment?: AlignmentInfo;
+  personal?: PersonalInfo;
 }
 /**
  * How the band sits on the arm, and the cue that runs
@@ -404,6 +405,63 @@ export interface AlignmentInfo {
    * Whether poses are made with the result
    */
   applied: boolean;
+  /**
+   * Why it failed
+   */
+  error: null | {
+    code: string;
+    /**
+     * One line for people
+     */
+    message: string;
+  };
+}
+/**
+ * What is learned from labels
+ */
+export interface PersonalInfo {
+  /**
+   * Index of the armband
+   */
+  device: number;
+  /**
+   * ready: poses come from what was learned; failed: see error
+   */
+  state: "none" | "learning" | "ready" | "failed";
+  /**
+   * Seconds of labels
+   */
+  seconds: number;
+  /**
+   * Labels that were learned from
+   */
+  labels: number;
+  /**
+   * Error of the model as it was, on the seconds held back
+   */
+  before: {
+    /**
+     * Mean over the labelled angles, degrees; null before any was held back
+     */
+    angle_mae_deg: null | number;
+    /**
+     * Mean distance of the points, mm; null where labels have no points
+     */
+    mpjpe_mm: null | number;
+  };
+  /**
+   * Error of what was learned from the other seconds, on the same ones
+   */
+  after: {
+    /**
+     * Mean over the labelled angles, degrees; null before any was held back
+     */
+    angle_mae_deg: null | number;
+    /**
+     * Mean distance of the points, mm; null where labels have no points
+     */
+    mpjpe_mm: null | number;
+  };
   /**
    * Why it failed
    */

@@ -11,8 +11,8 @@ import type {
 } from "./messages.generated.js";
 
 export type {
-  AlignmentInfo, Bye, DeviceInfo, EmgText, ErrorMessage, Hello, Imu, Label, Marker, ModelInfo, Ping, Pong, PoseInfo, PoseText, Status,
-  Subscribe,
+  AlignmentInfo, Bye, DeviceInfo, EmgText, ErrorMessage, Hello, Imu, Label, Marker, ModelInfo, PersonalInfo, Ping, Pong, PoseInfo,
+  PoseText, Status, Subscribe,
 } from "./messages.generated.js";
 
 export type StreamName = Hello["streams"][number];

@@ -58,3 +58,11 @@ test("an alignment is asked about, and started", async () => {
   assert.deepEqual(calls.map((call) => call.url.split("/v1/")[1]), ["alignment", "alignment"]);
   assert.equal(calls[1].body, '{"action":"start","cues":["rest","fist"],"seconds":5,"device":1}');
 });
+
+test("what was learned is asked about, and kept", async () => {
+  const { api: it, calls } = api(Response.json({ state: "ready" }));
+  assert.deepEqual(await it.personal(), { state: "ready" });
+  await it.personal({ action: "keep", name: "anna" }).catch(() => null);
+  assert.deepEqual(calls.map((call) => call.url.split("/v1/")[1]), ["personal", "personal"]);
+  assert.equal(calls[1].body, '{"action":"keep","name":"anna"}');
+});

@@ -108,6 +108,8 @@ class Status:
     received: float
     alignment: Mapping[str, Any] | None = None
     """How the band sits on the arm, and the cue that runs; None from a server that does not say."""
+    personal: Mapping[str, Any] | None = None
+    """What is learned from labels; None from a server that does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +240,7 @@ def _text_imu(m: dict[str, Any], received: float) -> Imu:
 def _text_status(m: dict[str, Any], received: float) -> Status:
     return Status(
         m["device"], m["t"], m["state"], m["rate_hz"], m["lost"], m["battery"], m["clients"], m["dropped"],
-        m["recording"], m["replay"], m["error"], received, m.get("alignment"),
+        m["recording"], m["replay"], m["error"], received, m.get("alignment"), m.get("personal"),
     )  # fmt: skip
 
 

@@ -112,6 +112,7 @@ def with_defaults(message: dict[str, Any]) -> dict[str, Any]:
         message["samples"] = [value for row in message["samples"] for value in row]
     if message["type"] == "status":
         message["alignment"] = alignment_fields(message["alignment"])
+        message["personal"] = personal_fields(message["personal"])
     if message["type"] == "hello":
         message = {key: value for key, value in message.items() if key not in ("device", "model", "pose")}
     return message
@@ -129,6 +130,17 @@ def alignment_fields(alignment: dict[str, Any]) -> dict[str, Any]:
         "error": error and error["message"],
         "applied": alignment["applied"],
         "turn_deg": result["turn_deg"] if result else 0.0,
+    }
+
+
+def personal_fields(personal: dict[str, Any]) -> dict[str, Any]:
+    """What the client keeps of a personal model."""
+    return {
+        "state": personal["state"],
+        "seconds": personal["seconds"],
+        "before": personal["before"]["angle_mae_deg"],
+        "after": personal["after"]["angle_mae_deg"],
+        "error": personal["error"] and personal["error"]["message"],
     }
 
 

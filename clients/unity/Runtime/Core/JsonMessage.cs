@@ -87,7 +87,10 @@ namespace Myocast
             AlignmentCue = TextOrNull("alignment.cue"), AlignmentPhase = TextOrNull("alignment.phase"),
             AlignmentLeft = Number("alignment.left_s"), AlignmentAgain = TextOrNull("alignment.again.message"),
             AlignmentError = TextOrNull("alignment.error.message"), AlignmentApplied = Flag("alignment.applied"),
-            AlignmentTurn = Number("alignment.result.turn_deg"),
+            AlignmentTurn = Number("alignment.result.turn_deg"), Personal = Text("personal.state"),
+            PersonalSeconds = Number("personal.seconds"), PersonalBefore = NumberOrNull("personal.before.angle_mae_deg"),
+            PersonalAfter = NumberOrNull("personal.after.angle_mae_deg"),
+            PersonalError = TextOrNull("personal.error.message"),
         };
 
         public Hello ReadHello() => new Hello
@@ -113,7 +116,8 @@ namespace Myocast
 
         public string TextOrNull(string path) => (string)Value(path, JTokenType.String);
         public string Text(string path) => TextOrNull(path) ?? "";
-        public double Number(string path) => (double?)Value(path, JTokenType.Float, JTokenType.Integer) ?? 0;
+        public double Number(string path) => NumberOrNull(path) ?? 0;
+        private double? NumberOrNull(string path) => (double?)Value(path, JTokenType.Float, JTokenType.Integer);
         /// <summary>An id may be any JSON value: this is a whole number, or -1 for anything else.</summary>
         public long WholeOrMinusOne(string path) => (json[path] as JValue)?.Value as long? ?? -1;
         private bool Has(string path) => json.SelectToken(path) is JToken value && value.Type != JTokenType.Null;

@@ -134,6 +134,14 @@ namespace Myocast
         /// <summary>Whether a result is known and poses are made with it; how far the band is turned, in degrees.</summary>
         public bool AlignmentApplied;
         public double AlignmentTurn;
+        /// <summary>What is learned from labels: none, learning, ready or failed; empty if the server does not say.</summary>
+        public string Personal = "";
+        /// <summary>Seconds of labels.</summary>
+        public double PersonalSeconds;
+        /// <summary>Mean error of the angles on seconds held back, degrees, before and after; null before there are any.</summary>
+        public double? PersonalBefore, PersonalAfter;
+        /// <summary>Why learning failed, or null.</summary>
+        public string PersonalError;
     }
 
     /// <summary>One armband and what is made of its signal. Fields are empty or 0 while not known.</summary>

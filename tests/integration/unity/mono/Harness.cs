@@ -149,7 +149,11 @@ internal static class Harness
             "error", s.ErrorCode == null ? "null" : Object("code", Text(s.ErrorCode), "message", Text(s.ErrorMessage)),
             "alignment", Object("state", Text(s.Alignment), "cue", Text(s.AlignmentCue), "phase", Text(s.AlignmentPhase),
                 "left_s", Number(s.AlignmentLeft), "again", Text(s.AlignmentAgain), "error", Text(s.AlignmentError),
-                "applied", Flag(s.AlignmentApplied), "turn_deg", Number(s.AlignmentTurn)));
+                "applied", Flag(s.AlignmentApplied), "turn_deg", Number(s.AlignmentTurn)),
+            "personal", Object("state", Text(s.Personal), "seconds", Number(s.PersonalSeconds),
+                "before", s.PersonalBefore == null ? "null" : Number(s.PersonalBefore.Value),
+                "after", s.PersonalAfter == null ? "null" : Number(s.PersonalAfter.Value),
+                "error", Text(s.PersonalError)));
     }
 
     private static string Describe(Hello h)

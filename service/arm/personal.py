@@ -1,0 +1,259 @@
+"""A personal model that is learned while it is served: from labels, a new head every second."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+import numpy as np
+
+from drivers.events import Label
+from models.arrays import Float32Array, Float64Array
+from models.errors import MyocastError
+from models.onnx_edit import read_initializers, rewrite
+from models.onnx_file import ALIGNMENT, BONES, PERSONAL
+from models.spec import ModelError, ModelSpec
+from service.arm.personal_fit import Lesson, PersonalFit, lesson, unknown
+from service.devices.device import Device
+from service.engine.model_library import ModelLibrary, name_of
+from service.engine.pose import Pose
+from service.engine.predictor import ModelFile
+from service.engine.successor import Superseded
+
+HEAD_S: Final = 1.0
+"""Seconds between two heads."""
+REMEMBERED_S: Final = 5.0
+"""Seconds by which a label may come after the pose that it belongs to."""
+MAX_WAITING: Final = 120
+"""Labels that wait for their pose at most; where no poses come, later ones are not learned from."""
+APART_S: Final = 0.03
+"""Seconds between a label and the nearest pose at most; beyond that there was no signal at that moment."""
+
+
+class CannotLearn(MyocastError):
+    """There is nothing to learn with, to stop, or to keep."""
+
+
+class LivePersonal:
+    """The personal model of one armband's wearer.
+
+    Args:
+        changed: is called after every change in `describe`.
+        levels: returns the cues that were measured in this donning, for the template of a kept model.
+    """
+
+    def __init__(
+        self,
+        device: Device,
+        library: ModelLibrary,
+        changed: Callable[[], None],
+        levels: Callable[[], Mapping[str, Float64Array] | None],
+    ) -> None:
+        self._device, self._library, self._changed, self._levels = device, library, changed, levels
+        self._model: ModelFile | None = None
+        self._fit: PersonalFit | None = None
+        self._learning: asyncio.Task[None] | None = None
+        self._stopping = asyncio.Event()
+        self._error: dict[str, str] | None = None
+        self._poses: deque[Pose] = deque()
+        self._labels: deque[Label] = deque()
+        self._lessons: list[Lesson] = []
+
+    def describe(self) -> dict[str, Any]:
+        """Return the personal object of the contract."""
+        fit = self._fit
+        return {
+            "device": self._device.index,
+            "state": self._state(),
+            "seconds": 0.0 if fit is None else round(fit.seconds, 1),
+            "labels": 0 if fit is None else fit.labels,
+            "before": unknown() if fit is None else fit.before,
+            "after": unknown() if fit is None else fit.after,
+            "error": self._error,
+        }
+
+    async def start(self) -> None:
+        """Learn from the labels that come; after `stop`, go on with what was learned.
+
+        Raises:
+            CannotLearn: it is learning already, or there is no model.
+            ModelError: the model has no room for what is learned.
+        """
+        if self._learning is not None:
+            raise CannotLearn("it is learning already; stop it first")
+        model = self._device.model
+        if model is None:
+            raise CannotLearn("no model fits this armband, so that there is none to make personal")
+        if self._fit is None or self._model is not model:
+            self._fit = PersonalFit(await asyncio.to_thread(read_initializers, model.data))
+        await self._device.refit(hidden=True)
+        self._model, self._error = model, None
+        self._poses.clear()
+        self._labels.clear()
+        self._stopping.clear()
+        self._learning = asyncio.get_running_loop().create_task(self._learn())
+        self._changed()
+
+    async def stop(self) -> None:
+        """Stop learning; poses come from what was learned.
+
+        Raises:
+            CannotLearn: it is not learning.
+            ModelError: the model cannot be swapped in.
+        """
+        if self._learning is None:
+            raise CannotLearn("it is not learning; start it first")
+        await self._stop_task()
+        await self._device.refit(hidden=False)
+        self._changed()
+
+    async def discard(self) -> None:
+        """Forget what was learned: poses come from the model file again.
+
+        Raises:
+            ModelError: the model cannot be swapped in.
+        """
+        await self._stop_task()
+        if self._model is not None and self._model is self._device.model:
+            await self._device.refit(personal=None, bones=None, hidden=False)
+        self.forget()
+        self._changed()
+
+    async def keep(self, name: str) -> None:
+        """Write what was learned into a model file, and use that.
+
+        Raises:
+            CannotLearn: nothing was learned, or it is worse than before on the seconds held back.
+            ModelExists: there is a model of that name.
+            ModelError: the file cannot be made.
+            OSError: it cannot be written.
+        """
+        fit, model = self._fit, self._model
+        if fit is None or model is None or fit.head is None or model is not self._device.model:
+            raise CannotLearn("nothing was learned yet; start, and send labels")
+        _check_better(fit)
+        await self._stop_task()
+        kept = await asyncio.to_thread(self._write, name, model, fit)
+        await self._device.use_model(kept)
+        self._model = kept
+        self._changed()
+
+    def forget(self) -> None:
+        """Take note that another model is in use, or that nothing shall be left of what was learned."""
+        self.close()
+        self._fit, self._model, self._error = None, None, None
+
+    def on_pose(self, pose: Pose) -> None:
+        """Take a pose with what the network computed on the way."""
+        if self._learning is None or pose.hidden is None:
+            return
+        self._poses.append(pose)
+        while pose.t - self._poses[0].t > REMEMBERED_S:
+            self._poses.popleft()
+        while self._labels and self._labels[0].t <= pose.t:
+            self._pair(self._labels.popleft())
+
+    def on_label(self, label: Label) -> None:
+        """Take a label; one that is newer than the newest pose waits for its pose."""
+        if self._learning is None:
+            return
+        if self._poses and label.t <= self._poses[-1].t:
+            self._pair(label)
+        elif len(self._labels) < MAX_WAITING:
+            self._labels.append(label)
+
+    def close(self) -> None:
+        """Stop learning."""
+        if self._learning is not None:
+            self._learning.cancel()
+        self._learning = None
+        self._lessons = []
+
+    def _state(self) -> str:
+        if self._error is not None:
+            return "failed"
+        if self._learning is not None:
+            return "learning"
+        return "none" if self._fit is None or self._fit.head is None else "ready"
+
+    def _pair(self, label: Label) -> None:
+        nearest = min(self._poses, key=lambda pose: abs(pose.t - label.t), default=None)
+        if nearest is not None and nearest.hidden is not None and abs(nearest.t - label.t) <= APART_S:
+            self._lessons.append(lesson(label, nearest.hidden, self._device.hand))
+
+    async def _learn(self) -> None:
+        """Make a new head of the labels that came, every second, until it is to stop."""
+        try:
+            while not self._stopping.is_set():
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._stopping.wait(), HEAD_S)
+                await self._learn_once()
+                self._changed()
+        except ModelError as error:
+            self._error, self._learning = {"code": "model_error", "message": str(error)}, None
+            self._changed()
+
+    async def _learn_once(self) -> None:
+        fit, lessons = self._fit, self._lessons
+        if fit is None or not lessons:
+            return
+        self._lessons = []
+        lessons.sort(key=lambda one: one.t)
+        await asyncio.to_thread(fit.learn, lessons)
+        changes: dict[str, Any] = {"personal": fit.head} | ({} if fit.bones is None else {"bones": fit.bones})
+        try:
+            await self._device.refit(**changes)
+        except Superseded:
+            return
+
+    async def _stop_task(self) -> None:
+        task = self._learning
+        if task is None:
+            return
+        self._stopping.set()
+        await asyncio.wait([task])
+        self._learning = None
+
+    def _write(self, name: str, model: ModelFile, fit: PersonalFit) -> ModelFile:
+        fitted = self._device.fitted
+        values: dict[str, Float32Array] = {} if fit.head is None else {PERSONAL: fit.head}
+        if fit.bones is not None:
+            values[BONES] = fit.bones
+        if fitted.alignment is not None:
+            values[ALIGNMENT] = fitted.alignment
+        return self._library.keep(name, rewrite(model.data, values, self._spec(name, model, fit)))
+
+    def _spec(self, name: str, model: ModelFile, fit: PersonalFit) -> ModelSpec:
+        bones = read_initializers(model.data)[BONES] if fit.bones is None else fit.bones
+        personal = {
+            "seconds": round(fit.seconds, 1),
+            "labels": fit.labels,
+            "base": name_of(model),
+            "base_sha256": model.sha256,
+            "bones_mm": [round(float(length), 2) for length in bones],
+        }
+        levels, matrix = self._levels(), self._device.fitted.alignment
+        if levels is None or matrix is None:
+            return replace(model.spec, name=name, personal=personal)
+        cues = {
+            cue: [round(float(value), 3) for value in np.maximum(level @ matrix, 0.0)] for cue, level in levels.items()
+        }
+        return replace(model.spec, name=name, personal=personal, alignment={"cues": cues})
+
+
+def _check_better(fit: PersonalFit) -> None:
+    """Refuse a fit that is worse than before on the seconds held back.
+
+    Raises:
+        CannotLearn: it is.
+    """
+    before, after = fit.before["angle_mae_deg"], fit.after["angle_mae_deg"]
+    if before is not None and after is not None and after > before:
+        raise CannotLearn(
+            f"on the seconds held back it is worse than before ({after:g} degrees, before {before:g}); "
+            "go on with more labels, or discard it"
+        )
