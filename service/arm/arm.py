@@ -8,6 +8,7 @@ from typing import Any
 from drivers.events import Frame, Label, SourceInfo
 from service.arm.alignment import AlignmentResult, LiveAlignment
 from service.arm.personal import LivePersonal
+from service.arm.signal import LiveSignal
 from service.devices.device import Device
 from service.engine.model_library import ModelLibrary
 from service.engine.pose import Pose
@@ -16,7 +17,7 @@ from service.events import DeviceEvent
 
 
 class Arm:
-    """Alignment and personal model of one armband's wearer; an output of its device.
+    """Alignment, personal model and signal of one armband's wearer; an output of its device.
 
     Args:
         changed: is called when something in `describe` is different.
@@ -33,16 +34,22 @@ class Arm:
         self.device = device
         self.alignment = LiveAlignment(device, changed, aligned)
         self.personal = LivePersonal(device, library, changed, lambda: self.alignment.levels)
+        self.signal = LiveSignal(device, changed)
         self._model: ModelFile | None = None
 
     def describe(self) -> dict[str, Any]:
         """Return what `status` says of the arm."""
-        return {"alignment": self.alignment.describe(), "personal": self.personal.describe()}
+        return {
+            "alignment": self.alignment.describe(),
+            "personal": self.personal.describe(),
+            "signal": self.signal.describe(),
+        }
 
     def on_event(self, device: int, event: DeviceEvent) -> None:
         """Take an event of the armband."""
         match event:
             case Frame():
+                self.signal.on_frame(event)
                 self.alignment.on_frame(event)
             case Pose():
                 self.personal.on_pose(event)
@@ -67,9 +74,11 @@ class Arm:
         """Stop what runs."""
         self.alignment.close()
         self.personal.close()
+        self.signal.close()
 
     def _on_info(self) -> None:
         """The device may have chosen another model, because its signal is another."""
+        self.signal.on_info()
         before, self._model = self._model, self.device.model
         if before is not None and self._model is not before:
             self.personal.forget()

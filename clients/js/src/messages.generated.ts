@@ -292,6 +292,37 @@ export interface Status {
   };
   alignment?: AlignmentInfo;
   personal?: PersonalInfo;
+  /**
+   * Quality of the signal's last five seconds; null before there is a second of it
+   */
+  signal?: null | {
+    channels: {
+      /**
+       * From 1
+       */
+      channel: number;
+      /**
+       * flat: no signal; railed: clipped; noisy: loud at rest; hum: mains; copy: shows what another channel shows
+       */
+      state: "good" | "flat" | "railed" | "noisy" | "hum" | "copy";
+      /**
+       * Of the signal without its mean, in its unit
+       */
+      rms: number;
+      /**
+       * What to do; empty where it is good
+       */
+      hint: string;
+    }[];
+    /**
+     * Samples per second of real time
+     */
+    rate_hz: number;
+    /**
+     * Samples that were lost on the way
+     */
+    lost: number;
+  };
 }
 /**
  * How the band sits on the arm, and the cue that runs

@@ -23,6 +23,8 @@ export type State = Status["state"];
 export type DeviceEntry = Hello["devices"][number];
 export type ReplayStatus = NonNullable<Status["replay"]>;
 export type RecordingStatus = NonNullable<Status["recording"]>;
+/** The quality of each channel. */
+export type SignalStatus = NonNullable<Status["signal"]>;
 export type ServerError = NonNullable<Status["error"]>;
 
 export interface Pose extends Omit<PoseText, "state" | "gap" | "held" | "joints" | "truth"> {

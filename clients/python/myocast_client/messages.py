@@ -110,6 +110,8 @@ class Status:
     """How the band sits on the arm, and the cue that runs; None from a server that does not say."""
     personal: Mapping[str, Any] | None = None
     """What is learned from labels; None from a server that does not say."""
+    signal: Mapping[str, Any] | None = None
+    """The quality of each channel; None before a second of signal has come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +243,7 @@ def _text_status(m: dict[str, Any], received: float) -> Status:
     return Status(
         m["device"], m["t"], m["state"], m["rate_hz"], m["lost"], m["battery"], m["clients"], m["dropped"],
         m["recording"], m["replay"], m["error"], received, m.get("alignment"), m.get("personal"),
+        m.get("signal"),
     )  # fmt: skip
 
 

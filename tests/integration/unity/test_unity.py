@@ -113,6 +113,10 @@ def with_defaults(message: dict[str, Any]) -> dict[str, Any]:
     if message["type"] == "status":
         message["alignment"] = alignment_fields(message["alignment"])
         message["personal"] = personal_fields(message["personal"])
+        channels = message["signal"]["channels"] if message["signal"] else []
+        message["signal"] = {
+            "states": " ".join(one["state"] for one in channels), "hints": "|".join(one["hint"] for one in channels)
+        }  # fmt: skip
     if message["type"] == "hello":
         message = {key: value for key, value in message.items() if key not in ("device", "model", "pose")}
     return message

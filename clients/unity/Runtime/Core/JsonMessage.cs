@@ -90,7 +90,8 @@ namespace Myocast
             AlignmentTurn = Number("alignment.result.turn_deg"), Personal = Text("personal.state"),
             PersonalSeconds = Number("personal.seconds"), PersonalBefore = NumberOrNull("personal.before.angle_mae_deg"),
             PersonalAfter = NumberOrNull("personal.after.angle_mae_deg"),
-            PersonalError = TextOrNull("personal.error.message"),
+            PersonalError = TextOrNull("personal.error.message"), SignalStates = Texts("signal.channels", "state"),
+            SignalHints = Texts("signal.channels", "hint"),
         };
 
         public Hello ReadHello() => new Hello
@@ -130,6 +131,8 @@ namespace Myocast
         }
 
         private bool Flag(string path) => (bool?)Value(path, JTokenType.Boolean) ?? false;
+        private string[] Texts(string list, string key) =>
+            List(list).OfType<JObject>().Select(entry => new JsonMessage(entry).Text(key)).ToArray();
         private JArray List(string path) => (JArray)Value(path, JTokenType.Array) ?? new JArray();
         private void ReadFloats(string path, float[] into) => ReadFloats(List(path), into, 0, into.Length, path);
 

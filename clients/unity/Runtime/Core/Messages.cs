@@ -142,6 +142,8 @@ namespace Myocast
         public double? PersonalBefore, PersonalAfter;
         /// <summary>Why learning failed, or null.</summary>
         public string PersonalError;
+        /// <summary>Each channel, from 1: good, flat, railed, noisy, hum or copy, and what to do; empty while not known.</summary>
+        public string[] SignalStates = new string[0], SignalHints = new string[0];
     }
 
     /// <summary>One armband and what is made of its signal. Fields are empty or 0 while not known.</summary>

@@ -153,7 +153,9 @@ internal static class Harness
             "personal", Object("state", Text(s.Personal), "seconds", Number(s.PersonalSeconds),
                 "before", s.PersonalBefore == null ? "null" : Number(s.PersonalBefore.Value),
                 "after", s.PersonalAfter == null ? "null" : Number(s.PersonalAfter.Value),
-                "error", Text(s.PersonalError)));
+                "error", Text(s.PersonalError)),
+            "signal", Object("states", Text(string.Join(" ", s.SignalStates)),
+                "hints", Text(string.Join("|", s.SignalHints))));
     }
 
     private static string Describe(Hello h)
