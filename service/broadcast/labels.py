@@ -18,6 +18,12 @@ MAX_TEXT: Final = 1000
 MAX_ANGLE_DEG: Final = 180.0
 PALM_MM: Final = (20.0, 250.0)
 """Distance between wrist and knuckle of the middle finger that a hand can have; metres are far below."""
+LARGEST_COORDINATE_MM: Final = 1e6
+"""Distance of a point from the origin of its frame, along one axis, beyond which it is no measurement."""
+LARGEST_HAND_MM: Final = 500.0
+"""Distance of a point from the wrist that no hand reaches."""
+LATEST_S: Final = 9e9
+"""Unix seconds up to which a time has nanoseconds in 64 bits, as session files have them (the year 2255)."""
 LARGEST_DEVICE: Final = 255
 
 
@@ -70,7 +76,7 @@ def label_message(value: Mapping[str, Any]) -> LabelMessage:
         raise LabelError(f"confidence {confidence:g} is not in 0 to 1")
     return LabelMessage(
         device=_device(value),
-        t=_number(value.get("t"), "t"),
+        t=_time(value.get("t")),
         hand=cast(Side | None, hand),
         joints=_joints(value["joints"]) if "joints" in value else None,
         angles=_angles(value["angles"]) if "angles" in value else {},
@@ -92,7 +98,7 @@ def marker_message(value: Mapping[str, Any]) -> MarkerMessage:
     if not label:
         raise LabelError("expected a text in `label`, found an empty one")
     t = value.get("t")
-    return MarkerMessage(_device(value), None if t is None else _number(t, "t"), label)
+    return MarkerMessage(_device(value), None if t is None else _time(t), label)
 
 
 def _device(value: Mapping[str, Any]) -> int:
@@ -108,6 +114,13 @@ def _number(value: object, name: str) -> float:
     return float(value)
 
 
+def _time(value: object) -> float:
+    t = _number(value, "t")
+    if not 0.0 <= t <= LATEST_S:
+        raise LabelError(f"t {t:g} is not a time in Unix seconds, as pose and pong have it")
+    return t
+
+
 def _text(value: object, name: str) -> str:
     if not isinstance(value, str) or len(value) > MAX_TEXT:
         raise LabelError(f"expected a text of at most {MAX_TEXT} characters in `{name}`")
@@ -118,9 +131,14 @@ def _joints(value: object) -> Float64Array:
     if not isinstance(value, list) or len(value) != VALUES:
         raise LabelError(f"expected {VALUES} numbers in `joints`, x y z of 21 points in mm")
     points = np.array([_number(number, "joints") for number in value]).reshape(POINTS, 3)
+    if np.abs(points).max() > LARGEST_COORDINATE_MM:
+        raise LabelError(f"expected joints in mm, found {np.abs(points).max():.3g}")
     palm_mm = float(np.linalg.norm(points[9] - points[0]))
     if not PALM_MM[0] <= palm_mm <= PALM_MM[1]:
         raise LabelError(f"expected joints of a hand in mm, found {palm_mm:.3g} from the wrist to the middle knuckle")
+    reach_mm = float(np.linalg.norm(points - points[0], axis=1).max())
+    if reach_mm > LARGEST_HAND_MM:
+        raise LabelError(f"expected joints of a hand in mm, found a point {reach_mm:.3g} from the wrist")
     across = np.cross(points[0] - points[9], points[17] - points[5])
     if np.linalg.norm(across) < palm_mm:
         raise LabelError("the wrist and the knuckles lie on one line, so that the hand has no side")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from fastapi import Body
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from service.arm.cues import NINE_CUES, Cue
 from service.recording.paths import NAME
+
+LARGEST_GAIN: Final = 1000.0
+"""Gain of an alignment's matrix beyond which float32 overflows in a model, so that it gives no poses."""
 
 DeviceIndex = Annotated[int, Field(ge=0, description="Index of the armband")]
 
@@ -121,7 +124,9 @@ class UseAlignment(RequestBody):
     """Use a matrix that was found before."""
 
     action: Literal["use"]
-    matrix: list[float] = Field(description="8 x 8, row by row", min_length=64, max_length=64)
+    matrix: list[Annotated[float, Field(ge=-LARGEST_GAIN, le=LARGEST_GAIN)]] = Field(
+        description="8 x 8, row by row", min_length=64, max_length=64
+    )
     device: DeviceIndex = 0
 
 

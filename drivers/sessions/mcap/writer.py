@@ -24,6 +24,7 @@ from models.version import package_version
 _DUMP: Final = orjson.OPT_SERIALIZE_NUMPY
 _CHUNK_BYTES: Final = 1 << 20
 _LABEL_DECIMALS: Final = 3
+_LATEST_NS: Final = (1 << 64) - 1
 
 
 class SessionWriter:
@@ -314,9 +315,10 @@ class SessionWriter:
 
 
 def _nanoseconds(seconds: float) -> int:
-    # Whole seconds and the rest apart: the product alone would round to 256 ns. MCAP has no negative times.
+    # Whole seconds and the rest apart: the product alone would round to 256 ns. MCAP's times are 64 bits
+    # without a sign.
     whole = int(seconds // 1)
-    return max(0, whole * 1_000_000_000 + round((seconds - whole) * 1e9))
+    return min(max(0, whole * 1_000_000_000 + round((seconds - whole) * 1e9)), _LATEST_NS)
 
 
 def create(path: Path) -> BinaryIO:

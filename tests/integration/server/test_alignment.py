@@ -154,6 +154,14 @@ async def test_a_cue_that_always_fails() -> None:
         assert found["result"] is None
 
 
+@pytest.mark.parametrize("gain", [1e38, -1e300, 1e4])
+async def test_a_matrix_that_would_end_the_poses_is_refused(gain: float) -> None:
+    async with wearing() as wearer:
+        answer = await wearer.live.post("/api/v1/alignment", action="use", matrix=[gain] * 64)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (400, "bad_request")
+        assert (await get(wearer))["state"] == "none"
+
+
 async def test_cancel_reset_and_use() -> None:
     async with wearing(turn=2) as wearer:
         device, post = wearer.live.service.devices[0], wearer.live.post

@@ -98,6 +98,15 @@ def test_each_device_has_its_own_session(tmp_path: Path) -> None:
         read_session(tmp_path / "a.mcap", device=2)
 
 
+@pytest.mark.parametrize("t", [-1.0, 1e300])
+def test_a_time_beyond_what_the_format_has_does_not_end_the_session(tmp_path: Path, t: float) -> None:
+    with SessionWriter(tmp_path / "a.mcap") as writer:
+        writer.write(INFO)
+        writer.write(Marker(t, "rest"))
+        writer.write(frame(0))
+    assert len(read_session(tmp_path / "a.mcap").emg) == len(frame(0).samples)
+
+
 def test_messages_are_what_the_contract_says(tmp_path: Path) -> None:
     joints = np.arange(VALUES, dtype=np.float32)
     with SessionWriter(tmp_path / "a.mcap", {"subject": "p7"}) as writer:

@@ -50,6 +50,12 @@ def without(key: str) -> dict[str, Any]:
     return {name: value for name, value in LABEL.items() if name != key}
 
 
+def with_joint(index: int, value: float) -> dict[str, Any]:
+    joints = list(LABEL["joints"])
+    joints[index] = value
+    return LABEL | {"joints": joints}
+
+
 @pytest.mark.parametrize(
     ("value", "words"),
     [
@@ -62,6 +68,11 @@ def without(key: str) -> dict[str, Any]:
         (LABEL | {"joints": [[0.0] * 3] * 21}, "63 numbers"), (LABEL | {"joints": ["1"] * 63}, "not a number"),
         (LABEL | {"joints": [0.0] * 63}, "in mm"), (LABEL | {"joints": list(range(63))}, "one line"),
         (LABEL | {"joints": [value / 1000 for value in LABEL["joints"]]}, "in mm"),
+        (LABEL | {"t": -1}, "Unix seconds"), (LABEL | {"t": 1e300}, "Unix seconds"),
+        (LABEL | {"t": 2e10}, "Unix seconds"),
+        (with_joint(5, 600.0), "a point"), (with_joint(51, 1e308), "in mm"), (with_joint(27, -1e308), "in mm"),
+        ({"type": "marker", "label": "x", "t": -1}, "Unix seconds"),
+        ({"type": "marker", "label": "x", "t": 1e300}, "Unix seconds"),
         (ANGLE_LABEL | {"angles": {}}, "index_mcp_fe"), (ANGLE_LABEL | {"angles": [1.0]}, "index_mcp_fe"),
         (ANGLE_LABEL | {"angles": {"elbow": 1.0}}, "elbow"), (ANGLE_LABEL | {"angles": {"index_mcp_fe": None}}, "None"),
         (ANGLE_LABEL | {"angles": {"index_mcp_fe": 200}}, "degrees"),
