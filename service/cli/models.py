@@ -20,7 +20,13 @@ def command(
         typer.echo(json.dumps([row(network) for network in found], indent=2))
         return
     titles = ("name", "kind", "parameters", "context", "multiply-adds", "what it is")
-    print_table(titles, map(_cells, found), title="Networks", numbers=("parameters", "context", "multiply-adds"))
+    print_table(
+        titles,
+        map(_cells, found),
+        title="Networks",
+        numbers=("parameters", "context", "multiply-adds"),
+        whole=("name",),
+    )
 
 
 def row(network: Network) -> dict[str, object]:

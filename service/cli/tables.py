@@ -15,11 +15,12 @@ def print_table(
     title: str = "",
     caption: str = "",
     numbers: Collection[str] = (),
+    whole: Collection[str] = (),
 ) -> None:
-    """Print a table on stdout; the columns named in `numbers` stand to the right."""
+    """Print a table on stdout; the columns in `numbers` stand to the right, those in `whole` are never cut to fit."""
     table = Table(title=title or None, caption=caption or None)
     for column in columns:
-        table.add_column(column, justify="right" if column in numbers else "left")
+        table.add_column(column, justify="right" if column in numbers else "left", no_wrap=column in whole)
     for row in rows:
         table.add_row(*row)
     Console().print(table)

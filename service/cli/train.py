@@ -22,7 +22,7 @@ from service.experiments.training_data import ALIGN, ALIGN_GESTURES
 
 def command(
     architecture: Annotated[str, typer.Option(help="The network; `myocast models` lists them.")],
-    out: Annotated[Path, typer.Option(metavar="FILE", help="The .keras file to write; its log and manifest go into FILE.run/.")],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="The .keras file to write; its log and manifest go into a folder beside it: mine.keras, mine.run.")],
     data: Annotated[list[str] | None, typer.Option(metavar="PATH...", help="Session files, folders, or synthetic:users=24,sessions=2,seconds=120,seed=1.")] = None,
     more: Annotated[list[str] | None, typer.Argument(metavar="[PATH]...", help="More data.")] = None,
     test: Annotated[list[str] | None, typer.Option(metavar="PATH", help="Data for the final figures, which chooses nothing. May be given several times.")] = None,
@@ -44,7 +44,7 @@ def command(
     align_gestures: Annotated[float, typer.Option(min=0.0, max=1.0, help="The same for the sessions of --gestures; the more, the better an aligned band works.")] = ALIGN_GESTURES,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the weights, the batches and the split.")] = 0,
     threads: Annotated[int | None, typer.Option(min=1, help="Processor threads; default all.")] = None,
-    resume: Annotated[bool, typer.Option(help="Go on from the checkpoint in FILE.run/.")] = False,
+    resume: Annotated[bool, typer.Option(help="Go on from the checkpoint in that folder.")] = False,
 ) -> None:  # fmt: skip
     """Train a network. The best one so far is always in FILE; Ctrl-C stops and keeps it."""
     chosen, config = network(architecture), NetworkConfig.for_mode(mode)
