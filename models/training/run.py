@@ -14,7 +14,7 @@ from models.architectures.base import STEP_HZ, Built, Network, NetworkConfig, Sc
 from models.arrays import Float32Array
 from models.data.batches import Averages, Batches, Sequences, Windows, scaling
 from models.data.features import bank
-from models.data.segments import Segment
+from models.data.segments import DataError, Segment
 from models.data.splits import Split
 from models.hand import VALUES
 from models.kinematics import angles, measure
@@ -60,6 +60,23 @@ class Run:
                 self.built, scaled_poses(self.split.train, constants), self.training.seed
             )
         return done
+
+    def check_held_out(self) -> None:
+        """Refuse a split that leaves nothing to evaluate on.
+
+        Raises:
+            DataError: the held-out parts are too short.
+        """
+        skip = self._skip()
+        if not any(segment.weight[skip:].any() for segment in self.split.held_out):
+            raise DataError(
+                f"too little is held out to measure by: nothing beyond the first {skip / STEP_HZ:.2f} s of each part; "
+                "give longer sessions, or a larger --held-out"
+            )
+
+    def _skip(self) -> int:
+        """Steps at the start of each segment that are not evaluated."""
+        return max(self.network.steps - 1, round(STEP_HZ))
 
     def _resume(self) -> int:
         """Go on from the checkpoint; the best network so far is the one on disk."""
@@ -114,8 +131,7 @@ class Run:
 
     def evaluate(self, segments: Sequence[Segment]) -> dict[str, float]:
         """Figures over users."""
-        skip = max(self.network.steps - 1, round(STEP_HZ))
-        runs = list(predict_segments(from_keras(self.built, self.config), segments, skip))
+        runs = list(predict_segments(from_keras(self.built, self.config), segments, self._skip()))
         return over_users(by_user(runs, self.mean_pose()))
 
     def mean_pose(self) -> Float32Array:

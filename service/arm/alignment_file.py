@@ -27,9 +27,11 @@ def read_alignment(path: Path) -> AlignmentResult:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise AlignmentFileError(f"{path}: cannot be read ({error.strerror}); give a file of `myocast align`") from None
+        raise AlignmentFileError(
+            f"{path}: cannot be read ({error.strerror}); give the answer of `GET /api/v1/alignment`"
+        ) from None
     except ValueError:
-        raise AlignmentFileError(f"{path}: not JSON; give a file of `myocast align`") from None
+        raise AlignmentFileError(f"{path}: not JSON; give the answer of `GET /api/v1/alignment`") from None
     inside = value.get("result", value) if isinstance(value, dict) else None
     return _result(inside if isinstance(inside, dict) else {}, path)
 
@@ -48,7 +50,7 @@ def _result(value: dict[str, Any], path: Path) -> AlignmentResult:
         matrix = np.full((CHANNELS, CHANNELS), np.nan, np.float32)
     if not np.isfinite(matrix).all():
         raise AlignmentFileError(
-            f"{path}: no `matrix` of {CHANNELS * CHANNELS} numbers; give a file of `myocast align`"
+            f"{path}: no `matrix` of {CHANNELS * CHANNELS} numbers; give the answer of `GET /api/v1/alignment`"
         )
     result = given(matrix)
     for key in ("turn_channels", "turn_deg", "mirrored", "score", "gains"):

@@ -123,6 +123,8 @@ def train_network(
     parts, template = aligned(divided, calibrations(found, TEMPLATE_CUES_S, config.config))
     run = Run(config.network, config.config, parts, config.training, config.out, folder, trained_on(found))
     run.template = template
+    if not config.test:
+        run.check_held_out()
     _write_manifest(folder, config, found, parts.describe())
     display.start(config.training, run.prepare(resume=config.resume))
     outcome = run.train(Progress(stop=stop, on_step=display.on_step, on_epoch=display.on_epoch))

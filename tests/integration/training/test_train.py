@@ -186,6 +186,15 @@ def test_wrong_use_is_one_line_and_exit_2(
     assert len(err.strip().splitlines()) == 1
 
 
+def test_a_held_out_part_too_short_to_measure_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    short = ("--data", "synthetic:users=1,sessions=1,seconds=5", "--split", "block")
+    out = tmp_path / "net.keras"
+    code, _, err = run_cli(capsys, "train", "--architecture", "lstm_fc", *short, "--out", out, *SMALL)
+    assert code == 2
+    assert "too little is held out" in err
+    assert not out.exists()
+
+
 def test_no_data_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, _, err = run_cli(capsys, "train", "--architecture", "lstm_fc", "--out", tmp_path / "net.keras")
     assert code == 2
