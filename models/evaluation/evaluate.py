@@ -82,8 +82,8 @@ def evaluate(content: bytes, spec: ModelSpec, data: EvaluationData, config: Eval
     found = _pass(content, spec, data, config)
     if not found.runs and not found.closures:
         raise EvaluationError(
-            "nothing to judge by: the data has no true poses, and no session with the class labels 0 (rest), 7 (fist) "
-            "and any other (wrist gestures)"
+            "nothing to evaluate against: the data has no true poses, and no session with the class labels 0 (rest), "
+            "7 (fist) and any other (wrist gestures)"
         )
     mean = mean_pose(data.training) if data.training else known_mean_pose(spec)
     posed = [segment for segment in data.segments if segment.weight.any()]

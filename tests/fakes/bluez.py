@@ -149,7 +149,7 @@ def _main() -> None:
             self.advertises = setup.get("advertises", True)
             self.known = self.connected = self.silent = False
             self.restarted = False
-            self.refusal = ""
+            self.connect_error = ""
             self.sent = 0
             self.timer: asyncio.TimerHandle | None = None
             self.objects: dict[str, Characteristic] = {}
@@ -346,8 +346,8 @@ def _main() -> None:
 
         def on_Connect(self, message: Message) -> Message:
             device = self.device_of(message)
-            if device.refusal:
-                return Message.new_error(message, "org.bluez.Error.Failed", device.refusal)
+            if device.connect_error:
+                return Message.new_error(message, "org.bluez.Error.Failed", device.connect_error)
             device.connect()
             asyncio.get_running_loop().call_soon(device.resolve)
             return Message.new_method_return(message)
@@ -399,7 +399,7 @@ def _main() -> None:
                 case "mute":
                     self.mute = True
                 case "refuse":
-                    device.refusal = request["error"]
+                    device.connect_error = request["error"]
             state: dict[str, Any] = device.state()
             return state | {"scanners": len(self.scanners)}
 

@@ -13,7 +13,7 @@ import type {
   ClientMessage, Encoding, Hello, LabelValue, Message, MessageOf, MessageType, Pose, StreamName,
 } from "./messages.js";
 import { Queue } from "./queue.js";
-import { askWhy } from "./refusal.js";
+import { handshakeError } from "./handshakeError.js";
 
 export interface Options {
   /** What to receive. Default `["pose"]`. */
@@ -328,7 +328,7 @@ export class Client implements AsyncIterable<Pose> {
   }
 
   #ask(): Promise<ConnectionError | null> {
-    return askWhy(this.address, this.#env.fetch, this.#openMs);
+    return handshakeError(this.address, this.#env.fetch, this.#openMs);
   }
 
   #wait(): void {

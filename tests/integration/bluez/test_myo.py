@@ -82,7 +82,7 @@ async def test_200_hz_in_real_time_without_a_loss() -> None:
     assert all(frame.t <= frame.arrival for frame in frames[10:])
 
 
-async def test_everything_else_the_armband_says_arrives_too() -> None:
+async def test_everything_else_that_the_armband_sends_arrives_too() -> None:
     async with FakeBluez(TWO | {"battery": 42}, time_scale=TIME_SCALE):
         collector = EventCollector()
         live = source(clock=fast_clock(TIME_SCALE), mode="filtered", classifier=True)
@@ -242,7 +242,7 @@ async def test_an_armband_left_connected_by_a_dead_program_is_taken_over() -> No
         await bluez.until(lambda state: not state["connected"])
 
 
-async def test_an_armband_that_forgot_the_link_is_lost_before_the_watchdog_says_so() -> None:
+async def test_an_armband_that_dropped_the_link_is_lost_before_the_watchdog_fires() -> None:
     """It advertises, which it does only without a link; the system has noticed nothing."""
     async with FakeBluez(ONE) as bluez:
         collector = EventCollector()

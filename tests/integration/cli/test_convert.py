@@ -52,7 +52,7 @@ def test_text_to_mcap_to_csv_and_back(
     assert between.tolist() == first.classes.tolist()
 
 
-def test_csv_says_what_it_cannot_say(
+def test_csv_reports_what_it_cannot_hold(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rec = Recording(
@@ -104,7 +104,7 @@ class _Full(FileIO):
         raise OSError(errno.ENOSPC, "No space left on device")
 
 
-def test_a_cut_off_recording_is_mended(
+def test_a_cut_off_recording_is_repaired(
     tmp_path: Path, csv_without_header: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     convert(capsys, monkeypatch, csv_without_header, tmp_path / "b.mcap")
@@ -118,7 +118,7 @@ def test_a_cut_off_recording_is_mended(
     assert len(read_session(tmp_path / "mended.mcap")) == 1000
 
 
-def test_dropped_lines_are_told(
+def test_dropped_lines_are_reported(
     tmp_path: Path, csv_without_header: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     csv_without_header.write_text(csv_without_header.read_text() + "1,2,3\n")

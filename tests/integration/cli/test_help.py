@@ -85,7 +85,7 @@ def test_the_version() -> None:
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completion_knows_the_verbs(shell: str) -> None:
+def test_completion_lists_the_verbs(shell: str) -> None:
     words = {"COMP_WORDS": "myocast s", "COMP_CWORD": "1", "_TYPER_COMPLETE_ARGS": "myocast s"}
     done = run(**{"_MYOCAST_COMPLETE": f"complete_{shell}", **words, "_TYPER_COMPLETE_FISH_ACTION": "get-args"})
     assert {"serve", "scan", "synthesize"} <= set(re.findall(r"[a-z]+", done.stdout)), done.stderr

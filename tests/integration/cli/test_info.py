@@ -85,7 +85,7 @@ def test_class_labels_are_counted(
     assert got["markers"] == [{"t_s": 1.5, "label": "fist"}]
 
 
-def test_clipping_is_only_told_where_the_limits_are_known(
+def test_clipping_is_only_reported_where_the_limits_are_known(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     got = about(tmp_path / "a.mcap", capsys, monkeypatch, unit="uV")

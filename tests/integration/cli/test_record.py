@@ -104,7 +104,7 @@ def test_a_device_that_is_not_there_leaves_no_file(
     assert not (tmp_path / "new").exists()
 
 
-def test_a_folder_that_cannot_be_written_is_said_before_the_source_is_touched(
+def test_a_folder_that_cannot_be_written_is_reported_before_the_source_is_opened(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     monkeypatch.setattr(os, "access", lambda *_: False)
@@ -139,7 +139,7 @@ class Kept:
         self.events.append(event)
 
 
-def test_what_was_said_before_the_first_sample_is_in_the_file(tmp_path: Path) -> None:
+def test_events_before_the_first_sample_are_in_the_file(tmp_path: Path) -> None:
     kept, status = Kept(), DeviceStatus(0, lambda: None)
     events: list[Event] = [INFO, Raw(1.0, "port", b"x"), Notice(1.0, "connect"), frame(0), Battery(2.0, 50), frame(2)]
 

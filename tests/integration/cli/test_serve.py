@@ -203,7 +203,7 @@ def test_sources_that_are_refused(refused: Refused, session: Path, tiny_window: 
     assert "not a source" in refused("demo:", "nats://h/d", *model)
 
 
-def test_a_radio_or_a_port_that_is_not_there_is_said_before_it_is_ready(
+def test_a_missing_radio_or_port_is_reported_before_the_ready_line(
     refused: Refused, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", f"unix:path={tmp_path}/nothing")

@@ -173,7 +173,7 @@ def test_node_logger_prints_poses_of_the_server(
     assert "live" in result.stderr
 
 
-def test_node_is_told_that_its_token_is_wrong(
+def test_a_wrong_token_in_node_is_unauthorized(
     node: hatch_build.Node, built: Path, server: Server, tmp_path: Path
 ) -> None:
     link_package(tmp_path)

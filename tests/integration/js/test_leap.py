@@ -255,7 +255,7 @@ async def _until_id(client: Any, last: int) -> AsyncIterator[str]:
             return
 
 
-async def test_a_taken_port_is_said_in_one_line() -> None:
+async def test_a_taken_port_is_an_error_of_one_line() -> None:
     async with LeapOutput(0) as output:
         port = int(output.address.split(":")[2].split("/")[0])
         with pytest.raises(LeapError, match=f"--leap {port}: .*in use") as caught:

@@ -344,7 +344,7 @@ def test_what_the_end_of_a_connection_means(
     assert (type(error), error.code, str(error)) == expected
 
 
-async def test_a_silent_server_and_one_that_says_goodbye_are_told_apart() -> None:
+async def test_a_silent_server_and_one_that_sends_bye_are_distinguished() -> None:
     async with FakeStream() as server, mc.connect(server.url, silence=0.2, reconnect=False, **QUICK) as client:
         server.mute = True
         await client.wait_closed()
@@ -398,7 +398,7 @@ async def test_a_refused_subscription_changes_nothing() -> None:
         (mc.BadRequest, 400, "bad_request", {"token": "T", "streams": ("pots",)}),
     ],
 )
-async def test_refusals_are_typed_and_speak_the_servers_words(
+async def test_refusals_are_typed_and_carry_the_servers_message(
     kind: type[mc.ClientError], status: int, code: str, options: dict[str, Any]
 ) -> None:
     async with FakeStream(token="T") as server:
@@ -484,7 +484,7 @@ async def test_the_server_itself(console: Console, tiny_window: Path, tmp_path: 
         assert client.malformed == 0
 
 
-async def test_nobody_there() -> None:
+async def test_no_server_at_the_address() -> None:
     server = FakeStream()
     await server.start()
     await server.stop()

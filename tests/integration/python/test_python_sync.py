@@ -96,7 +96,7 @@ def test_everything_has_the_name_it_has_in_the_asynchronous_client() -> None:
     assert public(Client) == (public(mc.Client) | attributes) - deprecated
 
 
-def test_what_the_client_knows(server: ThreadedServer) -> None:
+def test_properties_of_the_client(server: ThreadedServer) -> None:
     with connect(server.url, token="T", **QUICK) as client:
         assert client.connected
         assert client.hello is not None
@@ -197,7 +197,7 @@ def test_another_thread_may_close_it(server: ThreadedServer) -> None:
     assert threads() == []
 
 
-def test_a_callback_that_calls_the_client_is_told_so(server: ThreadedServer) -> None:
+def test_a_callback_that_calls_the_client_raises(server: ThreadedServer) -> None:
     with connect(server.url, token="T") as client:
         client.on(mc.Pose, lambda pose: client.subscribe())
         server.send(pose_message(0))

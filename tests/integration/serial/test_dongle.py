@@ -71,7 +71,7 @@ async def test_recorded_emg_arrives_sample_for_sample() -> None:
     assert collector.of(Frame)[0].gap is False
 
 
-async def test_everything_else_the_armband_says_arrives_too() -> None:
+async def test_everything_else_that_the_armband_sends_arrives_too() -> None:
     async with plugged(made_up(hand="left"), battery=42, name="PiMyo") as terminal:
         collector = EventCollector()
         live = source(terminal.path, mode="filtered", classifier=True)
@@ -108,7 +108,7 @@ async def test_the_envelope_has_its_own_rate() -> None:
         assert (collector.emg >= 0).all()
 
 
-async def test_a_hand_that_is_told_is_not_overruled_by_the_sync() -> None:
+async def test_a_given_hand_is_not_overruled_by_the_sync() -> None:
     async with plugged(made_up(hand="left")) as terminal:
         collector = EventCollector()
         live = source(terminal.path, mode="filtered", classifier=True, hand="right")

@@ -1,4 +1,4 @@
-"""A port owned by one thread: crossing, writing, losing, and what each failure to open means."""
+"""A port owned by one thread: queue, writing, losing, and what each failure to open means."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_each_failure_to_open_has_its_remedy(error: OSError | ValueError, messag
     assert "\n" not in text
 
 
-async def test_a_baud_rate_that_no_port_knows(tmp_path: Path) -> None:
+async def test_a_baud_rate_that_no_port_has(tmp_path: Path) -> None:
     master, slave = open_pty()
     with pytest.raises(DriverError, match="cannot run at -5 baud"):
         await SerialPort.open(os.ttyname(slave), -5, now)
@@ -108,28 +108,28 @@ async def test_a_baud_rate_that_no_port_knows(tmp_path: Path) -> None:
 
 
 async def test_a_blocked_loop_holds_a_bounded_amount_and_counts_the_rest() -> None:
-    crossing = ThreadQueue[bytes](100)
+    queue = ThreadQueue[bytes](100)
 
     def read_device() -> None:
         for _ in range(10):
-            crossing.put(bytes(30), 30)
+            queue.put(bytes(30), 30)
 
     thread = threading.Thread(target=read_device)
     thread.start()
     thread.join()
-    assert [len(item) for item in await crossing.take()] == [30, 30, 30]
-    assert crossing.dropped == 210
-    crossing.put(b"on", 2)
-    assert await crossing.take() == [b"on"]
+    assert [len(item) for item in await queue.take()] == [30, 30, 30]
+    assert queue.dropped == 210
+    queue.put(b"on", 2)
+    assert await queue.take() == [b"on"]
 
 
 def test_a_thread_that_outlives_its_loop_does_no_harm() -> None:
     async def make() -> ThreadQueue[bytes]:
         return ThreadQueue[bytes](100)
 
-    crossing = asyncio.run(make())
-    crossing.put(b"too late", 8)
-    crossing.fail(DeviceLost("too late"))
+    queue = asyncio.run(make())
+    queue.put(b"too late", 8)
+    queue.fail(DeviceLost("too late"))
 
 
 def test_ports_are_listed() -> None:

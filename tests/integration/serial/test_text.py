@@ -66,7 +66,7 @@ async def test_two_boards_at_once() -> None:
         assert np.array_equal(collector.emg[:300], emg[start : start + 300])
 
 
-async def test_it_says_when_the_board_speaks_again() -> None:
+async def test_it_reports_when_the_board_sends_again() -> None:
     async with board() as printer:
         live = source(printer.path)
         assert isinstance(live, SupportsPresence)

@@ -111,7 +111,7 @@ async def test_nan_from_a_band_costs_only_the_windows_that_hold_it(tmp_path: Pat
             assert np.isfinite(pose["joints"]).all()
 
 
-async def test_many_clients_that_break_off_in_every_way_harm_nobody(tiny_window: Path) -> None:
+async def test_many_clients_that_break_off_in_every_way_affect_no_other(tiny_window: Path) -> None:
     """Half a handshake, a reset, bytes that are no HTTP: the server goes on."""
     puppet = Puppet()
     async with serving([puppet], model=tiny_window) as live, live.connect() as good:

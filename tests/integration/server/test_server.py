@@ -106,7 +106,7 @@ async def test_what_is_played_is_recorded_again_sample_for_sample(tiny_window: P
     assert len(list(again.segments())) == len(list(recording.segments())) == 2
 
 
-async def test_a_recording_asked_for_at_the_start_is_made_with_the_first_sample(
+async def test_a_recording_requested_at_the_start_is_made_with_the_first_sample(
     tiny_window: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     puppet, path = Puppet(), tmp_path / "all.mcap"
@@ -130,7 +130,7 @@ def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
 
 
-async def test_without_a_sample_it_is_not_made_and_that_is_said(
+async def test_without_a_sample_it_is_not_made_and_that_is_reported(
     tiny_window: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     puppet, path = Puppet(), tmp_path / "all.mcap"

@@ -143,7 +143,7 @@ async def test_poses_as_binary_are_bit_for_bit_the_models(tiny_window: Path) -> 
     np.testing.assert_array_equal(np.frombuffer(data, "<f4", 63, 40), offline(tiny_window, ramp(0, WINDOW)[None])[0])
 
 
-async def test_gap_is_told_once(tiny_window: Path) -> None:
+async def test_a_gap_is_marked_once(tiny_window: Path) -> None:
     async with stage(tiny_window) as (live, puppet), live.connect() as client:
         await receive(client)
         await play(live, puppet, frame(0, 8))
@@ -543,7 +543,7 @@ GARBAGE: dict[str, Callable[[], bytes]] = {
 }
 
 
-async def test_a_client_that_sends_garbage_harms_nobody(tiny_window: Path) -> None:
+async def test_a_client_that_sends_garbage_affects_no_other(tiny_window: Path) -> None:
     async with stage(tiny_window) as (live, puppet), live.connect() as good:
         await receive(good)
         for number, (kind, make) in enumerate(GARBAGE.items()):

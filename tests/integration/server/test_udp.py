@@ -18,7 +18,7 @@ from tests.support.console import Console
 from tests.support.udp import neighbours, receive
 
 
-async def test_an_unknown_host_is_said_in_one_line() -> None:
+async def test_an_unknown_host_is_an_error_of_one_line() -> None:
     with pytest.raises(UdpError, match=r"--udp 'no-such-host.invalid:4243': ") as caught:
         await UdpOutput("no-such-host.invalid:4243").__aenter__()
     assert "\n" not in str(caught.value)

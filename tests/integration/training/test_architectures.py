@@ -142,7 +142,7 @@ def test_the_graph_has_no_loop_and_nothing_outside_its_file(made: Made) -> None:
 
 
 @pytest.mark.parametrize("batch", [1, 3])
-def test_onnx_says_what_keras_says_for_any_batch(made: Made, batch: int) -> None:
+def test_onnx_gives_what_keras_gives_for_any_batch(made: Made, batch: int) -> None:
     from exporters.parity import parity, probe
 
     emg = probe(batch, made.network.window(200.0) or 77, "raw", seed=3)
@@ -222,7 +222,7 @@ def test_serving_a_stream_at_its_rate_is_what_was_trained(made: Made) -> None:
 
 
 @pytest.mark.parametrize("made", ["stream_mlp"], indirect=True)
-def test_a_network_that_does_not_hear_who_wears_it_knows_one_hand_for_all(made: Made) -> None:
+def test_a_network_without_slow_averages_has_one_hand_for_all(made: Made) -> None:
     from exporters.parity import probe
     from models.kinematics import measure
 
@@ -231,7 +231,7 @@ def test_a_network_that_does_not_hear_who_wears_it_knows_one_hand_for_all(made: 
     np.testing.assert_allclose(lengths[0], made.run.config.scaling.bones, rtol=0.05)
 
 
-def test_of_several_branches_each_run_teaches_one_and_all_are_asked() -> None:
+def test_of_several_branches_each_run_trains_one_and_all_are_averaged() -> None:
     from models.architectures.stream import OneOf
 
     branches = [np.full((64, 3, 2), value, np.float32) for value in (-1.0, 2.0, 5.0)]

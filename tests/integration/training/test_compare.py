@@ -100,7 +100,7 @@ def labelled_sessions(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def test_real_people_are_judged_by_networks_that_never_saw_them(
+def test_real_people_are_evaluated_by_networks_not_trained_on_them(
     labelled_sessions: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import service.experiments.cross_validation as folds
@@ -129,7 +129,7 @@ def test_real_people_are_judged_by_networks_that_never_saw_them(
         assert line in out
     assert sum(line.startswith(f"| {person}, 1 |") for person in range(10001, 10005) for line in out.splitlines()) == 4
     assert all(0.0 <= one["auc"] <= 1.0 for way in found.values() for one in way)
-    judged = (tmp_path / "fold-0.onnx").stat().st_mtime_ns
+    written = (tmp_path / "fold-0.onnx").stat().st_mtime_ns
     assert run_cli(capsys, *words)[0] == 0
     assert len(seen) == 2, "folds that are there are kept"
-    assert (tmp_path / "fold-0.onnx").stat().st_mtime_ns == judged
+    assert (tmp_path / "fold-0.onnx").stat().st_mtime_ns == written

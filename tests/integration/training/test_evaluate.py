@@ -108,7 +108,7 @@ def test_programs_get_json_and_people_a_report(model: Path, tmp_path: Path, caps
 
 
 @pytest.mark.parametrize("align", [0, 6])
-def test_people_with_class_labels_are_judged_by_closure(
+def test_people_with_class_labels_are_evaluated_by_closure(
     model: Path, labelled_sessions: Path, capsys: pytest.CaptureFixture[str], align: int
 ) -> None:
     code, out, err = run_cli(capsys, "evaluate", model, "--data", labelled_sessions, "--align", align, "--json", "-")
@@ -123,7 +123,7 @@ def test_people_with_class_labels_are_judged_by_closure(
     )
 
 
-def test_how_aligned_bands_sit_is_told(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_how_aligned_bands_sit_is_reported(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     alignment = read_spec(model.read_bytes(), model.name).alignment
     assert alignment is not None
     template = alignment["cues"]
@@ -147,7 +147,7 @@ def test_how_aligned_bands_sit_is_told(model: Path, tmp_path: Path, capsys: pyte
         assert "as usual" in text
 
 
-def test_a_turned_band_smoothing_and_gestures_are_judged_beside_still_hands(
+def test_a_turned_band_smoothing_and_gestures_are_evaluated_beside_constant_hands(
     model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     manifest = tmp_path / "manifest.json"
@@ -171,7 +171,7 @@ def test_a_turned_band_smoothing_and_gestures_are_judged_beside_still_hands(
 
 
 @pytest.mark.parametrize(("kind", "seconds"), [("user", 14.0), ("session", 14.0), ("block", 2.0)])
-def test_a_split_is_judged_on_what_it_holds_out(
+def test_a_split_is_evaluated_on_what_it_holds_out(
     model: Path, capsys: pytest.CaptureFixture[str], kind: str, seconds: float
 ) -> None:
     data = "synthetic:users=2,sessions=2,seconds=15,seed=9"
@@ -250,7 +250,7 @@ def test_gestures_can_be_left_out_of_synthetic_data() -> None:
         (("MODEL", "--data", "nowhere"), "no such file or folder"),
         (("MODEL",), "no data"),
         (("text.onnx", "--data", DATA), "not an ONNX file"),
-        (("MODEL", "--data", "flat.txt"), "nothing to judge by"),
+        (("MODEL", "--data", "flat.txt"), "nothing to evaluate against"),
     ],
 )
 def test_wrong_use_is_one_line_and_exit_2(

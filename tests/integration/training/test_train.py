@@ -195,7 +195,7 @@ def test_a_held_out_part_too_short_to_measure_is_refused(tmp_path: Path, capsys:
     assert not out.exists()
 
 
-def test_no_data_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_missing_data_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, _, err = run_cli(capsys, "train", "--architecture", "lstm_fc", "--out", tmp_path / "net.keras")
     assert code == 2
     assert "no data" in err

@@ -152,7 +152,7 @@ def test_the_decoder_of_the_autoencoder_stays_as_it_was_trained(tmp_path: Path) 
         np.testing.assert_array_equal(layer.get_weights()[0], kernel)
 
 
-def test_losses_are_what_the_metrics_say() -> None:
+def test_losses_equal_the_metrics() -> None:
     prepare()
     from models.metrics import pose_error
     from models.training.losses import distance_loss, square_loss
@@ -170,7 +170,7 @@ def test_losses_are_what_the_metrics_say() -> None:
     )
 
 
-def test_a_pose_that_was_asked_for_counts_squared_and_a_wrong_fist_as_much_as_a_distance() -> None:
+def test_a_commanded_pose_counts_squared_and_a_wrong_fist_as_much_as_a_distance() -> None:
     prepare()
     from models.data.gesture_labels import poses_by_label
     from models.training.losses import distance_loss
@@ -209,7 +209,7 @@ def test_running_averages_forget_with_their_time_constant() -> None:
     assert after == pytest.approx(3.0 * np.exp(-0.5 / 0.5) * (1 - np.exp(-2.0)) / (1 - np.exp(-3.0)), rel=0.02)
 
 
-def test_movement_is_judged_from_step_to_step() -> None:
+def test_movement_is_compared_from_step_to_step() -> None:
     prepare()
     from models.training.losses import movement
 

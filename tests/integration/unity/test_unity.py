@@ -706,7 +706,7 @@ async def test_labels_and_markers_are_sent(harness: Path) -> None:
         ]  # fmt: skip
 
 
-async def test_a_refused_subscription_is_said(harness: Path) -> None:
+async def test_a_refused_subscription_is_reported(harness: Path) -> None:
     async with FakeStream() as server, watching(harness, server.url) as peer:
         await peer.until(state="Open")
         await peer.request("subscribe pots")
@@ -715,7 +715,7 @@ async def test_a_refused_subscription_is_said(harness: Path) -> None:
         await peer.poses(1)
 
 
-async def test_an_unknown_stream_is_not_asked_for_again(harness: Path) -> None:
+async def test_an_unknown_stream_is_not_requested_again(harness: Path) -> None:
     async with FakeStream() as server, watching(harness, server.url) as peer:
         await peer.until(state="Open")
         await peer.request("subscribe pots")
@@ -765,7 +765,7 @@ async def test_components_against_a_server(scene: Path) -> None:
     assert re.fullmatch(r"Latency here: -?\d+ ms", latency)
 
 
-async def test_components_say_a_refusal_once(scene: Path) -> None:
+async def test_components_report_a_refusal_once(scene: Path) -> None:
     async with FakeStream(token="T") as server:
         process = await asyncio.create_subprocess_exec(
             "mono", str(scene), "live", server.url, "wrong", "1", stdout=asyncio.subprocess.PIPE

@@ -62,7 +62,7 @@ async def test_armbands_are_found_over_bluetooth_and_behind_dongles() -> None:
     assert not dongle.connected
 
 
-async def test_the_battery_is_left_alone_unless_asked_for() -> None:
+async def test_the_battery_is_not_read_unless_requested() -> None:
     async with FakeBluez(MYO) as bluez:
         findings = await scan_ports()
         assert [armband.battery for armband in findings.armbands] == [None]
@@ -78,7 +78,7 @@ async def test_cancelled_while_it_begins_it_leaves_nothing_behind() -> None:
     gc.collect()
 
 
-async def test_what_stands_in_the_way_is_said() -> None:
+async def test_problems_of_a_scan_are_reported() -> None:
     findings = await scan_ports(PortInfo("/dev/ttyACM77", usb_id=USB_ID))
     assert findings.scanned == 0
     assert {problem.where: problem.message for problem in findings.problems} == {

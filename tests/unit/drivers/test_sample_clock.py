@@ -210,7 +210,7 @@ def test_whatever_arrives_time_and_index_never_step_back(steps: list[tuple[int, 
         t, sample = stamp.t, stamp.sample + count - 1
 
 
-def test_told_losses_are_taken_as_they_are() -> None:
+def test_reported_losses_are_taken_as_they_are() -> None:
     clock = SampleClock(250.0, loss_unit=256)
     assert clock.stamp(1, 100.0) == Stamp(0, 100.0)
     stamp = clock.stamp(1, 100.0 + 4 / 250, lost=3)
@@ -227,7 +227,7 @@ def test_a_counter_of_eight_bits_is_completed_by_the_clock() -> None:
     assert (clock.lost, stamp.sample) == (512, 4999)
 
 
-def test_order_is_believed_only_after_it_was_kept() -> None:
+def test_order_is_trusted_only_after_it_was_kept() -> None:
     order = CharacteristicOrder()
     assert [order.missing(index) for index in (0, 3, 1)] == [0, 0, 0]
     for index in range(2, 22):

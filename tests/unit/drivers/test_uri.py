@@ -46,7 +46,7 @@ def test_a_uri_is_taken_apart(text: str, scheme: str, target: str, options: dict
 
 
 @pytest.mark.parametrize("text", ["", "a.mcap", "file:a.mcap", "nats://host/device", "Demo:", ":", "http://x"])
-def test_what_is_no_source_is_told_what_would_be(text: str) -> None:
+def test_an_error_for_no_source_lists_the_schemes(text: str) -> None:
     message = error_message(parse, text)
     assert all(f"{scheme}:" in message for scheme in SCHEMES)
     assert "replay:FILE" in message
@@ -56,7 +56,7 @@ def test_an_option_given_twice() -> None:
     assert "`speed` is given twice" in error_message(parse, "demo:?speed=1&speed=2")
 
 
-def test_an_unknown_option_is_told_the_known_ones() -> None:
+def test_an_error_for_an_unknown_option_lists_the_known_ones() -> None:
     message = error_message(parse("demo:?pace=2").allow, ["speed", "loop"])
     assert "`pace`" in message
     assert "loop, speed" in message

@@ -120,7 +120,7 @@ def test_no_json_object_is_refused(text: str) -> None:
         ),
     )
 )
-def test_whatever_it_says_it_is_taken_or_refused(changes: dict[str, object]) -> None:
+def test_any_metadata_is_taken_or_refused(changes: dict[str, object]) -> None:
     try:
         spec = ModelSpec.from_json(json.dumps(json.loads(spec_of().to_json()) | changes))
     except ModelError as error:

@@ -23,7 +23,7 @@ def test_a_synthetic_session_is_written_and_read(tmp_path: Path) -> None:
         myocast.write_session(tmp_path / "made.mcap", made)
 
 
-def test_a_synthetic_hand_makes_the_poses_that_it_is_told() -> None:
+def test_a_synthetic_hand_makes_the_poses_that_are_given() -> None:
     made = myocast.synthesize(1000, 0, 4.0, poses=[("index", 0.4, 0.6), ("rest", 0.4, 0.6)])
     assert [marker.label for marker in made.markers] == ["index", "rest", "index", "rest"]
 

@@ -93,7 +93,7 @@ def test_what_is_lost_is_counted_exactly(transport: Transport, seed: int) -> Non
 
 @settings(deadline=None)
 @given(gap=st.integers(0, 255), start=st.integers(0, 255))
-def test_the_counter_tells_any_loss_below_256(gap: int, start: int) -> None:
+def test_the_counter_shows_any_loss_below_256(gap: int, start: int) -> None:
     packets, _ = stream(5, 300, start)
     runs = CytonParser().feed(b"".join(packets[:20] + packets[20 + gap :]))
     assert sum(run.lost for run in runs) == gap

@@ -140,7 +140,7 @@ def test_a_recorded_envelope_comes_as_it_is() -> None:
     assert np.array_equal(np.stack(rows), emg[:50])
 
 
-def test_the_rest_of_the_armband_speaks_too() -> None:
+def test_the_other_characteristics_notify_too() -> None:
     host = Host(made_up(hand="left"))
     host.stream(
         protocol.set_mode("filtered", classifier=True),

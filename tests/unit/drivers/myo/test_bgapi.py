@@ -147,7 +147,7 @@ def test_commands_are_packed_as_published(built: bytes, wire: str) -> None:
     assert [bytes(m) for m in BgapiParser(TO_DONGLE).feed(built)] == [built]
 
 
-def test_a_scan_response_tells_who_advertises() -> None:
+def test_a_scan_response_has_the_address_that_advertises() -> None:
     wire = (
         "80 2A 06 00 C8 00 01 02 03 04 05 C6 00 FF 1F 09 08 4D 79 6F 00 00 00 00 00 "
         "02 01 06 11 06 42 48 12 4A 7F 2C 48 47 B9 DE 04 A9 01 00 06 D5"
@@ -166,7 +166,7 @@ def test_advertising_records_never_raise(data: bytes) -> None:
     assert all(len(value) < len(data) for value in records.values())
 
 
-def test_a_connection_status_tells_address_and_interval() -> None:
+def test_a_connection_status_has_address_and_interval() -> None:
     (message,) = BgapiParser().feed(bytes.fromhex("80 10 03 00 00 05 01 02 03 04 05 C6 00 06 00 40 00 00 00 FF"))
     status = bgapi.connection_status(message)
     assert status == bgapi.ConnectionStatus(0, 5, "C6:05:04:03:02:01", 7.5)
@@ -174,7 +174,7 @@ def test_a_connection_status_tells_address_and_interval() -> None:
 
 
 @pytest.mark.parametrize(("kind", "confirm"), [(0, False), (1, False), (2, False), (5, True)])
-def test_an_attribute_value_tells_its_handle_and_kind(kind: int, confirm: bool) -> None:
+def test_an_attribute_value_has_its_handle_and_kind(kind: int, confirm: bool) -> None:
     (message,) = BgapiParser().feed(bytes.fromhex(f"80 06 04 05 00 11 00 0{kind} 01 5B"))
     value = bgapi.attribute_value(message)
     assert value == bgapi.AttributeValue(0, Characteristic.BATTERY, kind, b"\x5b")

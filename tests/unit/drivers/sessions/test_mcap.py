@@ -156,7 +156,7 @@ def test_poses_can_be_read_back(tmp_path: Path) -> None:
     np.testing.assert_allclose([pose["joints"] for pose in poses], [joints, joints + 1], atol=0.006)
 
 
-def test_the_address_stays_out_unless_it_is_asked_for(tmp_path: Path) -> None:
+def test_the_address_is_left_out_unless_requested(tmp_path: Path) -> None:
     write(tmp_path / "a.mcap", INFO, frame(0))
     assert b"AA:BB" not in (tmp_path / "a.mcap").read_bytes()
     rec = read_session(write(tmp_path / "b.mcap", INFO, frame(0), keep_address=True))

@@ -61,7 +61,7 @@ def test_options_say_what_the_file_does_not(tmp_path: Path) -> None:
     assert rec.t[-1] == pytest.approx(99 / 50)
 
 
-def test_gzip_is_told_by_its_content_and_may_have_members(tmp_path: Path) -> None:
+def test_gzip_is_recognised_by_its_content_and_may_have_members(tmp_path: Path) -> None:
     plain = save(tmp_path / "a.txt", rows(100)).read_bytes()
     packed = tmp_path / "no-suffix"
     packed.write_bytes(gzip.compress(plain[:500]) + gzip.compress(plain[500:]))

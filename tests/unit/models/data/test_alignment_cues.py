@@ -27,7 +27,7 @@ def test_a_template_is_made_of_recorded_people_where_there_are_any() -> None:
     assert template_of([replace(real, classes=np.zeros_like(LABELS))]) is None
 
 
-def test_seconds_of_the_cues_are_not_judged() -> None:
+def test_seconds_of_the_cues_are_not_evaluated() -> None:
     cues, rest = split_cues([cued("real", 1.0, synthetic=False)], 15.0)
     assert {cue: len(emg) for cue, emg in cues.items()} == {"rest": 250, "fist": 250, "extension": 250}
     assert rest[0].classes is not None

@@ -73,7 +73,7 @@ def test_time_belongs_to_the_marker_before_it() -> None:
     assert label_by_markers(replace(recording, markers=()), names).classes is None
 
 
-def test_errors_are_told_by_gesture_with_both_still_hands() -> None:
+def test_errors_are_reported_by_gesture_with_both_constant_hands() -> None:
     truth = np.zeros((200, VALUES), np.float32)
     pose = truth.copy()
     pose[100:, 3:] = np.tile([3.0, 4.0, 0.0], 20)
@@ -161,7 +161,7 @@ def everything() -> Evaluation:
     )  # fmt: skip
 
 
-def test_the_report_has_every_table_and_picture_that_was_asked_for(tmp_path: Path) -> None:
+def test_the_report_has_every_table_and_picture_that_was_requested(tmp_path: Path) -> None:
     text = write(everything(), tmp_path).read_text()
     for words in (
         "Error by gesture", "the network was trained without ok", "| ok | 3.00 | 11.00 | no |", "Turned band",
@@ -183,5 +183,5 @@ def test_programs_get_every_row() -> None:
     assert {"calibration", "rotations", "smoothing"} <= set(found)
 
 
-def test_nothing_that_was_not_asked_for_is_shown() -> None:
+def test_nothing_that_was_not_requested_is_shown() -> None:
     assert not list(tables(Evaluation("net", "x", {"mpjpe_mm": 9.0}, {})))

@@ -27,11 +27,11 @@ def near(rows: BoolArray, others: BoolArray) -> BoolArray:
 def test_blocks_are_guarded_and_choose_only_among_what_they_learn_from() -> None:
     n = 30_000
     seen = np.zeros(n, int)
-    for judged, learned, inner in blocks(n):
-        seen += judged
-        assert not (judged & learned).any()
+    for evaluated, learned, inner in blocks(n):
+        seen += evaluated
+        assert not (evaluated & learned).any()
         assert (inner <= learned).all()
-        assert not near(learned, judged).any()
+        assert not near(learned, evaluated).any()
         assert 0.15 * n < inner.sum() <= 0.2 * n
         rest = learned & apart_from(inner)
         assert not near(rest, inner).any()
@@ -39,7 +39,7 @@ def test_blocks_are_guarded_and_choose_only_among_what_they_learn_from() -> None
     assert (seen == 1).all()
 
 
-def test_learners_are_judged_on_what_they_have_not_seen() -> None:
+def test_learners_are_evaluated_on_what_they_were_not_trained_on() -> None:
     """Angles that follow one channel: ridge finds it, the constant mean does not."""
     rng = np.random.default_rng(0)
     t = np.sort(rng.uniform(0, 200, 10_800))

@@ -21,7 +21,7 @@ def test_auc_counts_ties_as_half() -> None:
     assert auc([1.0, 3.0], [2.0]) == 0.5
 
 
-def test_the_first_second_after_a_switch_is_not_judged() -> None:
+def test_the_first_second_after_a_switch_is_not_evaluated() -> None:
     kept = settled(np.array([0] * 100 + [7] * 100))
     assert kept[:100].all()
     assert not kept[100:150].any()
@@ -38,5 +38,5 @@ def test_a_session_works_when_fists_close_and_wrists_do_not(fist: float, wrist: 
     assert over_sessions([one])["works"] == float(works)
 
 
-def test_a_session_without_fists_is_not_judged() -> None:
+def test_a_session_without_fists_is_not_evaluated() -> None:
     assert session_closure("p", "1", [np.zeros(4, np.float32)], [np.array([0, 0, 2, 2])]) is None

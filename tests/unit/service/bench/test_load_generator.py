@@ -81,7 +81,7 @@ async def test_ready_with_the_first_pose() -> None:
     assert (client.messages, client.poses, len(received.latency)) == (1, 0, 0)
 
 
-async def test_a_refusal_is_told() -> None:
+async def test_a_refused_handshake_is_an_error() -> None:
     client, _, _ = await play([b"HTTP/1.1 403 Forbidden\r\n\r\n"])
     with pytest.raises(BenchError, match="403"):
         await client.ready

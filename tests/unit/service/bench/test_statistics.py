@@ -48,7 +48,7 @@ def test_stages_add_up_to_the_total() -> None:
     np.testing.assert_allclose(sorted(stages["total"]), [0.007] * 3 + [0.008] * 3)
 
 
-def test_what_only_one_side_knows_is_left_out() -> None:
+def test_what_only_one_side_has_is_left_out() -> None:
     sent = np.array([[0, 1, 1.006], [0, 2, 2.006], [0, 9, 9.006]])
     received = np.array([[0, 2, 15, 0, 0, 2.007], [0, 3, 19, 0, 0, 3.007], [0, 9, 43, 0, 0, 9.007]])
     assert len(stage_times(poses(1, 2, 3), sent, received)["total"]) == 1

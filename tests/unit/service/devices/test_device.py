@@ -108,7 +108,7 @@ async def test_another_hop_changes_the_rate_of_poses(tiny_window: Path) -> None:
     await rig.device.close()
 
 
-async def test_a_model_that_does_not_fit_is_told(tiny_window: Path) -> None:
+async def test_a_model_that_does_not_fit_is_reported(tiny_window: Path) -> None:
     rig = Rig(tiny_window)
     rig.device.on_event(UNFIT)
     assert "`uV`" in str(rig.changes.errors[0])
@@ -187,7 +187,7 @@ def test_a_paused_replay_does_not_stall() -> None:
     in_virtual_time(main)
 
 
-async def test_speed_changes_the_rates_that_are_told(tiny_window: Path) -> None:
+async def test_speed_changes_the_rates_that_are_reported(tiny_window: Path) -> None:
     rig = Rig(tiny_window)
     client = rig.client("emg")
     await rig.feed(replace(INFO, nature="replay"), Playback(0.0, 9.0, 4.0, False))
@@ -199,7 +199,7 @@ async def test_speed_changes_the_rates_that_are_told(tiny_window: Path) -> None:
     await rig.device.close()
 
 
-async def test_emg_that_nobody_wanted_reaches_nobody_later() -> None:
+async def test_emg_without_a_subscriber_is_not_sent_later() -> None:
     rig = Rig()
     rig.device.on_event(UNFIT)
     first = rig.client("emg")

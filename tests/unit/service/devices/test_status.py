@@ -70,7 +70,7 @@ def test_it_stays_failed_until_there_is_a_pose_again() -> None:
     assert watched.told == ["live", "failed", "live"]
 
 
-def test_the_same_failure_is_told_once() -> None:
+def test_the_same_failure_is_reported_once() -> None:
     watched = Watched()
     for _ in range(5):
         watched.status.set("failed", ("inference_failed", "NaN"))
@@ -106,7 +106,7 @@ def test_a_report_leaves_the_state() -> None:
     assert watched.now == ("live", {"code": "disk_full", "message": "no room"})
 
 
-def test_the_battery_is_told_when_it_changes() -> None:
+def test_the_battery_is_reported_when_it_changes() -> None:
     watched = Watched()
     for percent in (87, 87, 86):
         watched.status.on_battery(Battery(0.0, percent))

@@ -50,7 +50,7 @@ async def test_many_changes_of_one_moment_are_one_hello() -> None:
     assert hellos[0]["t"] == 5.0
 
 
-async def test_every_client_hears_its_own_subscription() -> None:
+async def test_every_client_gets_its_own_subscription_in_hello() -> None:
     server = Server()
     one = server.hub.connect(Subscription(("emg",)), "binary")
     two = server.hub.connect(Subscription(("pose", "status")), "json")
@@ -101,7 +101,7 @@ async def test_the_overview_has_a_part_for_every_device() -> None:
     assert view["state"] == "connecting"
 
 
-async def test_a_model_that_does_not_fit_is_fatal_and_told() -> None:
+async def test_a_model_that_does_not_fit_is_fatal_and_reported() -> None:
     server = Server()
     error = ModelError("m.onnx does not fit")
     server.status_publisher.failed(server.device, error)

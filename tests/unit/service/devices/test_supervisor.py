@@ -70,7 +70,7 @@ def test_a_source_that_ends_is_ended() -> None:
     assert stage.names == ["live", "ended"]
 
 
-def test_the_first_connection_that_fails_is_the_users_to_mend() -> None:
+def test_an_error_of_the_first_connection_is_raised() -> None:
     async def main(stage: Stage) -> None:
         with pytest.raises(DriverError, match="no such band"):
             await stage.supervisor.run()
@@ -136,7 +136,7 @@ def test_it_backs_off_from_half_a_second_to_ten_and_starts_anew_after_success() 
         assert most / 2 - 1e-9 <= pause <= most + 1e-9
 
 
-def test_silence_is_a_lost_link_whatever_the_radio_says() -> None:
+def test_silence_is_a_lost_link_whatever_the_radio_reports() -> None:
     async def main(stage: Stage) -> None:
         task = asyncio.ensure_future(stage.supervisor.run())
         await stage.source.running.wait()
@@ -269,7 +269,7 @@ def test_a_device_that_is_there_and_fails_is_tried_as_the_backoff_says() -> None
     assert len(pauses) > 20
 
 
-def test_a_device_that_fails_and_goes_away_is_believed_again() -> None:
+def test_a_device_that_fails_and_goes_away_is_trusted_again() -> None:
     beacon = Beacon(works=False)
 
     async def main(stage: Stage) -> None:
@@ -288,7 +288,7 @@ def test_a_device_that_fails_and_goes_away_is_believed_again() -> None:
     play(beacon, main)
 
 
-def test_where_nothing_can_be_told_the_backoff_runs_out() -> None:
+def test_without_presence_detection_the_backoff_runs_out() -> None:
     beacon = Beacon()
     beacon.trouble = DriverError("no radio")
     starts = away_for(100.0, beacon, LAST_BACKOFF_S)

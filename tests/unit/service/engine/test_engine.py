@@ -183,7 +183,7 @@ async def test_after_a_gap_a_stream_has_forgotten(bench: Callable[..., Bench], t
     np.testing.assert_array_equal(np.stack([p.joints for p in one.poses[-2:]]), after)
 
 
-async def test_a_gap_is_told_although_its_window_was_skipped(bench: Callable[..., Bench]) -> None:
+async def test_a_gap_is_marked_although_its_window_was_skipped(bench: Callable[..., Bench]) -> None:
     held = Held(spec_of())
     one = bench(held)
     one.engine.push(frame(0, 8))
@@ -231,7 +231,7 @@ async def test_a_failing_runtime_is_counted_and_it_goes_on(bench: Callable[..., 
     assert all("\n" not in why for why in one.failures)
 
 
-async def test_skipped_before_a_failure_is_told_by_the_next_pose(bench: Callable[..., Bench]) -> None:
+async def test_skipped_before_a_failure_is_counted_in_the_next_pose(bench: Callable[..., Bench]) -> None:
     held = Held(spec_of())
     held.answers = [1.0, float("nan"), 1.0]
     one = bench(held)

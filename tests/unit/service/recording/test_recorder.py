@@ -140,9 +140,7 @@ def test_a_file_that_comes_up_before_the_first_sample_is_left_alone(recorder: Re
 
 
 @pytest.mark.parametrize("name", ["there", "there/a.mcap", "x" * 300])
-def test_a_place_that_cannot_be_used_is_told_before_there_is_a_sample(
-    recorder: Recorder, tmp_path: Path, name: str
-) -> None:
+def test_an_unusable_path_is_reported_before_there_is_a_sample(recorder: Recorder, tmp_path: Path, name: str) -> None:
     (tmp_path / "there").write_text("mine")
     with pytest.raises(RecordingError) as refused:
         recorder.start_with_first_sample(tmp_path / name, refuse)
@@ -241,7 +239,7 @@ def test_putting_never_waits_for_the_disk(tmp_path: Path, failures: Failures) ->
     np.testing.assert_array_equal(read_session(tmp_path / "a.mcap").emg, ramp(0, 4000))
 
 
-def test_a_disk_that_is_60_s_behind_closes_the_file_and_is_told(tmp_path: Path, failures: Failures) -> None:
+def test_a_disk_that_is_60_s_behind_closes_the_file_and_is_reported(tmp_path: Path, failures: Failures) -> None:
     time = 0.0
     disk = Disk(tmp_path / "a.mcap")
     recording = Recording(tmp_path / "a.mcap", disk, failures, lambda: time)
@@ -334,7 +332,7 @@ def test_a_full_disk_costs_only_what_it_has_no_room_for(tmp_path: Path, failures
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
-def test_no_room_at_all_is_told_before_it_begins(tmp_path: Path, failures: Failures) -> None:
+def test_a_full_disk_is_reported_before_it_begins(tmp_path: Path, failures: Failures) -> None:
     recorder = Recorder(tmp_path, lambda path: SessionWriter(open("/dev/full", "r+b", buffering=0)), failures)  # noqa: SIM115
     with pytest.raises(DiskFull) as caught:
         recorder.start("a")

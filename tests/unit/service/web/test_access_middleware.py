@@ -207,7 +207,7 @@ async def test_a_preflight_of_the_servers_own_page_names_no_origin() -> None:
     assert client.header(b"access-control-allow-origin") is None
 
 
-async def test_answers_of_the_application_tell_caches_that_they_depend_on_the_origin() -> None:
+async def test_answers_of_the_application_vary_by_origin() -> None:
     client = MiddlewareClient(AccessPolicy(origins=("https://app.example",)))
     assert await client.request("/api/v1/status") == 200
     assert client.header(b"vary") == b"Origin"

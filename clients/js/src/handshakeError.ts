@@ -1,16 +1,16 @@
-/** Why a stream could not be opened: browsers keep that from a page, so the API is asked. */
+/** Why a stream could not be opened, from the HTTP API, since browsers hide that from a page. */
 
 import type { Address } from "./address.js";
 import { Api, ApiError } from "./api.js";
 import type { ConnectionError } from "./connection.js";
 
 /**
- * Ask a server why it did not open the stream.
+ * Request the reason why a server did not open the stream.
  *
  * @param timeoutMs - how long it may take to answer, ms.
- * @returns its refusal, `unreachable` where nobody answers, or `null` where the API has nothing against this client.
+ * @returns the server's error, `unreachable` where no server answers, or `null` where the API accepts this client.
  */
-export async function askWhy(
+export async function handshakeError(
   address: Address,
   fetcher: typeof fetch,
   timeoutMs: number,
@@ -25,8 +25,8 @@ export async function askWhy(
   }
 }
 
-// A browser does not send a token to a server that does not list the page's origin: it asks the server first (a CORS
-// preflight), and the page learns nothing. A request without a token is sent, and the answer to it can be read.
+// A browser does not send a token to a server that does not list the page's origin: it sends a CORS
+// preflight first, and the page gets no reason. A request without a token is sent, and the answer to it can be read.
 async function originRefusal(
   address: Address,
   fetcher: typeof fetch,
