@@ -39,7 +39,7 @@ def check(measured: Mapping[str, Float32Array], rate_hz: float) -> FailedCue | N
     """The first cue that was not done, or None.
 
     Args:
-        measured: cue -> (n, 8) EMG; movements are judged once there is a rest.
+        measured: cue -> (n, 8) EMG; movements are checked once there is a rest.
         rate_hz: samples per second.
     """
     rest = measured.get(REST)

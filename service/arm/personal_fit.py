@@ -25,7 +25,7 @@ BLOCK_S: Final = 2.0
 EVERY: Final = 5
 """One block of so many is held back."""
 MAX_HELD: Final = 6000
-"""Labels that are judged at most, the newest."""
+"""Labels that are evaluated at most, the newest."""
 MAX_BONES: Final = 500
 """Labels whose bones are measured at most."""
 
@@ -99,7 +99,7 @@ class PersonalFit:
     """(20,) mm, of the labels' hand; None where none had points."""
     _learned: PersonalStatistics = field(init=False)
     _held: PersonalStatistics = field(init=False)
-    _judged: list[_Rows] = field(default_factory=list)
+    _evaluated: list[_Rows] = field(default_factory=list)
     _bones: list[Float32Array] = field(default_factory=list)
     _last_t: float | None = None
 
@@ -111,7 +111,7 @@ class PersonalFit:
         self._learned, self._held = PersonalStatistics(width), PersonalStatistics(width)
 
     def learn(self, lessons: Sequence[Lesson]) -> None:
-        """Add labels, in the order of time, and solve and judge anew."""
+        """Add labels, in the order of time, and solve and evaluate again."""
         if not lessons:
             return
         rate_hz = self._count(lessons)
@@ -122,10 +122,10 @@ class PersonalFit:
                 rows = self._rows(chosen)
                 statistics.add(rows.x, rows.angles - self._base(rows), rate_hz=rate_hz)
                 if statistics is self._held:
-                    self._judged.append(rows)
+                    self._evaluated.append(rows)
         self._measure(lessons)
         self.head = self._solve()
-        self._judge()
+        self._evaluate()
 
     def _count(self, lessons: Sequence[Lesson]) -> float:
         """Count labels; return how many there are a second."""
@@ -164,13 +164,13 @@ class PersonalFit:
         everything.merge(self._held)
         return self.values[PERSONAL] + everything.solve()
 
-    def _judge(self) -> None:
+    def _evaluate(self) -> None:
         """Compare with the seconds held back: as it was, and as learned from the others."""
-        while len(self._judged) > 1 and sum(len(rows.x) for rows in self._judged[1:]) >= MAX_HELD:
-            del self._judged[0]
-        if not self._judged:
+        while len(self._evaluated) > 1 and sum(len(rows.x) for rows in self._evaluated[1:]) >= MAX_HELD:
+            del self._evaluated[0]
+        if not self._evaluated:
             return
-        parts = zip(*((one.x, one.shipped, one.angles, one.joints) for one in self._judged), strict=True)
+        parts = zip(*((one.x, one.shipped, one.angles, one.joints) for one in self._evaluated), strict=True)
         rows = _Rows(*(np.concatenate(part) for part in parts))
         base, file_bones = self.values[PERSONAL], self.values[BONES]
         self.before = _error(rows, base, file_bones)

@@ -1,4 +1,4 @@
-"""The quality of an armband's signal, judged once a second while it is served."""
+"""The quality of an armband's signal, checked once a second while it is served."""
 
 from __future__ import annotations
 
@@ -84,12 +84,12 @@ class LiveSignal:
 
     async def _check(self, parts: list[Float32Array], info: SourceInfo) -> None:
         before = [check.state for check in self._checks]
-        self._checks = await asyncio.to_thread(judge, parts, info)
+        self._checks = await asyncio.to_thread(check_parts, parts, info)
         self._checking = None
         if [check.state for check in self._checks] != before:
             self._changed()
 
 
-def judge(parts: list[Float32Array], info: SourceInfo) -> list[ChannelCheck]:
-    """Judge consecutive samples, (n, 8) each, of a source."""
+def check_parts(parts: list[Float32Array], info: SourceInfo) -> list[ChannelCheck]:
+    """Check each channel of consecutive samples, (n, 8) each, of a source."""
     return check_signal(np.concatenate(parts), info.rate_hz, unit=info.unit, emg_mode=info.emg_mode)
