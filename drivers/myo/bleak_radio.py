@@ -219,7 +219,7 @@ def translate_errors(doing: str = "Bluetooth") -> Iterator[None]:
         raise DeviceLost(f"{doing}: no answer in time; bring the armband nearer, or wake it") from None
     except (OSError, EOFError) as error:
         raise BluetoothUnavailable(
-            f"the system's D-Bus cannot be reached ({error}); start it, and bluetoothd, or use a dongle: dongle:"
+            f"the system's D-Bus cannot be reached ({error}); start it and bluetoothd, or use a dongle: `serve dongle:`"
         ) from None
     except BleakError as error:
         raise DeviceLost(f"{doing}: {_one_line(error)}") from None
@@ -229,9 +229,9 @@ def _unavailable(error: BleakBluetoothNotAvailableError) -> str:
     reason = BleakBluetoothNotAvailableReason
     match error.reason:
         case reason.NO_BLUETOOTH:
-            return "there is no Bluetooth adapter; plug one in, or use the Myo's own dongle: dongle:"
+            return "there is no Bluetooth adapter; plug one in, or use a dongle: `serve dongle:`"
         case reason.NO_BLE_CENTRAL_ROLE:
-            return "the Bluetooth adapter has no Low Energy; plug in one that has, or use a dongle: dongle:"
+            return "the Bluetooth adapter has no Low Energy; plug in one that has, or use a dongle: `serve dongle:`"
         case reason.POWERED_OFF:
             return "Bluetooth is off; switch it on: bluetoothctl power on (if that fails: rfkill unblock bluetooth)"
         case reason.DENIED_BY_USER | reason.DENIED_BY_SYSTEM | reason.DENIED_BY_UNKNOWN:

@@ -71,7 +71,7 @@ def _lines(about: dict[str, Any]) -> list[tuple[str, str]]:
     if about["markers"]:
         lines.append(("markers", ", ".join(f"{m['label']} at {m['t_s']:.2f} s" for m in about["markers"][:20])))
     counts = [
-        f"{about[key]} {name}" for key, name in (("imu_samples", "IMU samples"), ("events", "events")) if about[key]
+        f"{name}: {about[key]}" for key, name in (("imu_samples", "IMU samples"), ("events", "events")) if about[key]
     ]
     if counts:
         lines.append(("also", ", ".join(counts)))
