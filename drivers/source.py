@@ -83,3 +83,12 @@ class SupportsVibration(Protocol):
     async def vibrate(self, kind: Literal["short", "medium", "long"]) -> None:
         """Vibrate once. Raises DeviceLost while the device is not connected."""
         ...
+
+
+@runtime_checkable
+class SupportsPrompts(Protocol):
+    """A source that does what its wearer is asked to do: a simulated arm."""
+
+    def follow(self, cue: str | None) -> None:
+        """Do this from the next sample on (`rest`, `fist` ...); None: move freely."""
+        ...

@@ -18,6 +18,7 @@ from drivers.events import EMG_MODES, Battery, EmgMode, Emit, Frame, Imu, Marker
 from drivers.uri import SIDES, SourceUri
 from models.arrays import Float32Array
 from models.forward.generator import FIRST_UNSEEN_USER, HIGHEST_RATE_HZ, LOWEST_RATE_HZ, Block, Stream
+from models.forward.motion import Step
 from models.forward.signal import ENVELOPE_RATE_HZ, SPECTRUM_RATE_HZ
 
 OPTIONS: Final = ("seed", "user", "session", "rate", "mode", "hand", "rotation", "losses")
@@ -32,6 +33,11 @@ _PAIR: Final = 2
 _AHEAD: Final = 200
 _BATTERY_S: Final = 600.0
 _EARLY_S: Final = 1e-6
+
+MOVE_S: Final = 0.4
+"""Seconds that the simulated wearer takes to do what is asked for."""
+_POSES: Final = {"extension": "wrist_extension", "flexion": "wrist_flexion", "thumb": "thumb_in"}
+"""Cues that the generator knows by another name."""
 
 Quaternion = tuple[float, float, float, float]
 """w, x, y, z."""
@@ -113,6 +119,12 @@ class SyntheticSource:
             while start + (self._sample + _PAIR) / rate <= self._clock() + _EARLY_S:
                 self._emit_pair(emit, start)
             await asyncio.sleep(max(0.0, start + (self._sample + _PAIR) / rate - self._clock()))
+
+    def follow(self, cue: str | None) -> None:
+        """Do this from the next sample on; None: move freely."""
+        self._stream.ask(None if cue is None else Step(_POSES.get(cue, cue), MOVE_S, 0.0))
+        self._block = None
+        self._labels.clear()
 
     def _emit_pair(self, emit: Emit, start: float) -> None:
         block = self._ready()

@@ -8,7 +8,7 @@ how much effort a hold takes, squeezes, tone, and movements and posture of the w
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -33,6 +33,7 @@ SHARES: Final = (0.69, 0.11, 0.03, 0.08, 0.05, 0.04)
 _PASSIVE: Final = 0.04
 _ONSET_S: Final = 0.06
 """A digit starts at most so much later than the rest."""
+_STAY_S: Final = 0.1
 _LEVEL: Final = -(-(STATE - len(ANGLES)) // PER_DIGIT)
 _WRIST_PREFIX: Final = "wrist_"
 
@@ -98,6 +99,13 @@ class Trajectory:
         change = self._targets[index + 1] - self._targets[index]
         return self._targets[index] + s * change, ds * change
 
+    def cut(self, at: float, value: Float64Array) -> None:
+        """Drop all targets; be at a value (width,) until a time, from which the next target begins."""
+        self._starts, self._moves = np.array([at - 1.0]), np.array([1.0])
+        self._targets = np.stack([value, value])
+        self._onsets = np.zeros((1, self._onsets.shape[1]))
+        self.end = at
+
     def forget(self, before: float) -> None:
         """Drop what ended before a time."""
         first = max(int(np.searchsorted(self._starts, before, side="right")) - 2, 0)
@@ -124,18 +132,38 @@ class Motion:
         self._wrist = Trajectory(np.zeros(POSTURE))
         self._plan = self._scripted(script) if script is not None else self._free()
         self._labels: list[tuple[float, str]] = []
+        self._asked: Step | None = None
+
+    def ask(self, step: Step | None, at: float) -> None:
+        """Break off from a time on, and make this pose until something else is asked for; None: go on as planned.
+
+        Args:
+            step: its `hold` does not matter.
+            at: no earlier than the last time that was looked at.
+        """
+        state = self.at(np.array([at]))[0][0]
+        self._labels = [label for label in self._labels if label[0] < at]
+        self._hand.cut(at, state)
+        self._asked = step
+        if step is not None:
+            self._add(replace(self._target_of(step), hold=0.0))
 
     def at(self, t: Float64Array) -> tuple[Float64Array, Float64Array, Float64Array]:
         """State (n, 29), its rates (n, 29) and the wrist's posture (n, 3) at times in ascending order."""
         while self._hand.end <= t[-1]:
-            target = next(self._plan)
-            self._labels.append((self._hand.end, target.label))
-            onset = self._rng.uniform(0.0, min(_ONSET_S, target.hold), DIGITS)
-            self._hand.add(target, np.append(onset, np.zeros(_LEVEL)))
+            if self._asked is None:
+                self._add(next(self._plan))
+            else:
+                self._hand.add(Target(_STAY_S, 0.0, self._hand.last, ""))
         while self._wrist.end <= t[-1]:
             self._wrist.add(self._posture())
         state, rate = self._hand.at(t)
         return state, rate, self._wrist.at(t)[0]
+
+    def _add(self, target: Target) -> None:
+        self._labels.append((self._hand.end, target.label))
+        onset = self._rng.uniform(0.0, min(_ONSET_S, target.hold), DIGITS)
+        self._hand.add(target, np.append(onset, np.zeros(_LEVEL)))
 
     def forget(self, before: float, until: float) -> tuple[tuple[float, str], ...]:
         """Drop movements that ended before one time; return those, not returned yet, that began before another."""
@@ -152,13 +180,15 @@ class Motion:
 
     def _scripted(self, script: Sequence[Step]) -> Iterator[Target]:
         while True:
-            for step in script:
-                wrist = step.pose.removeprefix(_WRIST_PREFIX)
-                state = self._state(self._habits.poses["rest" if wrist != step.pose else step.pose])
-                state[SQUEEZE] = step.squeeze
-                if wrist != step.pose:
-                    state[WRIST_FIRST + WRIST.index(wrist)] = self._habits.wrist_force
-                yield Target(step.move, step.hold, state, step.pose)
+            yield from map(self._target_of, script)
+
+    def _target_of(self, step: Step) -> Target:
+        wrist = step.pose.removeprefix(_WRIST_PREFIX)
+        state = self._state(self._habits.poses["rest" if wrist != step.pose else step.pose])
+        state[SQUEEZE] = step.squeeze
+        if wrist != step.pose:
+            state[WRIST_FIRST + WRIST.index(wrist)] = self._habits.wrist_force
+        return Target(step.move, step.hold, state, step.pose)
 
     def _free(self) -> Iterator[Target]:
         kinds = (self._pose, self._finger, self._random, self._relax, self._wrist_gesture, self._squeeze)

@@ -9,6 +9,7 @@ from typing import Any, Final, TypedDict
 import numpy as np
 
 from drivers.events import Frame
+from drivers.source import SupportsPrompts
 from models.alignment import AlignmentError, Fit, Template, fit, levels, template_of_model
 from models.arrays import Float32Array, Float64Array
 from models.errors import MyocastError
@@ -88,6 +89,7 @@ class LiveAlignment:
         if info is None or self._running():
             raise CannotAlign("an alignment is running; cancel it first")
         self._session, self._error = AlignmentSession(cues, seconds, info.rate_hz), None
+        self._prompt(self._session.cue)
         self._changed()
 
     def cancel(self) -> None:
@@ -133,6 +135,8 @@ class LiveAlignment:
         before = session.cue, session.phase
         session.push(self._channels(frame.samples), gap=frame.gap)
         self._rows_to_report -= len(frame.samples)
+        if before[0] != session.cue or session.is_over():
+            self._prompt(session.cue)
         if session.is_over():
             self._finish(session)
         if session.is_over() or self._rows_to_report <= 0 or before != (session.cue, session.phase):
@@ -162,9 +166,16 @@ class LiveAlignment:
 
     def close(self) -> None:
         """Stop asking and fitting."""
+        if self._session is not None and not self._session.is_over():
+            self._prompt(None)
         if self._fitting is not None:
             self._fitting.cancel()
         self._session, self._fitting = None, None
+
+    def _prompt(self, cue: str | None) -> None:
+        source = self._device.source
+        if isinstance(source, SupportsPrompts):
+            source.follow(cue)
 
     def _running(self) -> bool:
         return (self._session is not None and not self._session.is_over()) or self._fitting is not None

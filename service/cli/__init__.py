@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import shutil
 import signal
 import sys
@@ -13,6 +14,7 @@ from models.errors import MyocastError
 from service.cli.signals import stopping_at_once
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import FrameType
 
 _NAME: Final = "myocast"
@@ -24,6 +26,7 @@ def main() -> None:
     """The console script. A user's mistake is one line on stderr and exit code 2, without a traceback."""
     signal.signal(signal.SIGTERM, _as_interrupt)
     _write_what_the_encoding_has()
+    limit_threads(sys.argv[1:])
     # Imports take a while, and until they are done nothing is open that would have to be closed.
     with stopping_at_once():
         import typer
@@ -46,6 +49,16 @@ def main() -> None:
     except (typer.Abort, KeyboardInterrupt, BrokenPipeError):
         code = 0
     sys.exit(code if isinstance(code, int) and code != _INTERRUPTED else 0)
+
+
+def limit_threads(arguments: Sequence[str]) -> None:
+    """Let numpy solve on one thread while serving; it reads this when it is imported.
+
+    On several, threads that wait for each other take six times the processor for the small systems of a personal
+    model, from the model that makes poses.
+    """
+    if arguments[:1] == ["serve"]:
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 def _write_what_the_encoding_has() -> None:

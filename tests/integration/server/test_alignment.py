@@ -234,3 +234,30 @@ async def test_it_starts_aligned(tiny_window: Path, tmp_path: Path) -> None:
         applied = wearer.live.service.devices[0].fitted.alignment
         assert applied is not None
         assert applied.reshape(-1).tolist() == matrix
+
+
+class Obedient(Puppet):
+    """A source that notes what it is asked to do."""
+
+    def __init__(self, info: Any) -> None:
+        super().__init__(info)
+        self.asked: list[str | None] = []
+
+    def follow(self, cue: str | None) -> None:
+        self.asked.append(cue)
+
+
+async def test_a_simulated_arm_is_told_what_to_do() -> None:
+    puppet = Obedient(ENVELOPE)
+    async with serving([puppet]) as live:
+        await puppet.running.wait()
+        wearer = Wearer(live, puppet)
+        await live.post("/api/v1/alignment", action="start", cues=THREE, seconds=1)
+        wearer.follow({"fist": "rest"}, cues=2)
+        wearer.follow()
+        await live.until(lambda: wearer.alignment["applied"])
+        assert [cue for cue in puppet.asked if cue] == ["rest", "fist", "extension"]
+        assert puppet.asked[-1] is None
+        await live.post("/api/v1/alignment", action="start", cues=THREE, seconds=1)
+        await live.post("/api/v1/alignment", action="cancel")
+        assert puppet.asked[-2:] == ["rest", None]

@@ -218,3 +218,23 @@ def test_twenty_minutes_need_no_more_memory_than_one() -> None:
     after = tracemalloc.get_traced_memory()[0]
     tracemalloc.stop()
     assert after < 1.2 * before + 50_000
+
+
+def test_it_does_what_it_is_asked_to() -> None:
+    stream = Stream(FIRST_UNSEEN_USER, 0, seed=1, losses=False)
+    source = SyntheticSource(stream)
+    levels = {}
+    stream.take(300)
+    for cue in ("rest", "fist", "rest", "extension", "pinky"):
+        source.follow(cue)
+        block = stream.take(600)
+        assert [label for _, label in block.labels] == [{"extension": "wrist_extension"}.get(cue, cue)]
+        settled = block.angles[200:]
+        assert np.ptp(settled, axis=0).max() < 1e-3
+        levels[cue] = np.abs(block.emg[200:]).mean()
+        if cue in ("fist", "rest", "pinky"):
+            np.testing.assert_allclose(settled[0], stream.person.habits.poses[cue], atol=1e-3)
+    assert min(levels["fist"], levels["extension"]) > 2.0 * levels["rest"]
+    source.follow(None)
+    moving = stream.take(2000)
+    assert np.ptp(moving.angles, axis=0).max() > 0.3
