@@ -77,6 +77,8 @@ class ModelLibrary:
 
     def _kept(self) -> Iterator[ModelFile]:
         for path in sorted(self.folder.glob(f"[!.]*{SUFFIX}")):
+            if not path.is_file():
+                continue  # opening a named pipe would wait for its writer
             try:
                 yield self._open(path)
             except (ModelError, OSError):

@@ -494,6 +494,31 @@ async def test_a_client_that_leaves_while_the_server_stops_is_no_complaint() -> 
     assert complaints == []
 
 
+async def test_messages_that_came_together_leave_room_for_the_rest() -> None:
+    """A client that sends ten thousand messages a second does not hold up poses."""
+    hub, waiting = Hub(), ["websocket.receive"] * 1000
+    publisher = StatusPublisher(hub, lambda: None, lambda error: None)
+    publisher.devices = [Device(0, Puppet(INFO), ModelSelector(), hub, publisher)]
+    turns = 0
+
+    async def receive() -> Any:
+        return {"type": waiting.pop() if waiting else "websocket.disconnect", "text": '{"type":"ping"}'}
+
+    async def send(message: Any) -> None:
+        pass
+
+    async def others() -> None:
+        nonlocal turns
+        while waiting:
+            turns += 1
+            await asyncio.sleep(0)
+
+    other = asyncio.create_task(others())
+    await StreamEndpoint(hub, publisher)({"subprotocols": [], "query_string": b"", "extensions": {}}, receive, send)
+    await other
+    assert turns > 500
+
+
 async def test_too_many_clients_are_turned_away_with_1013(tiny_window: Path) -> None:
     async with stage(tiny_window) as (live, _):
         live.service.stream._max_clients = 1

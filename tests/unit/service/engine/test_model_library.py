@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -37,3 +38,10 @@ def test_a_kept_model_is_never_overwritten(tmp_path: Path, tiny_window: Path) ->
         library.keep("anna", b"")
     assert library.get("anna").sha256 == kept.sha256
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["anna.onnx"]
+
+
+def test_what_is_no_file_is_left_out(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.onnx")
+    (tmp_path / "folder.onnx").mkdir()
+    (tmp_path / "nowhere.onnx").symlink_to(tmp_path / "missing")
+    assert list(ModelLibrary(tmp_path, ModelSelector()).models()) == ["envelope50", "raw200"]
