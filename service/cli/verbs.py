@@ -36,6 +36,11 @@ VERBS: Final = {
         "Check what works on this machine, and how to mend the rest.",
         ("myocast doctor", "myocast doctor --port 9000 --json"),
     ),
+    "check": Verb(
+        "Use",
+        "Judge the signal of each channel of an armband.",
+        ("myocast check myo:", "myocast check monday.mcap --seconds 20 --json"),
+    ),
     "record": Verb(
         "Record",
         "Record a source into a session file.",
