@@ -43,6 +43,12 @@ class Recording:
     """(m,) times of `joints`, on the same clock as `t`."""
     joints: Float32Array | None = None
     """(m, 63) mm, or None where the session has no ground truth."""
+    angle_t: Float64Array | None = None
+    """(k,) times of `angles`, on the same clock as `t`."""
+    angles: Float32Array | None = None
+    """(k, 20) radians in the order of `models.kinematics.ANGLES`, NaN where an angle has no label; None without any.
+
+    Labels that are points stand in `joints` and not here."""
     classes: Int64Array | None = None
     """(n,) class label of each sample, or None."""
     markers: tuple[Marker, ...] = ()
@@ -87,3 +93,17 @@ class Recording:
         weight = np.clip((t - self.label_t[before]) / np.where(span > 0, span, 1.0), 0.0, 1.0)
         mixed = self.joints[before] * (1.0 - weight[:, None]) + self.joints[after] * weight[:, None]
         return np.asarray(mixed, dtype=np.float32)
+
+    def angles_at(self, t: Float64Array) -> Float32Array | None:
+        """Labelled angles at the times `t` (k,), linearly interpolated: (k, 20) radians, or None without any.
+
+        NaN before an angle's first label and after its last.
+        """
+        if self.angles is None or self.angle_t is None or not len(self.angles):
+            return None
+        out = np.full((len(t), self.angles.shape[1]), np.nan, np.float32)
+        for column, values in enumerate(self.angles.T):
+            known = np.isfinite(values)
+            if known.any():
+                out[:, column] = np.interp(t, self.angle_t[known], values[known], left=np.nan, right=np.nan)
+        return out

@@ -14,12 +14,13 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from drivers.events import Battery, Event, Frame, Imu, Marker, Notice
+from drivers.events import Battery, Event, Frame, Imu, Label, Marker, Notice
 from drivers.sessions.mcap.reader import ARRIVAL
 from drivers.sessions.mcap.writer import SessionWriter, create
 from drivers.sessions.report import DERIVED, SessionError, SessionExists, refused
-from drivers.sessions.text.reader import HEADER, JOINT_NAMES
+from drivers.sessions.text.reader import CLASS_NAME, HEADER, JOINT_NAMES
 from models.arrays import Float32Array, Float64Array, Int64Array
+from models.kinematics import ANGLES
 from models.recording import Recording
 
 Progress = Callable[[int], None]
@@ -28,6 +29,7 @@ Progress = Callable[[int], None]
 _MESSAGE_S: Final = 0.05
 _CHUNK_S: Final = 10.0
 _CSV_ROWS: Final = 8192
+_ANGLE_DECIMALS: Final = 3
 _REWRITTEN: Final = DERIVED | {"version", "device"}
 
 
@@ -40,8 +42,8 @@ def write_session(
 ) -> None:
     """Write a recording to a new file, in the format of its name: `.mcap`, `.csv` or `.csv.gz`.
 
-    MCAP keeps everything. CSV keeps times, EMG and the joints at the samples' times, and no more. The same
-    recording gives the same bytes.
+    MCAP keeps everything. CSV keeps times, EMG, class labels, and joints and labelled angles at the samples' times, and
+    no more. The same recording gives the same bytes.
 
     Args:
         path: must not exist.
@@ -98,7 +100,9 @@ def _write_mcap(file: BinaryIO, path: Path, recording: Recording, meta: Mapping[
     at = float(recording.t[0])
     with SessionWriter(file, _texts(recording, meta), clock=lambda: at, flush_every_s=_CHUNK_S) as writer:
         writer.write_metadata(_metadata(recording))
-        streams = (_classes(recording), _frames(recording), _labels(recording), _others(recording))
+        streams = (
+            _classes(recording), _frames(recording), _labels(recording), _angles(recording), _others(recording)
+        )  # fmt: skip
         for at, event in heapq.merge(*streams, key=lambda pair: pair[0]):
             match event:
                 case np.ndarray():
@@ -176,6 +180,14 @@ def _labels(recording: Recording) -> Iterator[tuple[float, Float32Array]]:
         yield from zip(recording.label_t.tolist(), recording.joints, strict=True)
 
 
+def _angles(recording: Recording) -> Iterator[tuple[float, Label]]:
+    if recording.angles is None or recording.angle_t is None:
+        return
+    for t, row in zip(recording.angle_t.tolist(), np.rad2deg(recording.angles).tolist(), strict=True):
+        known = {name: round(value, _ANGLE_DECIMALS) for name, value in zip(ANGLES, row, strict=True) if value == value}
+        yield t, Label(t, angles=known)
+
+
 def _others(recording: Recording) -> Iterator[tuple[float, Event]]:
     events: list[Imu | Battery | Marker | Notice] = [*recording.markers, *recording.meta.get("events", ())]
     for t, w, x, y, z, ax, ay, az, gx, gy, gz in recording.imu if recording.imu is not None else ():
@@ -196,7 +208,10 @@ def _write_csv(file: BinaryIO, path: Path, recording: Recording, meta: Mapping[s
         if path.suffix == ".gz":
             # Without time and name in the header: the same recording gives the same bytes.
             file = cast(BinaryIO, stack.enter_context(gzip.GzipFile("", "wb", fileobj=file, mtime=0)))
-        names = HEADER + JOINT_NAMES if recording.joints is not None else HEADER
+        angles = [] if recording.angles is None else np.flatnonzero(np.isfinite(recording.angles).any(axis=0)).tolist()
+        names = [*HEADER, *(JOINT_NAMES if recording.joints is not None else ()), *(ANGLES[k] for k in angles)]
+        if recording.classes is not None:
+            names.append(CLASS_NAME)
         file.write(",".join(names).encode() + b"\n")
         for start in range(0, len(recording), _CSV_ROWS):
             rows = slice(start, min(start + _CSV_ROWS, len(recording)))
@@ -206,10 +221,16 @@ def _write_csv(file: BinaryIO, path: Path, recording: Recording, meta: Mapping[s
             if joints is not None:
                 # Adding zero turns -0.0 into 0.0.
                 columns.append(_rows(np.round(joints, 3) + 0.0))
+            bent = recording.angles_at(recording.t[rows])
+            if bent is not None:
+                degrees = _rows(np.round(np.rad2deg(bent[:, angles].astype(np.float64)), _ANGLE_DECIMALS) + 0.0)
+                columns.append([row.replace(b"null", b"") for row in degrees])
+            if recording.classes is not None:
+                columns.append(_rows(recording.classes[rows, None]))
             file.write(b"\n".join(map(b",".join, zip(*columns, strict=True))) + b"\n")
             progress(rows.stop)
 
 
-def _rows(values: Float32Array | Float64Array | npt.NDArray[np.int32]) -> list[bytes]:
+def _rows(values: Float32Array | Float64Array | Int64Array | npt.NDArray[np.int32]) -> list[bytes]:
     """Format each row with the shortest numbers; orjson is ten times faster than `numpy.savetxt`."""
     return orjson.dumps(np.ascontiguousarray(values), option=orjson.OPT_SERIALIZE_NUMPY)[2:-2].split(b"],[")

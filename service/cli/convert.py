@@ -69,7 +69,6 @@ def _beyond_csv(recording: Recording) -> list[str]:
     there = {
         f"what its EMG is (say so when it is read: `?{'&'.join(lost)}`)": bool(lost),
         "breaks without a pause": bool(joined),
-        "class labels": recording.classes is not None,
         "markers": bool(recording.markers),
         "inertial samples": recording.imu is not None,
         "events": bool(recording.meta.get("events")),

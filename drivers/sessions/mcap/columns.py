@@ -12,6 +12,7 @@ from drivers.sessions.mcap import topics
 from drivers.sessions.report import JsonObject, ReadReport
 from models.arrays import Float32Array, Float64Array, Int64Array
 from models.hand import CHANNELS, VALUES
+from models.kinematics import ANGLES
 from models.recording import Marker
 
 
@@ -26,6 +27,8 @@ class SessionColumns:
     arrival: list[Float64Array] = field(default_factory=list)
     label_t: list[Float64Array] = field(default_factory=list)
     joints: list[Float32Array] = field(default_factory=list)
+    angle_t: list[Float64Array] = field(default_factory=list)
+    angles: list[Float32Array] = field(default_factory=list)
     imu: list[Float64Array] = field(default_factory=list)
     markers: list[Marker] = field(default_factory=list)
     classes: list[tuple[float, int]] = field(default_factory=list)
@@ -80,13 +83,23 @@ class SessionColumns:
         self.arrival.append(_seconds(np.array(log_times, dtype=np.int64)))
 
     def _take_labels(self, rows: list[JsonObject]) -> None:
-        # Angles alone do not place the points.
+        self._take_angles([row for row in rows if "joints" not in row and "angles" in row])
         rows = [row for row in rows if "joints" in row or "angles" not in row]
         if not rows:
             return
         joints = np.array([row["joints"] for row in rows], dtype=np.float32).reshape(len(rows), VALUES)
         self.label_t.append(np.array([row["t"] for row in rows], dtype=np.float64))
         self.joints.append(joints)
+
+    def _take_angles(self, rows: list[JsonObject]) -> None:
+        if not rows:
+            return
+        degrees = np.full((len(rows), len(ANGLES)), np.nan)
+        for row, given in enumerate(rows):
+            for name, value in given["angles"].items():
+                degrees[row, ANGLES.index(name)] = value
+        self.angle_t.append(np.array([row["t"] for row in rows], dtype=np.float64))
+        self.angles.append(np.deg2rad(degrees).astype(np.float32))
 
     def _take_imu(self, rows: list[JsonObject]) -> None:
         values = [[row["t"], *row["quaternion"], *row["acceleration_g"], *row["gyro_dps"]] for row in rows]

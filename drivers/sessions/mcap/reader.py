@@ -131,6 +131,7 @@ def _recording(
         raise SessionError(f"{path}: holds no EMG that is a number; record again, or give another file")
     bursts = facts.bursts and abs(float(np.median(rows.arrival - rows.t[rows.start]))) < _LATEST_S
     label_t, joints = _in_order(columns.label_t, columns.joints)
+    angle_t, angles = _in_order(columns.angle_t, columns.angles)
     imu = np.concatenate(columns.imu) if columns.imu else None
     return Recording(
         emg=rows.emg,
@@ -143,6 +144,8 @@ def _recording(
         name=facts.name,
         label_t=label_t,
         joints=joints,
+        angle_t=angle_t,
+        angles=angles,
         classes=_classes(columns.classes, rows.t, facts.rate_hz),
         markers=tuple(sorted(columns.markers, key=lambda marker: marker.t)),
         frame_start=rows.start if bursts else None,

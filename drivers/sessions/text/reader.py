@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Final
@@ -21,19 +21,20 @@ from drivers.sessions.table import Lines, Table, delimiter_of, number, peek, spl
 from drivers.sessions.timeline import from_times
 from models.arrays import Float32Array, Float64Array, Int64Array
 from models.hand import CHANNELS, POINTS, VALUES, to_hand_frame
+from models.kinematics import ANGLES
 from models.recording import Recording
 
 CHANNEL_NAMES: Final = tuple(f"ch{channel}" for channel in range(1, CHANNELS + 1))
 JOINT_NAMES: Final = tuple(f"{axis}{point}" for point in range(POINTS) for axis in "xyz")
 HEADER: Final = ("t", *CHANNEL_NAMES)
+CLASS_NAME: Final = "label"
+"""The last column of a CSV may be the class of each sample."""
 
 _OUTAGE_S: Final = 0.25
 _JOINED_OUTAGE_S: Final = 0.1
 _JOINED_RATE: Final = 50.0
 _BARE_RATE: Final = 200.0
-_EXPECTED: Final = (
-    "expected the header `t,ch1,…,ch8[,x0,y0,z0,…,x20,y20,z20]`, or rows of eight numbers with an optional label"
-)
+_EXPECTED: Final = "expected the header `t,ch1,…,ch8[,x0,y0,z0,…,x20,y20,z20][,index_mcp_fe,…][,label]`, or rows of eight numbers with an optional label"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +64,8 @@ def read_text(path: Path, batches: Iterator[Lines], config: ReadConfig, report: 
         return _read_bare(_Text(path, batches, place, delimiter, config, report))
     first = next(batches)[1:]
     text = _Text(path, chain([first] if first else [], batches), place + 1, delimiter, config, report)
-    if names in (HEADER, HEADER + JOINT_NAMES):
-        return _read_csv(text, len(names))
+    if _is_csv(names):
+        return _read_csv(text, names)
     if "emg timestamp" in names:
         return _read_joined(text, names)
     if names == manus.COLUMNS:
@@ -154,11 +155,58 @@ def _labels(text: _Text, columns: _Columns) -> Int64Array:
     return labels
 
 
-def _read_csv(text: _Text, width: int) -> Recording:
-    columns = _columns(text, width, optional=len(HEADER))
-    joints = columns.values[:, len(HEADER) :] if width > len(HEADER) else None
+def _is_csv(names: tuple[str, ...]) -> bool:
+    """Whether a header is ours: times, EMG, and what of points, angles (any of them) and a class there is."""
+    rest = _labelled(names)
+    points = rest[:VALUES] == JOINT_NAMES
+    angles = rest[VALUES:] if points else rest
+    return names[: len(HEADER)] == HEADER and len(set(angles)) == len(angles) and set(angles) <= set(ANGLES)
+
+
+def _labelled(names: tuple[str, ...]) -> tuple[str, ...]:
+    """The columns of points and angles."""
+    stop = len(names) - 1 if names[-1] == CLASS_NAME else len(names)
+    return names[len(HEADER) : stop]
+
+
+def _read_csv(text: _Text, names: tuple[str, ...]) -> Recording:
+    columns = _columns(text, len(names), optional=len(HEADER))
+    labelled = _labelled(names)
+    joints = columns.values[:, len(HEADER) : len(HEADER) + VALUES] if labelled[:VALUES] == JOINT_NAMES else None
     emg = np.ascontiguousarray(columns.values[:, 1 : len(HEADER)])
-    return _timed(text, emg, columns.time, joints, "csv", _OUTAGE_S, None)
+    recording = _timed(text, emg, columns.time, joints, "csv", _OUTAGE_S, None)
+    angles = _angles(columns.values, names)
+    known = np.isfinite(angles).any(axis=1)
+    classes = columns.values[:, -1] if names[-1] == CLASS_NAME else None
+    return replace(
+        recording,
+        angle_t=recording.t[known] if known.any() else None,
+        angles=angles[known] if known.any() else None,
+        classes=None if classes is None else _class_numbers(text, classes, columns.line),
+    )
+
+
+def _angles(values: Float32Array, names: tuple[str, ...]) -> Float32Array:
+    """(n, 20) radians of the columns that are named after an angle, in degrees."""
+    found = np.full((len(values), len(ANGLES)), np.nan, np.float32)
+    for column, name in enumerate(names):
+        if name in ANGLES:
+            found[:, ANGLES.index(name)] = np.deg2rad(values[:, column])
+    return found
+
+
+def _class_numbers(text: _Text, column: Float32Array, line: Int64Array) -> Int64Array:
+    """Whole numbers; -1 where the column is empty."""
+    given = np.nan_to_num(column, nan=-1.0)
+    labels = np.rint(given).astype(np.int64)
+    wrong = np.flatnonzero(labels != given)
+    if len(wrong):
+        row = int(wrong[0])
+        raise SessionError(
+            f"{text.path.name}:{line[row]}: the label `{given[row]:g}` is not a whole number; "
+            f"expected a class in the column `{CLASS_NAME}`"
+        )
+    return labels
 
 
 def _read_joined(text: _Text, names: tuple[str, ...]) -> Recording:
