@@ -32,6 +32,11 @@ REST: Final = "rest"
 CUES: Final = (REST, "fist", "extension")
 """The movements that the wearer makes, in this order."""
 
+CUE_NAMES: Final = (
+    REST, "fist", "extension", "flexion", "open", "index", "middle", "ring", "pinky", "thumb", "point", "pinch",
+)  # fmt: skip
+"""Names of all cues that a wearer can be asked for."""
+
 ROLLS: Final = np.arange(0.0, CHANNELS, 0.1)
 ROLL_SD: Final = 1.3
 """Channels by which people put the band on differently (SD; 1.1 to 1.5 on real people)."""

@@ -79,6 +79,14 @@ VERBS: Final = {
             "myocast train --architecture stream_mlp --data synthetic:users=40,seconds=60 --out synthetic.keras",
         ),
     ),
+    "calibrate": Verb(
+        "Train",
+        "Fit a model to one person's labelled sessions, in seconds.",
+        (
+            "myocast calibrate --model mine.onnx --session monday.mcap --out anna.onnx",
+            "myocast calibrate --model anna.onnx --session tuesday.mcap --test wednesday.mcap --out anna2.onnx",
+        ),
+    ),
     "export": Verb(
         "Train",
         "Convert a trained network to a model file (ONNX).",

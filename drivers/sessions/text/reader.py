@@ -34,7 +34,10 @@ _OUTAGE_S: Final = 0.25
 _JOINED_OUTAGE_S: Final = 0.1
 _JOINED_RATE: Final = 50.0
 _BARE_RATE: Final = 200.0
-_EXPECTED: Final = "expected the header `t,ch1,…,ch8[,x0,y0,z0,…,x20,y20,z20][,index_mcp_fe,…][,label]`, or rows of eight numbers with an optional label"
+_EXPECTED: Final = (
+    "expected the header `t,ch1,…,ch8[,x0,y0,z0,…,x20,y20,z20][,index_mcp_fe,…][,label]`, "
+    "or rows of eight numbers with an optional label"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,265 @@
+"""Fit a model file to one person's labelled sessions, and judge it beside the model as it was."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final, TypedDict
+
+import numpy as np
+
+from models.alignment import Template, fit, template_of_model
+from models.arrays import Float32Array, Float64Array
+from models.data.personal_session import PersonalSession, cue_levels_of, lag_of, run_session, statistics_of
+from models.data.segments import right_handed
+from models.errors import MyocastError
+from models.kinematics import points
+from models.onnx_edit import read_initializers, rewrite
+from models.onnx_file import ALIGNMENT, BONES, PERSONAL
+from models.personal import apply
+from models.personal_labels import Labels, bones_of
+from models.recording import Recording
+from models.spec import ModelError, ModelSpec
+
+HELD_BACK: Final = 0.2
+"""Share of each session that is not learned from, its end, where no other session is given to test on."""
+LEAST_LABELS: Final = 50
+
+
+class CalibrationError(MyocastError):
+    """Sessions that a model cannot be fitted to."""
+
+
+class WorseError(MyocastError):
+    """What was fitted is worse than the model that it began with."""
+
+    exit_code = 1
+
+
+class PersonalError(TypedDict):
+    """How far a model is from labels."""
+
+    angle_mae_deg: float
+    """Mean over the labelled angles, degrees."""
+    mpjpe_mm: float | None
+    """Mean distance of the 20 points beside the wrist; None where labels have no points."""
+
+
+class BeforeError(PersonalError):
+    mean_pose_angle_mae_deg: float
+    """Of the mean of the labels that are learned from, as a constant."""
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """A fitted model and how it was found."""
+
+    content: bytes
+    spec: ModelSpec
+    seconds: float
+    """Labelled seconds that were learned from."""
+    labels: int
+    lag_s: float
+    fit_s: float
+    before: BeforeError
+    after: PersonalError
+    notes: tuple[str, ...]
+    """What a person should know: sessions that could not be aligned."""
+
+
+@dataclass(slots=True)
+class _Fitter:
+    """One model's initializers while sessions are run through it."""
+
+    content: bytes
+    spec: ModelSpec
+    classes: Mapping[int, str] | None
+    values: dict[str, Float32Array] = field(init=False)
+    template: Template | None = None
+    """What donnings are aligned to: of the personal model that is fitted further, else of the first donning."""
+    notes: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.values = read_initializers(self.content)
+        if PERSONAL not in self.values:
+            raise ModelError(f"{self.spec.name} has no room for a personal fit; export it again with `myocast export`")
+        if self.spec.personal:
+            self.template = template_of_model(self.spec)
+
+    def run(self, recording: Recording) -> PersonalSession:
+        """Run a session, aligned where its cues tell how."""
+        matrix = self._matrix(recording)
+        return run_session(self.content, self.spec, {**self.values, ALIGNMENT: matrix}, recording)
+
+    def _matrix(self, recording: Recording) -> Float32Array:
+        own = self.values[ALIGNMENT]
+        cues = cue_levels_of(right_handed(recording), np.eye(len(own), dtype=np.float32), self.classes)
+        if cues is None:
+            return own
+        if self.template is None:
+            self.template = _template({cue: np.maximum(level @ own, 0.0) for cue, level in cues.items()})
+            return own
+        found = fit(cues, self.template)
+        self.notes.append(
+            f"{recording.name}: band turned by {found.turn * 45:.0f} degrees against the first session; undone"
+        )
+        return found.matrix()
+
+
+def calibrate(
+    content: bytes,
+    spec: ModelSpec,
+    base: tuple[str, str],
+    sessions: Sequence[Recording],
+    tests: Sequence[Recording] = (),
+    *,
+    classes: Mapping[int, str] | None = None,
+) -> Calibration:
+    """Fit a model to one person.
+
+    Args:
+        content: the model file.
+        spec: its specification.
+        base: its name and SHA-256, which the new file states.
+        sessions: with labels; each may be another donning, aligned to the first by its cues.
+        tests: sessions to judge on; without any, the last fifth of each session is held back.
+        classes: class label -> cue, for sessions whose classes are cues.
+
+    Raises:
+        CalibrationError: too few labels.
+        ModelError: the model has no room for a person, or does not fit a session.
+        DataError: a session cannot be brought to the model's rate.
+    """
+    fitter = _Fitter(content, spec, classes)
+    runs = [fitter.run(recording) for recording in sessions]
+    if tests:
+        learned, judged = runs, [fitter.run(recording) for recording in tests]
+    else:
+        learned, judged = [_part(run, 0.0, 1.0 - HELD_BACK) for run in runs], [
+            _part(run, 1.0 - HELD_BACK, 1.0) for run in runs
+        ]  # fmt: skip
+    started = time.perf_counter()
+    head, known = fitter.values[PERSONAL], sum(len(run.labels.t) for run in learned)
+    if min(known, sum(len(run.labels.t) for run in judged)) < LEAST_LABELS:
+        raise CalibrationError(
+            f"{known} labels to learn from, expected at least {LEAST_LABELS}; "
+            "give sessions with labels (`myocast info` shows them)"
+        )
+    lag = lag_of(learned, head)
+    statistics = statistics_of(learned, head, lag)
+    personal = np.asarray(head + statistics.solve(), np.float32)
+    bones = _bones([run.labels for run in learned], fitter.values[BONES])
+    fit_s = time.perf_counter() - started
+    about = {
+        "seconds": round(statistics.seconds, 2),
+        "labels": statistics.rows,
+        "base": base[0],
+        "base_sha256": base[1],
+        "bones_mm": [round(float(length), 2) for length in bones],
+    }
+    made = replace(spec, personal=about, alignment=_alignment(fitter))
+    before, after = _judge(judged, head, lag), _judge(judged, personal, lag, bones)
+    mean = _mean_angles([run.labels.angles for run in learned])
+    return Calibration(
+        content=rewrite(content, {PERSONAL: personal, BONES: bones}, made),
+        spec=made,
+        seconds=statistics.seconds,
+        labels=statistics.rows,
+        lag_s=lag,
+        fit_s=fit_s,
+        before={**before, "mean_pose_angle_mae_deg": _angle_error(judged, [mean for _ in judged], lag)},
+        after=after,
+        notes=tuple(fitter.notes),
+    )
+
+
+def write_model(calibration: Calibration, path: Path) -> None:
+    """Write the fitted model; the file appears complete or not at all.
+
+    Raises:
+        WorseError: it is worse than the model that it began with; nothing is written.
+        CalibrationError: it cannot be written.
+    """
+    before, after = calibration.before["angle_mae_deg"], calibration.after["angle_mae_deg"]
+    if not after <= before:
+        raise WorseError(
+            f"nothing was written: after the fit the angles are off by {after:.2f} degrees, before by {before:.2f}; "
+            "record more labels"
+        )
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        partial.write_bytes(calibration.content)
+        partial.replace(path)
+    except OSError as error:
+        raise CalibrationError(f"{path}: cannot be written ({error.strerror})") from None
+
+
+def _template(cues: Mapping[str, Float64Array]) -> Template:
+    return Template({cue: tuple(round(float(value), 3) for value in level) for cue, level in cues.items()})
+
+
+def _alignment(fitter: _Fitter) -> Mapping[str, Mapping[str, list[float]]] | None:
+    """The template of the new file; None where no session had cues, so that nobody aligns to another donning's."""
+    if fitter.template is None:
+        return None
+    return {"cues": {cue: list(level) for cue, level in fitter.template.levels.items()}}
+
+
+def _part(run: PersonalSession, start: float, stop: float) -> PersonalSession:
+    """The labels between two shares of a session."""
+    labels = run.labels
+    if not len(labels.t):
+        return run
+    first, length = labels.t[0], labels.t[-1] - labels.t[0]
+    share = (labels.t - first) / max(length, 1e-9)
+    kept = (share >= start) & ((share < stop) | (stop >= 1.0))
+    joints = None if labels.joints is None else labels.joints[kept]
+    return replace(run, labels=Labels(labels.t[kept], labels.angles[kept], joints))
+
+
+def _bones(labels: Sequence[Labels], known: Float32Array) -> Float32Array:
+    """Median over the sessions that show points; the model's own without any."""
+    found = [bones for one in labels if (bones := bones_of(one)) is not None]
+    return np.asarray(np.median(found, axis=0), np.float32) if found else known
+
+
+def _mean_angles(angles: Sequence[Float32Array]) -> Float32Array:
+    """(20,) mean of the labels, 0 where an angle has none."""
+    known = np.concatenate(angles)
+    count = np.isfinite(known).sum(axis=0)
+    return np.asarray(np.nansum(known, axis=0) / np.maximum(count, 1), np.float32)
+
+
+def _judge(
+    runs: Sequence[PersonalSession], head: Float32Array, lag: float, bones: Float32Array | None = None
+) -> PersonalError:
+    """Errors of the model with this head; without `bones`, of its poses as they are."""
+    angles = [apply(run.x, run.shipped, head) for run in runs]
+    error = _angle_error(runs, angles, lag)
+    apart = []
+    for run, bent in zip(runs, angles, strict=True):
+        if run.labels.joints is not None:
+            row = run.rows(run.labels.t - lag)
+            used = (row >= 0) & np.isfinite(run.labels.joints).all(axis=(1, 2))
+            pose = run.pose[row[used]] if bones is None else points(bent[row[used]], bones)
+            apart.append(np.linalg.norm(pose - run.labels.joints[used], axis=-1)[:, 1:])
+    return {
+        "angle_mae_deg": error,
+        "mpjpe_mm": float(np.concatenate(apart).mean()) if sum(map(len, apart)) else None,
+    }
+
+
+def _angle_error(runs: Sequence[PersonalSession], angles: Sequence[Float32Array], lag: float) -> float:
+    """Mean absolute error in degrees over labelled angles; `angles` has (20,) or a row for each of the run's."""
+    apart = []
+    for run, bent in zip(runs, angles, strict=True):
+        row = run.rows(run.labels.t - lag)
+        used = row >= 0
+        off = np.abs((bent[row[used]] if bent.ndim == 2 else bent) - run.labels.angles[used])
+        apart.append(off[np.isfinite(off)])
+    found = np.concatenate(apart)
+    if not len(found):
+        raise CalibrationError("no label lies where there is EMG; check that both have the same clock")
+    return float(np.rad2deg(found.mean()))
