@@ -36,6 +36,11 @@ VERBS: Final = {
         "Check what works on this machine, and how to mend the rest.",
         ("myocast doctor", "myocast doctor --port 9000 --json"),
     ),
+    "align": Verb(
+        "Use",
+        "Find how the armband sits, by asking for movements.",
+        ("myocast align myo: --out band.json", "myocast align synthetic: --ask rest,fist,extension --seconds 5"),
+    ),
     "check": Verb(
         "Use",
         "Judge the signal of each channel of an armband.",

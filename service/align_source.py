@@ -1,0 +1,129 @@
+"""Align a band without serving: ask for cues, and fit what they give."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+
+from drivers.asyncio_utils import cancel_and_wait, first_done
+from drivers.events import Event, Frame, SourceInfo
+from drivers.source import Source, SupportsPrompts
+from models.alignment import AlignmentError, Template, template_of_model
+from models.errors import MyocastError
+from models.hand import MIRRORED_CHANNELS
+from service.arm.alignment import AlignmentResult, fit_cues, found
+from service.arm.alignment_session import AlignmentSession
+from service.devices.status import DeviceStatus
+from service.devices.supervisor import Supervisor
+from service.engine.model_selection import ModelSelector, no_fit
+from service.engine.predictor import ModelFile
+from service.event_loop import stop_on_signals
+
+Show = Callable[[AlignmentSession], None]
+"""Shows the cue that runs; called whenever it, or its phase, changes."""
+
+
+class AlignmentFailed(MyocastError):
+    """A cue was never done."""
+
+    exit_code = 1
+
+
+async def align_source(
+    source: Source, selector: ModelSelector, cues: Sequence[str], seconds: float, show: Show
+) -> AlignmentResult | None:
+    """Ask for cues; return how the band sits, None where SIGINT or SIGTERM came first.
+
+    Args:
+        source: an opened source.
+        selector: chooses the model whose template counts.
+        cues: rest and at least one movement.
+        seconds: that each is held.
+        show: shows the prompts.
+
+    Raises:
+        MyocastError: the source or the model cannot be used, or a cue was never done.
+    """
+    stop = asyncio.Event()
+    asking = _Asking(source, selector, cues, seconds, show, stop)
+    async with AsyncExitStack() as stack:
+        stop_on_signals(stop)
+        running = asyncio.ensure_future(Supervisor(source, asking.on_event, DeviceStatus(0, lambda: None)).run())
+        stack.push_async_callback(cancel_and_wait, running)
+        stopped = asyncio.ensure_future(stop.wait())
+        stack.push_async_callback(cancel_and_wait, stopped)
+        await first_done(running, stopped)
+        if running.done() and not running.cancelled():
+            running.result()
+    return asking.result()
+
+
+class _Asking:
+    """Hands samples to a session of cues, and passes its prompts on."""
+
+    def __init__(
+        self,
+        source: Source,
+        selector: ModelSelector,
+        cues: Sequence[str],
+        seconds: float,
+        show: Show,
+        stop: asyncio.Event,
+    ) -> None:
+        self._source, self._selector, self._show, self._stop = source, selector, show, stop
+        self._cues, self._seconds = cues, seconds
+        self._session: AlignmentSession | None = None
+        self._template: Template | None = None
+        self._mirrored = False
+        self._error: AlignmentError | None = None
+
+    def on_event(self, event: Event) -> None:
+        match event:
+            case SourceInfo() if self._session is None and event.rate_hz > 0:
+                self._begin(event)
+            case Frame() if self._session is not None and not self._stop.is_set():
+                self._push(self._session, event)
+            case _:
+                pass
+
+    def result(self) -> AlignmentResult | None:
+        if self._error is not None:
+            raise self._error
+        session, template = self._session, self._template
+        if session is None or template is None or not session.is_over():
+            return None
+        if session.failure is not None:
+            raise AlignmentFailed(f"the alignment failed: {session.failure.message}")
+        return found(fit_cues(session.measured, template)[1])
+
+    def _begin(self, info: SourceInfo) -> None:
+        model = self._selector.fit(info)
+        self._template = None if model is None else template_of_model(model.spec)
+        if self._template is None:
+            self._error = AlignmentError(_why_not(model, info))
+            self._stop.set()
+            return
+        self._mirrored = model is not None and model.spec.hand != (info.hand or "right")
+        self._session = AlignmentSession(self._cues, self._seconds, info.rate_hz)
+        self._prompt(self._session)
+
+    def _push(self, session: AlignmentSession, frame: Frame) -> None:
+        before = session.cue, session.phase, session.again
+        samples = frame.samples[:, MIRRORED_CHANNELS] if self._mirrored else frame.samples
+        session.push(samples, gap=frame.gap)
+        if session.is_over():
+            self._stop.set()
+        if before != (session.cue, session.phase, session.again):
+            self._prompt(session)
+
+    def _prompt(self, session: AlignmentSession) -> None:
+        if isinstance(self._source, SupportsPrompts) and session.phase == "prepare":
+            self._source.follow(session.cue)
+        self._show(session)
+
+
+def _why_not(model: ModelFile | None, info: SourceInfo) -> str:
+    if model is None:
+        return no_fit(info).partition(":")[0] + "; give a model that fits with --model"
+    return f"{model.path.name} has no template to align to; give another --model, or leave it out to use a shipped one"

@@ -1,0 +1,110 @@
+"""`myocast align`: how the band sits, found by asking for cues in the terminal."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Annotated, Final, get_args
+
+import typer
+
+from drivers.uri import source_from_uri
+from models.errors import MyocastError
+from service.align_source import align_source
+from service.arm.alignment import AlignmentResult
+from service.arm.alignment_session import AlignmentSession
+from service.arm.cues import NINE_CUES, Cue
+from service.cli.arguments import source_uri
+from service.engine.model_selection import ModelSelector
+from service.event_loop import loop_factory
+from service.logs import configure
+
+DO: Final = {
+    "rest": "let the arm and the hand rest",
+    "fist": "make a fist",
+    "extension": "bend the wrist back",
+    "flexion": "bend the wrist towards the palm",
+    "open": "open the hand wide",
+    "index": "bend the index finger",
+    "middle": "bend the middle finger",
+    "ring": "bend the ring finger",
+    "pinky": "bend the little finger",
+    "thumb": "bend the thumb into the palm",
+    "point": "point with the index finger",
+    "pinch": "pinch with thumb and index finger",
+}
+"""Cue = what to do, for the prompt."""
+
+
+class UsageError(MyocastError):
+    """Cues that give no alignment."""
+
+
+def command(
+    source: Annotated[
+        str, typer.Argument(metavar="SOURCE", help="As for `serve`, e.g. myo:, dongle:, cyton:PORT, synthetic:")
+    ],
+    model: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The model to align to; without it the shipped one that fits.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the result as JSON, for `serve --align`.")
+    ] = None,
+    ask: Annotated[
+        str, typer.Option(metavar="CUE,…", help="What to ask for: rest and at least one movement.")
+    ] = ",".join(NINE_CUES),
+    seconds: Annotated[float, typer.Option(metavar="N", min=0.5, max=60, help="Seconds that each cue is held.")] = 2.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+) -> None:
+    """Ask for cues in the terminal, and find how the band sits on the arm: turned, the other way round, how well."""
+    configure("text")
+    opened, selector, cues = source_from_uri(source_uri(source)), ModelSelector(model), _cues(ask)
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        result = runner.run(align_source(opened, selector, cues, seconds, _Prompts()))
+    if result is None:
+        typer.echo("stopped before every cue was done; nothing was found", err=True)
+        return
+    if out is not None:
+        _write(out, result)
+    typer.echo(json.dumps(result) if as_json else describe(result))
+
+
+def describe(result: AlignmentResult) -> str:
+    """Say what was found, in a person's words."""
+    turn, score = result["turn_deg"] or 0.0, result["score"] or 0.0
+    sits = "as the model knows it" if abs(turn) < 10 else f"turned by {abs(turn):.0f} degrees"
+    other_way = ", and the other way round (or on the other arm)" if result["mirrored"] else ""
+    advice = "leave it: the alignment undoes it" if abs(turn) < 100 else "turn it back if you can"
+    return f"The band sits {sits}{other_way}; {advice}. Likeness to the model's band: {score:.2f} of 1."
+
+
+class _Prompts:
+    """Prints each cue on a line of its own, on stderr."""
+
+    def __init__(self) -> None:
+        self._shown: object = None
+
+    def __call__(self, session: AlignmentSession) -> None:
+        shown = session.cue, id(session.again)
+        if session.cue is None or shown == self._shown:
+            return
+        self._shown = shown
+        if session.again is not None:
+            typer.echo(f"  once more: {session.again.message}", err=True)
+        typer.echo(f"{session.cue}: {DO[session.cue]}, and hold it for {session.seconds:g} s", err=True)
+
+
+def _cues(text: str) -> list[str]:
+    cues = [cue.strip() for cue in text.split(",")]
+    known = get_args(Cue)
+    if "rest" not in cues or len(cues) < 2 or len(set(cues)) < len(cues) or not set(cues) <= set(known):
+        raise UsageError(f"--ask {text}: expected rest and at least one of {', '.join(known[1:])}, each once")
+    return cues
+
+
+def _write(path: Path, result: AlignmentResult) -> None:
+    try:
+        path.write_text(json.dumps({"state": "done", "result": result}) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"--out {path}: cannot be written ({error.strerror}); choose another place") from None
