@@ -37,6 +37,8 @@ def test_angles_and_classes_come_back(tmp_path: Path, name: str) -> None:
     assert before.angles is not None
     assert after.angle_t is not None
     np.testing.assert_allclose(after.angles, before.angles, atol=1e-5)
+    assert after.angle_t is not None
+    assert before.angle_t is not None
     np.testing.assert_allclose(after.angle_t, before.angle_t, atol=1e-6)
     np.testing.assert_array_equal(after.classes, before.classes)
     assert after.joints is None
@@ -46,6 +48,7 @@ def test_points_and_angles_stand_beside_each_other(tmp_path: Path) -> None:
     joints = np.arange(100 * 63, dtype=np.float32).reshape(100, 63)
     write_session(tmp_path / "a.csv", recording(joints=joints, label_t=np.arange(100) / 50.0))
     after = read_session(tmp_path / "a.csv")
+    assert after.joints is not None
     np.testing.assert_allclose(after.joints, joints)
     assert after.angles is not None
     header = (tmp_path / "a.csv").read_text().split("\n")[0].split(",")
