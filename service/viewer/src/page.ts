@@ -3,6 +3,7 @@
 import { connect, type Client, type ReplayAction } from "@myocast/client";
 
 import { StripChart, STRIP_SECONDS } from "./emg/stripChart";
+import { Guide } from "./guide/guide";
 import type { RenderMode } from "./hand/hand";
 import { HandScene } from "./scene/handScene";
 import type { TruthMode } from "./scene/handSlot";
@@ -40,6 +41,7 @@ export class Page {
   private readonly replay: ReplayView;
   private readonly recording: RecordingView;
   private readonly devices: DevicesView;
+  private readonly guide: Guide;
   private readonly reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
   private tokenTried: boolean;
   private truthMode: TruthMode = "overlay";
@@ -53,6 +55,7 @@ export class Page {
     this.replay = new ReplayView(this.store, (action) => this.controlReplay(action));
     this.recording = new RecordingView(this.store, (action) => this.client.api.recording(action));
     this.devices = new DevicesView(this.store, (index) => this.selectDevice(index));
+    this.guide = new Guide(this.store, () => this.client);
     const token = takeToken();
     this.tokenTried = token !== null;
     this.client = this.connect(token);
@@ -92,9 +95,11 @@ export class Page {
     client.on("status", (status) => {
       const device = this.store.devices[status.device];
       if (!device) return;
+      const guided = status.device === this.store.selected;
       const changed = device.status?.state !== status.state || device.status.recording?.name !== status.recording?.name;
       device.status = status;
       if (changed) this.refresh();
+      else if (guided) this.guide.show();
     });
     client.on("pose", (pose) => {
       this.store.devices[pose.device]?.addPose(pose);
@@ -134,6 +139,7 @@ export class Page {
     this.replay.show();
     this.recording.show();
     this.devices.show();
+    this.guide.show();
     setHidden(element("vibrate"), !(entry.device && /^(myo|dongle):/.test(entry.device.uri)));
     setHidden(element("truth"), !pose?.truth);
     this.legend.show(this.store, this.truthMode !== "off");

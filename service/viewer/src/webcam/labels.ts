@@ -1,0 +1,152 @@
+/** Labels from the webcam: the tracked hand, checked, corrected and at the person's own size. */
+
+import type { Side } from "@myocast/client";
+
+import { Camera } from "./camera";
+import { Correction, type Observation, type ReferencePose } from "./correction";
+import { handAngles, handPoints, mirror, toHandFrame } from "./kinematics";
+import { bonesAreThoseOfAHand, SpeedFilter } from "./plausibility";
+import { HandTracker, type TrackedHand } from "./tracker";
+
+export interface WebcamLabel {
+  /** Seconds on the clock of `performance.now()`. */
+  t: number;
+  hand: Side;
+  /** 63 values, mm, frame `hand`. */
+  joints: Float32Array;
+  confidence: number;
+}
+
+/** What was seen in one frame. */
+export interface Sighting {
+  /** The hand on the arm that wears the band, if it was seen. */
+  hand: TrackedHand | null;
+  label: WebcamLabel | null;
+  /** Why there is no label: no hand, or one that was rejected. */
+  missing: "no-hand" | "bones" | "speed" | "uncorrected" | null;
+}
+
+/** Frames needed for a reference pose, and how long they are collected at least, s. */
+export const REFERENCE_FRAMES = 3;
+const REFERENCE_SECONDS = 1;
+
+export class WebcamLabels {
+  /** Frames looked at, labels given, and hands rejected. */
+  readonly counts = { frames: 0, labels: 0, rejected: 0 };
+  private readonly speed = new SpeedFilter();
+  private readonly references: Record<ReferencePose, { angles: Float64Array[]; points: Float64Array[] }> = {
+    flat: { angles: [], points: [] },
+    fist: { angles: [], points: [] },
+  };
+  private correction: Correction | null = null;
+  private recording: ReferencePose | null = null;
+  private recordingSince = 0;
+  private running = true;
+
+  private constructor(
+    private readonly camera: Camera,
+    private readonly tracker: HandTracker,
+    private readonly side: () => Side,
+    private handMm: number,
+    private readonly onSighting: (sighting: Sighting) => void,
+  ) {
+    void this.run();
+  }
+
+  /**
+   * Open the camera, load the tracker and begin to look.
+   *
+   * @param side - the hand on the arm that wears the band; the other one is ignored.
+   * @param handMm - wrist to tip of the middle finger.
+   * @param onSighting - called after each frame.
+   * @param onEnd - called when the camera is gone.
+   */
+  static async start(
+    video: HTMLVideoElement, side: () => Side, handMm: number,
+    onSighting: (sighting: Sighting) => void, onEnd: () => void,
+  ): Promise<WebcamLabels> {
+    const camera = await Camera.open(video, onEnd);
+    try {
+      return new WebcamLabels(camera, await HandTracker.load(), side, handMm, onSighting);
+    } catch (error) {
+      camera.close();
+      throw error;
+    }
+  }
+
+  /** Collect frames of a reference pose from now on, in place of those collected before. */
+  startReference(pose: ReferencePose): void {
+    this.references[pose] = { angles: [], points: [] };
+    this.correction = null;
+    this.recording = pose;
+  }
+
+  /** The reference pose that is being collected. */
+  get reference(): ReferencePose | null {
+    return this.recording;
+  }
+
+  /** Whether labels are given: both reference poses have been seen. */
+  get isCorrected(): boolean {
+    return this.correction !== null;
+  }
+
+  setHandLength(mm: number): void {
+    this.handMm = mm;
+    this.correct();
+  }
+
+  stop(): void {
+    this.running = false;
+    this.camera.close();
+    this.tracker.close();
+  }
+
+  private async run(): Promise<void> {
+    while (this.running) {
+      const frame = await this.camera.next();
+      if (!this.running) return;
+      const found = await this.tracker.find(frame.picture);
+      if (!this.running) return;
+      this.counts.frames++;
+      this.onSighting(this.look(found, frame.takenMs / 1000));
+    }
+  }
+
+  private look(found: readonly TrackedHand[], t: number): Sighting {
+    const side = this.side();
+    const hand = found.filter((one) => one.side === side).sort((a, b) => b.confidence - a.confidence)[0] ?? null;
+    if (!hand) return { hand, label: null, missing: "no-hand" };
+    const own = toHandFrame(hand.points, side);
+    const points = side === "right" ? own : mirror(own);
+    if (!bonesAreThoseOfAHand(points)) return this.reject(hand, "bones");
+    if (this.recording) this.collect(this.recording, points, t);
+    if (!this.correction) return { hand, label: null, missing: "uncorrected" };
+    const corrected = handPoints(this.correction.apply(handAngles(points)), this.correction.bones);
+    if (!this.speed.accepts(t, corrected)) return this.reject(hand, "speed");
+    this.counts.labels++;
+    const joints = side === "right" ? corrected : mirror(corrected);
+    return { hand, label: { t, hand: side, joints, confidence: hand.confidence }, missing: null };
+  }
+
+  private reject(hand: TrackedHand, missing: "bones" | "speed"): Sighting {
+    this.counts.rejected++;
+    return { hand, label: null, missing };
+  }
+
+  private collect(pose: ReferencePose, points: Float64Array, t: number): void {
+    const reference = this.references[pose];
+    if (reference.angles.length === 0) this.recordingSince = t;
+    reference.angles.push(handAngles(points));
+    reference.points.push(points);
+    if (reference.angles.length < REFERENCE_FRAMES || t - this.recordingSince < REFERENCE_SECONDS) return;
+    this.recording = null;
+    this.correct();
+  }
+
+  private correct(): void {
+    const complete = (one: Observation): boolean => one.angles.length >= REFERENCE_FRAMES;
+    const { flat, fist } = this.references;
+    if (complete(flat) && complete(fist)) this.correction = new Correction(flat, fist, this.handMm);
+  }
+}
