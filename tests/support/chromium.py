@@ -17,14 +17,14 @@ ARGUMENTS: Final = ("--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-
 
 
 @contextmanager
-def chromium() -> Iterator[Browser]:
-    """Chromium of the system (`MYOCAST_CHROMIUM`, or `chromium` on PATH); skips where there is none."""
+def chromium(*arguments: str) -> Iterator[Browser]:
+    """Chromium of the system (`MYOCAST_CHROMIUM`, or on PATH) with these arguments more; skips where there is none."""
     path = os.environ.get("MYOCAST_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
     if path is None:
         pytest.skip("no Chromium here (apt install chromium, or set MYOCAST_CHROMIUM)")
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
+        browser = playwright.chromium.launch(executable_path=path, args=[*ARGUMENTS, *arguments])
         yield browser
         browser.close()

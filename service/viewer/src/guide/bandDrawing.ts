@@ -1,4 +1,4 @@
-/** A drawing of the band on the forearm, seen from the hand, with a light for each channel. */
+/** A drawing of the band on the forearm, seen from the elbow as its wearer sees it, with a light for each channel. */
 
 import { CHANNELS, type Side } from "@myocast/client";
 
@@ -9,7 +9,7 @@ const SVG = "http://www.w3.org/2000/svg";
 const [CENTER_X, CENTER_Y, RADIUS_X, RADIUS_Y] = [110, 84, 62, 50];
 
 export class BandDrawing {
-  readonly element = svg("svg", { viewBox: "0 0 220 168", role: "img", class: "band" });
+  readonly element = svg("svg", { viewBox: "-14 0 248 168", role: "img", class: "band" });
   private readonly lights: SVGElement[] = [];
   private readonly labels = svg("g", {});
 
@@ -25,17 +25,16 @@ export class BandDrawing {
   /** Place the channels for this arm, and colour them; without a signal check all are grey. */
   show(side: Side, signal: Signal | null): void {
     this.labels.replaceChildren(text(CENTER_X, 14, "back of the arm"), text(CENTER_X, 164, "palm side"));
-    const thumb = side === "right" ? 24 : 196;
+    const thumb = side === "right" ? 10 : 210;
     this.labels.append(text(thumb, CENTER_Y - 4, "thumb"), text(thumb, CENTER_Y + 10, "side"));
-    for (let i = 0; i < CHANNELS; i++) this.showChannel(i, side, signal);
+    for (let i = 0; i < CHANNELS; i++) this.showChannel(i, signal);
     const words = signal?.channels.map((channel) => `${channel.channel}: ${CHANNEL_STATES[channel.state]}`).join(", ");
     this.element.setAttribute("aria-label", `The band on the ${side} arm${words ? `; channel ${words}` : ""}`);
   }
 
-  // Channel 1 is on the back of the forearm; the ring runs towards the thumb on a right arm, and its channels are
-  // counted the same way round on a left one.
-  private showChannel(i: number, side: Side, signal: Signal | null): void {
-    const angle = -Math.PI / 2 - (i / CHANNELS) * 2 * Math.PI * (side === "right" ? 1 : -1);
+  // Channel 1 is on the back of the forearm; the ring runs to the left on both arms: towards the thumb on a right one.
+  private showChannel(i: number, signal: Signal | null): void {
+    const angle = -Math.PI / 2 - (i / CHANNELS) * 2 * Math.PI;
     const [x, y] = [CENTER_X + RADIUS_X * Math.cos(angle), CENTER_Y + RADIUS_Y * Math.sin(angle)];
     const light = this.lights[i];
     light.setAttribute("cx", String(x));

@@ -15,7 +15,7 @@ export class UseStep implements Step {
   readonly body = make(
     "div", {},
     this.model, this.chooser, this.error,
-    make("h4", { textContent: "When the hand does not follow" }),
+    make("h3", { textContent: "When the hand does not follow" }),
     make(
       "ol", {},
       make("li", {}, "Check: is every channel good?"),

@@ -36,7 +36,7 @@ export class Armband {
     for (let i = 0; i < CHANNELS; i++) this.lights[i].emissiveIntensity = 0.12 + 1.6 * levels[i];
   }
 
-  // Channel 1 is on the back of the forearm; the ring runs towards the thumb on a right arm.
+  // Channel 1 is on the back of the forearm; the ring runs towards the thumb on a right arm, away from it on a left one.
   private addPod(
     i: number, pod: BufferGeometry, shell: MeshPhongMaterial, lightShape: BufferGeometry, color: string,
   ): void {

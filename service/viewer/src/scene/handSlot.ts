@@ -68,13 +68,11 @@ export class HandSlot {
   /** Left or right, before the first pose (which has its own side). */
   setSide(side: Side): void {
     this.hand.setSide(side);
-    this.mirrorBand(side);
   }
 
   setPose(joints: Float32Array, truth: Float32Array | null, side: Side): void {
     this.hand.setNeutral(false);
     this.hand.setPose(joints, side);
-    this.mirrorBand(side);
     if (truth) this.truthHand.setPose(truth, side);
     this.hasTruth = truth !== null;
     this.showTruth();
@@ -83,10 +81,6 @@ export class HandSlot {
   /** Activity of each channel, 0..1. */
   setLevels(levels: ArrayLike<number>): void {
     this.band.setLevels(levels);
-  }
-
-  private mirrorBand(side: Side): void {
-    this.band.object.scale.x = side === "left" ? -1 : 1;
   }
 
   private showTruth(): void {

@@ -1,0 +1,203 @@
+"""The steps from a band in the hand to a hand that follows, in Chromium."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.support.console import Console, Server
+from tests.support.viewer import OpenViewer, ScriptedStream, Viewer, axe_violations, hello, status
+
+pytestmark = pytest.mark.browser
+
+QUIET = {
+    "device": 0, "state": "none", "cue": None, "phase": None, "left_s": 0.0, "cues": [], "again": None, "result": None,
+    "applied": False, "error": None,
+}  # fmt: skip
+"""`status.alignment` before anything was asked for."""
+
+
+@pytest.fixture(scope="module")
+def synthetic(console: Console) -> Server:
+    return console.serve("synthetic:")
+
+
+@pytest.fixture
+def band(script: ScriptedStream) -> Iterator[ScriptedStream]:
+    """A Myo whose messages the test writes; the guide starts anew."""
+    page = script.viewer.page
+    page.evaluate("() => sessionStorage.clear()")
+    page.reload()
+    script.viewer.until("window.myocast?.phase === 'open'")
+    script.send(hello(uri="myo:", name="Myo"), live())
+    script.viewer.until("!document.querySelector('#guide').hidden")
+    yield script
+    page.evaluate("() => sessionStorage.clear()")
+
+
+def live(**parts: Any) -> dict[str, Any]:
+    """A status message of a band that is worn."""
+    return status("live", **{"alignment": QUIET, **parts})
+
+
+def steps(page: Viewer) -> list[str]:
+    return page.page.locator("#guide-steps button").all_inner_texts()
+
+
+def test_guide_is_the_first_thing_a_live_band_shows(band: ScriptedStream) -> None:
+    page = band.viewer
+    page.until_text("#guide-heading", "Put on")
+    page.until("document.querySelectorAll('#guide-steps button').length >= 4")
+    assert page.evaluate("document.querySelector('#guide-toggle').getAttribute('aria-expanded')") == "true"
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_demo_offers_the_steps(page: Viewer) -> None:
+    assert not page.visible("#guide")
+    page.page.click("#guide-offer")
+    page.until_text("#guide-heading", "Put on")
+    page.page.click("#guide-close")
+    assert not page.visible("#guide")
+    page.page.evaluate("() => sessionStorage.clear()")
+
+
+def test_steps_are_skipped_and_kept_across_a_reload(band: ScriptedStream) -> None:
+    page = band.viewer
+    page.until("document.querySelectorAll('#guide-steps button').length >= 4")
+    page.page.get_by_role("button", name="Next").click()
+    page.until_text("#guide-heading", "Align")
+    page.page.get_by_role("button", name="Skip").click()
+    page.until_text("#guide-heading", "Teach")
+    page.page.reload()
+    page.until("window.myocast?.phase === 'open'")
+    band.send(hello(uri="myo:", name="Myo"), live())
+    page.until_text("#guide-heading", "Teach")
+    assert steps(page)[0] == "Put on ✓"
+    band.send(hello(uri="myo:AA", name="Another"), live())
+    page.until_text("#guide-heading", "Put on")
+    band.send(hello(uri="myo:", name="Myo"), live())
+    page.until_text("#guide-heading", "Teach")
+
+
+def test_steps_work_with_the_keyboard(band: ScriptedStream) -> None:
+    page = band.viewer
+    page.until("document.querySelectorAll('#guide-steps button').length >= 4")
+    page.page.locator("#guide-steps button").nth(0).focus()
+    for _ in range(len(steps(page))):
+        page.page.keyboard.press("Tab")
+    page.page.keyboard.press("Tab")
+    page.page.keyboard.press("Enter")
+    page.until_text("#guide-heading", "Align")
+    assert page.evaluate("document.activeElement.id") == "guide-heading"
+
+
+def test_lights_show_the_signal(band: ScriptedStream) -> None:
+    """The step is there only where the server checks the signal."""
+    page = band.viewer
+    assert "Check" not in steps(page)
+    channels = [{"channel": c, "state": "good", "rms": 9.0, "hint": ""} for c in range(1, 9)]
+    channels[3] |= {"state": "flat", "hint": "Press the electrode on."}
+    band.send(live(signal={"channels": channels}))
+    page.until("document.querySelectorAll('#guide-steps button').length >= 5")
+    page.page.get_by_role("button", name="Check", exact=True).click()
+    page.until_text("#guide-body", "1 of 8 channels need a look")
+    page.until_text("#guide-body", "Channel 4: no contact. Press the electrode on.")
+    lights = "[...document.querySelectorAll('#guide .light')].map((light) => light.dataset.state)"
+    assert page.evaluate(lights) == ["good"] * 3 + ["flat"] + ["good"] * 4
+    band.send(live(signal={"channels": [{**channel, "state": "good"} for channel in channels]}))
+    page.until_text("#guide-body", "All eight channels are good")
+
+
+def test_cues_and_result_in_words(band: ScriptedStream) -> None:
+    page = band.viewer
+    page.until("document.querySelectorAll('#guide-steps button').length >= 4")
+    page.page.get_by_role("button", name="Align", exact=True).click()
+    running = {**QUIET, "state": "running", "cues": ["rest", "fist"], "cue": "fist", "phase": "hold"}
+    band.send(live(alignment={**running, "left_s": 2.0}), live(alignment={**running, "left_s": 0.5}))
+    page.until("document.querySelector('#guide progress').value === 0.25")
+    assert page.page.inner_text(".prompt .cue") == "Fist"
+    assert page.page.inner_text(".prompt small") == "2 of 2"
+    again = {"cue": "fist", "code": "nothing_moved", "message": "nothing moved during fist"}
+    band.send(live(alignment={**running, "phase": "prepare", "left_s": 1.0, "again": again}))
+    page.until_text("#guide-body .error", "nothing moved during fist")
+    assert page.page.inner_text(".prompt .cue") == "Get ready: Fist"
+    result = {"turn_channels": -0.9, "turn_deg": -40.5, "mirrored": False, "score": 0.93, "gains": [1.0] * 8}
+    done = {
+        **QUIET,
+        "state": "done",
+        "cues": ["rest", "fist"],
+        "result": {**result, "matrix": [0.0] * 64},
+        "applied": True,
+    }
+    band.send(live(alignment=done))
+    page.until_text("#guide-body .verdict", "turned 41° towards the thumb. Leave it: this is undone.")
+    page.until_text("#guide-body .verdict", "Your movements fit well (93 %)")
+    assert axe_violations(page) == []
+
+
+def test_alignment_of_a_served_band(viewer: OpenViewer, synthetic: Server) -> None:
+    page = viewer(synthetic.url)
+    page.until_moving()
+    page.page.click("#guide-toggle")
+    page.until("document.querySelectorAll('#guide-steps button').length >= 4")
+    page.page.get_by_role("button", name="Align", exact=True).click()
+    page.page.get_by_role("button", name="Start", exact=True).click()
+    page.until("document.querySelector('.prompt .cue')?.innerText.includes('Rest')")
+    page.until("document.querySelector('#guide progress').value < 0.9")
+    assert page.page.inner_text(".prompt small") == "1 of 9"
+    page.page.get_by_role("button", name="Cancel", exact=True).click()
+    page.until("document.querySelector('.prompt').hidden")
+    assert axe_violations(page) == []
+
+
+def test_error_falls_while_teaching_and_the_model_is_kept_with_a_name(band: ScriptedStream) -> None:
+    page = band.viewer
+    asked: list[dict[str, Any]] = []
+
+    def answer(route: Any) -> None:
+        if route.request.method == "POST":
+            asked.append(json.loads(route.request.post_data))
+        route.fulfill(json={"device": 0, "state": "none"})
+
+    page.page.route("**/api/v1/personal", answer)
+    page.page.reload()
+    page.until("window.myocast?.phase === 'open'")
+    band.send(hello(uri="myo:", name="Myo"), live())
+    page.page.get_by_role("button", name="Teach", exact=True).click()
+    page.page.get_by_role("button", name="Learn", exact=True).click()
+    errors = {"angle_mae_deg": 22.0, "mpjpe_mm": None}
+    learning = {"device": 0, "state": "learning", "before": errors, "error": None}
+    for seconds, error in ((10.0, 21.0), (20.0, 18.0), (30.0, 15.0)):
+        after = {**errors, "angle_mae_deg": error}
+        band.send(live(personal={**learning, "seconds": seconds, "after": after}))
+        page.until_text("#guide-body", f"{seconds:.0f} s of labels. Error before 22.0°, now {error:.1f}°")
+    points = page.evaluate("document.querySelector('.chart .after').getAttribute('points').split(' ').length")
+    assert points == 3
+    page.page.get_by_role("button", name="Stop learning").click()
+    band.send(
+        live(personal={**learning, "state": "ready", "seconds": 30.0, "after": {**errors, "angle_mae_deg": 15.0}})
+    )
+    page.page.fill("#keep-name", "anna")
+    page.page.get_by_role("button", name="Keep", exact=True).click()
+    page.until("!document.querySelector('#guide-body .error:not([hidden])')")
+    page.page.unroute("**/api/v1/personal")
+    assert asked[:2] == [{"action": "start", "device": 0}, {"action": "stop", "device": 0}]
+    page.until("true")
+    assert {"action": "keep", "name": "anna", "device": 0} in asked
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_axe_finds_nothing_in_the_steps(viewer: OpenViewer, synthetic: Server, theme: str) -> None:
+    page = viewer(synthetic.url, color_scheme=theme, viewport={"width": 390, "height": 844})
+    page.until_moving()
+    page.page.click("#guide-toggle")
+    page.until("document.querySelectorAll('#guide-steps button').length >= 4")
+    for name in ("Put on", "Align", "Teach", "Use"):
+        page.page.get_by_role("button", name=name, exact=True).click()
+        page.until_text("#guide-heading", name)
+        assert axe_violations(page) == []
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.until("document.querySelector('#guide-model').value === 'raw200'")
