@@ -103,6 +103,7 @@ export class Page {
     });
     client.on("pose", (pose) => {
       this.store.devices[pose.device]?.addPose(pose);
+      this.guide.onPose(pose);
       this.scene?.invalidate();
     });
     client.on("emg", (emg) => {

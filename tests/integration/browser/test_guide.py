@@ -18,6 +18,11 @@ QUIET = {
     "applied": False, "error": None,
 }  # fmt: skip
 """`status.alignment` before anything was asked for."""
+UNKNOWN = {"angle_mae_deg": None, "mpjpe_mm": None}
+UNTAUGHT = {
+    "device": 0, "state": "none", "seconds": 0.0, "labels": 0, "before": UNKNOWN, "after": UNKNOWN, "error": None,
+}  # fmt: skip
+"""`status.personal` before anything was learned."""
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +45,7 @@ def band(script: ScriptedStream) -> Iterator[ScriptedStream]:
 
 def live(**parts: Any) -> dict[str, Any]:
     """A status message of a band that is worn."""
-    return status("live", **{"alignment": QUIET, **parts})
+    return status("live", **{"alignment": QUIET, "personal": UNTAUGHT, **parts})
 
 
 def steps(page: Viewer) -> list[str]:
@@ -169,7 +174,7 @@ def test_error_falls_while_teaching_and_the_model_is_kept_with_a_name(band: Scri
     page.page.get_by_role("button", name="Teach", exact=True).click()
     page.page.get_by_role("button", name="Learn", exact=True).click()
     errors = {"angle_mae_deg": 22.0, "mpjpe_mm": None}
-    learning = {"device": 0, "state": "learning", "before": errors, "error": None}
+    learning = {"device": 0, "state": "learning", "labels": 100, "before": errors, "error": None}
     for seconds, error in ((10.0, 21.0), (20.0, 18.0), (30.0, 15.0)):
         after = {**errors, "angle_mae_deg": error}
         band.send(live(personal={**learning, "seconds": seconds, "after": after}))
@@ -194,10 +199,45 @@ def test_axe_finds_nothing_in_the_steps(viewer: OpenViewer, synthetic: Server, t
     page = viewer(synthetic.url, color_scheme=theme, viewport={"width": 390, "height": 844})
     page.until_moving()
     page.page.click("#guide-toggle")
-    page.until("document.querySelectorAll('#guide-steps button').length >= 4")
-    for name in ("Put on", "Align", "Teach", "Use"):
+    page.until("document.querySelectorAll('#guide-steps button').length === 5")
+    for name in ("Put on", "Check", "Align", "Teach", "Use"):
         page.page.get_by_role("button", name=name, exact=True).click()
         page.until_text("#guide-heading", name)
         assert axe_violations(page) == []
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     page.until("document.querySelector('#guide-model').value === 'raw200'")
+
+
+@pytest.mark.timeout(240)
+def test_the_whole_way_without_a_band(viewer: OpenViewer, console: Console) -> None:
+    """From Put on to Use on a synthetic arm, which knows its true hand; the kept model is then in use."""
+    server = console.serve("synthetic:?seed=3", "--models", str(console.folder / "models"))
+    page = viewer(server.url)
+    page.until_moving()
+    page.page.click("#guide-offer")
+    page.until("document.querySelectorAll('#guide-steps button').length === 5")
+    page.page.get_by_role("button", name="Next").click()
+    page.until_text("#guide-heading", "Check")
+    page.until("document.querySelectorAll('#guide .light[data-state=good]').length === 8")
+    page.page.get_by_role("button", name="Next").click()
+    page.until_text("#guide-heading", "Align")
+    page.page.get_by_role("button", name="Skip").click()
+    page.until_text("#guide-heading", "Teach")
+    page.page.check("#teach-truth")
+    page.page.get_by_role("button", name="Learn", exact=True).click()
+    falls = r"""(() => {
+      const found = /before ([\d.]+)., now ([\d.]+)/.exec(document.querySelector('#guide-body').innerText);
+      return found && Number(found[2]) < Number(found[1]);
+    })()"""
+    page.page.wait_for_function(f"() => {falls}", timeout=120_000)
+    page.page.get_by_role("button", name="Stop learning").click()
+    page.page.fill("#keep-name", "anna")
+    page.page.get_by_role("button", name="Keep", exact=True).click()
+    page.until_text("#model-name", "anna")
+    page.page.get_by_role("button", name="Next").click()
+    page.until("document.querySelector('#guide-model').value === 'anna'")
+    page.until_text("#guide-body", "anna")
+    page.page.get_by_role("button", name="Done").click()
+    page.until("document.querySelector('#guide').hidden")
+    page.until_moving()
+    server.stop()

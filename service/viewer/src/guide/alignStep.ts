@@ -71,7 +71,7 @@ export class AlignStep implements Step {
     if (key !== this.shownCue) this.cueSeconds = 0;
     this.shownCue = key;
     this.cueSeconds = Math.max(this.cueSeconds, alignment.left_s);
-    setText(this.count, cue ? `${alignment.cues.indexOf(cue) + 1} of ${alignment.cues.length}` : "");
+    setText(this.count, cue ? `${(alignment.cues as readonly string[]).indexOf(cue) + 1} of ${alignment.cues.length}` : "");
     setText(this.cue, alignment.phase === "prepare" ? `Get ready: ${name}` : name);
     setText(this.what, what);
     this.left.value = this.cueSeconds > 0 ? alignment.left_s / this.cueSeconds : 0;

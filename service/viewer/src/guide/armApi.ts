@@ -1,6 +1,6 @@
-/** The requests of the guide. Which of them a server knows is asked first: an older one lacks some. */
+/** The requests of the guide about the selected armband. Which of them a server knows is asked first. */
 
-import { ApiError, type Client } from "@myocast/client";
+import { ApiError, type Api, type Client } from "@myocast/client";
 
 export interface ModelEntry {
   name: string;
@@ -11,17 +11,16 @@ export interface ModelEntry {
 
 export type Part = "alignment" | "personal" | "models";
 
-/** Requests about one armband. */
 export class ArmApi {
   constructor(
     private readonly client: () => Client,
     private readonly device: () => number,
   ) {}
 
-  /** Whether the server has this part. */
+  /** Whether the server has this part; an older one does not. */
   async has(part: Part): Promise<boolean> {
     try {
-      await this.request(part);
+      await this.api[part]();
       return true;
     } catch (error) {
       if (error instanceof ApiError) return false;
@@ -30,37 +29,27 @@ export class ArmApi {
   }
 
   alignment(action: "start" | "cancel" | "reset"): Promise<unknown> {
-    return this.request("alignment", { action });
+    return this.api.alignment({ action }, this.device());
   }
 
   personal(action: "start" | "stop" | "discard"): Promise<unknown> {
-    return this.request("personal", { action });
+    return this.api.personal({ action }, this.device());
   }
 
   keep(name: string): Promise<unknown> {
-    return this.request("personal", { action: "keep", name });
+    return this.api.personal({ action: "keep", name }, this.device());
   }
 
+  /** The models that can be chosen. */
   async models(): Promise<readonly ModelEntry[]> {
-    return ((await this.request("models")) as { models: readonly ModelEntry[] }).models;
+    return ((await this.api.models(this.device())) as { models: readonly ModelEntry[] }).models;
   }
 
   useModel(name: string): Promise<unknown> {
-    return this.request("model", { action: "use", name });
+    return this.api.useModel(name, this.device());
   }
 
-  private async request(path: string, body?: object): Promise<unknown> {
-    const { address } = this.client();
-    const device = this.device();
-    const query = !body && device > 0 ? `?device=${device}` : "";
-    const response = await fetch(`${address.http}api/v1/${path}${query}`, {
-      cache: "no-store",
-      headers: { ...address.headers, ...(body ? { "Content-Type": "application/json" } : {}) },
-      ...(body ? { method: "POST", body: JSON.stringify({ ...body, device }) } : {}),
-    });
-    const answer: unknown = await response.json().catch(() => null);
-    if (response.ok) return answer;
-    const error = (answer as { error?: { code: string; message: string } } | null)?.error;
-    throw new ApiError(response.status, error?.code ?? "unknown", error?.message ?? `status ${response.status}`);
+  private get api(): Api {
+    return this.client().api;
   }
 }

@@ -1,12 +1,11 @@
 /** The way from a band in the hand to a hand that follows: Put on, Check, Align, Teach, Use. */
 
-import type { Client } from "@myocast/client";
+import type { Client, Pose } from "@myocast/client";
 
 import type { Store } from "../store";
 import { element, setData, setHidden, setText } from "../ui/dom";
 import { AlignStep } from "./alignStep";
 import { ArmApi, type Part } from "./armApi";
-import type { ArmStatus } from "./armStatus";
 import { CheckStep } from "./checkStep";
 import { button, make } from "./dom";
 import { loadProgress, saveProgress, type Progress, type StepName } from "./progress";
@@ -43,7 +42,7 @@ export class Guide {
       device: () => store.current,
       deviceIndex: () => store.selected,
       has: (part) => this.parts.has(part),
-      status: () => store.current.status as ArmStatus | null,
+      status: () => store.current.status,
     };
     this.api = context.api;
     this.steps = [PutOnStep, CheckStep, AlignStep, TeachStep, UseStep].map((Kind) => new Kind(context));
@@ -61,6 +60,10 @@ export class Guide {
     if (device.uri !== this.uri) this.takeDevice(device.uri);
     this.askForParts();
     this.showPanel();
+  }
+
+  onPose(pose: Pose): void {
+    this.shown?.onPose?.(pose);
   }
 
   private takeDevice(uri: string): void {

@@ -1,10 +1,9 @@
 /** What a step of the guide is, and what it may use. */
 
-import type { Client } from "@myocast/client";
+import type { Client, Pose, Status } from "@myocast/client";
 
 import type { DeviceState } from "../store";
 import type { ArmApi, Part } from "./armApi";
-import type { ArmStatus } from "./armStatus";
 import type { StepName } from "./progress";
 
 export interface GuideContext {
@@ -14,7 +13,7 @@ export interface GuideContext {
   deviceIndex: () => number;
   /** Whether the server has this part. */
   has: (part: Part) => boolean;
-  status: () => ArmStatus | null;
+  status: () => Status | null;
 }
 
 export interface Step {
@@ -25,6 +24,8 @@ export interface Step {
   available(): boolean;
   /** Bring it up to date; called several times a second while it is shown. */
   show(): void;
+  /** Called for each pose while it is shown. */
+  onPose?(pose: Pose): void;
   /** Called when another step, or none, is shown. */
   leave?(): void;
 }

@@ -1,5 +1,7 @@
 /** *Teach*: labels from the webcam, and the personal model that is learned from them. */
 
+import type { Pose, Side } from "@myocast/client";
+
 import { setHidden, setText } from "../ui/dom";
 import type { WebcamLabel } from "../webcam/labels";
 import type { Personal } from "./armStatus";
@@ -20,6 +22,11 @@ export class TeachStep implements Step {
     className: "small-text",
     textContent: "Labels go into the recording that runs. Nothing leaves this computer but for the server you started.",
   });
+  private readonly truth = make("input", { id: "teach-truth", type: "checkbox" });
+  private readonly truthRow = make(
+    "p", { className: "row" },
+    this.truth, make("label", { htmlFor: "teach-truth", textContent: "This source knows the true hand: learn from it, without a camera" }),
+  );
   private readonly chart = new ErrorChart();
   private readonly progress = make("p", { className: "verdict" });
   private readonly start = button("Learn", () => void this.act(() => this.context.api.personal("start")), "solid");
@@ -42,8 +49,12 @@ export class TeachStep implements Step {
   private refusal = "";
 
   constructor(private readonly context: GuideContext) {
-    this.webcam = new WebcamPanel(context, (label) => this.send(label));
+    this.webcam = new WebcamPanel(context, (label) => this.onWebcamLabel(label));
     this.progress.setAttribute("role", "status");
+    this.truth.addEventListener("change", () => {
+      this.webcam.stop();
+      this.show();
+    });
     this.keep.addEventListener("submit", (event) => {
       event.preventDefault();
       void this.act(() => this.context.api.keep(this.keepName.value.trim()));
@@ -51,7 +62,7 @@ export class TeachStep implements Step {
     this.body = make(
       "div", {},
       make("p", { textContent: "The webcam sees what your hand does, and the model learns what your EMG means by it." }),
-      this.webcam.element, this.recordingHint, this.learning, this.error,
+      this.truthRow, this.webcam.element, this.recordingHint, this.learning, this.error,
     );
   }
 
@@ -61,6 +72,10 @@ export class TeachStep implements Step {
 
   show(): void {
     setHidden(this.learning, !this.context.has("personal"));
+    const hasTruth = this.context.has("personal") && Boolean(this.context.device().pose?.truth);
+    setHidden(this.truthRow, !hasTruth);
+    setHidden(this.webcam.element, hasTruth && this.truth.checked);
+    setHidden(this.recordingHint, hasTruth && this.truth.checked);
     const personal = this.context.status()?.personal ?? null;
     const state = personal?.state ?? "none";
     setHidden(this.start, state === "learning");
@@ -79,7 +94,8 @@ export class TeachStep implements Step {
   }
 
   private showErrors(personal: Personal | null): void {
-    const [before, after] = [errorValue(personal?.before ?? null), errorValue(personal?.after ?? null)];
+    const before = personal && errorValue(personal.before);
+    const after = personal && errorValue(personal.after);
     const hasErrors = personal !== null && before !== null && after !== null;
     this.chart.element.toggleAttribute("hidden", !hasErrors);
     if (hasErrors) this.chart.show(personal.seconds, before, after);
@@ -88,18 +104,23 @@ export class TeachStep implements Step {
     setHidden(this.progress, this.progress.textContent === "");
   }
 
-  private send(label: WebcamLabel): void {
-    const client = this.context.client();
-    const now = client.serverNow();
+  /** Take the true hand of a synthetic source or a recording for a label, if the person chose that. */
+  onPose(pose: Pose): void {
+    const learning = this.context.status()?.personal?.state === "learning";
+    if (!learning || !this.truth.checked || !pose.truth || pose.device !== this.context.deviceIndex()) return;
+    this.send(pose.t, pose.hand, pose.truth, "ground truth", 1);
+  }
+
+  private onWebcamLabel(label: WebcamLabel): void {
+    const now = this.context.client().serverNow();
     if (now === null) return;
-    client.sendLabel({
-      device: this.context.deviceIndex(),
-      t: now - (performance.now() / 1000 - label.t),
-      hand: label.hand,
-      joints: Array.from(label.joints, (value) => Math.round(value * 100) / 100),
-      source: "webcam",
-      confidence: Math.min(label.confidence, 1),
-    });
+    const t = now - (performance.now() / 1000 - label.t);
+    this.send(t, label.hand, label.joints, "webcam", Math.min(label.confidence, 1));
+  }
+
+  private send(t: number, hand: Side, joints: Float32Array, source: string, confidence: number): void {
+    const rounded = Array.from(joints, (value) => Math.round(value * 100) / 100);
+    this.context.client().sendLabel({ device: this.context.deviceIndex(), t, hand, joints: rounded, source, confidence });
   }
 
   private async act(request: () => Promise<unknown>): Promise<void> {
@@ -116,7 +137,7 @@ export class TeachStep implements Step {
 function progressSentence(personal: Personal): string {
   if (personal.state === "none") return "";
   const seconds = `${Math.floor(personal.seconds)} s of labels`;
-  if (!personal.before || !personal.after) return `${seconds}. Go on moving.`;
+  if (errorValue(personal.before) === null || errorValue(personal.after) === null) return `${seconds}. Go on moving.`;
   const change = `Error before ${errorText(personal.before)}, now ${errorText(personal.after)}`;
   const more = personal.state === "learning" && personal.seconds < ENOUGH_SECONDS ? " Go on moving." : "";
   return `${seconds}. ${change}.${more}`;

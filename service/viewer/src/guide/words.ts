@@ -48,12 +48,11 @@ function fitSentence(score: number): string {
 }
 
 /** One error with its unit, degrees where there are some. */
-export function errorText(errors: Errors | null): string {
-  if (!errors) return "–";
+export function errorText(errors: Errors): string {
   if (errors.angle_mae_deg !== null) return `${errors.angle_mae_deg.toFixed(1)}°`;
   return errors.mpjpe_mm === null ? "–" : `${errors.mpjpe_mm.toFixed(1)} mm`;
 }
 
-export function errorValue(errors: Errors | null): number | null {
-  return errors ? (errors.angle_mae_deg ?? errors.mpjpe_mm) : null;
+export function errorValue(errors: Errors): number | null {
+  return errors.angle_mae_deg ?? errors.mpjpe_mm;
 }
