@@ -26,8 +26,6 @@ export interface DebugApi {
   /** Position of the camera, mm. */
   readonly camera: number[];
   readonly client: Client;
-  /** The module that makes labels from the webcam; loaded when it is asked for. */
-  webcam(): Promise<typeof import("./webcam/labels")>;
 }
 
 interface DebuggedPage {
@@ -71,7 +69,6 @@ export function exposeDebugApi(page: DebuggedPage): void {
     get client() {
       return page.client;
     },
-    webcam: () => import("./webcam/labels"),
   };
   Object.assign(window, { myocast: api });
 }

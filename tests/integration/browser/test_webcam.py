@@ -35,8 +35,8 @@ WIDTH, HEIGHT = 640, 480
 FRAMES_PER_S: Final = 30
 """Chromium plays a file of JPEGs at this rate, over and over."""
 REFERENCES: Final = ("flat", "fist")
-SHOWN: Final = ("rest", "open", "index", "thumb_in")
-SECONDS: Final[Mapping[str, int]] = dict.fromkeys(REFERENCES, 25) | dict.fromkeys(SHOWN, 7)
+SHOWN: Final = ("rest", "open", "index")
+SECONDS: Final[Mapping[str, int]] = dict.fromkeys(REFERENCES, 30) | dict.fromkeys(SHOWN, 7)
 BIT_PX: Final = 16
 """The top left corner of a frame tells which pose it shows: one square per bit."""
 BITS: Final = 3

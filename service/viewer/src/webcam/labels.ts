@@ -29,6 +29,8 @@ export interface Sighting {
 /** Frames needed for a reference pose, and how long they are collected at least, s. */
 export const REFERENCE_FRAMES = 3;
 const REFERENCE_SECONDS = 1;
+/** Frames of the first moments are left out: the hand may still be on its way, and so may the tracker. */
+const SETTLING_SECONDS = 0.5;
 
 export class WebcamLabels {
   /** Frames looked at, labels given, and hands rejected. */
@@ -79,6 +81,7 @@ export class WebcamLabels {
     this.references[pose] = { angles: [], points: [] };
     this.correction = null;
     this.recording = pose;
+    this.recordingSince = performance.now() / 1000 + SETTLING_SECONDS;
   }
 
   /** The reference pose that is being collected. */
@@ -135,8 +138,8 @@ export class WebcamLabels {
   }
 
   private collect(pose: ReferencePose, points: Float64Array, t: number): void {
+    if (t < this.recordingSince) return;
     const reference = this.references[pose];
-    if (reference.angles.length === 0) this.recordingSince = t;
     reference.angles.push(handAngles(points));
     reference.points.push(points);
     if (reference.angles.length < REFERENCE_FRAMES || t - this.recordingSince < REFERENCE_SECONDS) return;
