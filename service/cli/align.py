@@ -52,7 +52,7 @@ def command(
         Path | None, typer.Option(metavar="FILE", help="Write the result as JSON, for `serve --align`.")
     ] = None,
     ask: Annotated[
-        str, typer.Option(metavar="CUE,…", help="What to ask for: rest and at least one movement.")
+        str, typer.Option(metavar="CUE,...", help="What to ask for: rest and at least one movement.")
     ] = ",".join(NINE_CUES),
     seconds: Annotated[float, typer.Option(metavar="N", min=0.5, max=60, help="Seconds that each cue is held.")] = 2.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,

@@ -219,6 +219,9 @@ async def test_status_at_once_and_on_every_change(tiny_window: Path) -> None:
             "recording",
             "replay",
             "error",
+            "alignment",
+            "personal",
+            "signal",
             "clients",
             "dropped",
         ]
