@@ -158,26 +158,33 @@ def _name_markers(names: npt.NDArray[np.object_], recording: Recording) -> None:
             names[first:last] = marker.label
 
 
-def lag_of(sessions: Sequence[PersonalSession], head: Float32Array) -> float:
-    """Seconds by which the labels are late (negative: early), found as the lag at which the features explain them best.
+def lag_of(session: PersonalSession, head: Float32Array) -> float:
+    """Seconds by which a session's labels are late (negative: early): the lag at which the features explain them best.
 
     Args:
-        sessions: what is learned from.
+        session: with labels; its EMG and its labels may come from different clocks.
         head: (f + 1, 20) of the model that is fitted further.
     """
-    some = [_thinned(session) for session in sessions]
-    errors = {place: _error_at(some, head, LAGS_S[place]) for place in range(1, len(LAGS_S), COARSE)}
-    for reach in (COARSE - 1, 1):
-        best = min(errors, key=errors.__getitem__)
-        for place in (best - reach, best + reach):
-            if 0 <= place < len(LAGS_S) and place not in errors:
-                errors[place] = _error_at(some, head, LAGS_S[place])
-    best = min(errors, key=errors.__getitem__)
-    before, at, after = (errors.get(place, errors[best]) for place in (best - 1, best, best + 1))
+    some = _thinned(session)
+    errors: dict[int, float] = {}
+
+    def error(place: int) -> float:
+        if place not in errors:
+            errors[place] = _error_at(some, head, LAGS_S[place])
+        return errors[place]
+
+    best = min(range(1, len(LAGS_S) - 1, COARSE), key=error)
+    best = min(range(max(1, best - COARSE + 1), min(len(LAGS_S) - 1, best + COARSE)), key=error)
+    before, at, after = error(best - 1), error(best), error(best + 1)
     bend = before - 2.0 * at + after
     offset = float(np.clip(0.5 * (before - after) / bend, -1.0, 1.0)) if bend > 0 else 0.0
     lag = float(LAGS_S[best] + offset * (LAGS_S[1] - LAGS_S[0])) - SYNCHRONOUS_S
     return lag if abs(lag) >= LEAST_LAG_S else 0.0
+
+
+def earlier(session: PersonalSession, seconds: float) -> PersonalSession:
+    """The same session with its labels brought forward by their lag."""
+    return replace(session, labels=replace(session.labels, t=session.labels.t - seconds))
 
 
 def _thinned(session: PersonalSession) -> PersonalSession:
@@ -187,30 +194,26 @@ def _thinned(session: PersonalSession) -> PersonalSession:
     return replace(session, labels=Labels(labels.t[every], labels.angles[every], joints))
 
 
-def _error_at(sessions: Sequence[PersonalSession], head: Float32Array, lag: float) -> float:
+def _error_at(session: PersonalSession, head: Float32Array, lag: float) -> float:
     """Mean square that a fit leaves of the labels, if they are so late."""
-    found = statistics_of(sessions, head, lag).solve() + head
-    left, count = 0.0, 0
-    for session in sessions:
-        row = session.rows(session.labels.t - lag)
-        used = row[row >= 0]
-        rest = session.labels.angles[row >= 0] - (session.shipped[used] + session.x[used] @ found[:-1] + found[-1])
-        left += float(np.nansum(rest**2))
-        count += int(np.isfinite(rest).sum())
-    return left / max(count, 1)
+    moved = earlier(session, lag)
+    found = statistics_of([moved], head).solve() + head
+    row = moved.rows(moved.labels.t)
+    used = row[row >= 0]
+    rest = moved.labels.angles[row >= 0] - (moved.shipped[used] + moved.x[used] @ found[:-1] + found[-1])
+    return float(np.nansum(rest**2)) / max(int(np.isfinite(rest).sum()), 1)
 
 
-def statistics_of(sessions: Sequence[PersonalSession], head: Float32Array, lag: float) -> PersonalStatistics:
+def statistics_of(sessions: Sequence[PersonalSession], head: Float32Array) -> PersonalStatistics:
     """Sums of all sessions for a fit on top of a head.
 
     Args:
         sessions: what is learned from.
         head: (f + 1, 20) of the model that is fitted further.
-        lag: seconds by which the labels are late.
     """
     total = PersonalStatistics(len(head) - 1)
     for session in sessions:
-        row = session.rows(session.labels.t - lag)
+        row = session.rows(session.labels.t)
         used = row[row >= 0]
         x = session.x[used]
         prior = session.shipped[used] + x @ head[:-1] + head[-1]

@@ -12,7 +12,14 @@ import numpy as np
 
 from models.alignment import Template, fit, template_of_model
 from models.arrays import Float32Array, Float64Array
-from models.data.personal_session import PersonalSession, cue_levels_of, lag_of, run_session, statistics_of
+from models.data.personal_session import (
+    PersonalSession,
+    cue_levels_of,
+    earlier,
+    lag_of,
+    run_session,
+    statistics_of,
+)
 from models.data.segments import right_handed
 from models.errors import MyocastError
 from models.kinematics import points
@@ -62,6 +69,7 @@ class Calibration:
     """Labelled seconds that were learned from."""
     labels: int
     lag_s: float
+    """Seconds by which the labels were late, the median over the sessions that were learned from."""
     fit_s: float
     before: BeforeError
     after: PersonalError
@@ -134,21 +142,22 @@ def calibrate(
     """
     fitter = _Fitter(content, spec, classes)
     runs = [fitter.run(recording) for recording in sessions]
-    if tests:
-        learned, judged = runs, [fitter.run(recording) for recording in tests]
-    else:
-        learned, judged = [_part(run, 0.0, 1.0 - HELD_BACK) for run in runs], [
-            _part(run, 1.0 - HELD_BACK, 1.0) for run in runs
-        ]  # fmt: skip
-    started = time.perf_counter()
-    head, known = fitter.values[PERSONAL], sum(len(run.labels.t) for run in learned)
+    share = 1.0 if tests else 1.0 - HELD_BACK
+    head, learned = fitter.values[PERSONAL], [_part(run, 0.0, share) for run in runs]
+    judged = [fitter.run(recording) for recording in tests] if tests else [_part(run, share, 1.0) for run in runs]
+    known = sum(len(run.labels.t) for run in learned)
     if min(known, sum(len(run.labels.t) for run in judged)) < LEAST_LABELS:
         raise CalibrationError(
             f"{known} labels to learn from, expected at least {LEAST_LABELS}; "
             "give sessions with labels (`myocast info` shows them)"
         )
-    lag = lag_of(learned, head)
-    statistics = statistics_of(learned, head, lag)
+    started = time.perf_counter()
+    lags = [lag_of(run, head) for run in learned]
+    learned = [earlier(run, lag) for run, lag in zip(learned, lags, strict=True)]
+    # What is judged on has a clock of its own where it is another recording.
+    judged_lags = [lag_of(run, head) for run in judged] if tests else lags
+    judged = [earlier(run, lag) for run, lag in zip(judged, judged_lags, strict=True)]
+    statistics = statistics_of(learned, head)
     personal = np.asarray(head + statistics.solve(), np.float32)
     bones = _bones([run.labels for run in learned], fitter.values[BONES])
     fit_s = time.perf_counter() - started
@@ -160,16 +169,16 @@ def calibrate(
         "bones_mm": [round(float(length), 2) for length in bones],
     }
     made = replace(spec, personal=about, alignment=_alignment(fitter))
-    before, after = _judge(judged, head, lag), _judge(judged, personal, lag, bones)
+    before, after = _judge(judged, head), _judge(judged, personal, bones)
     mean = _mean_angles([run.labels.angles for run in learned])
     return Calibration(
         content=rewrite(content, {PERSONAL: personal, BONES: bones}, made),
         spec=made,
         seconds=statistics.seconds,
         labels=statistics.rows,
-        lag_s=lag,
+        lag_s=float(np.median(lags)),
         fit_s=fit_s,
-        before={**before, "mean_pose_angle_mae_deg": _angle_error(judged, [mean for _ in judged], lag)},
+        before={**before, "mean_pose_angle_mae_deg": _angle_error(judged, [mean for _ in judged])},
         after=after,
         notes=tuple(fitter.notes),
     )
@@ -232,16 +241,14 @@ def _mean_angles(angles: Sequence[Float32Array]) -> Float32Array:
     return np.asarray(np.nansum(known, axis=0) / np.maximum(count, 1), np.float32)
 
 
-def _judge(
-    runs: Sequence[PersonalSession], head: Float32Array, lag: float, bones: Float32Array | None = None
-) -> PersonalError:
+def _judge(runs: Sequence[PersonalSession], head: Float32Array, bones: Float32Array | None = None) -> PersonalError:
     """Errors of the model with this head; without `bones`, of its poses as they are."""
     angles = [apply(run.x, run.shipped, head) for run in runs]
-    error = _angle_error(runs, angles, lag)
+    error = _angle_error(runs, angles)
     apart = []
     for run, bent in zip(runs, angles, strict=True):
         if run.labels.joints is not None:
-            row = run.rows(run.labels.t - lag)
+            row = run.rows(run.labels.t)
             used = (row >= 0) & np.isfinite(run.labels.joints).all(axis=(1, 2))
             pose = run.pose[row[used]] if bones is None else points(bent[row[used]], bones)
             apart.append(np.linalg.norm(pose - run.labels.joints[used], axis=-1)[:, 1:])
@@ -251,11 +258,11 @@ def _judge(
     }
 
 
-def _angle_error(runs: Sequence[PersonalSession], angles: Sequence[Float32Array], lag: float) -> float:
+def _angle_error(runs: Sequence[PersonalSession], angles: Sequence[Float32Array]) -> float:
     """Mean absolute error in degrees over labelled angles; `angles` has (20,) or a row for each of the run's."""
     apart = []
     for run, bent in zip(runs, angles, strict=True):
-        row = run.rows(run.labels.t - lag)
+        row = run.rows(run.labels.t)
         used = row >= 0
         off = np.abs((bent[row[used]] if bent.ndim == 2 else bent) - run.labels.angles[used])
         apart.append(off[np.isfinite(off)])

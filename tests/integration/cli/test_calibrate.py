@@ -147,5 +147,5 @@ def test_labels_of_another_clock_are_found_out(donnings: list[Path], late_s: flo
         run_session(content, read_spec(content, "m"), values, replace(recording, label_t=recording.label_t + shift))
         for shift in (0.0, late_s)
     ]
-    on_time, found = (lag_of([run], values[PERSONAL]) for run in runs)
+    on_time, found = (lag_of(run, values[PERSONAL]) for run in runs)
     assert found - on_time == pytest.approx(late_s, abs=0.04)

@@ -1,0 +1,212 @@
+"""Measure personal models on people that no model was trained on, and write docs/results/personal.md.
+
+    python tools/measure_personal.py [--users 12] [--first 3000] [--real ../shared/data/sEMG-myo-python]
+
+Everything goes the way of `myocast calibrate`. Recorded data first; the synthetic people (generator A1, seed 1) are none
+that the shipped models were trained on (users 0 to 249).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import numpy as np
+
+from models.alignment import Template, fit
+from models.arrays import Float32Array, Float64Array
+from models.data.personal_session import PersonalSession, cue_levels_of, earlier, lag_of, run_session, statistics_of
+from models.forward.generator import session
+from models.forward.motion import Step
+from models.hand import MIRRORED_CHANNELS
+from models.kinematics import ANGLES, points
+from models.onnx_edit import read_initializers
+from models.onnx_file import ALIGNMENT, PERSONAL, read_spec
+from models.personal import apply
+from models.personal_labels import Labels, bones_of
+from models.recording import Marker, Recording
+
+ROOT: Final = Path(__file__).parents[1]
+NINE: Final = ("rest", "fist", "extension", "flexion", "open", "index", "middle", "ring", "thumb")
+MOVES: Final = {"extension": "wrist_extension", "flexion": "wrist_flexion", "thumb": "thumb_in"}
+CUE_S: Final = 2.8
+SECONDS: Final = {0: 300.0, 1: 300.0, 2: 180.0, 3: 180.0}
+JUDGED_FROM_S: Final = 190.0
+LATE_S: Final = 0.06
+NOISE_MM: Final = 8.0
+WEBCAM_HZ: Final = 20.0
+MISSING: Final = 0.1
+REAL_ANGLES: Final = tuple(
+    f"{finger}_{joint}" for finger in ("index", "middle", "ring", "pinky") for joint in ("mcp_fe", "pip_fe")
+)
+
+
+class Model:
+    """A shipped model, and sessions run through it."""
+
+    def __init__(self, name: str) -> None:
+        self.content = (ROOT / "service" / "weights" / f"{name}.onnx").read_bytes()
+        self.spec, self.values = read_spec(self.content, name), read_initializers(self.content)
+
+    def run(self, recording: Recording, matrix: Float32Array | None = None) -> PersonalSession:
+        values = self.values if matrix is None else {**self.values, ALIGNMENT: matrix}
+        return run_session(self.content, self.spec, values, recording)
+
+    def learn(self, runs: Sequence[PersonalSession]) -> tuple[Float32Array, float]:
+        """Head and lag, as `myocast calibrate` finds them."""
+        zero = self.values[PERSONAL]
+        lags = [lag_of(run, zero) for run in runs]
+        learned = [earlier(run, lag) for run, lag in zip(runs, lags, strict=True)]
+        return statistics_of(learned, zero).solve(), float(np.median(lags))
+
+
+def part(run: PersonalSession, start: float, stop: float) -> PersonalSession:
+    """The labels between two moments, seconds."""
+    kept = (run.labels.t >= start) & (run.labels.t < stop)
+    joints = None if run.labels.joints is None else run.labels.joints[kept]
+    return replace(run, labels=Labels(run.labels.t[kept], run.labels.angles[kept], joints))
+
+
+def mpjpe(run: PersonalSession, head: Float32Array, bones: Float32Array) -> float:
+    """Mean distance in mm of 20 points at the labels."""
+    assert run.labels.joints is not None
+    row = run.rows(run.labels.t)
+    used = row >= 0
+    pose = points(apply(run.x[row[used]], run.shipped[row[used]], head), bones)
+    return float(np.linalg.norm(pose - run.labels.joints[used], axis=-1)[:, 1:].mean())
+
+
+def as_webcam(recording: Recording, seed: int) -> Recording:
+    """The same session with labels as a webcam gives them."""
+    assert recording.label_t is not None
+    rng = np.random.default_rng(seed)
+    t = np.arange(recording.label_t[0], recording.label_t[-1], 1.0 / WEBCAM_HZ)
+    t = t[rng.random(len(t)) >= MISSING]
+    joints = recording.joints_at(t)
+    assert joints is not None
+    noisy = joints + rng.normal(0.0, NOISE_MM, joints.shape).astype(np.float32)
+    noisy[:, :3] = 0.0
+    return replace(recording, label_t=t + LATE_S, joints=noisy)
+
+
+def cue_levels(user: int, number: int) -> dict[str, Float64Array]:
+    """Levels of nine cues of two seconds in one donning."""
+    script = tuple(Step(MOVES.get(cue, cue), 0.5, CUE_S - 0.5) for cue in NINE)
+    made = session(user, number, CUE_S * len(NINE), seed=1, script=script, losses=False)
+    marked = replace(made, markers=tuple(Marker(CUE_S * k, cue) for k, cue in enumerate(NINE)))
+    found = cue_levels_of(marked, np.eye(8, dtype=np.float32))
+    assert found is not None
+    return found
+
+
+def matrix_of(levels: dict[str, Float64Array], template: Template) -> Float32Array:
+    return fit(levels, template).matrix()
+
+
+def one_user(model: Model, user: int) -> dict[str, float]:
+    """Errors in mm, with the wearer's own bones."""
+    made = {number: session(user, number, seconds, seed=1, losses=number == 0) for number, seconds in SECONDS.items()}
+    cues = {number: cue_levels(user, number) for number in SECONDS}
+    template = Template({cue: tuple(map(float, level)) for cue, level in cues[0].items()})
+    runs = {0: model.run(made[0]), **{k: model.run(made[k], matrix_of(cues[k], template)) for k in (1, 2, 3)}}
+    webcam = {0: model.run(as_webcam(made[0], user))}
+    zero, judged = model.values[PERSONAL], part(runs[0], JUDGED_FROM_S, np.inf)
+    bones = bones_of(runs[0].labels)
+    assert bones is not None
+    row = {"shipped_model_bones": mpjpe(judged, zero, model.values["bones"]), "shipped": mpjpe(judged, zero, bones)}
+    row["own_mean_pose"] = _mean_pose_error(runs[0])
+    unaligned = model.run(made[1])
+    row["other_shipped"] = mpjpe(unaligned, zero, bones)
+    for seconds in (60, 180):
+        started = time.perf_counter()
+        head, _ = model.learn([part(runs[0], 0, seconds)])
+        row[f"fit_s_{seconds}"] = time.perf_counter() - started
+        row[f"same_{seconds}"] = mpjpe(judged, head, bones)
+        seen = part(webcam[0], 0, seconds)
+        head, lag = model.learn([seen])
+        own = bones_of(seen.labels)
+        assert own is not None
+        row[f"webcam_{seconds}"], row[f"webcam_lag_{seconds}"] = mpjpe(judged, head, own), lag
+    head, _ = model.learn([part(runs[0], 0, 180)])
+    row["other_180"] = mpjpe(runs[1], head, bones)
+    row["other_180_unaligned"] = mpjpe(unaligned, head, bones)
+    for name, order in (("turned_135", [(c + 3) % 8 for c in range(8)]), ("mirrored_225", _mirrored(5))):
+        turned = {cue: level[order] for cue, level in cues[1].items()}
+        run = model.run(replace(made[1], emg=made[1].emg[:, order]), matrix_of(turned, template))
+        row[name] = mpjpe(run, head, bones)
+    head, _ = model.learn([part(runs[k], 0, 180) for k in (0, 2, 3)])
+    row["three_donnings"] = mpjpe(runs[1], head, bones)
+    return row
+
+
+def _mirrored(turn: int) -> list[int]:
+    return [MIRRORED_CHANNELS[(c + turn) % 8] for c in range(8)]
+
+
+def _mean_pose_error(run: PersonalSession) -> float:
+    assert run.labels.joints is not None
+    learned, judged = part(run, 0, 180).labels.joints, part(run, JUDGED_FROM_S, np.inf).labels.joints
+    assert learned is not None
+    assert judged is not None
+    return float(np.linalg.norm(judged - learned.mean(axis=0), axis=-1)[:, 1:].mean())
+
+
+def real(folder: Path) -> list[dict[str, Any]]:
+    """Leave one file out of the recordings of one person with eight measured angles."""
+    model = Model("envelope50")
+    runs = [model.run(_real_recording(path)) for path in sorted(folder.glob("*.csv.gz"))]
+    rows = []
+    for judged in runs:
+        learned = [run for run in runs if run is not judged]
+        head, lag = model.learn(learned)
+        known = np.concatenate([run.labels.angles for run in learned])
+        used = np.isfinite(known).any(axis=0)
+        mean = np.zeros(len(ANGLES))
+        mean[used] = known[:, used].mean(axis=0)
+        own_lag = lag_of(judged, model.values[PERSONAL])
+        row = judged.rows(judged.labels.t - own_lag)
+        x, shipped, truth = judged.x[row[row >= 0]], judged.shipped[row[row >= 0]], judged.labels.angles[row >= 0]
+        found = {"file": judged.name, "minutes": len(truth) / 3000, "lag_ms": lag * 1000, "own_lag_ms": own_lag * 1000}
+        for name, angles in (("mean", mean), ("shipped", shipped), ("closed_form", apply(x, shipped, head))):
+            found[name] = float(np.rad2deg(np.abs((angles - truth)[:, used]).mean()))
+        rows.append(found)
+    return rows
+
+
+def _real_recording(path: Path) -> Recording:
+    values = np.loadtxt(path, delimiter=",", skiprows=1, dtype=np.float32)
+    angles = np.full((len(values), len(ANGLES)), np.nan, np.float32)
+    angles[:, [ANGLES.index(name) for name in REAL_ANGLES]] = np.deg2rad(values[:, 8:16])
+    t = np.arange(len(values)) / 50.0
+    return Recording(
+        emg=values[:, :8], t=t, sample=np.arange(len(values)), rate_hz=50.0, emg_mode="envelope",
+        name=path.name, angle_t=t, angles=angles,
+    )  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--users", type=int, default=12)
+    parser.add_argument("--first", type=int, default=3000)
+    parser.add_argument("--real", type=Path, default=ROOT / ".." / "shared" / "data" / "sEMG-myo-python")
+    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "results" / "data" / "personal.json")
+    options = parser.parse_args()
+    found: dict[str, Any] = {"first": options.first, "real": real(options.real), "synthetic": []}
+    print(json.dumps(found["real"], indent=1), flush=True)
+    model = Model("raw200")
+    for user in range(options.first, options.first + options.users):
+        found["synthetic"].append(one_user(model, user))
+        print(user, {key: round(value, 2) for key, value in found["synthetic"][-1].items()}, flush=True)
+        options.out.write_text(json.dumps(found, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
