@@ -42,6 +42,8 @@ ROLL_SD: Final = 1.3
 """Channels by which people put the band on differently (SD; 1.1 to 1.5 on real people)."""
 ROLL_PRICE: Final = 0.05
 """A turn by one `ROLL_SD` costs half of this in correlation with the template, one by two `ROLL_SD` twice this."""
+MANY_CUES: Final = 6
+"""With so many cues the turn is known from them alone, whatever the gains, and costs nothing."""
 MAX_GAIN: Final = 4.0
 MIXING_PRICE: Final = 0.15
 """Ridge penalty of the mixing that is left after turn, side and gains, with each cue's ring of length one."""
@@ -200,11 +202,15 @@ def _rotated(level: Float64Array, turn: float, flip: bool) -> Float64Array:
 def _shape(person: Mapping[str, Float64Array]) -> Float64Array:
     """The movements' rings, in logarithms, without their mean: a gain of the whole band does not matter.
 
-    What is as weak as rest is noise; the logarithm must not make hills of it.
+    What is as weak as rest is noise; the logarithm must not make hills of it. Of many movements each channel's mean is
+    taken out as well, so that its gain does not matter either: what is left tells the turn by itself.
     """
     floor = float(np.median(person[REST]))
     rows = np.stack([_log(level, floor + _TINY) for cue, level in sorted(person.items()) if cue != REST])
-    return np.asarray(rows - rows.mean(axis=1, keepdims=True), np.float64)
+    rows -= rows.mean(axis=1, keepdims=True)
+    if len(person) >= MANY_CUES:
+        rows -= rows.mean(axis=0, keepdims=True)
+    return np.asarray(rows, np.float64)
 
 
 def _score(person: Mapping[str, Float64Array], centre: Mapping[str, Float64Array], turn: float, flip: bool) -> float:
@@ -217,7 +223,8 @@ def _best(
     person: Mapping[str, Float64Array], centre: Mapping[str, Float64Array], *, flip: bool
 ) -> tuple[float, float, bool]:
     """Score after the price of the turn, the turn, and the side again."""
-    scores = [_score(person, centre, turn, flip) - _price(turn) for turn in ROLLS]
+    price = _price if len(person) < MANY_CUES else lambda turn: 0.0
+    scores = [_score(person, centre, turn, flip) - price(turn) for turn in ROLLS]
     best = int(np.argmax(scores))
     return scores[best], float(ROLLS[best]), flip
 

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from models.alignment import CUE_NAMES, levels
 from models.architectures.base import NetworkConfig
 from models.arrays import Float32Array, Float64Array
+from models.data.segments import SETTLE_S as CLASS_SETTLE_S
 from models.data.segments import conform, right_handed
 from models.hand import POINTS
 from models.onnx_file import ANGLES, FEATURE_MEAN, FEATURE_SCALE, FEATURES
@@ -35,12 +36,12 @@ SYNCHRONOUS_S: Final = -0.05
 12 synthetic users, 180 s of exact labels: -55 ms, SD 33 ms."""
 COARSE: Final = 3
 """Every so many lags are tried first, then those around the best: the error has one minimum."""
-LEAST_LAG_S: Final = 0.03
+LEAST_LAG_S: Final = 0.05
 """A smaller lag cannot be told from none."""
 LAG_ROWS: Final = 1000
 """Labels of a session that the lag is estimated on, at most."""
 SETTLE_S: Final = 0.8
-"""Seconds after a cue is asked for before the hand holds it."""
+"""Seconds after a cue's marker before the hand holds it."""
 LEAST_CUE_S: Final = 1.0
 LONGEST_CUE_S: Final = 10.0
 
@@ -126,17 +127,21 @@ def cue_levels_of(
         matrix: (8, 8) alignment that the levels are told after.
         classes: class label -> cue, for sessions with class labels.
     """
+    parts = cue_emg_of(recording, classes)
+    if "rest" not in parts or len(parts) < 2:
+        return None
+    found = levels(np.concatenate(list(parts.values())), [cue for cue, emg in parts.items() for _ in range(len(emg))])
+    return {cue: np.maximum(level @ matrix, 0.0) for cue, level in found.items()}
+
+
+def cue_emg_of(recording: Recording, classes: Mapping[int, str] | None = None) -> dict[str, Float32Array]:
+    """Cue -> (n, 8) EMG while the wearer held it; by markers, or by classes where they are given."""
     names = np.full(len(recording), "", object)
     if classes and recording.classes is not None:
         _name_classes(names, recording, classes)
     else:
         _name_markers(names, recording)
-    known = set(names) - {""}
-    if "rest" not in known or len(known) < 2:
-        return None
-    used = names != ""
-    found = levels(recording.emg[used], list(names[used]))
-    return {cue: np.maximum(level @ matrix, 0.0) for cue, level in found.items()}
+    return {cue: recording.emg[names == cue] for cue in sorted(set(names) - {""})}
 
 
 def _name_classes(names: npt.NDArray[np.object_], recording: Recording, classes: Mapping[int, str]) -> None:
@@ -144,7 +149,7 @@ def _name_classes(names: npt.NDArray[np.object_], recording: Recording, classes:
     assert labels is not None
     starts = [0, *(np.flatnonzero(np.diff(labels)) + 1).tolist(), len(labels)]
     for start, stop in pairwise(starts):
-        settled = start + round(SETTLE_S * recording.rate_hz)
+        settled = start + round(CLASS_SETTLE_S * recording.rate_hz)
         if settled < stop and int(labels[start]) in classes:
             names[settled:stop] = classes[int(labels[start])]
 

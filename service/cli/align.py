@@ -1,21 +1,25 @@
-"""`myocast align`: how the band sits, found by asking for cues in the terminal."""
+"""`myocast align`: how the band sits, found by asking for cues in the terminal, or from sessions with class labels."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Final, get_args
 
 import typer
 
 from drivers.uri import source_from_uri
+from models.alignment import Template, template_of_model
 from models.errors import MyocastError
+from models.recording import Recording
 from service.align_source import align_source
 from service.arm.alignment import AlignmentResult
 from service.arm.alignment_session import AlignmentSession
 from service.arm.cues import NINE_CUES, Cue
-from service.cli.arguments import source_uri
+from service.cli.arguments import session_file, source_uri
+from service.cli.calibrate import parse_cues
 from service.engine.model_selection import ModelSelector
 from service.event_loop import loop_factory
 from service.logs import configure
@@ -42,8 +46,11 @@ class UsageError(MyocastError):
 
 
 def command(
-    source: Annotated[
-        str, typer.Argument(metavar="SOURCE", help="As for `serve`, e.g. myo:, dongle:, cyton:PORT, synthetic:")
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SOURCE...", help="As for `serve`, e.g. myo:, dongle:, synthetic:; with --cues, sessions of one donning."
+        ),
     ],
     model: Annotated[
         Path | None, typer.Option(metavar="FILE", help="The model to align to; without it the shipped one that fits.")
@@ -55,19 +62,69 @@ def command(
         str, typer.Option(metavar="CUE,...", help="What to ask for: rest and at least one movement.")
     ] = ",".join(NINE_CUES),
     seconds: Annotated[float, typer.Option(metavar="N", min=0.5, max=60, help="Seconds that each cue is held.")] = 2.0,
+    cues: Annotated[
+        str,
+        typer.Option(metavar="CUE=CLASS,…", help="Ask nobody: the cues are classes of sessions (rest=0,fist=7,extension=2)."),
+    ] = "",
+    against: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="SESSION", parser=session_file,
+            help="With --cues: a session of another donning to compare with, in place of the model's template. May be given several times.",
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
-) -> None:
-    """Ask for cues in the terminal, and find how the band sits on the arm: turned, the other way round, how well."""
+) -> None:  # fmt: skip
+    """Find how the band sits on the arm, turned, the other way round, how well: ask for cues, or read them from sessions."""
     configure("text")
-    opened, selector, cues = source_from_uri(source_uri(source)), ModelSelector(model), _cues(ask)
-    with asyncio.Runner(loop_factory=loop_factory()) as runner:
-        result = runner.run(align_source(opened, selector, cues, seconds, _Prompts()))
-    if result is None:
+    classes = parse_cues(cues)
+    if classes is None and against:
+        raise UsageError(
+            "--against compares sessions by their cues; state them, as in --cues rest=0,fist=7,extension=2"
+        )
+    found = _ask(sources, model, ask, seconds) if classes is None else _read(sources, classes, against or [], model)
+    if found is None:
         typer.echo("stopped before every cue was done; nothing was found", err=True)
         return
     if out is not None:
-        _write(out, result)
-    typer.echo(json.dumps(result) if as_json else describe(result))
+        _write(out, found)
+    typer.echo(json.dumps(found) if as_json else describe(found))
+
+
+def _ask(sources: Sequence[str], model: Path | None, ask: str, seconds: float) -> AlignmentResult | None:
+    if len(sources) > 1:
+        raise UsageError(
+            f"{len(sources)} sources, expected one to ask its wearer; for sessions with classes give --cues"
+        )
+    (source,) = sources
+    opened, selector, asked = source_from_uri(source_uri(source)), ModelSelector(model), _cues(ask)
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        return runner.run(align_source(opened, selector, asked, seconds, _Prompts()))
+
+
+def _read(
+    sources: Sequence[str], classes: dict[int, str], against: Sequence[Path], model: Path | None
+) -> AlignmentResult:
+    from drivers.sessions import read_session
+    from service.experiments.session_alignment import align_levels, levels_of_sessions, template_of_levels
+
+    sessions = [read_session(session_file(source)) for source in sources]
+    levels = levels_of_sessions(sessions, classes)
+    if against:
+        target = template_of_levels(levels_of_sessions([read_session(path) for path in against], classes))
+    else:
+        target = _model_template(model, sessions[0])
+    return align_levels(levels, target)
+
+
+def _model_template(model: Path | None, session: Recording) -> Template:
+    selector, kind = ModelSelector(model), (session.rate_hz, session.unit, session.emg_mode)
+    offered = selector.shipped() if selector.given is None else [selector.given]
+    file = next((one for one in offered if one.spec.mismatch(*kind) is None), None)
+    template = None if file is None else template_of_model(file.spec)
+    if template is None:
+        raise UsageError(f"no model with a template fits {session.name}; give one with --model, or --against a session")
+    return template
 
 
 def describe(result: AlignmentResult) -> str:

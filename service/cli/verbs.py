@@ -39,7 +39,10 @@ VERBS: Final = {
     "align": Verb(
         "Use",
         "Find how the armband sits, by asking for movements.",
-        ("myocast align myo: --out band.json", "myocast align synthetic: --ask rest,fist,extension --seconds 5"),
+        (
+            "myocast align myo: --out band.json",
+            "myocast align tuesday.mcap --cues rest=0,fist=7,extension=2 --against monday.mcap",
+        ),
     ),
     "check": Verb(
         "Use",

@@ -55,6 +55,8 @@ def test_a_wearer_who_never_moves(
         (("--ask", "fist,open"), "expected rest"),
         (("--ask", "rest,wave"), "expected rest"),
         (("--model", "none.onnx"), "no such file"),
+        (("--cues", "rest=0,wave=3"), "expected CUE=CLASS"),
+        (("--against", "a.csv"), "state them"),
     ],
 )
 def test_wrong_use(
@@ -69,3 +71,41 @@ def test_a_source_that_no_model_fits(monkeypatch: pytest.MonkeyPatch, capsys: py
     code, out, err = run(monkeypatch, capsys, "synthetic:?rate=500")
     assert (code, out) == (2, "")
     assert "--model" in err
+
+
+def cues_of(path: Path, turn: int) -> Path:
+    """Rest, fist and extension of a ring of muscles as a text file with classes, the band turned by whole channels."""
+    rng = np.random.default_rng(1)
+    place = 2 * np.pi * np.arange(8) / 8
+    fist, extension = 5 + 20 * np.cos(place / 2) ** 4, 3 + 40 * np.sin(place / 2 - 0.5) ** 8
+    rows = []
+    for label, level in ((0, np.full(8, 2.0)), (7, fist), (2, extension)):
+        emg = np.roll(level, turn) * rng.standard_normal((1000, 8))
+        rows.append(np.column_stack([np.rint(emg), np.full(1000, label)]))
+    np.savetxt(path, np.concatenate(rows), fmt="%d", delimiter=",")
+    return path
+
+
+@pytest.mark.parametrize("turn", [-2, 0, 1, 3])
+def test_sessions_with_classes_ask_nobody(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, turn: int
+) -> None:
+    worn, first = cues_of(tmp_path / "worn.csv", turn), cues_of(tmp_path / "first.csv", 0)
+    file = tmp_path / "band.json"
+    cues = ("--cues", "rest=0,fist=7,extension=2")
+    code, out, err = run(monkeypatch, capsys, worn, *cues, "--against", first, "--out", file, "--json")
+    assert (code, err) == (0, "")
+    result = json.loads(out)
+    assert result["turn_channels"] == pytest.approx(turn, abs=0.3)
+    assert result["turn_deg"] == pytest.approx(45 * turn, abs=14)
+    assert not result["mirrored"]
+    assert read_alignment(file) == result
+
+
+def test_sessions_are_compared_with_the_models_template(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    worn = cues_of(tmp_path / "worn.csv", 0)
+    code, out, _ = run(monkeypatch, capsys, worn, "--cues", "rest=0,fist=7,extension=2")
+    assert code == 0
+    assert out.startswith("The band sits ")

@@ -149,3 +149,20 @@ def test_a_template_of_turned_people_keeps_their_common_shape() -> None:
     level = np.array(made.levels["extension"])
     best = max(np.corrcoef(level @ roll(k), PERSON["extension"])[0, 1] for k in np.arange(0, 8, 0.1))
     assert best > 0.98
+
+
+@given(st.integers(0, 7), st.booleans(), st.integers(0, 2**32 - 1))
+@settings(deadline=None, max_examples=25)
+def test_nine_cues_tell_any_turn_and_side_whatever_the_gains(turn: int, mirrored: bool, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    person = {"rest": np.full(CHANNELS, 1.5)} | {
+        cue: 2.0 + 25.0 * rng.random(CHANNELS) for cue in ("fist", "extension", "flexion", "open", "index", "ring")
+    }
+    target = Template({cue: tuple(level.tolist()) for cue, level in person.items()})
+    gain = np.exp(0.4 * rng.standard_normal(CHANNELS))
+    worn = {cue: np.roll(gain * level, turn) for cue, level in person.items()}
+    if mirrored:
+        worn = {cue: level[list(MIRRORED_CHANNELS)] for cue, level in worn.items()}
+    found = fit(worn, target)
+    assert found.mirrored == mirrored
+    assert (found.turn - turn + 4) % 8 - 4 == pytest.approx(0.0, abs=0.2)
