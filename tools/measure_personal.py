@@ -1,4 +1,4 @@
-"""Measure personal models on people that no model was trained on, and write docs/results/personal.md.
+"""Measure personal models on people that no model was trained on, and write the page of results.
 
     python tools/measure_personal.py [--users 12] [--first 3000] [--real ../shared/data/sEMG-myo-python]
 
@@ -193,7 +193,7 @@ def _real_recording(path: Path) -> Recording:
 
 
 def page(found: dict[str, Any]) -> str:
-    """docs/results/personal.md."""
+    """The page of results, Markdown."""
     real, people = found["real"], found["synthetic"]
     shown = ("mean", "shipped", "closed_form")
     files = [
@@ -242,8 +242,8 @@ python tools/measure_personal.py
 ## A recorded person
 
 [sEMG-myo-python](https://github.com/maxgraf96/sEMG-myo-python): one person, a Myo in its 50 Hz mode, eight finger
-angles from a headset's hand tracker. One file is left out and judged, the model (`envelope50`) is fitted to the others. Mean
-absolute error of the eight angles, degrees; the constant is the mean of the files that were learned from.
+angles from a headset's hand tracker. One file is left out and judged, the model (`envelope50`) is fitted to the others.
+Mean absolute error of the eight angles, degrees; the constant is the mean of the files that were learned from.
 
 | file left out | constant | shipped | fitted |
 |---|---|---|---|
@@ -255,8 +255,8 @@ The labels were found to be {real_lag} ms late, in each file by its own labels.
 
 {users} people of the generator (A1, seed 1, users {first} to {last}) whom no shipped model was trained on; `raw200`.
 MPJPE in mm with the wearer's own bone lengths. The first donning is judged from 190 s to its end at 300 s, another one
-as a whole. Beside the mean: for how many people it is worse than the shipped model (in the first row: than itself) on the same
-seconds, and the largest difference, negative where everybody gains.
+as a whole. Beside the mean: for how many people it is worse than the shipped model (in the first row: than itself) on
+the same seconds, and the largest difference, negative where everybody gains.
 
 | | MPJPE, mm | people worse off | worst |
 |---|---|---|---|

@@ -64,7 +64,7 @@ def command(
     seconds: Annotated[float, typer.Option(metavar="N", min=0.5, max=60, help="Seconds that each cue is held.")] = 2.0,
     cues: Annotated[
         str,
-        typer.Option(metavar="CUE=CLASS,…", help="Ask nobody: the cues are classes of sessions (rest=0,fist=7,extension=2)."),
+        typer.Option(metavar="CUE=CLASS,...", help="Ask nobody: the cues are classes of sessions (rest=0,fist=7,extension=2)."),
     ] = "",
     against: Annotated[
         list[Path] | None,
