@@ -263,7 +263,8 @@ the same seconds, and the largest difference, negative where everybody gains.
 {table}
 
 Labels as a webcam gives them: 20 a second, 60 ms late, noise of 8 mm (SD per axis), one in ten missing; bone lengths
-come from these labels, too. The lag was estimated at {lags}, mean over people. A fit to 180 s took {fit:.1f} s at
+come from these labels, too. The lag was estimated at {lags}, mean over people.
+A fit to 180 s took {fit:.1f} s at
 most, its lag included.
 
 The strength of the pull towards the shipped model, and by how much a head is shortened, were chosen on the same people.
