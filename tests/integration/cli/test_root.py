@@ -35,6 +35,9 @@ CONTRACT = {
     "compare": "--data --out",
     "export": "KERAS ONNX",
     "bench": "--model --source --clients --seconds --compare --json --plot",
+    "check": "SOURCE --seconds --json",
+    "align": "--model --out --cues --against --json",
+    "calibrate": "--model --session --test --out --json",
 }
 """Arguments and options of docs/protocol.md#the-command-line."""
 
@@ -85,7 +88,8 @@ def test_without_a_verb_it_shows_the_help_and_exits_with_2(
     "arguments",
     [
         ("calibrate",),
-        ("check", "demo:"),
+        ("check",),
+        ("check", "nonsense"),
         ("nonsense",),
         ("--nonsense",),
         ("serve", "--nonsense"),

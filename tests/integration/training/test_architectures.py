@@ -120,7 +120,9 @@ def test_the_exported_file_keeps_the_contract(made: Made) -> None:
     assert spec.parity_max_abs_mm < 0.01
     assert {"mpjpe_mm", "rmse_mm", "mean_pose_mpjpe_mm", "split"} <= set(spec.validation)
     emg, *states = session.get_inputs()
-    pose, *out = session.get_outputs()
+    pose, *others = session.get_outputs()
+    out, fitted = others[: len(states)], others[len(states) :]
+    assert [one.name for one in fitted] == ([] if window else ["features", "angles"])
     assert (emg.name, emg.type, emg.shape[1:] if window else emg.shape[2:]) == (
         "emg",
         "tensor(float)",
