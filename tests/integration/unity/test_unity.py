@@ -71,12 +71,12 @@ def stubs(*names: str) -> list[Path]:
     return [TESTS / "mono" / f"{name}.cs" for name in names]
 
 
-COMPONENTS = ("Runtime/Core", "Runtime/Unity", "Editor")
+COMPONENTS = ("Runtime/Core", "Runtime/Arm", "Runtime/Unity", "Editor")
 
 
 @pytest.fixture(scope="session")
 def harness(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build("harness.exe", tmp_path_factory.mktemp("mono"), *stubs("Harness"), *sources("Runtime/Core"))
+    return build("harness.exe", tmp_path_factory.mktemp("mono"), *stubs("Harness"), *sources("Runtime/Core", "Runtime/Arm"))
 
 
 @pytest.fixture(scope="session")
@@ -111,11 +111,14 @@ def with_defaults(message: dict[str, Any]) -> dict[str, Any]:
     if message["type"] == "emg":
         message["samples"] = [value for row in message["samples"] for value in row]
     if message["type"] == "status":
-        message["alignment"] = alignment_fields(message["alignment"])
-        message["personal"] = personal_fields(message["personal"])
-        channels = message["signal"]["channels"] if message["signal"] else []
-        message["signal"] = {
-            "states": " ".join(one["state"] for one in channels), "hints": "|".join(one["hint"] for one in channels)
+        signal = message.pop("signal")
+        channels = signal["channels"] if signal else []
+        message["arm"] = {
+            "alignment": alignment_fields(message.pop("alignment")),
+            "personal": personal_fields(message.pop("personal")),
+            "signal": {
+                "states": " ".join(one["state"] for one in channels), "hints": "|".join(one["hint"] for one in channels)
+            },
         }  # fmt: skip
     if message["type"] == "hello":
         message = {key: value for key, value in message.items() if key not in ("device", "model", "pose")}
@@ -846,6 +849,14 @@ def test_the_package_manifest() -> None:
 def assembly(folder: str) -> dict[str, Any]:
     (path,) = (PACKAGE / folder).glob("*.asmdef")
     return cast(dict[str, Any], json.loads(path.read_text()))
+
+
+def test_core_builds_without_what_stands_on_it(tmp_path: Path) -> None:
+    core = build("Myocast.Core.dll", tmp_path, *sources("Runtime/Core"), options=("-target:library",))
+    options = ("-target:library", f"-r:{core}")
+    build("Myocast.Arm.dll", tmp_path, *sources("Runtime/Arm"), options=options)
+    assert assembly("Runtime/Core")["references"] == []
+    assert assembly("Runtime/Arm")["references"] == ["Myocast.Core"]
 
 
 def test_optional_packages_are_needed_only_where_they_are_used() -> None:

@@ -83,15 +83,7 @@ namespace Myocast
             Replay = Has("replay"), ReplayPosition = Number("replay.position_s"),
             ReplayDuration = Number("replay.duration_s"), ReplaySpeed = Number("replay.speed"),
             ReplayLoop = Flag("replay.loop"), ErrorCode = TextOrNull("error.code"),
-            ErrorMessage = TextOrNull("error.message"), Alignment = Text("alignment.state"),
-            AlignmentCue = TextOrNull("alignment.cue"), AlignmentPhase = TextOrNull("alignment.phase"),
-            AlignmentLeft = Number("alignment.left_s"), AlignmentAgain = TextOrNull("alignment.again.message"),
-            AlignmentError = TextOrNull("alignment.error.message"), AlignmentApplied = Flag("alignment.applied"),
-            AlignmentTurn = Number("alignment.result.turn_deg"), Personal = Text("personal.state"),
-            PersonalSeconds = Number("personal.seconds"), PersonalBefore = NumberOrNull("personal.before.angle_mae_deg"),
-            PersonalAfter = NumberOrNull("personal.after.angle_mae_deg"),
-            PersonalError = TextOrNull("personal.error.message"), SignalStates = Texts("signal.channels", "state"),
-            SignalHints = Texts("signal.channels", "hint"),
+            ErrorMessage = TextOrNull("error.message"), Json = json.ToString(Formatting.None),
         };
 
         public Hello ReadHello() => new Hello
@@ -117,8 +109,7 @@ namespace Myocast
 
         public string TextOrNull(string path) => (string)Value(path, JTokenType.String);
         public string Text(string path) => TextOrNull(path) ?? "";
-        public double Number(string path) => NumberOrNull(path) ?? 0;
-        private double? NumberOrNull(string path) => (double?)Value(path, JTokenType.Float, JTokenType.Integer);
+        public double Number(string path) => (double?)Value(path, JTokenType.Float, JTokenType.Integer) ?? 0;
         /// <summary>An id may be any JSON value: this is a whole number, or -1 for anything else.</summary>
         public long WholeOrMinusOne(string path) => (json[path] as JValue)?.Value as long? ?? -1;
         private bool Has(string path) => json.SelectToken(path) is JToken value && value.Type != JTokenType.Null;
@@ -131,8 +122,6 @@ namespace Myocast
         }
 
         private bool Flag(string path) => (bool?)Value(path, JTokenType.Boolean) ?? false;
-        private string[] Texts(string list, string key) =>
-            List(list).OfType<JObject>().Select(entry => new JsonMessage(entry).Text(key)).ToArray();
         private JArray List(string path) => (JArray)Value(path, JTokenType.Array) ?? new JArray();
         private void ReadFloats(string path, float[] into) => ReadFloats(List(path), into, 0, into.Length, path);
 

@@ -123,27 +123,8 @@ namespace Myocast
         public double ReplayPosition, ReplayDuration, ReplaySpeed;
         /// <summary>The code of what is wrong and a sentence about it, or null.</summary>
         public string ErrorCode, ErrorMessage;
-        /// <summary>How the band sits on the arm: none, running, done or failed; empty if the server does not say.</summary>
-        public string Alignment = "";
-        /// <summary>What the wearer is asked to do now (rest, fist ...), and prepare or hold; null while nothing runs.</summary>
-        public string AlignmentCue, AlignmentPhase;
-        /// <summary>Seconds until the cue is over.</summary>
-        public double AlignmentLeft;
-        /// <summary>Why the cue is asked for again, or why the alignment failed; null if neither.</summary>
-        public string AlignmentAgain, AlignmentError;
-        /// <summary>Whether a result is known and poses are made with it; how far the band is turned, in degrees.</summary>
-        public bool AlignmentApplied;
-        public double AlignmentTurn;
-        /// <summary>What is learned from labels: none, learning, ready or failed; empty if the server does not say.</summary>
-        public string Personal = "";
-        /// <summary>Seconds of labels.</summary>
-        public double PersonalSeconds;
-        /// <summary>Mean error of the angles on seconds held back, degrees, before and after; null before there are any.</summary>
-        public double? PersonalBefore, PersonalAfter;
-        /// <summary>Why learning failed, or null.</summary>
-        public string PersonalError;
-        /// <summary>Each channel, from 1: good, flat, railed, noisy, hum or copy, and what to do; empty while not known.</summary>
-        public string[] SignalStates = new string[0], SignalHints = new string[0];
+        /// <summary>The whole message as JSON, also with what has no field here; see ArmStatus for some of it.</summary>
+        public string Json = "{}";
     }
 
     /// <summary>One armband and what is made of its signal. Fields are empty or 0 while not known.</summary>

@@ -13,7 +13,7 @@ namespace Myocast
         private readonly CancellationTokenSource stop = new CancellationTokenSource();
         private readonly object gate = new object();
         private readonly Random jitter = new Random();
-        private StreamConnection connection;
+        private volatile StreamConnection connection;
         private volatile StreamState state = StreamState.Closed;
 
         /// <param name="options">What to connect to, and how.</param>
@@ -62,17 +62,13 @@ namespace Myocast
             }
         }
 
-        /// <summary>Sends a message of StreamSession.Label or StreamSession.Marker; false, and nothing is sent, without a
+        /// <summary>Sends a message, text JSON, such as LabelMessage makes; false, and nothing is sent, without a
         /// connection.</summary>
         public bool Send(string message)
         {
-            lock (gate)
-            {
-                if (connection == null || state != StreamState.Open)
-                    return false;
-                connection.SendAsync(message);
-                return true;
-            }
+            var open = state == StreamState.Open ? connection : null;
+            open?.SendAsync(message);
+            return open != null;
         }
 
         /// <summary>Stops the client and returns at once, whatever the network does. The goodbye to the server and the

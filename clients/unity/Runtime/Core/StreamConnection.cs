@@ -91,18 +91,12 @@ namespace Myocast
         /// <summary>Ends the connection at once; a pending receive or send fails.</summary>
         public void Dispose() => socket.Dispose();
 
-        public static bool IsLoss(Exception error)
-        {
-            return error is WebSocketException || error is WebException || error is IOException
-                || error is SocketException || error is AuthenticationException
-                || error is ObjectDisposedException || error is OperationCanceledException;
-        }
+        public static bool IsLoss(Exception error) =>
+            error is WebSocketException || error is WebException || error is IOException || error is SocketException
+            || error is AuthenticationException || error is ObjectDisposedException || error is OperationCanceledException;
 
-        private Task SendCloseAsync()
-        {
-            const WebSocketCloseStatus goodbye = WebSocketCloseStatus.NormalClosure;
-            return InTurnAsync(() => socket.CloseOutputAsync(goodbye, "", CancellationToken.None));
-        }
+        private Task SendCloseAsync() =>
+            InTurnAsync(() => socket.CloseOutputAsync(WebSocketCloseStatus.NormalClosure, "", CancellationToken.None));
 
         /// <summary>A WebSocket sends one message at a time.</summary>
         private async Task InTurnAsync(Func<Task> send)
@@ -151,10 +145,7 @@ namespace Myocast
                 using (var body = new StreamReader(response.GetResponseStream()))
                     message = JsonMessage.Parse(body.ReadToEnd()).TextOrNull("error.message") ?? message;
             }
-            catch (DecodeException)
-            {
-                // Another kind of server; only its status is known.
-            }
+            catch (DecodeException) { } // Another kind of server; only its status is known.
             throw new ConnectionException(message, final: true);
         }
 

@@ -109,12 +109,12 @@ namespace Myocast.Unity
                 link.Subscribe(names, rate);
         }
 
-        /// <summary>Tells the server where the hand really was, 63 values in mm; see StreamSession.Label. False, and nothing
+        /// <summary>Tells the server where the hand really was, 63 values in mm; see LabelMessage.Joints. False, and nothing
         /// is sent, without a connection or before the server's clock is known.</summary>
         public bool SendLabel(float[] joints, string hand = "", string source = "", int device = 0)
         {
             var now = ServerNow;
-            return now != null && link.Send(StreamSession.Label(now.Value, joints, hand, source, device));
+            return now != null && link.Send(LabelMessage.Joints(now.Value, joints, hand, source, device));
         }
 
         /// <summary>Puts a note into the server's recording. False, and nothing is sent, without a connection or before the
@@ -122,7 +122,7 @@ namespace Myocast.Unity
         public bool SendMarker(string label, int device = 0)
         {
             var now = ServerNow;
-            return now != null && link.Send(StreamSession.Marker(now.Value, label, device));
+            return now != null && link.Send(LabelMessage.Marker(now.Value, label, device));
         }
 
         private void OnEnable()

@@ -147,6 +147,12 @@ internal static class Harness
             "replay", !s.Replay ? "null" : Object("position_s", Number(s.ReplayPosition),
                 "duration_s", Number(s.ReplayDuration), "speed", Number(s.ReplaySpeed), "loop", Flag(s.ReplayLoop)),
             "error", s.ErrorCode == null ? "null" : Object("code", Text(s.ErrorCode), "message", Text(s.ErrorMessage)),
+            "arm", Describe(ArmStatus.Read(s)));
+    }
+
+    private static string Describe(ArmStatus s)
+    {
+        return s == null ? "null" : Object(
             "alignment", Object("state", Text(s.Alignment), "cue", Text(s.AlignmentCue), "phase", Text(s.AlignmentPhase),
                 "left_s", Number(s.AlignmentLeft), "again", Text(s.AlignmentAgain), "error", Text(s.AlignmentError),
                 "applied", Flag(s.AlignmentApplied), "turn_deg", Number(s.AlignmentTurn)),
@@ -258,9 +264,9 @@ internal static class Harness
             if (line.StartsWith("subscribe "))
                 client.Subscribe(line.Substring(10), 0);
             else if (line == "label")
-                Say(Object("sent", client.Send(StreamSession.Label(1763900016.5, Ramp(), "left", "webcam \"2\"", 1)) ? "1" : "0"));
+                Say(Object("sent", client.Send(LabelMessage.Joints(1763900016.5, Ramp(), "left", "webcam \"2\"", 1)) ? "1" : "0"));
             else if (line == "marker")
-                Say(Object("sent", client.Send(StreamSession.Marker(1763900016.5, "second \"donning\"")) ? "1" : "0"));
+                Say(Object("sent", client.Send(LabelMessage.Marker(1763900016.5, "second \"donning\"")) ? "1" : "0"));
             else if (line == "steady")
                 poses.Steady();
             else
