@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.arrays import Float32Array
-from models.onnx_file import message_fields, read_varint
+from models.onnx_file import message_fields, read_varint, whole_fields
 from models.spec import METADATA_KEY, ModelError, ModelSpec
 
 _GRAPH: Final = 7
@@ -84,7 +84,7 @@ def _damaged() -> ModelError:
 
 
 def _rewrite_model(model: memoryview, values: Mapping[str, Float32Array], spec: ModelSpec | None) -> Iterator[bytes]:
-    for number, value, whole in _spans(model):
+    for number, value, whole in whole_fields(model):
         if number == _GRAPH and isinstance(value, memoryview):
             yield _delimited(_GRAPH, b"".join(_rewrite_graph(value, values)))
         elif not (number == _METADATA and spec is not None and _key(value) == METADATA_KEY):
@@ -95,25 +95,9 @@ def _rewrite_model(model: memoryview, values: Mapping[str, Float32Array], spec: 
 
 
 def _rewrite_graph(graph: memoryview, values: Mapping[str, Float32Array]) -> Iterator[bytes]:
-    for number, value, whole in _spans(graph):
+    for number, value, whole in whole_fields(graph):
         name = _tensor_name(value) if number == _INITIALIZER and isinstance(value, memoryview) else ""
         yield _delimited(_INITIALIZER, _tensor(name, values[name])) if name in values else bytes(whole)
-
-
-def _spans(message: memoryview) -> Iterator[tuple[int, int | memoryview, memoryview]]:
-    """The fields of a message: number, value, and the bytes of the whole field."""
-    at = 0
-    for number, value in message_fields(message):
-        key, after = read_varint(message, at)
-        if key & 7 == _LENGTH_DELIMITED:
-            size, after = read_varint(message, after)
-            stop = after + size
-        elif isinstance(value, int):
-            _, stop = read_varint(message, after)
-        else:
-            stop = after + len(value)
-        yield number, value, message[at:stop]
-        at = stop
 
 
 def _key(entry: int | memoryview) -> str:

@@ -108,23 +108,30 @@ def message_fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]
 
     Raises ValueError or IndexError where it is none.
     """
-    at = 0
-    while at < len(message):
-        key, at = read_varint(message, at)
+    return ((number, value) for number, value, _ in whole_fields(message))
+
+
+def whole_fields(message: memoryview) -> Iterator[tuple[int, int | memoryview, memoryview]]:
+    """The fields of one protobuf message as `message_fields` gives them, and the bytes of each with its key."""
+    start = 0
+    while start < len(message):
+        key, at = read_varint(message, start)
         number, wire = key >> 3, key & 7
+        value: int | memoryview
         if wire == _VARINT:
-            value, at = read_varint(message, at)
-            yield number, value
-            continue
-        size, at = (
-            read_varint(message, at)
-            if wire == _BYTES
-            else ({_FIXED64: 8, _FIXED32: 4}[wire] if wire in (_FIXED64, _FIXED32) else -1, at)
-        )
-        if size < 0 or at + size > len(message):
-            raise ValueError("not a protobuf message")
-        yield number, message[at : at + size]
-        at += size
+            value, end = read_varint(message, at)
+        else:
+            size, at = (
+                read_varint(message, at)
+                if wire == _BYTES
+                else ({_FIXED64: 8, _FIXED32: 4}[wire] if wire in (_FIXED64, _FIXED32) else -1, at)
+            )
+            end = at + size
+            if size < 0 or end > len(message):
+                raise ValueError("not a protobuf message")
+            value = message[at:end]
+        yield number, value, message[start:end]
+        start = end
 
 
 def read_varint(message: memoryview, at: int) -> tuple[int, int]:

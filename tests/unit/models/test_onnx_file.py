@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.onnx_file import read_spec
+from models.onnx_file import message_fields, read_spec, whole_fields
 from models.spec import ModelError
 from tests.fakes.models_onnx import spec_of, window_model, with_external_data
 
@@ -28,6 +28,12 @@ def error_message(data: bytes) -> str:
 
 def test_it_reads_what_the_file_says(model: bytes) -> None:
     assert read_spec(model, "m.onnx") == spec_of()
+
+
+def test_fields_come_with_all_their_bytes(model: bytes) -> None:
+    found = list(whole_fields(memoryview(model)))
+    assert b"".join(bytes(whole) for _, _, whole in found) == model
+    assert [(number, value) for number, value, _ in found] == list(message_fields(memoryview(model)))
 
 
 def test_without_metadata(tmp_path: Path) -> None:
