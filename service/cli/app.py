@@ -1,4 +1,9 @@
-"""The application: the root command and its verbs."""
+"""The application: the root command and its verbs.
+
+It overrides methods of typer that write the help, and reads what typer says of parameters, neither of which typer
+documents. pyproject.toml therefore bounds typer's version; before raising the bound, run
+tests/unit/service/cli/test_typer.py, which checks everything used here.
+"""
 
 from __future__ import annotations
 
