@@ -76,7 +76,9 @@ COMPONENTS = ("Runtime/Core", "Runtime/Arm", "Runtime/Unity", "Editor")
 
 @pytest.fixture(scope="session")
 def harness(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build("harness.exe", tmp_path_factory.mktemp("mono"), *stubs("Harness"), *sources("Runtime/Core", "Runtime/Arm"))
+    return build(
+        "harness.exe", tmp_path_factory.mktemp("mono"), *stubs("Harness"), *sources("Runtime/Core", "Runtime/Arm")
+    )
 
 
 @pytest.fixture(scope="session")
