@@ -85,6 +85,18 @@ class Label:
     """What saw it: `webcam`, `leap`."""
     confidence: float | None = None
     """0..1, as the client sent it."""
+    arrival: float | None = None
+    """When it arrived, same clock; None where that is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelLag:
+    """How late labels are behind the signal, as far as it is known now; the newest counts for all labels."""
+
+    t: float
+    """When that was found."""
+    seconds: float
+    """By which `Label.t` is later than the moment that the label shows; negative: earlier."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +128,6 @@ class Playback:
     paused: bool = False
 
 
-Event = SourceInfo | Frame | Imu | Battery | Marker | Label | Notice | Raw | Playback
+Event = SourceInfo | Frame | Imu | Battery | Marker | Label | LabelLag | Notice | Raw | Playback
 
 Emit = Callable[[Event], None]

@@ -19,6 +19,8 @@ class Marker:
 
     t: float
     label: str
+    arrival: float | None = field(default=None, compare=False)
+    """When a live one arrived, on the clock of `t`; None where that is not known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ import orjson
 
 from drivers.events import Battery, Event, Frame, Imu, Label, Marker, Notice
 from drivers.sessions.mcap.reader import ARRIVAL
+from drivers.sessions.mcap.topics import LABEL_LAG
 from drivers.sessions.mcap.writer import SessionWriter, create
 from drivers.sessions.report import DERIVED, SessionError, SessionExists, refused
 from drivers.sessions.text.reader import CLASS_NAME, HEADER, JOINT_NAMES
@@ -30,7 +31,7 @@ _MESSAGE_S: Final = 0.05
 _CHUNK_S: Final = 10.0
 _CSV_ROWS: Final = 8192
 _ANGLE_DECIMALS: Final = 3
-_REWRITTEN: Final = DERIVED | {"version", "device"}
+_REWRITTEN: Final = DERIVED | {"version", "device", LABEL_LAG}
 
 
 def write_session(

@@ -44,10 +44,11 @@ class LabelIntake:
         device.on_client_event(self._event(message, device.hand))
 
     def _event(self, message: LabelMessage | MarkerMessage, worn: Side) -> Label | Marker:
+        arrival = self._clock()
         if isinstance(message, MarkerMessage):
-            return Marker(self._clock() if message.t is None else message.t, message.label)
+            return Marker(arrival if message.t is None else message.t, message.label, arrival)
         joints = None if message.joints is None else _joints_of(message, message.hand or worn, worn)
-        return Label(message.t, joints, message.angles, message.source, message.confidence)
+        return Label(message.t, joints, message.angles, message.source, message.confidence, arrival)
 
     def _count(self, device: int) -> None:
         time = self._clock()

@@ -29,6 +29,10 @@ class SessionColumns:
     joints: list[Float32Array] = field(default_factory=list)
     angle_t: list[Float64Array] = field(default_factory=list)
     angles: list[Float32Array] = field(default_factory=list)
+    seen: list[npt.NDArray[np.bool_]] = field(default_factory=list)
+    """For `label_t`: whether something saw it (a tracker has a lag); otherwise the source of the EMG knew it."""
+    angles_seen: list[npt.NDArray[np.bool_]] = field(default_factory=list)
+    """The same for `angle_t`."""
     imu: list[Float64Array] = field(default_factory=list)
     markers: list[Marker] = field(default_factory=list)
     classes: list[tuple[float, int]] = field(default_factory=list)
@@ -90,6 +94,7 @@ class SessionColumns:
         joints = np.array([row["joints"] for row in rows], dtype=np.float32).reshape(len(rows), VALUES)
         self.label_t.append(np.array([row["t"] for row in rows], dtype=np.float64))
         self.joints.append(joints)
+        self.seen.append(_seen(rows))
 
     def _take_angles(self, rows: list[JsonObject]) -> None:
         if not rows:
@@ -100,6 +105,7 @@ class SessionColumns:
                 degrees[row, ANGLES.index(name)] = value
         self.angle_t.append(np.array([row["t"] for row in rows], dtype=np.float64))
         self.angles.append(np.deg2rad(degrees).astype(np.float32))
+        self.angles_seen.append(_seen(rows))
 
     def _take_imu(self, rows: list[JsonObject]) -> None:
         values = [[row["t"], *row["quaternion"], *row["acceleration_g"], *row["gyro_dps"]] for row in rows]
@@ -121,6 +127,10 @@ class SessionColumns:
                 self.events.append(Battery(t, int(row["percent"])))
             else:
                 self.events.append(Notice(t, kind, str(row.get("detail", ""))))
+
+
+def _seen(rows: list[JsonObject]) -> npt.NDArray[np.bool_]:
+    return np.array([bool(row.get("source")) for row in rows], dtype=np.bool_)
 
 
 def _seconds(nanoseconds: npt.NDArray[np.int64]) -> Float64Array:

@@ -110,6 +110,7 @@ class _Facts:
     hand: Side | None
     name: str
     bursts: bool
+    label_lag_s: float
 
     @classmethod
     def of(cls, path: Path, meta: Mapping[str, str], config: ReadConfig, columns: SessionColumns) -> _Facts:
@@ -120,6 +121,7 @@ class _Facts:
             hand=config.hand or _side(meta.get("hand")),
             name=meta.get("device") or path.name,
             bursts=meta.get(ARRIVAL) != "unknown",
+            label_lag_s=_lag(meta.get(topics.LABEL_LAG)),
         )
 
 
@@ -130,8 +132,8 @@ def _recording(
     if not len(rows.emg):
         raise SessionError(f"{path}: holds no EMG that is a number; record again, or give another file")
     bursts = facts.bursts and abs(float(np.median(rows.arrival - rows.t[rows.start]))) < _LATEST_S
-    label_t, joints = _in_order(columns.label_t, columns.joints)
-    angle_t, angles = _in_order(columns.angle_t, columns.angles)
+    label_t, joints = _in_order(_earlier(columns.label_t, columns.seen, facts.label_lag_s), columns.joints)
+    angle_t, angles = _in_order(_earlier(columns.angle_t, columns.angles_seen, facts.label_lag_s), columns.angles)
     imu = np.concatenate(columns.imu) if columns.imu else None
     return Recording(
         emg=rows.emg,
@@ -205,6 +207,19 @@ def _positive(text: str | None) -> float | None:
     except ValueError:
         return None
     return value if 0 < value < math.inf else None
+
+
+def _lag(text: str | None) -> float:
+    try:
+        value = float(text or 0) / 1000.0
+    except ValueError:
+        return 0.0
+    return value if math.isfinite(value) else 0.0
+
+
+def _earlier(t: list[Float64Array], seen: list[npt.NDArray[np.bool_]], lag_s: float) -> list[Float64Array]:
+    """Times of labels with the lag of those that something saw taken out."""
+    return [times - lag_s * late for times, late in zip(t, seen, strict=True)]
 
 
 def _rate(path: Path, columns: SessionColumns) -> float:

@@ -7,6 +7,8 @@ from typing import Final
 from drivers.sessions.report import JsonObject
 
 METADATA: Final = "myocast"
+LABEL_LAG: Final = "label_lag_ms"
+"""Metadata key: ms by which labels with a `source` are later than what they show. Their `t` stays as it came."""
 PROFILE: Final = "myocast"
 
 EMG: Final = "/emg"

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import orjson
 from mcap.writer import CompressionType, Writer
 
-from drivers.events import Battery, Event, Frame, Imu, Label, Marker, Notice, Playback, Raw, SourceInfo
+from drivers.events import Battery, Event, Frame, Imu, Label, LabelLag, Marker, Notice, Playback, Raw, SourceInfo
 from drivers.sessions.crash_safe_file import CrashSafeFile, as_file
 from drivers.sessions.mcap import topics
 from drivers.sessions.report import JsonObject, SessionError, SessionExists, refused
@@ -61,6 +61,7 @@ class SessionWriter:
         self._meta = {"version": package_version(), **(meta or {})}
         self._known: dict[int, dict[str, str]] = {}
         self._units: dict[int, str] = {}
+        self._lags: dict[int, dict[str, str]] = {}
         self._pending_samples = 0
         self._broken = self._closed = False
         self.samples_saved = 0
@@ -101,9 +102,12 @@ class SessionWriter:
                 self._info(event, device)
             case Marker():
                 payload = {"device": device, "t": float(event.t), "label": event.label}
-                self._message(topics.MARKER, payload, event.t, event.t)
+                self._message(topics.MARKER, payload, _arrival(event), event.t)
             case Label():
                 self._label(event, device)
+            case LabelLag():
+                self._lags[device] = {topics.LABEL_LAG: f"{event.seconds * 1000:.6g}"}
+                self.write_metadata({**self._known.get(device, self._meta), **self._lags[device]}, device=device)
             case Battery():
                 self._event(event.t, {"kind": "battery", "percent": int(event.percent)}, device)
             case Notice():
@@ -250,7 +254,7 @@ class SessionWriter:
             payload["source"] = label.source
         if label.confidence is not None:
             payload["confidence"] = label.confidence
-        self._message(topics.LABEL, payload, label.t, label.t)
+        self._message(topics.LABEL, payload, _arrival(label), label.t)
 
     def _truth(self, frame: Frame, truth: Float32Array, device: int) -> None:
         period = self._period(device)
@@ -303,7 +307,7 @@ class SessionWriter:
             values["hand"] = info.hand
         if info.address and self._keep_address:
             values["address"] = info.address
-        self.write_metadata({**values, **self._meta}, device=device)
+        self.write_metadata({**values, **self._meta, **self._lags.get(device, {})}, device=device)
 
     def write_metadata(self, values: Mapping[str, str], *, device: int = 0) -> None:
         """Write a `myocast` metadata record of one device if it differs from the last; readers take the last."""
@@ -312,6 +316,10 @@ class SessionWriter:
         if self._known.get(device) != record:
             self._known[device] = record
             self._mcap.add_metadata(topics.METADATA, record)
+
+
+def _arrival(event: Label | Marker) -> float:
+    return event.t if event.arrival is None else event.arrival
 
 
 def _nanoseconds(seconds: float) -> int:

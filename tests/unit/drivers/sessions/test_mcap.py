@@ -15,8 +15,8 @@ import pytest
 from mcap.reader import make_reader
 from mcap.writer import CompressionType, Writer
 
-from drivers.events import Battery, Event, Frame, Imu, Marker, Notice, Playback, Raw, SourceInfo
-from drivers.sessions import SessionError, SessionExists, SessionWriteError, SessionWriter, read_session
+from drivers.events import Battery, Event, Frame, Imu, Label, LabelLag, Marker, Notice, Playback, Raw, SourceInfo
+from drivers.sessions import SessionError, SessionExists, SessionWriteError, SessionWriter, read_session, write_session
 from drivers.sessions.mcap.copy import copy_mcap
 from drivers.sessions.mcap.records import MAGIC
 from models.hand import VALUES
@@ -142,6 +142,61 @@ def test_messages_are_what_the_contract_says(tmp_path: Path) -> None:
     assert {metadata[key] for key in ("unit", "emg_mode", "hand", "device", "subject")} == {
         "adc", "raw", "left", "My Myo", "p7"
     }  # fmt: skip
+
+
+def test_labels_and_markers_of_clients_have_the_time_of_their_arrival(tmp_path: Path) -> None:
+    joints = np.arange(VALUES, dtype=np.float32)
+    write(
+        tmp_path / "a.mcap",
+        Label(T0, joints, source="webcam", arrival=T0 + 0.25),
+        Label(T0 + 1.0, angles={"index_mcp_fe": 42.0}),
+        Marker(T0 + 2.0, "fist", T0 + 2.5),
+        Marker(T0 + 3.0, "rest"),
+    )
+    with (tmp_path / "a.mcap").open("rb") as file:
+        found = [
+            (channel.topic, message.publish_time / 1e9 - T0, message.log_time / 1e9 - T0)
+            for _, channel, message in make_reader(file).iter_messages(log_time_order=False)
+        ]
+    assert found == [
+        ("/label", pytest.approx(0.0, abs=1e-6), pytest.approx(0.25, abs=1e-6)),
+        ("/label", pytest.approx(1.0, abs=1e-6), pytest.approx(1.0, abs=1e-6)),
+        ("/marker", pytest.approx(2.0, abs=1e-6), pytest.approx(2.5, abs=1e-6)),
+        ("/marker", pytest.approx(3.0, abs=1e-6), pytest.approx(3.0, abs=1e-6)),
+    ]
+
+
+def test_late_labels_are_read_at_the_time_of_what_they_show(tmp_path: Path) -> None:
+    joints = np.arange(VALUES, dtype=np.float32)
+    write(
+        tmp_path / "a.mcap",
+        INFO,
+        frame(0, truth=np.zeros((2, VALUES), np.float32)),
+        Label(T0 + 0.5, joints, source="webcam"),
+        LabelLag(T0 + 0.6, 0.2),
+        Label(T0 + 0.75, angles={"index_mcp_fe": 42.0}, source="webcam"),
+        LabelLag(T0 + 0.8, 0.0625),
+        frame(2),
+    )
+    rec = read_session(tmp_path / "a.mcap")
+    assert rec.label_t is not None
+    assert rec.angle_t is not None
+    # What a source knows of itself is not late; the last lag that was found counts for all labels.
+    assert (rec.label_t - T0).tolist() == pytest.approx([0.0, 0.005, 0.4375], abs=1e-6)
+    assert (rec.angle_t - T0).tolist() == pytest.approx([0.6875], abs=1e-6)
+    assert rec.meta["label_lag_ms"] == "62.5"
+    with (tmp_path / "a.mcap").open("rb") as file:
+        raw = [json.loads(message.data)["t"] - T0 for _, _, message in make_reader(file).iter_messages("/label")]
+    assert raw == pytest.approx([0.0, 0.005, 0.5, 0.75], abs=1e-6)
+
+
+def test_a_lag_that_was_taken_out_is_not_taken_out_again(tmp_path: Path) -> None:
+    joints = np.arange(VALUES, dtype=np.float32)
+    write(tmp_path / "a.mcap", INFO, frame(0), Label(T0 + 0.5, joints, source="leap"), LabelLag(T0, 0.1), frame(2))
+    write_session(tmp_path / "b.mcap", read_session(tmp_path / "a.mcap"))
+    rec = read_session(tmp_path / "b.mcap")
+    assert rec.label_t is not None
+    assert rec.label_t[0] - T0 == pytest.approx(0.4, abs=1e-6)
 
 
 def test_poses_can_be_read_back(tmp_path: Path) -> None:

@@ -87,6 +87,7 @@ async def test_angles_and_markers(rig: Rig) -> None:
     assert isinstance(angles, Label)
     assert (angles.joints, angles.angles) == (None, {"index_mcp_fe": 42.0})
     assert (here, there) == (Marker(100.0, "here"), Marker(7.0, "there"))
+    assert [event.arrival for event in (angles, here, there) if isinstance(event, Label | Marker)] == [100.0] * 3
 
 
 async def test_120_a_second_and_no_more(rig: Rig) -> None:
