@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 VIEWER := $(shell find service/viewer clients/js/src clients/js/browser clients/js/examples -type f -not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null)
+SOURCES := pyproject.toml constraints.txt hatch_build.py $(VIEWER)
 INSTALLED := $(VENV)/.installed
 TESTABLE := $(VENV)/.testable
 FAST := $(VENV)/.fast
@@ -15,10 +16,12 @@ MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 SIZE := 360 MB on disk, one to three minutes
 
 PYTEST := $(BIN)/python -m pytest
-# Every core up to four, for each may train a network; the tests of one file share what they set up.
-PARALLEL := -n logical --maxprocesses 4 --dist loadfile
+# One worker more than cores, for tests often wait; four at most, for each may train a network. The tests of one file
+# share what they set up, and tests/conftest.py says which files begin.
+WORKERS := $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
+PARALLEL := -n $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo install check docs test test-fast format clean
+.PHONY: demo install check types style pages docs test test-fast format clean
 
 demo: install  ## Serve the built-in session and print the address to open
 	@echo "Starting the demo; Ctrl-C stops it"
@@ -26,19 +29,30 @@ demo: install  ## Serve the built-in session and print the address to open
 
 install: $(INSTALLED)  ## .venv with the console script .venv/bin/myocast
 
-$(INSTALLED): pyproject.toml constraints.txt hatch_build.py $(VIEWER)
+define ENVIRONMENT
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Myocast needs Python 3.11 or newer, found $$($(PYTHON) --version); name one that is: make demo PYTHON=python3.12"; exit 1; }
 	@test -x $(BIN)/pip || { echo "Making a virtual environment in $(VENV)"; $(PYTHON) -m venv $(VENV); }
+endef
+
+$(INSTALLED): $(SOURCES)
+	$(ENVIRONMENT)
 	@echo "Installing Myocast into it and building the viewer ($(SIZE); nothing to see meanwhile)"
 	@PIP_CONSTRAINT=constraints.txt $(PIP) --editable '.[ble,serial]'
 	@touch $@
 
 check: $(TESTABLE)  ## Format, lint, types, import rules, documentation
+	+@$(MAKE) --no-print-directory --jobs 2 types style pages
+
+types: $(TESTABLE)
+	$(BIN)/mypy
+
+style: $(TESTABLE)
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/lint-imports
-	$(BIN)/mypy
+
+pages: $(TESTABLE)
 	$(BIN)/python tools/check_docs.py
 	$(BIN)/python tools/result_tables.py --check
 	$(MKDOCS)
@@ -50,13 +64,16 @@ test: check $(SYSTEM) $(NODE)  ## Everything; installs what it needs
 test-fast: $(FAST)  ## Unit tests and contracts; needs no package of the system and no TensorFlow
 	$(PYTEST) $(PARALLEL) -q -m "not slow" tests/unit tests/conformance
 
-$(TESTABLE): $(INSTALLED)
+# In one step, for pip would build the package a second time.
+$(TESTABLE): $(SOURCES)
+	$(ENVIRONMENT)
 	PIP_CONSTRAINT=constraints.txt $(PIP) --editable '.[ble,serial,lsl,plot,train,dev,docs]'
-	@touch $@
+	@touch $(INSTALLED) $@
 
-$(FAST): $(INSTALLED)
+$(FAST): $(SOURCES)
+	$(ENVIRONMENT)
 	PIP_CONSTRAINT=constraints.txt $(PIP) --editable '.[ble,serial,dev]'
-	@touch $@
+	@touch $(INSTALLED) $@
 
 $(NODE): tests/integration/js/node/package-lock.json $(SYSTEM)
 	if command -v npm >/dev/null; then npm ci --prefix tests/integration/js/node --ignore-scripts --no-audit --no-fund --silent; fi

@@ -16,6 +16,21 @@ settings.register_profile("any machine", deadline=None, suppress_health_check=[H
 settings.load_profile("any machine")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+LONGEST = ("training", "tutorials", "docker", "docs", "browser", "unity")
+"""Folders of tests/integration in the order of how long their files take."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where several processes share the files, begin with the longest, so that none of them is alone at the end."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> int:
+    kind, folder, *_ = item.path.relative_to(REPOSITORY / "tests").parts
+    if kind != "integration":
+        return len(LONGEST) + 1
+    return LONGEST.index(folder) if folder in LONGEST else len(LONGEST)
 
 
 @pytest.fixture(scope="session")

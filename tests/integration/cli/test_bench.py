@@ -7,13 +7,16 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
+from service.bench import config
 from tests.support.console import TIMEOUT_S, Console
+from tests.support.training import run_cli
 
 CLIENT = Path(__file__).resolve().parents[3] / "clients" / "python"
 BEFORE = f"import sys; sys.path.append({str(CLIENT)!r})"
@@ -102,20 +105,35 @@ def workers(pid: int) -> list[psutil.Process]:
         (("file.onnx",), "file.onnx"),
     ],
 )  # fmt: skip
-def test_wrong_use_is_one_line(console: Console, tiny_window: Path, arguments: tuple[str, ...], words: str) -> None:
+def test_wrong_use_is_one_line(
+    tiny_window: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: tuple[str, ...],
+    words: str,
+) -> None:
     given = [str(tiny_window) if word == "MODEL" else word for word in arguments]
-    done = bench(console, *(["--source", "synthetic:"] if "--source" not in given else []), *given)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert words in done.stderr.splitlines()[-1]
+    monkeypatch.chdir(tmp_path)
+    code, out, err = run_cli(capsys, "bench", *(["--source", "synthetic:"] if "--source" not in given else []), *given)
+    assert (code, out) == (2, "")
+    assert words in err.splitlines()[-1]
 
 
-def test_missing_extras_are_named_before_anything_runs(console: Console) -> None:
-    without = (
-        "import importlib.util as u; find = u.find_spec\n"
-        "u.find_spec = lambda name, *a: None if name in {} else find(name, *a)"
-    )
-    compared = bench(console, "--compare", before=without.format("('tensorflow',)"))
-    drawn = bench(console, "--plot", "figure.png", before=without.format("('matplotlib',)"))
-    assert (compared.returncode, drawn.returncode) == (2, 2)
-    assert "[train]" in compared.stderr
-    assert "[plot]" in drawn.stderr
+@pytest.mark.parametrize(
+    ("package", "arguments", "extra"),
+    [("tensorflow", ("--compare",), "[train]"), ("matplotlib", ("--plot", "figure.png"), "[plot]")],
+)
+def test_missing_extras_are_named_before_anything_runs(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    package: str,
+    arguments: tuple[str, ...],
+    extra: str,
+) -> None:
+    monkeypatch.setattr(config, "find_spec", lambda name: None if name == package else find_spec(name))
+    monkeypatch.chdir(tmp_path)
+    code, out, err = run_cli(capsys, "bench", *arguments)
+    assert (code, out) == (2, "")
+    assert extra in err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import shlex
@@ -13,12 +14,14 @@ from typing import Final
 import pytest
 
 from models.version import package_version
+from service.cli import main
 from service.cli.app import build
 from service.cli.verbs import VERBS
 from tests.support.console import Console
 
 REPOSITORY: Final = Path(__file__).resolve().parents[3]
 WIDTH: Final = 80
+ENCODINGS: Final = ("latin-1", "ascii", "cp932")
 
 
 def run(*arguments: str, encoding: str = "utf-8", **variables: str) -> subprocess.CompletedProcess[str]:
@@ -30,23 +33,41 @@ def run(*arguments: str, encoding: str = "utf-8", **variables: str) -> subproces
     )
 
 
+def help_of(monkeypatch: pytest.MonkeyPatch, verb: str, option: str, encoding: str = "utf-8") -> str:
+    """`myocast VERB --help` in this process, whose stdout is as a pipe of this encoding."""
+    said, complained = (io.TextIOWrapper(io.BytesIO(), encoding, write_through=True) for _ in range(2))
+    monkeypatch.setattr(sys, "argv", ["myocast", verb, option])
+    monkeypatch.setattr(sys, "stdout", said)
+    monkeypatch.setattr(sys, "stderr", complained)
+    monkeypatch.setenv("COLUMNS", str(WIDTH))
+    with pytest.raises(SystemExit) as ended:
+        main()
+    text, errors = (stream.buffer.getvalue().decode(encoding) for stream in (said, complained))  # type: ignore[attr-defined]
+    assert (ended.value.code, errors) == (0, "")
+    return text
+
+
 @pytest.mark.parametrize("verb", VERBS)
-def test_help_fits_80_columns_and_names_no_type_of_python(verb: str) -> None:
-    done = run(verb, "--help")
-    assert (done.returncode, done.stderr) == (0, "")
-    text, _, examples = done.stdout.partition("\nExamples:\n")
+def test_help_fits_80_columns_and_names_no_type_of_python(monkeypatch: pytest.MonkeyPatch, verb: str) -> None:
+    said = help_of(monkeypatch, verb, "--help")
+    text, _, examples = said.partition("\nExamples:\n")
     assert max(map(len, text.splitlines())) <= WIDTH
     assert not re.search(r"<\w", text)
-    assert "\x1b" not in done.stdout
+    assert "\x1b" not in said
     assert len(examples.strip().splitlines()) == 2
 
 
 @pytest.mark.parametrize("verb", VERBS)
-@pytest.mark.parametrize("encoding", ["latin-1", "ascii", "cp932"])
-def test_help_can_be_written_in_any_encoding(verb: str, encoding: str) -> None:
-    done = run(verb, "-h", encoding=encoding)
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_help_can_be_written_in_any_encoding(monkeypatch: pytest.MonkeyPatch, verb: str, encoding: str) -> None:
+    assert "Options:" in help_of(monkeypatch, verb, "-h", encoding)
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_a_process_of_its_own_writes_it_in_any_encoding(monkeypatch: pytest.MonkeyPatch, encoding: str) -> None:
+    done = run("serve", "-h", encoding=encoding)
     assert (done.returncode, done.stderr) == (0, "")
-    assert "Options:" in done.stdout
+    assert done.stdout == help_of(monkeypatch, "serve", "-h", encoding)
 
 
 @pytest.mark.parametrize("verb", VERBS)
