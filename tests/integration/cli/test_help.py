@@ -42,7 +42,7 @@ def help_of(monkeypatch: pytest.MonkeyPatch, verb: str, option: str, encoding: s
     monkeypatch.setenv("COLUMNS", str(WIDTH))
     with pytest.raises(SystemExit) as ended:
         main()
-    text, errors = (stream.buffer.getvalue().decode(encoding) for stream in (said, complained))  # type: ignore[attr-defined]
+    text, errors = (stream.buffer.getvalue().decode(encoding) for stream in (said, complained))
     assert (ended.value.code, errors) == (0, "")
     return text
 
