@@ -9,9 +9,12 @@ signal connected
 signal disconnected
 # An attempt failed or the connection was lost; `error` is connection_error.
 signal connection_failed(error)
+# The server could not use a message of this client, such as a label; `fault` is a dictionary with code and message.
+signal fault_received(fault)
 
 const POINTS = 21
 const METRES_PER_MM = 0.001
+const SMALLEST_MM = 0.001
 const PROTOCOL = "myocast.v1.binary"
 const LEFT = 1
 const HELD = 2
@@ -77,6 +80,29 @@ func latency(pose):
 	# Seconds from the newest EMG sample behind a pose to now, here; null before the first answer to a ping.
 	# pose.age_ms ends when the server has encoded the message.
 	return null if clock_offset == null else server_now() - pose.t
+
+
+func send_label(label):
+	# Tell the server where the hand really was, for it to learn from while a fit runs and to record. `label`: a dictionary
+	# with `joints`, 63 numbers in mm as in a pose (or 21 Vector3 in metres, as pose_changed has them), or with `angles`,
+	# degrees by name; and if you like `t`, when it was so on the server's clock (else now), `device` (else the one that is
+	# shown), `hand`, the one that was seen ("left" or "right"; else the one that wears the band), `source`, what saw it, and
+	# `confidence`, 0 to 1. Returns whether it was sent: not without a connection, nor without t before the server's clock is
+	# known. The server answers only what it cannot use, with fault_received, code bad_label.
+	var message = {"type": "label", "device": device, "t": server_now()}
+	for key in label:
+		message[key] = label[key]
+	if message.get("joints") != null:
+		message.joints = _millimetres(message.joints)
+	return message.t != null and _send(message)
+
+
+func send_marker(label, t = null):
+	# Put a note into the server's recording, at `t` on the server's clock (else now). Returns whether it was sent.
+	var message = {"type": "marker", "label": label}
+	if t != null:
+		message.t = t
+	return _send(message)
 
 
 func _process(delta):
@@ -206,8 +232,14 @@ func _ping(delta):
 		_since_ping = 0.0
 		_ping_id += 1
 		_ping_sent = local_now()
-		_socket.get_peer(1).set_write_mode(WebSocketPeer.WRITE_MODE_TEXT)
-		_socket.get_peer(1).put_packet(('{"type":"ping","id":%d}' % _ping_id).to_utf8())
+		_send({"type": "ping", "id": _ping_id})
+
+
+func _send(message):
+	if not _open:
+		return false
+	_socket.get_peer(1).set_write_mode(WebSocketPeer.WRITE_MODE_TEXT)
+	return _socket.get_peer(1).put_packet(JSON.print(message).to_utf8()) == OK
 
 
 func _on_data():
@@ -241,6 +273,8 @@ func _on_text(text):
 				_add_ping(_ping_sent, local_now(), message.t)
 		"bye":
 			_goodbye = message.reason
+		"error":
+			emit_signal("fault_received", {"code": message.get("code", ""), "message": message.get("message", "")})
 
 
 func _add_ping(sent, received, server):
@@ -283,6 +317,18 @@ static func _floats(reader):
 	values.resize(3 * POINTS)
 	for i in range(3 * POINTS):
 		values[i] = reader.get_float()
+	return values
+
+
+static func _millimetres(joints):
+	# As numbers of double precision, for those of a PoolRealArray would be written with fifteen digits.
+	var values = []
+	for joint in joints:
+		if joint is Vector3:
+			for axis in range(3):
+				values.append(stepify(joint[axis] / METRES_PER_MM, SMALLEST_MM))
+		else:
+			values.append(stepify(joint, SMALLEST_MM))
 	return values
 
 

@@ -19,7 +19,9 @@ from tests.fakes.small_session import write_session
 from tests.fakes.stream import FakeStream, pose_message, until
 from tests.support.console import Console
 
-PROJECT = Path(__file__).parents[3] / "clients" / "godot"
+REPOSITORY = Path(__file__).parents[3]
+PROJECT = REPOSITORY / "clients" / "godot"
+GOLDEN = REPOSITORY / "tests" / "golden" / "client"
 GODOT = shutil.which("godot3-server")
 
 pytestmark = [pytest.mark.peer, pytest.mark.skipif(GODOT is None, reason="needs Godot 3 (godot3-server)")]
@@ -92,6 +94,76 @@ async def test_the_server_itself(console: Console, tiny_window: Path, tmp_path: 
     assert abs(seen["clock_offset"]) < 0.1  # one machine, one clock
     assert 0 < seen["round_trip"] < 1
     assert 0 < seen["latency"] + seen["round_trip"] / 2 < 2  # the offset is off by half the round trip at most
+
+
+TELLER = """
+extends Node
+
+var _told = false
+
+func _ready():
+	$Client.address = OS.get_cmdline_args()[-2]
+	$Client.connect("fault_received", self, "_on_fault")
+	print("early: ", $Client.send_marker("early"), $Client.send_label({"t": 1.0, "joints": []}))
+
+func _process(_delta):
+	if _told or $Client.server_now() == null:
+		return
+	_told = true
+	var sent = []
+	for name in ["label", "label_angles"]:
+		sent.append($Client.send_label(_golden(name)))
+	var marker = _golden("marker")
+	sent.append($Client.send_marker(marker.label, marker.t))
+	sent.append($Client.send_marker("now"))
+	var points = PoolVector3Array()
+	points.resize(21)
+	points[8] = Vector3(-0.02975, -0.00425, -0.17175)
+	$Client.device = 2
+	sent.append($Client.send_label({"joints": points, "source": "leap"}))
+	print("sent: ", sent)
+
+func _golden(name):
+	var file = File.new()
+	file.open(OS.get_cmdline_args()[-1] + "/" + name + ".json", File.READ)
+	return JSON.parse(file.get_as_text()).result
+
+func _on_fault(fault):
+	print(JSON.print(fault))
+	get_tree().quit()
+"""
+"""A program that tells the server what is in the golden messages, and more; it ends when the server complains."""
+TELLER_SCENE = """
+[gd_scene load_steps=3 format=2]
+[ext_resource path="res://teller.gd" type="Script" id=1]
+[ext_resource path="res://myocast_client.gd" type="Script" id=2]
+[node name="Teller" type="Node"]
+script = ExtResource( 1 )
+[node name="Client" type="Node" parent="."]
+script = ExtResource( 2 )
+"""
+
+
+async def test_labels_and_markers_are_sent_as_the_golden_ones(tmp_path: Path) -> None:
+    project = tmp_path / "godot"
+    project.mkdir()
+    (project / "teller.gd").write_text(TELLER)
+    (project / "teller.tscn").write_text(TELLER_SCENE.lstrip())
+    async with FakeStream() as server, godot(tmp_path, "res://teller.tscn", server.url, str(GOLDEN)) as process:
+        await until(lambda: len(server.told) == 5)
+        await server.send({"type": "error", "code": "bad_label", "message": "63 numbers"})
+        out = (await process.communicate())[0].decode()
+    assert "SCRIPT ERROR" not in out, out
+    assert "early: FalseFalse\n" in out
+    assert "sent: [True, True, True, True, True]\n" in out
+    assert '{"code":"bad_label","message":"63 numbers"}\n' in out
+    *golden, now, points = server.told
+    assert golden == [json.loads((GOLDEN / f"{name}.json").read_text()) for name in ("label", "label_angles", "marker")]
+    assert now == {"type": "marker", "label": "now"}
+    t, joints = points.pop("t"), points.pop("joints")
+    assert points == {"type": "label", "device": 2, "source": "leap"}
+    assert 100.0 < t < 1000.0  # what the fake server takes for its time
+    assert joints == [0.0] * 24 + [-29.75, -4.25, -171.75] + [0.0] * 36
 
 
 async def test_it_says_why_there_is_no_connection(console: Console, tmp_path: Path) -> None:
