@@ -89,6 +89,12 @@ class SupportsVibration(Protocol):
 class SupportsPrompts(Protocol):
     """A source that does what its wearer is asked to do: a simulated arm."""
 
-    def follow(self, cue: str | None) -> None:
-        """Do this from the next sample on (`rest`, `fist` ...); None: move freely."""
+    def follow(self, cue: str | None, level: float = 1.0, seconds: float | None = None) -> None:
+        """Do this from the next sample on (`rest`, `fist` ...); None: move freely.
+
+        Args:
+            cue: what to do.
+            level: how much of the way from rest to it, 0..1.
+            seconds: that it takes to get there; None: as long as it likes.
+        """
         ...

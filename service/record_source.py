@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +18,9 @@ from service.devices.status import DeviceStatus
 from service.devices.supervisor import Supervisor
 from service.event_loop import stop_on_signals
 from service.recording.deferred_recording import DeferredRecording
+from service.recording.errors import RecordingFailed
 from service.recording.recorder import Recorder
 from service.recording.writer import open_writer
-
-
-class RecordingFailed(MyocastError):
-    """The file was closed before its time."""
-
-    exit_code = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +34,11 @@ class Recorded:
 
 
 async def record_source(
-    source: Source, file: Path, seconds: float | None, watch: Callable[[Recorder, DeviceStatus], Any]
+    source: Source,
+    file: Path,
+    seconds: float | None,
+    watch: Callable[[Recorder, DeviceStatus], Any],
+    about: Mapping[str, str] | None = None,
 ) -> Recorded:
     """Record until enough seconds of signal are in, the source ends, or SIGINT or SIGTERM comes.
 
@@ -47,6 +47,7 @@ async def record_source(
         file: the session file to write; it must not exist.
         seconds: of signal; None for no end.
         watch: makes a coroutine that runs meanwhile and may show how the recording goes.
+        about: further metadata of the session: user, session.
 
     Raises:
         MyocastError: the source or the file cannot be used, or the file was closed before its time.
@@ -59,7 +60,7 @@ async def record_source(
         failures.append(RecordingFailed(message))
         loop.call_soon_threadsafe(stop.set)
 
-    recorder = Recorder(file.parent, open_writer, on_failure, known=lambda: [(0, source.info)])
+    recorder = Recorder(file.parent, partial(open_writer, about=about), on_failure, known=lambda: [(0, source.info)])
     status = DeviceStatus(0, lambda: None)
     recording = _TimedRecording(recorder, file, status, seconds, stop)
     async with AsyncExitStack() as stack:

@@ -108,9 +108,12 @@ async def _start(service: Service, config: ServiceConfig, stack: AsyncExitStack)
     stack.push_async_callback(_stop_recording, service, config.record)
     tasks = [asyncio.ensure_future(service.supervise(device)) for device in service.devices]
     tasks.append(asyncio.ensure_future(service.status_publisher.run()))
+    tasks += [asyncio.ensure_future(job()) for job in service.jobs]
     for task in tasks:
         task.add_done_callback(partial(_stop_if_failed, service))
     stack.push_async_callback(_stop_tasks, tasks)
+    for finisher in service.finishers:
+        stack.push_async_callback(finisher)
 
 
 def _stop_if_failed(service: Service, task: asyncio.Future[None]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -38,5 +39,11 @@ class ServiceConfig:
     """File with the alignment that armband 0 starts with."""
     models: Path = DEFAULT_MODELS
     """Folder of the models that clients choose from and keep."""
+    about: Mapping[str, str] = field(default_factory=dict)
+    """Further metadata of recordings: user, session."""
+    labelled: bool = False
+    """Whether it serves one recording with labels: it ends with its source and fails with its file.
+
+    What a synthetic source itself knows of the hand is not recorded beside the labels."""
     lsl: bool = False
     """Whether to open outlets of the Lab Streaming Layer."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 from drivers.clock import Clock, now
-from drivers.events import Event
+from drivers.events import Event, Frame
 from drivers.source import Source
 from models.errors import MyocastError
 from service.arm.alignment_file import aligned_by, read_alignment
@@ -21,7 +23,8 @@ from service.devices.supervisor import Supervisor
 from service.engine.model_library import ModelLibrary
 from service.engine.model_selection import ModelSelector
 from service.engine.predictor import AS_IN_FILE
-from service.events import Output
+from service.events import DeviceEvent, Output
+from service.recording.errors import RecordingFailed
 from service.recording.recorder import Recorder
 from service.recording.writer import open_writer
 from service.settings import ServiceConfig
@@ -38,8 +41,15 @@ class Service:
     ) -> None:
         self.stop = asyncio.Event()
         self.failure: MyocastError | None = None
+        self.jobs: list[Callable[[], Coroutine[Any, Any, None]]] = []
+        """Make coroutines that run beside the sources."""
+        self.finishers: list[Callable[[], Awaitable[None]]] = []
+        """Are called when the service stops, while everything still runs."""
+        self._labelled = config.labelled
         self.hub = Hub(clock)
-        self.recorder = Recorder(config.recordings, open_writer, self._recording_failed, self._known, clock)
+        self.recorder = Recorder(
+            config.recordings, partial(open_writer, about=config.about), self._recording_failed, self._known, clock
+        )
         self.status_publisher = StatusPublisher(self.hub, self.recorder.describe, self.fail, clock)
         self.library = ModelLibrary(config.models, model_selector)
         aligned = None if config.align is None else read_alignment(config.align)
@@ -83,7 +93,7 @@ class Service:
         )
         self.app = create_app(context)
         self._loop = asyncio.get_running_loop()
-        self.add_output(self.recorder)
+        self.add_output(WithoutTruth(self.recorder) if config.labelled else self.recorder)
 
     def add_output(self, output: Output) -> None:
         """Give an output every event of every device, after the outputs that were added before it."""
@@ -110,6 +120,8 @@ class Service:
         try:
             while True:
                 await supervisor.run()
+                if self._labelled:
+                    self.stop.set()
                 await device.wait_to_play_again()
         except MyocastError as error:
             self.fail(error)
@@ -119,9 +131,23 @@ class Service:
 
     def _recording_failed(self, code: str, message: str) -> None:
         """Report a closed recording in every device's status and in the log; called on any thread."""
+        if self._labelled:
+            self._loop.call_soon_threadsafe(self.fail, RecordingFailed(message))
         self._loop.call_soon_threadsafe(self.status_publisher.warn, message)
         for device in self.devices:
             self._loop.call_soon_threadsafe(device.status.report, code, message)
+
+
+class WithoutTruth:
+    """Passes events on without what a source itself knows of the hand: a recording has labels of another source."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+
+    def on_event(self, device: int, event: DeviceEvent) -> None:
+        if isinstance(event, Frame) and event.truth is not None:
+            event = replace(event, truth=None)
+        self._output.on_event(device, event)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """The synthetic armband: `synthetic:?seed=1&rate=200`. It emits the EMG of a simulated moving hand, and its joints.
 
 Options: `seed`, `user`, `session` (who wears it, and how it was put on), `rate` (50 to 1000), `mode` (raw,
-filtered, envelope), `hand`, `rotation` (of the band about the arm, in channels), `losses=1` (the radio loses packets).
+filtered, envelope), `hand`, `rotation` (of the band about the arm, in channels), `losses=1` (the radio loses packets),
+`reaction` (seconds by which the wearer follows a prompt later, 0 to 2).
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from models.forward.generator import FIRST_UNSEEN_USER, HIGHEST_RATE_HZ, LOWEST_
 from models.forward.motion import Step
 from models.forward.signal import ENVELOPE_RATE_HZ, SPECTRUM_RATE_HZ
 
-OPTIONS: Final = ("seed", "user", "session", "rate", "mode", "hand", "rotation", "losses")
+OPTIONS: Final = ("seed", "user", "session", "rate", "mode", "hand", "rotation", "losses", "reaction")
 DEFAULT_SEED: Final = 1
 DEFAULT_USER: Final = FIRST_UNSEEN_USER
 """A simulated person on whose EMG no shipped model was trained."""
@@ -68,6 +69,7 @@ def from_uri(uri: SourceUri) -> SyntheticSource:
             losses=uri.flag("losses", False),
         ),
         uri=uri.text,
+        reaction_s=uri.number("reaction", 0.0, 0.0, 2.0),
     )
 
 
@@ -78,8 +80,11 @@ class SyntheticSource:
     A second run goes on with the next sample, marked as a gap.
     """
 
-    def __init__(self, stream: Stream, *, uri: str = "synthetic:", clock: Clock = now) -> None:
+    def __init__(self, stream: Stream, *, uri: str = "synthetic:", reaction_s: float = 0.0, clock: Clock = now) -> None:
+        """`reaction_s`: seconds between a prompt and the first sample that shows it."""
         self._stream, self._clock = stream, clock
+        self._reaction = round(reaction_s * stream.rate_hz)
+        self._prompts: deque[tuple[int, Step | None]] = deque()
         self._info = SourceInfo(
             uri=uri,
             name="Synthetic armband",
@@ -120,13 +125,20 @@ class SyntheticSource:
                 self._emit_pair(emit, start)
             await asyncio.sleep(max(0.0, start + (self._sample + _PAIR) / rate - self._clock()))
 
-    def follow(self, cue: str | None) -> None:
-        """Do this from the next sample on; None: move freely."""
-        self._stream.ask(None if cue is None else Step(_POSES.get(cue, cue), MOVE_S, 0.0))
-        self._block = None
-        self._labels.clear()
+    def follow(self, cue: str | None, level: float = 1.0, seconds: float | None = None) -> None:
+        """Do this from the next sample on, or a reaction time later; None: move freely."""
+        step = None if cue is None else step_of(cue, level, MOVE_S if seconds is None else seconds)
+        self._prompts.append((self._sample + self._reaction, step))
+        self._do_what_is_due()
+
+    def _do_what_is_due(self) -> None:
+        while self._prompts and self._prompts[0][0] <= self._sample:
+            self._stream.ask(self._prompts.popleft()[1])
+            self._block = None
+            self._labels.clear()
 
     def _emit_pair(self, emit: Emit, start: float) -> None:
+        self._do_what_is_due()
         block = self._ready()
         rows = slice(self._row, self._row + _PAIR)
         rate = self._info.rate_hz
@@ -153,6 +165,11 @@ class SyntheticSource:
     def _skip(self, samples: int) -> None:
         self._sample += samples - samples % _PAIR
         self._gap = True
+
+
+def step_of(cue: str, level: float, seconds: float) -> Step:
+    """What the simulated wearer does when asked for a cue, or for a part of it (0..1), within so many seconds."""
+    return Step(_POSES.get(cue, cue), seconds, 0.0, level)
 
 
 def _emit_imu_and_battery(emit: Emit, begun: float, imu_step: int) -> None:

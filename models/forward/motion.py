@@ -58,6 +58,8 @@ class Step:
     """Seconds to get there."""
     hold: float
     """Seconds to stay."""
+    level: float = 1.0
+    """How much of the way from rest to the pose, 0..1."""
     squeeze: float = 0.0
     """Force beyond what the pose needs (1: twice the flexors)."""
 
@@ -184,10 +186,12 @@ class Motion:
 
     def _target_of(self, step: Step) -> Target:
         wrist = step.pose.removeprefix(_WRIST_PREFIX)
-        state = self._state(self._habits.poses["rest" if wrist != step.pose else step.pose])
+        rest = self._habits.poses["rest"]
+        pose = rest if wrist != step.pose else self._habits.poses[step.pose]
+        state = self._state(rest + step.level * (pose - rest) if step.level != 1.0 else pose)
         state[SQUEEZE] = step.squeeze
         if wrist != step.pose:
-            state[WRIST_FIRST + WRIST.index(wrist)] = self._habits.wrist_force
+            state[WRIST_FIRST + WRIST.index(wrist)] = step.level * self._habits.wrist_force
         return Target(step.move, step.hold, state, step.pose)
 
     def _free(self) -> Iterator[Target]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from drivers.events import Frame, Label, SourceInfo
 from service.arm.alignment import AlignmentResult, LiveAlignment
+from service.arm.live_labels import LiveLabels
 from service.arm.personal import LivePersonal
 from service.arm.signal import LiveSignal
 from service.devices.device import Device
@@ -33,6 +34,7 @@ class Arm:
     ) -> None:
         self.device = device
         self.alignment = LiveAlignment(device, changed, aligned)
+        self.labels = LiveLabels(device, changed)
         self.personal = LivePersonal(device, library, changed, lambda: self.alignment.levels)
         self.signal = LiveSignal(device, changed)
         self._model: ModelFile | None = None
@@ -43,6 +45,7 @@ class Arm:
             "alignment": self.alignment.describe(),
             "personal": self.personal.describe(),
             "signal": self.signal.describe(),
+            "labels": self.labels.describe(),
         }
 
     def on_event(self, device: int, event: DeviceEvent) -> None:
@@ -51,11 +54,14 @@ class Arm:
             case Frame():
                 self.signal.on_frame(event)
                 self.alignment.on_frame(event)
+                self.labels.on_frame(event)
             case Pose():
                 self.personal.on_pose(event)
             case Label():
+                self.labels.on_label(event)
                 self.personal.on_label(event)
             case SourceInfo():
+                self.labels.on_info(event)
                 self._on_info()
 
     async def use_model(self, model: ModelFile) -> None:
@@ -75,6 +81,7 @@ class Arm:
         self.alignment.close()
         self.personal.close()
         self.signal.close()
+        self.labels.close()
 
     def _on_info(self) -> None:
         """The device may have chosen another model, because its signal is another."""

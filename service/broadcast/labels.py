@@ -131,6 +131,21 @@ def _joints(value: object) -> Float64Array:
     if not isinstance(value, list) or len(value) != VALUES:
         raise LabelError(f"expected {VALUES} numbers in `joints`, x y z of 21 points in mm")
     points = np.array([_number(number, "joints") for number in value]).reshape(POINTS, 3)
+    check_points(points)
+    return points
+
+
+def check_points(points: Float64Array) -> None:
+    """Check that points are those of a hand.
+
+    Args:
+        points: (21, 3) mm in any right-handed frame.
+
+    Raises:
+        LabelError: they are not.
+    """
+    if not np.isfinite(points).all():
+        raise LabelError("expected joints in mm, found one that is not a number")
     if np.abs(points).max() > LARGEST_COORDINATE_MM:
         raise LabelError(f"expected joints in mm, found {np.abs(points).max():.3g}")
     palm_mm = float(np.linalg.norm(points[9] - points[0]))
@@ -142,7 +157,6 @@ def _joints(value: object) -> Float64Array:
     across = np.cross(points[0] - points[9], points[17] - points[5])
     if np.linalg.norm(across) < palm_mm:
         raise LabelError("the wrist and the knuckles lie on one line, so that the hand has no side")
-    return points
 
 
 def _angles(value: object) -> dict[str, float]:

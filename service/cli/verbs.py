@@ -52,7 +52,7 @@ VERBS: Final = {
     "record": Verb(
         "Record",
         "Record a source into a session file.",
-        ("myocast record myo: monday.mcap", "myocast record synthetic: test.mcap --seconds 10"),
+        ("myocast record myo: monday.mcap", "myocast record synthetic: test.mcap --labels prompts --user anna"),
     ),
     "info": Verb(
         "Record",

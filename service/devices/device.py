@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from drivers.clock import Clock, now
-from drivers.events import Battery, Event, Frame, Label, Marker, Playback, SourceInfo
+from drivers.events import Battery, Event, Frame, Label, LabelLag, Marker, Notice, Playback, SourceInfo
 from drivers.source import Source, SupportsReplay
 from models.hand import Side
 from models.spec import ModelError
@@ -111,8 +111,8 @@ class Device:
         """The hand that wears the band."""
         return (self.info.hand if self.info else None) or "right"
 
-    def on_client_event(self, event: Label | Marker) -> None:
-        """Take a label or a marker that a client sent."""
+    def on_client_event(self, event: Label | LabelLag | Marker | Notice) -> None:
+        """Take what does not come from the source: a label or a marker that was sent, what is known of labels."""
         self._publish(event)
 
     def on_event(self, event: Event) -> None:

@@ -17,6 +17,12 @@ class RecordingNameError(RecordingError):
     """A name that is not a plain file name."""
 
 
+class RecordingFailed(RecordingError):
+    """A file was closed before its time."""
+
+    exit_code = 1
+
+
 class DiskFull(RecordingError):
     """There is no room for a recording."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -35,8 +36,13 @@ class Writer(Protocol):
     def close(self) -> None: ...
 
 
-def open_writer(path: Path) -> Writer:
-    """Create a session file. The MCAP writer is imported with the first one, so that it costs no start time."""
+def open_writer(path: Path, about: Mapping[str, str] | None = None) -> Writer:
+    """Create a session file. The MCAP writer is imported with the first one, so that it costs no start time.
+
+    Args:
+        path: must not exist.
+        about: further metadata: user, session.
+    """
     from drivers.sessions.mcap.writer import SessionWriter
 
-    return SessionWriter(path)
+    return SessionWriter(path, about)

@@ -323,6 +323,10 @@ export interface Status {
      */
     lost: number;
   };
+  /**
+   * Labels of the hand; null where none came and none are expected
+   */
+  labels?: null | LabelsInfo;
 }
 /**
  * How the band sits on the arm, and the cue that runs
@@ -502,6 +506,80 @@ export interface PersonalInfo {
      * One line for people
      */
     message: string;
+  };
+}
+/**
+ * Labels of the hand while they come
+ */
+export interface LabelsInfo {
+  /**
+   * What they come from: webcam, leap, hts, prompts, or what a client says
+   */
+  source: string;
+  /**
+   * waiting: none came yet; missing: they came, and none for a second
+   */
+  state: "waiting" | "coming" | "missing";
+  /**
+   * Labels so far
+   */
+  labels: number;
+  /**
+   * Labels a second, over the last two
+   */
+  rate_hz: number;
+  /**
+   * By how much they are later than the EMG; negative: earlier; null while that is not known
+   */
+  lag_ms: null | number;
+  /**
+   * One line for people: why there are none; empty while they come
+   */
+  message: string;
+  /**
+   * What the wearer is asked to do; null where nobody is asked
+   */
+  prompt: null | PromptInfo;
+}
+/**
+ * What the wearer is asked to do now, ten times a second
+ */
+export interface PromptInfo {
+  /**
+   * Name of the pose, like fist or index
+   */
+  pose: string;
+  /**
+   * How much of the pose this movement ends at, 0..1
+   */
+  level: number;
+  /**
+   * How much of it the ghost hand makes now, 0..1
+   */
+  now: number;
+  /**
+   * The next movement; null after the last
+   */
+  next: null | {
+    pose: string;
+    /**
+     * 0..1
+     */
+    level: number;
+    /**
+     * Seconds until it begins
+     */
+    in_s: number;
+  };
+  /**
+   * Seconds to the end
+   */
+  left_s: number;
+  /**
+   * Of the ghost hand, degrees, by the names of angles like index_mcp_fe
+   */
+  angles: {
+    [k: string]: number;
   };
 }
 

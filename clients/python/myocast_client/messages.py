@@ -112,6 +112,8 @@ class Status:
     """What is learned from labels; None from a server that does not say."""
     signal: Mapping[str, Any] | None = None
     """The quality of each channel; None before a second of signal has come."""
+    labels: Mapping[str, Any] | None = None
+    """Labels of the hand while they come; None where none came and none are expected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +246,7 @@ def _text_status(m: dict[str, Any], received: float) -> Status:
         m["device"], m["t"], m["state"], m["rate_hz"], m["lost"], m["battery"], m["clients"], m["dropped"],
         m["recording"], m["replay"], m["error"], received, m.get("alignment"), m.get("personal"),
         m.get("signal"),
+        m.get("labels"),
     )  # fmt: skip
 
 

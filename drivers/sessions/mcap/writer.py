@@ -270,7 +270,7 @@ class SessionWriter:
             with np.errstate(invalid="ignore"):
                 whole = samples.astype(np.int32)
             if (whole == samples).all():
-                return whole
+                return np.ascontiguousarray(whole)
         return np.ascontiguousarray(samples, dtype=np.float32)
 
     def _imu(self, imu: Imu, device: int) -> None:

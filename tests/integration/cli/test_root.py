@@ -21,7 +21,7 @@ from tests.support.pages import REPOSITORY
 CONTRACT = {
     "serve": "[SOURCE]... --model --host --port --hop --record --recordings --token --token-file --origin --leap --udp"
     " --lsl --log-format",
-    "record": "SOURCE FILE --seconds",
+    "record": "SOURCE FILE --seconds --labels --user --session",
     "info": "FILE --json",
     "convert": "IN OUT",
     "synthesize": "DIR --users --sessions --seconds --seed",
@@ -100,6 +100,12 @@ def test_without_a_verb_it_shows_the_help_and_exits_with_2(
         ("record",),
         ("record", "demo:"),
         ("record", "demo:", "a.mcap", "--labels", "b"),
+        ("record", "demo:", "a.mcap", "--labels", "leap:ftp://host"),
+        ("record", "demo:", "a.mcap", "--labels", "hts:70000"),
+        ("record", "demo:", "a.mcap", "--labels", "hts:here"),
+        ("record", "demo:", "a.mcap", "--labels", "prompts:none.toml"),
+        ("record", "demo:", "a.mcap", "--labels", "webcam:1"),
+        ("record", "demo:", "a.mcap", "--user", " "),
         ("record", "demo:", "a.mcap", "--seconds", "0"),
         ("info",),
         ("serve", "nats://host/device"),

@@ -222,6 +222,7 @@ async def test_status_at_once_and_on_every_change(tiny_window: Path) -> None:
             "alignment",
             "personal",
             "signal",
+            "labels",
             "clients",
             "dropped",
         ]

@@ -121,6 +121,7 @@ def with_defaults(message: dict[str, Any]) -> dict[str, Any]:
             "signal": {
                 "states": " ".join(one["state"] for one in channels), "hints": "|".join(one["hint"] for one in channels)
             },
+            "labels": label_fields(message.pop("labels")),
         }  # fmt: skip
     if message["type"] == "hello":
         message = {key: value for key, value in message.items() if key not in ("device", "model", "pose")}
@@ -151,6 +152,14 @@ def personal_fields(personal: dict[str, Any]) -> dict[str, Any]:
         "after": personal["after"]["angle_mae_deg"],
         "error": personal["error"] and personal["error"]["message"],
     }
+
+
+def label_fields(labels: dict[str, Any] | None) -> dict[str, Any]:
+    """What the client keeps of labels and of what the wearer is asked to do."""
+    labels = labels or {"state": "", "source": "", "message": "", "lag_ms": None, "prompt": None}
+    prompt = labels["prompt"] or {"pose": None, "now": 0.0, "level": 0.0}
+    kept = {key: labels[key] for key in ("state", "source", "message", "lag_ms")}
+    return {**kept, **{key: prompt[key] for key in ("pose", "now", "level")}}
 
 
 def test_golden_messages(harness: Path) -> None:

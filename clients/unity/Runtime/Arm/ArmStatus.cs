@@ -6,7 +6,7 @@ using Newtonsoft.Json.Linq;
 namespace Myocast
 {
     /// <summary>What a status says about the wearer's arm: how the band sits on it, what is learned from labels, what the
-    /// electrodes show. See docs/protocol.md#alignment, #personal-fit and #signal.</summary>
+    /// electrodes show, and labels of the hand. See docs/protocol.md#alignment, #personal-fit, #signal and #label-status.</summary>
     public sealed class ArmStatus
     {
         /// <summary>How the band sits on the arm: none, running, done or failed; empty if the server does not say.</summary>
@@ -31,6 +31,16 @@ namespace Myocast
         public string PersonalError;
         /// <summary>Each channel, from 1: good, flat, railed, noisy, hum or copy, and what to do; empty while not known.</summary>
         public string[] SignalStates = new string[0], SignalHints = new string[0];
+        /// <summary>Labels of the hand: waiting, coming or missing; empty where none came and none are expected.</summary>
+        public string Labels = "";
+        /// <summary>What they come from, and why there are none (empty while they come).</summary>
+        public string LabelsSource = "", LabelsMessage = "";
+        /// <summary>Milliseconds by which they are later than the EMG; null while that is not known.</summary>
+        public double? LabelsLag;
+        /// <summary>The pose that the wearer is asked for; null where nobody is asked.</summary>
+        public string PromptPose;
+        /// <summary>How much of it a ghost hand makes now, and will at the end of the movement, 0..1.</summary>
+        public double PromptNow, PromptLevel;
 
         /// <summary>Reads it out of a status that the stream brought.</summary>
         /// <returns>Null if the message does not keep to the protocol.</returns>
@@ -58,7 +68,10 @@ namespace Myocast
             PersonalBefore = Number(json, "personal.before.angle_mae_deg"),
             PersonalAfter = Number(json, "personal.after.angle_mae_deg"),
             PersonalError = Text(json, "personal.error.message"), SignalStates = Channels(json, "state"),
-            SignalHints = Channels(json, "hint"),
+            SignalHints = Channels(json, "hint"), Labels = Text(json, "labels.state") ?? "",
+            LabelsSource = Text(json, "labels.source") ?? "", LabelsMessage = Text(json, "labels.message") ?? "",
+            LabelsLag = Number(json, "labels.lag_ms"), PromptPose = Text(json, "labels.prompt.pose"),
+            PromptNow = Number(json, "labels.prompt.now") ?? 0, PromptLevel = Number(json, "labels.prompt.level") ?? 0,
         };
 
         private static string Text(JObject json, string path) => (string)json.SelectToken(path);

@@ -161,7 +161,10 @@ internal static class Harness
                 "after", s.PersonalAfter == null ? "null" : Number(s.PersonalAfter.Value),
                 "error", Text(s.PersonalError)),
             "signal", Object("states", Text(string.Join(" ", s.SignalStates)),
-                "hints", Text(string.Join("|", s.SignalHints))));
+                "hints", Text(string.Join("|", s.SignalHints))),
+            "labels", Object("state", Text(s.Labels), "source", Text(s.LabelsSource), "message", Text(s.LabelsMessage),
+                "lag_ms", s.LabelsLag == null ? "null" : Number(s.LabelsLag.Value), "pose", Text(s.PromptPose),
+                "now", Number(s.PromptNow), "level", Number(s.PromptLevel)));
     }
 
     private static string Describe(Hello h)

@@ -54,6 +54,13 @@ def test_frames_come_back_with_their_times_indices_and_bursts(tmp_path: Path) ->
     assert rec.meta["notes"] == []
 
 
+def test_samples_in_any_order_in_memory(tmp_path: Path) -> None:
+    mirrored = ramp(0, 4)[:, (0, 7, 6, 5, 4, 3, 2, 1)]
+    events = [dataclasses.replace(frame(0, 4), samples=np.asfortranarray(mirrored)), frame(4)]
+    rec = read_session(write(tmp_path / "a.mcap", INFO, *events))
+    assert rec.emg[:4].tolist() == mirrored.tolist()
+
+
 def test_lost_samples_and_gap_events_split_the_session(tmp_path: Path) -> None:
     rec = read_session(write(tmp_path / "a.mcap", INFO, frame(0), frame(2), frame(10, gap=True), frame(12, gap=True)))
     assert rec.sample.tolist() == [0, 1, 2, 3, 10, 11, 12, 13]
@@ -154,7 +161,7 @@ def test_labels_and_markers_of_clients_have_the_time_of_their_arrival(tmp_path: 
         Marker(T0 + 3.0, "rest"),
     )
     with (tmp_path / "a.mcap").open("rb") as file:
-        found = [
+        found: list[Any] = [
             (channel.topic, message.publish_time / 1e9 - T0, message.log_time / 1e9 - T0)
             for _, channel, message in make_reader(file).iter_messages(log_time_order=False)
         ]

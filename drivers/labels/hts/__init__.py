@@ -1,0 +1,1 @@
+"""Labels from Hand Tracking Streamer on a Quest."""

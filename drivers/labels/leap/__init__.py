@@ -1,0 +1,1 @@
+"""Labels from a Leap or Ultraleap tracking service."""

@@ -1,0 +1,1 @@
+"""Labels without a camera: targets that the wearer follows."""
