@@ -117,12 +117,17 @@ def parse(text: str) -> SourceUri:
         offer = ", ".join(f"{name}:" for name in SCHEMES)
         raise DriverError(f"{text!r} is not a source; expected one of {offer} (a recording is `replay:FILE`)")
     target, _, query = rest.partition("?")
+    return SourceUri(text, scheme, unquote(target), options_of(query, text))
+
+
+def options_of(query: str, text: str) -> dict[str, str]:
+    """Split the options behind the question mark in `text`. Raises DriverError if one is given twice."""
     options: dict[str, str] = {}
     for name, value in parse_qsl(query, keep_blank_values=True):
         if name in options:
             raise DriverError(f"option `{name}` is given twice in {text!r}")
         options[name] = value
-    return SourceUri(text, scheme, unquote(target), options)
+    return options
 
 
 def source_from_uri(text: str) -> Source:

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from dataclasses import asdict
+from pathlib import Path
 from typing import Final, cast
 
 import numpy as np
 
 from drivers.clock import Clock, now
 from drivers.demo import SESSION
-from drivers.events import EMG_MODES, UNITS, EmgMode, Emit, Frame, Playback, SourceInfo, Unit
+from drivers.events import EmgMode, Emit, Frame, Playback, SourceInfo, Unit
 from drivers.replay.playback_schedule import Extras, Frames, Truth
 from drivers.sessions import SessionError, read_session
-from drivers.uri import SourceUri, hand_option
+from drivers.sessions.file_options import READ_OPTIONS, device_option, read_config
+from drivers.uri import SourceUri
 from models.recording import Recording
 
-OPTIONS: Final = ("speed", "loop", "start", "rate", "mode", "unit", "hand", "device")
+OPTIONS: Final = ("speed", "loop", "start", *READ_OPTIONS)
 
 _FASTEST: Final = 100.0
 _TICK_S: Final = 0.002
@@ -287,13 +290,9 @@ def from_uri(uri: SourceUri) -> ReplaySource:
 
 
 def _recording(uri: SourceUri) -> Recording:
+    config = read_config(uri)
     return read_session(
-        uri.required_target("file", "`replay:FILE`"),
-        device=round(uri.number("device", 0.0, 0.0)),
-        rate=uri.number("rate", 0.0, 1.0, 100_000.0) if "rate" in uri.options else None,
-        mode=uri.given_choice("mode", EMG_MODES),
-        unit=uri.given_choice("unit", UNITS),
-        hand=hand_option(uri),
+        Path(uri.required_target("file", "`replay:FILE`")).expanduser(), device=device_option(uri), **asdict(config)
     )
 
 

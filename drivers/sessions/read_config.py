@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final, Literal, get_args
 
-from drivers.events import EmgMode, Unit
+from drivers.events import EmgMode
 from models.hand import Side
+
+FileUnit = Literal["adc", "uV", "mV", "V"]
+FILE_UNITS: Final[tuple[FileUnit, ...]] = get_args(FileUnit)
+"""Units that a file may hold; mV and V become uV when it is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,5 +20,7 @@ class ReadConfig:
     rate: float | None = None
     """Nominal samples per second."""
     mode: EmgMode | None = None
-    unit: Unit | None = None
+    unit: FileUnit | None = None
     hand: Side | None = None
+    columns: str | None = None
+    """What each column of a text file is, from the left, as in `t,ch1-8,label`."""

@@ -19,7 +19,7 @@ from drivers.sessions.mcap.reader import ARRIVAL
 from drivers.sessions.mcap.topics import LABEL_LAG
 from drivers.sessions.mcap.writer import SessionWriter, create
 from drivers.sessions.report import DERIVED, SessionError, SessionExists, refused
-from drivers.sessions.text.reader import CLASS_NAME, HEADER, JOINT_NAMES
+from drivers.sessions.text.layout import CLASS_NAME, HEADER, JOINT_NAMES
 from models.arrays import Float32Array, Float64Array, Int64Array
 from models.kinematics import ANGLES
 from models.recording import Recording

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Final
@@ -11,35 +12,48 @@ from typing import Final
 import numpy as np
 
 from drivers.sessions.report import ReadReport, SessionError
+from drivers.text_dialect import Dialect
 from models.arrays import Float64Array, Int64Array
 
 _MOST_DROPPED: Final = 0.1
 _JUDGE_AFTER: Final = 10_000
 _LARGEST: Final = float(np.finfo(np.float32).max)
+LONGEST_LINE: Final = 1 << 20
+"""Characters; no row of numbers is as long."""
 
 Lines = list[str]
 
 
-def lines_of(blocks: Iterable[bytes]) -> Iterator[Lines]:
-    """Yield the whole lines of each block, without line ends."""
+def lines_of(blocks: Iterable[bytes], name: str) -> Iterator[Lines]:
+    """Yield the whole lines of each block, without line ends (LF, CRLF or CR).
+
+    Raises:
+        SessionError: a line is longer than a megabyte.
+    """
     rest = b""
-    for block in blocks:
-        head, newline, tail = (rest + block).rpartition(b"\n")
-        rest = tail
+    for block in _utf8(blocks):
+        # A CR at the end of a block may be half of a CRLF.
+        held = b"\r" if block.endswith(b"\r") else b""
+        text = rest + block.removesuffix(held)
+        if b"\r" in text:
+            text = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        head, newline, tail = text.rpartition(b"\n")
+        rest = tail + held
+        if len(rest) > LONGEST_LINE:
+            raise SessionError(f"{name}: has a line of more than {LONGEST_LINE:,} characters; expected rows of numbers")
         if newline:
             yield _text(head)
     if rest:
-        yield _text(rest)
+        yield _text(rest.replace(b"\r", b"\n").removesuffix(b"\n"))
 
 
-def delimiter_of(line: str) -> str | None:
-    """The delimiter: a comma if there is one, else blanks or tabs (None)."""
-    return "," if "," in line else None
-
-
-def split(line: str, delimiter: str | None) -> list[str]:
-    """The tokens of a line, without blanks around them."""
-    return [token.strip() for token in line.split(delimiter)]
+def _utf8(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """The blocks in UTF-8, if they begin with the mark of UTF-16 (as PowerShell writes what is redirected)."""
+    decoder: codecs.IncrementalDecoder | None = None
+    for place, block in enumerate(blocks):
+        if place == 0 and block.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            decoder = codecs.getincrementaldecoder("utf-16")(errors="replace")
+        yield decoder.decode(block).encode() if decoder else block
 
 
 def number(token: str) -> float | None:
@@ -55,7 +69,7 @@ class Rows:
     """The readable rows of a table."""
 
     values: Float64Array
-    """(k, width) numbers."""
+    """(k, columns) numbers."""
     line: Int64Array
     """(k,) line number of each, from 1."""
     ordinal: Int64Array
@@ -64,19 +78,24 @@ class Rows:
 
 @dataclass(slots=True)
 class Table:
-    """A reader of rows of `width` numbers; rows that cannot be read are dropped and reported.
+    """A reader of rows of numbers; rows that cannot be read are dropped and reported.
 
     Args:
         name: the file, for messages.
-        width: numbers per row.
-        optional: columns from this one on may be empty or NaN.
+        width: tokens per row.
+        dialect: how rows are split.
+        optional: used columns from this one on may be empty or NaN.
+        used: the columns to read, in this order; None: all.
+        words: what reads a token of a used column that is not a number; it gives None for one that it cannot read.
     """
 
     name: str
     width: int
-    delimiter: str | None
+    dialect: Dialect
     report: ReadReport
     optional: int | None = None
+    used: tuple[int, ...] | None = None
+    words: Mapping[int, Callable[[str], float | None]] = field(default_factory=dict)
     rows_read: int = 0
     bad: int = 0
     first_bad: str = ""
@@ -101,14 +120,34 @@ class Table:
             raise SessionError(f"{self.name}: holds no samples; expected rows of {self.width} numbers")
 
     def _block(self, lines: Lines) -> Rows:
-        try:
-            values = np.loadtxt(lines, dtype=np.float64, delimiter=self.delimiter, comments=None, ndmin=2)
-        except ValueError:
-            return self._line_by_line(lines)
-        if values.shape != (len(lines), self.width) or not self._fits(values):
+        if not self.dialect.plain:
+            lines = [self.dialect.canonical(line) for line in lines]
+        values = self._at_once(lines)
+        if values is None:
             return self._line_by_line(lines)
         index = np.arange(len(lines), dtype=np.int64)
         return Rows(values, index + self._line, index + self.rows_read + self.bad)
+
+    def _at_once(self, lines: Lines) -> Float64Array | None:
+        """The rows (n, columns), or None if not every line is good."""
+        delimiter = self.dialect.delimiter
+        if self.words or (self.used is not None and not self._all_wide(lines)):
+            return None
+        try:
+            values = np.loadtxt(lines, dtype=np.float64, delimiter=delimiter, comments=None, ndmin=2, usecols=self.used)
+        except (ValueError, IndexError):
+            return None
+        return values if values.shape == (len(lines), self._columns) and self._fits(values) else None
+
+    @property
+    def _columns(self) -> int:
+        return self.width if self.used is None else len(self.used)
+
+    def _all_wide(self, lines: Lines) -> bool:
+        delimiter = self.dialect.delimiter
+        if delimiter is None:
+            return all(len(line.split()) == self.width for line in lines)
+        return all(line.count(delimiter) == self.width - 1 for line in lines)
 
     def _fits(self, values: Float64Array) -> bool:
         return bool((np.abs(values[:, : self.optional]) <= _LARGEST).all())
@@ -126,17 +165,19 @@ class Table:
                 rows.append(row)
                 places.append(place)
                 ordinals.append(ordinal)
-        values = np.array(rows, dtype=np.float64).reshape(-1, self.width)
+        values = np.array(rows, dtype=np.float64).reshape(-1, self._columns)
         return Rows(values, np.array(places, dtype=np.int64), np.array(ordinals, dtype=np.int64))
 
     def _row(self, line: str, place: int) -> list[float] | None:
-        tokens = split(line, self.delimiter)
+        tokens = [token.strip() for token in line.split(self.dialect.delimiter)]
         if len(tokens) != self.width:
             self._drop(place, f"expected {self.width} numbers, found {len(tokens)}")
             return None
         row = []
-        for column, token in enumerate(tokens):
+        for column, token in enumerate(tokens if self.used is None else [tokens[used] for used in self.used]):
             value = number(token)
+            if value is None and column in self.words:
+                value = self.words[column](token)
             free = self.optional is not None and column >= self.optional
             if value is None and not (free and not token):
                 self._drop(place, "text where a number belongs", f"{token[:40]!r} is not a number")
@@ -175,4 +216,4 @@ def peek(batches: Iterator[Lines]) -> tuple[str, int, Iterator[Lines]]:
 
 
 def _text(data: bytes) -> Lines:
-    return data.replace(b"\r", b"").decode("utf-8", errors="replace").removeprefix("\ufeff").split("\n")
+    return data.decode("utf-8", errors="replace").removeprefix("\ufeff").split("\n")

@@ -15,6 +15,9 @@ _REGULAR_GAP: Final = 1.5
 _NOMINAL_WITHIN: Final = 0.005
 _OUTAGE: Final = 4.0
 _MOSTLY: Final = 0.8
+_SHORT_SHARE: Final = 0.1
+_OUTAGE_PERIODS: Final = 20.0
+_SPARSEST: Final = 3.0
 _CORRECTION_S: Final = 0.1
 _LONGEST: Final = 1e9
 
@@ -48,7 +51,7 @@ def from_times(t: Float64Array, rate_hz: float | None, outage_s: float) -> Timel
     rate = rate_hz or estimate_rate(t, outage_s)
     t, breaks = ascending(t, 1.0 / rate)
     steps = np.diff(t) * rate
-    regular = bool(len(steps) == 0 or np.mean(np.abs(steps - 1.0) < _REGULAR_WITHIN) >= _REGULAR_SHARE)
+    regular = on_grid(steps)
     gap = steps > (_REGULAR_GAP if regular else outage_s * rate)
     jumps = np.where(gap, np.clip(np.rint(steps), 2, _LONGEST), 1).astype(np.int64)
     sample = np.concatenate(([0], np.cumsum(jumps)))
@@ -69,11 +72,40 @@ def estimate_rate(t: Float64Array, outage_s: float) -> float:
     steps = steps[steps >= 0]
     if not len(steps) or not steps.any():
         raise ValueError("time does not advance")
+    if grid := _grid(steps):
+        return _near_whole(1.0 / grid)
     median = float(np.median(steps))
     steady = steps[np.abs(steps - median) <= _REGULAR_WITHIN * median]
     if len(steady) < _MOSTLY * len(steps):
         steady = steps[steps <= max(outage_s, _OUTAGE * median)]
     rate = 1.0 / float(steady.mean()) if steady.any() else 1.0 / float(steps.mean())
+    return _near_whole(rate)
+
+
+def on_grid(steps: Float64Array) -> bool:
+    """Whether times lie on a grid, whatever share of its points is missing.
+
+    Args:
+        steps: (n,) differences of times in periods of the grid.
+    """
+    periods = np.rint(steps)
+    on = (np.abs(steps - periods) < _REGULAR_WITHIN) & (periods >= 1)
+    return bool(len(steps) == 0 or on.mean() >= _REGULAR_SHARE)
+
+
+def _grid(steps: Float64Array) -> float | None:
+    """The period, in seconds, of a grid with points missing that the steps (n,) lie on; None if there is none."""
+    rising = steps[steps > 0]
+    least = float(np.quantile(rising, _SHORT_SHARE))
+    if least <= 0 or len(rising) < _REGULAR_SHARE * len(steps) or not on_grid(steps / least):
+        return None
+    if np.minimum(steps / least, _OUTAGE_PERIODS).mean() > _SPARSEST:
+        return None  # Bursts: few of the points of so fine a grid are there.
+    single = rising[np.abs(rising / least - 1.0) < _REGULAR_WITHIN]
+    return float(single.mean())
+
+
+def _near_whole(rate: float) -> float:
     near = round(rate)
     return float(near) if near and abs(rate - near) <= _NOMINAL_WITHIN * near else rate
 

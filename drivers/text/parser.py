@@ -1,19 +1,22 @@
 """Parse lines of numbers, as do-it-yourself boards print them.
 
-Separators: comma, semicolon, tab, space. Line ends: LF, CRLF, CR. Anything else (a banner, a debug print, a
-line cut off) is counted and left out. In lines of more than eight numbers, a first column that only grows (a
-time stamp, a counter) is left out, and the first eight of the rest are the channels; a label may follow.
+Separators: comma, semicolon, tab, space; decimal commas where something else separates (`drivers.text_dialect`).
+Line ends: LF, CRLF, CR. Names before numbers, as for Arduino's plotter (`emg1:512`), are left out. Anything else
+(a banner, a debug print, a line cut off) is counted and left out. In lines of more than eight numbers, first columns
+that grow or count (`drivers.text_columns`) are left out, and the first eight of the rest are the channels; a label
+may follow.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Final
 
 import numpy as np
 
+from drivers.text_columns import leading_columns, may_grow
+from drivers.text_dialect import dialect_of
 from models.arrays import Float32Array
 from models.hand import CHANNELS
 
@@ -21,10 +24,14 @@ LONGEST: Final = 512
 """Bytes; a longer line is discarded."""
 PROBE: Final = 16
 """Lines of more than eight numbers that are needed to decide whether the first column is a time stamp."""
+LONGEST_PROBE: Final = 8 * PROBE
+"""Lines after which that is decided even if the first column has hardly moved."""
 
 _LARGEST: Final = float(np.finfo(np.float32).max)
 _BREAK: Final = re.compile(rb"[\r\n]+")
 _SEPARATOR: Final = re.compile(rb"[,;\t ]+")
+_NAME: Final = re.compile(rb"[A-Za-z_][A-Za-z0-9_]*\s*:")
+_MIXED: Final = re.compile(rb"[;\t ]")
 _PLAUSIBLE: Final = re.compile(rb"[\x20-\x7e\t]*[0-9][\x20-\x7e\t]*")
 
 
@@ -90,6 +97,11 @@ class TextLines:
             runs[-1] += rows
         return [TextRun(np.array(rows, np.float32), lost) for rows, lost in zip(runs, losses, strict=True)]
 
+    @property
+    def skipped(self) -> int:
+        """Columns before the channels that are taken for times or counters."""
+        return self._skip or 0
+
     def _rows(self, line: bytes) -> list[list[float]]:
         """The rows that this line completes: none, one, or all those held back until the columns are known."""
         if not line.strip():
@@ -117,9 +129,11 @@ class TextLines:
         self._probe.append(numbers)
         if len(numbers) > CHANNELS and len(self._probe) < PROBE:
             return []
-        first = [row[0] for row in self._probe]
-        grows = len(first) > 1 and all(a < b for a, b in pairwise(first))
-        self._skip = int(grows and len(numbers) > CHANNELS)
+        values = np.array(self._probe)
+        wide = len(numbers) > CHANNELS
+        if wide and may_grow(values[:, 0]) and len(self._probe) < LONGEST_PROBE:
+            return []
+        self._skip = leading_columns(values, CHANNELS) if wide else 0
         self._width = len(numbers)
         rows = [row[self._skip : self._skip + CHANNELS] for row in self._probe]
         self._probe.clear()
@@ -130,6 +144,10 @@ def parse_numbers(line: bytes) -> list[float]:
     """The finite numbers of a line; [] if a word other than the first and the last is not a number."""
     if _PLAUSIBLE.fullmatch(line) is None:
         return []
+    if b":" in line:
+        line = _NAME.sub(b"", line)
+    if b"," in line and _MIXED.search(line) and dialect_of([line.decode("ascii")]).decimal_comma:
+        line = line.replace(b",", b".")
     words = _SEPARATOR.split(line.strip(b",;\t "))
     numbers = [_number(word) for word in words]
     if numbers and numbers[0] is None:

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from drivers.sessions import read_session, write_session
+from drivers.sessions.file_options import split_query
 from drivers.sessions.mcap.copy import copy_mcap, is_mcap
 from drivers.sessions.report import ReadReport
 from drivers.sessions.save import check_target
@@ -22,7 +23,7 @@ from service.cli.arguments import session_file
 def command(
     source: Annotated[
         Path,
-        typer.Argument(metavar="IN", parser=session_file, help="A session: .mcap, .csv or .txt, also .gz; or demo:"),
+        typer.Argument(metavar="IN", parser=session_file, help="A session: .mcap, .csv or .txt, also packed; or demo:"),
     ],
     target: Annotated[Path, typer.Argument(metavar="OUT", help="A new file: .mcap, .csv or .csv.gz.")],
 ) -> None:
@@ -32,8 +33,9 @@ def command(
     """
 
     check_target(target)
-    if target.suffix == ".mcap" and is_mcap(source):
-        _copy(source, target)
+    file, options = split_query(source)
+    if target.suffix == ".mcap" and not options and is_mcap(file):
+        _copy(file, target)
     else:
         _rewrite(source, target)
 

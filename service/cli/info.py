@@ -20,7 +20,9 @@ from service.cli.arguments import session_file
 def command(
     file: Annotated[
         Path,
-        typer.Argument(metavar="FILE", parser=session_file, help="A session: .mcap, .csv or .txt, also .gz; or demo:"),
+        typer.Argument(
+            metavar="FILE", parser=session_file, help="A session: .mcap, .csv or .txt, also packed; or demo:"
+        ),
     ],
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:

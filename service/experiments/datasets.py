@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from drivers.sessions.file_options import split_query
 from models.errors import MyocastError
 from models.recording import Recording
 
@@ -36,6 +37,8 @@ class Item:
     synthetic: dict[str, Any] = field(default_factory=dict)
     recording: Recording | None = None
     """A session that is in memory already; it may be in any mode and rate."""
+    options: str = ""
+    """Behind the name of the file: `?rate=50&mode=envelope`."""
 
     @property
     def wearer(self) -> str:
@@ -49,7 +52,7 @@ class Item:
         if self.path is not None:
             from drivers.sessions import read_session
 
-            return read_session(self.path)
+            return read_session(f"{self.path}{self.options}")
         from models.forward.generator import session
 
         return session(**self.synthetic, emg_mode=mode, rate_hz=rate_hz)
@@ -78,7 +81,7 @@ class Item:
             recipe = ",".join(f"{key}={value}" for key, value in sorted(self.synthetic.items()))
             return {"synthetic": self.synthetic, "sha256": hashlib.sha256(recipe.encode()).hexdigest()}
         with self.path.open("rb") as file:
-            return {"file": str(self.path), "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+            return {"file": f"{self.path}{self.options}", "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
 
 
 def recipe_key(recipe: object) -> str:
@@ -99,7 +102,7 @@ def items(paths: Sequence[str]) -> list[Item]:
     """
     found: dict[str, Item] = {}
     for path in paths:
-        for item in _synthetic(path) if path.startswith(SCHEME) else _files(Path(path)):
+        for item in _synthetic(path) if path.startswith(SCHEME) else _files(path):
             found.setdefault(item.name, item)
     if not found:
         raise DatasetError(
@@ -119,15 +122,16 @@ def read(found: Sequence[Item], mode: str, rate_hz: float) -> Iterator[Recording
         yield item.read(mode, rate_hz)
 
 
-def _files(path: Path) -> Iterator[Item]:
+def _files(text: str) -> Iterator[Item]:
+    path, options = split_query(text)
     if path.is_dir():
         inside = sorted(file for file in path.rglob("*") if _suffix(file) in SUFFIXES and file.is_file())
         if not inside:
             raise DatasetError(f"{path}: no session in this folder; expected {', '.join(SUFFIXES)}, also .gz")
         for file in inside:
-            yield Item(str(file), file)
+            yield Item(f"{file}{options}", file, options=options)
     elif path.exists():
-        yield Item(str(path), path)
+        yield Item(f"{path}{options}", path, options=options)
     else:
         raise DatasetError(f"{path}: no such file or folder; give session files, folders, or {SCHEME}users=24,…")
 

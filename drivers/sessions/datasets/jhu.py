@@ -58,7 +58,7 @@ def _read(path: Path, width: int) -> tuple[Float64Array, Float32Array]:
     times: list[float] = []
     rows: list[list[str]] = []
     with open_file(path) as file:
-        lines = [line for batch in lines_of(blocks(file, ReadReport())) for line in batch]
+        lines = [line for batch in lines_of(blocks(file, ReadReport()), path.name) for line in batch]
     for place, line in enumerate(lines[1:], 2):
         if line.strip():
             clock, *numbers = line.split(",")

@@ -25,7 +25,7 @@ def is_mcap(path: Path) -> bool:
 
 
 def copy_mcap(source: Path, target: Path) -> tuple[ReadReport, int]:
-    """Copy all messages and metadata of an MCAP file, whatever their topics.
+    """Copy all messages, metadata and attachments of an MCAP file, whatever their topics.
 
     Returns:
         What was damaged or missing, and the number of messages copied.
@@ -59,6 +59,7 @@ def _copy(records: RecordReader, stream: CrashSafeFile) -> int:
         for name, values in records.metadata[copied:]:
             writer.add_metadata(name, values)
         copied = len(records.metadata)
+        _attach(writer, records)
         for message in batch:
             if message.channel_id not in channels:
                 channels[message.channel_id] = _register(writer, records, message.channel_id, schemas)
@@ -70,8 +71,15 @@ def _copy(records: RecordReader, stream: CrashSafeFile) -> int:
         stream.flush()
     for name, values in records.metadata[copied:]:
         writer.add_metadata(name, values)
+    _attach(writer, records)
     writer.finish()
     return messages
+
+
+def _attach(writer: Writer, records: RecordReader) -> None:
+    for one in records.attachments:
+        writer.add_attachment(one.create_time, one.log_time, one.name, one.media_type, one.data)
+    records.attachments.clear()
 
 
 def _register(writer: Writer, records: RecordReader, number: int, schemas: dict[int, int]) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,19 +41,53 @@ def read_mcap(path: Path, file: BinaryIO, config: ReadConfig, report: ReadReport
     """
     records = RecordReader(file, report)
     devices_columns: dict[int, SessionColumns] = {}
+    messages_of: Counter[str] = Counter()
+    first_of: dict[str, Message] = {}
     for batch in records.batches():
+        records.attachments.clear()
         for topic, messages in _by_topic(batch, records.channels).items():
+            messages_of[topic] += len(messages)
+            first_of.setdefault(topic, messages[0])
             _append(topic, messages, devices_columns, report)
     found = devices_columns.get(device)
     if found is None or not found.counts:
-        have = ", ".join(str(index) for index, one in sorted(devices_columns.items()) if one.counts)
-        others = f"; it has EMG of device {have}" if have else "; record again, or give another file"
-        raise SessionError(f"{path}: holds no EMG of device {device}{others}")
+        raise SessionError(f"{path}: {_no_emg(device, devices_columns, records, messages_of, first_of)}")
     meta = _metadata(records.metadata, device)
     devices = sorted(index for index, one in devices_columns.items() if one.counts)
     described = {key: value for key, value in meta.items() if key not in _OWN_KEYS}
     about = {**described, "format": "mcap", "index": device, "devices": devices}
     return _recording(path, found, _Facts.of(path, meta, config, found), about, report)
+
+
+def _no_emg(
+    device: int,
+    columns: Mapping[int, SessionColumns],
+    records: RecordReader,
+    messages_of: Mapping[str, int],
+    first_of: Mapping[str, Message],
+) -> str:
+    """What a file holds in place of a device's EMG, and what it lacks."""
+    if have := ", ".join(str(index) for index, one in sorted(columns.items()) if one.counts):
+        return f"holds no EMG of device {device}; it has EMG of device {have}"
+    there = [
+        f"{topic or 'a topic without a name'} ({count} messages{_lacks(topic, first_of[topic])})"
+        for topic, count in sorted(messages_of.items())
+    ]
+    silent = sorted({str(channel.topic) for channel in records.channels.values()} - set(messages_of))
+    held = ", ".join([*there, *(f"{topic} (no message)" for topic in silent)]) or "no topic at all"
+    expected = f"messages of {topics.EMG} with {', '.join(f'`{key}`' for key in topics.required(topics.EMG))}"
+    return f"holds no EMG of device {device}; it holds {held}; expected {expected}"
+
+
+def _lacks(topic: str, message: Message) -> str:
+    """What the first message of one of our topics does not have, as the end of a phrase."""
+    try:
+        row = orjson.loads(message.data)
+    except orjson.JSONDecodeError:
+        return ", which are not JSON" if topic in topics.SCHEMAS else ""
+    required = topics.required(topic)
+    missing = [f"`{key}`" for key in required if not isinstance(row, dict) or key not in row]
+    return f", without {', '.join(missing)}" if missing else ""
 
 
 def _by_topic(batch: list[Message], channels: Mapping[int, Channel]) -> dict[str, list[Message]]:

@@ -15,7 +15,7 @@ from typing import BinaryIO, Final
 import zstandard
 from mcap.exceptions import McapError
 from mcap.opcode import Opcode
-from mcap.records import Channel, Chunk, McapRecord, Message, Metadata, Schema
+from mcap.records import Attachment, Channel, Chunk, McapRecord, Message, Metadata, Schema
 from mcap.stream_reader import StreamReader, breakup_chunk
 
 from drivers.sessions.crash_safe_file import END
@@ -47,6 +47,8 @@ class RecordReader:
     """By id."""
     metadata: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     """Name and values of each metadata record, in order."""
+    attachments: list[Attachment] = field(default_factory=list)
+    """Those that came since the last message."""
 
     def batches(self) -> Iterator[list[Message]]:
         """Yield the messages, chunk by chunk."""
@@ -89,6 +91,8 @@ class RecordReader:
                     self.channels[record.id] = record
                 case Schema():
                     self.schemas[record.id] = record
+                case Attachment():
+                    self.attachments.append(record)
                 case Metadata():
                     self.metadata.append((record.name, dict(record.metadata)))
 

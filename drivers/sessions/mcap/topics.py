@@ -99,3 +99,8 @@ SCHEMAS: Final[dict[str, tuple[str, JsonObject]]] = {
         sample=_SAMPLE | {"description": "gap: index of the first sample after it"},
     )),
 }  # fmt: skip
+
+
+def required(topic: str) -> list[str]:
+    """The keys that every message of a topic has; [] for a topic that is not ours."""
+    return list(SCHEMAS[topic][1]["required"]) if topic in SCHEMAS else []

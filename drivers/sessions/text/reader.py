@@ -1,4 +1,4 @@
-"""Read sessions in text: CSV with a header, eight bare columns, the joined CSV of earlier projects, sEMG-MANUS.
+"""Read sessions in text: CSV with a header, bare columns, the joined CSV of earlier projects, sEMG-MANUS.
 
 Layouts: docs/protocol.md#text; of sEMG-MANUS in `drivers.sessions.datasets.manus`.
 """
@@ -6,8 +6,8 @@ Layouts: docs/protocol.md#text; of sEMG-MANUS in `drivers.sessions.datasets.manu
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from typing import Final
@@ -17,69 +17,230 @@ import numpy as np
 from drivers.sessions.datasets import manus
 from drivers.sessions.read_config import ReadConfig
 from drivers.sessions.report import ReadReport, SessionError
-from drivers.sessions.table import Lines, Table, delimiter_of, number, peek, split
+from drivers.sessions.table import Lines, Table, number, peek
+from drivers.sessions.text.layout import (
+    CHANNEL_NAMES,
+    COLUMNS_ADVICE,
+    EXPECTED,
+    Layout,
+    layout_by_names,
+    layout_by_option,
+    layout_by_values,
+    seconds_per_unit,
+)
 from drivers.sessions.timeline import from_times
+from drivers.sessions.units import to_kept_unit
+from drivers.text_dialect import QUOTES, Dialect, dialect_of, is_comment
 from models.arrays import Float32Array, Float64Array, Int64Array
 from models.hand import CHANNELS, POINTS, VALUES, to_hand_frame
 from models.kinematics import ANGLES
 from models.recording import Recording
 
-CHANNEL_NAMES: Final = tuple(f"ch{channel}" for channel in range(1, CHANNELS + 1))
-JOINT_NAMES: Final = tuple(f"{axis}{point}" for point in range(POINTS) for axis in "xyz")
-HEADER: Final = ("t", *CHANNEL_NAMES)
-CLASS_NAME: Final = "label"
-"""The last column of a CSV may be the class of each sample."""
-
 _OUTAGE_S: Final = 0.25
 _JOINED_OUTAGE_S: Final = 0.1
 _JOINED_RATE: Final = 50.0
 _BARE_RATE: Final = 200.0
-_EXPECTED: Final = (
-    "expected the header `t,ch1,…,ch8[,x0,y0,z0,…,x20,y20,z20][,index_mcp_fe,…][,label]`, "
-    "or rows of eight numbers with an optional label"
-)
+_HEAD_LINES: Final = 100
+"""Lines from which separator and columns are told."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Text:
-    """The lines of a file after its header."""
+    """The lines of a file after its comments and header."""
 
     path: Path
     batches: Iterator[Lines]
     line: int
-    delimiter: str | None
+    """Number of the first of them, from 1."""
+    dialect: Dialect
     config: ReadConfig
     report: ReadReport
+    comments: list[str] = field(default_factory=list)
+
+    @property
+    def place(self) -> str:
+        return f"{self.path.name}:{self.line}"
 
 
 def read_text(path: Path, batches: Iterator[Lines], config: ReadConfig, report: ReadReport) -> Recording:
     """Read a text file in any of the layouts.
 
     Raises:
-        SessionError: it has none of the layouts, or too many lines cannot be read; the message names the line.
+        SessionError: it has none of the layouts, can be read in two ways, or too many lines cannot be read; the
+            message names the line.
     """
+    comments, place, batches = _comments(batches)
+    first = next(batches, [])
+    if not first:
+        raise SessionError(f"{path}: holds only blank lines; {EXPECTED}")
+    head = [line for line in first[:_HEAD_LINES] if line.strip()]
+    dialect = dialect_of(head[1:] or head)
+    text = _Text(path, chain([first], batches), place, dialect, config, report, comments)
+    names = _names(dialect_of(head[:1]).split(head[0]) if len(head) == 1 else dialect.split(head[0]))
+    if _is_header(names):
+        rest = first[1:]
+        body = replace(text, batches=chain([rest] if rest else [], batches), line=place + 1)
+        return _read_named(body, names, head[0])
+    if comments and (names := _names(dialect.split(comments[-1]))) and _is_header(names):
+        width = len(dialect.split(head[0]))
+        if len(names) == width and (names == manus.COLUMNS or layout_by_names(names, comments)):
+            return _read_named(text, names, comments[-1])
+    return _read_bare(text, head)
+
+
+def _comments(batches: Iterator[Lines]) -> tuple[list[str], int, Iterator[Lines]]:
+    """The comments at the head of a file, and the lines from the first that is none, with its number."""
+    comments: list[str] = []
     line, place, batches = peek(batches)
-    if not line:
-        raise SessionError(f"{path}: holds only blank lines; {_EXPECTED}")
-    delimiter = delimiter_of(line)
-    names = tuple(token.strip("\"'# ").lower() for token in split(line, delimiter))
-    if any(number(token) is not None for token in names):
-        return _read_bare(_Text(path, batches, place, delimiter, config, report))
-    first = next(batches)[1:]
-    text = _Text(path, chain([first] if first else [], batches), place + 1, delimiter, config, report)
-    if _is_csv(names):
-        return _read_csv(text, names)
+    while line and is_comment(line):
+        comments.append(line.strip().lstrip("#%/ "))
+        block = next(batches)
+        rest = block[1:]
+        line, more, batches = peek(chain([rest] if rest else [], batches))
+        place += more
+    return comments, place, batches
+
+
+def _names(tokens: Sequence[str]) -> tuple[str, ...]:
+    return tuple(token.strip(QUOTES + "# ").lower() for token in tokens)
+
+
+def _is_header(names: Sequence[str]) -> bool:
+    """Whether the tokens of a line name columns; pandas names those of a bare array 0, 1, 2 and so on."""
+    numbers = [number(name) for name in names]
+    given = names[1:] if names[0] in ("", "index") else names
+    if len(given) >= CHANNELS and list(given) == [str(column) for column in range(len(given))]:
+        return True
+    return not any(value is not None for value in numbers)
+
+
+def _read_named(text: _Text, names: tuple[str, ...], header: str) -> Recording:
+    if text.config.columns:
+        return _read_table(text, layout_by_option(text.config.columns, len(names), text.place))
     if "emg timestamp" in names:
         return _read_joined(text, names)
     if names == manus.COLUMNS:
         columns = _columns(text, len(names))
-        return manus.recording(path, columns.values, columns.ordinal, config)
-    raise SessionError(f"{path.name}:{place}: the header `{line.strip()[:60]}` is not known; {_EXPECTED}")
+        return manus.recording(text.path, columns.values, columns.ordinal, text.config)
+    place = f"{text.path.name}:{text.line - 1}"
+    try:
+        layout = layout_by_names(names, text.comments)
+    except SessionError as error:
+        raise SessionError(f"{place}: {error}") from None
+    if layout is None:
+        raise SessionError(f"{place}: the header `{header.strip()[:60]}` is not known; {EXPECTED}, or {COLUMNS_ADVICE}")
+    return _read_table(text, layout)
+
+
+def _read_bare(text: _Text, head: Sequence[str]) -> Recording:
+    rows = [text.dialect.split(line) for line in head]
+    (width, _), *_ = Counter(len(row) for row in rows).most_common(1)
+    values = [[number(token) for token in row] for row in rows if len(row) == width]
+    good = [row for row in values if None not in row and np.isfinite(np.array(row, float)).all()]
+    if not good:
+        if width in (CHANNELS, CHANNELS + 1):
+            return _read_table(
+                text, Layout(width, tuple(range(CHANNELS)), label=width - 1 if width > CHANNELS else None)
+            )
+        good = [[0.0] * width]
+    return _read_table(text, layout_by_values(np.array(good, np.float64), text.config, text.place))
+
+
+def _read_table(text: _Text, layout: Layout) -> Recording:
+    """Read the columns that a layout names."""
+    config, report = text.config, text.report
+    for note in layout.notes:
+        report.note(note)
+    clock = () if layout.time is None else (layout.time,)
+    joints = () if layout.joints is None else tuple(range(layout.joints, layout.joints + VALUES))
+    angles = tuple(layout.angles.values())
+    label = () if layout.label is None else (layout.label,)
+    words = _ClassNames()
+    columns = _columns(
+        text,
+        layout.width,
+        (*clock, *layout.emg, *joints, *angles, *label),
+        optional=len(clock) + CHANNELS if layout.format == "csv" else None,
+        words=words if label else None,
+    )
+    values = columns.values
+    first = len(clock)
+    emg = np.ascontiguousarray(values[:, first : first + CHANNELS])
+    at = first + CHANNELS
+    points = values[:, at : at + VALUES] if joints else None
+    at += len(joints)
+    bends = _angles(values[:, at : at + len(angles)], tuple(layout.angles)) if angles else None
+    classes = _class_numbers(text, values[:, -1], columns.line, layout) if label else None
+    words.explain(report)
+    unit, emg = to_kept_unit(emg, config.unit or layout.unit, config.mode, text.path.name, report)
+    rated = replace(config, rate=config.rate or layout.rate, unit=unit)
+    body = replace(text, config=rated)
+    if clock:
+        t = _seconds(text, columns.time, layout)
+        recording = _timed(body, emg, t, points, layout.format, _OUTAGE_S, None)
+    else:
+        recording = _untimed(body, emg, columns.ordinal, points, layout.format)
+    known = None if bends is None else np.isfinite(bends).any(axis=1)
+    return replace(
+        recording,
+        angle_t=recording.t[known] if known is not None and known.any() else None,
+        angles=bends[known] if bends is not None and known is not None and known.any() else None,
+        classes=classes,
+    )
+
+
+def _seconds(text: _Text, t: Float64Array, layout: Layout) -> Float64Array:
+    unit, name = seconds_per_unit(t)
+    if layout.seconds is not None:
+        unit = layout.seconds
+    elif unit != 1.0:
+        text.report.note(f"times are in {name}")
+    return t * unit if unit != 1.0 else t
+
+
+def _untimed(
+    text: _Text, emg: Float32Array, ordinal: Int64Array, joints: Float32Array | None, layout: str
+) -> Recording:
+    config = text.config
+    rate = config.rate or _BARE_RATE
+    seen = None if joints is None else np.isfinite(joints).all(axis=1)
+    t = ordinal / rate
+    return Recording(
+        emg=emg,
+        # A dropped line was a sample: index and time jump over it.
+        t=t,
+        sample=ordinal,
+        rate_hz=rate,
+        unit=config.unit or "adc",
+        emg_mode=config.mode or "raw",
+        hand=config.hand,
+        name=text.path.name,
+        label_t=t[seen] if seen is not None and seen.any() else None,
+        joints=np.ascontiguousarray(joints[seen]) if joints is not None and seen is not None and seen.any() else None,
+        meta={"format": layout},
+    )
+
+
+class _ClassNames:
+    """Numbers for classes that a file names by words, in the order in which they come."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+
+    def __call__(self, word: str) -> float | None:
+        """The number of a word; None for an empty one."""
+        return float(self._numbers.setdefault(word, len(self._numbers))) if word else None
+
+    def explain(self, report: ReadReport) -> None:
+        """Note what was made of the words."""
+        if self._numbers:
+            shown = ", ".join(f"{number} = {word[:20]}" for word, number in list(self._numbers.items())[:12])
+            report.note(f"classes by name: {shown}")
 
 
 @dataclass(frozen=True, slots=True)
 class _Columns:
-    """A table in memory: `values` (n, width) in float32, and its column of times (n,) in float64."""
+    """A table in memory: `values` (n, columns) in float32, and its column of times (n,) in float64."""
 
     values: Float32Array
     time: Float64Array
@@ -87,8 +248,17 @@ class _Columns:
     ordinal: Int64Array
 
 
-def _columns(text: _Text, width: int, time: int = 0, optional: int | None = None) -> _Columns:
-    table = Table(text.path.name, width, text.delimiter, text.report, optional)
+def _columns(
+    text: _Text,
+    width: int,
+    used: tuple[int, ...] | None = None,
+    time: int = 0,
+    optional: int | None = None,
+    words: _ClassNames | None = None,
+) -> _Columns:
+    used = None if used == tuple(range(width)) else used
+    last = (width if used is None else len(used)) - 1
+    table = Table(text.path.name, width, text.dialect, text.report, optional, used, {last: words} if words else {})
     values, times, lines, ordinals = [], [], [], []
     for rows in table.blocks(text.batches, text.line):
         values.append(_narrow(rows.values, optional))
@@ -107,98 +277,15 @@ def _narrow(values: Float64Array, optional: int | None) -> Float32Array:
     return narrow
 
 
-def _read_bare(text: _Text) -> Recording:
-    first = next(text.batches)
-    delimiter, width = _layout(text, first)
-    body = _Text(text.path, chain([first], text.batches), text.line, delimiter, text.config, text.report)
-    columns = _columns(body, width)
-    rate = text.config.rate or _BARE_RATE
-    emg = np.ascontiguousarray(columns.values[:, :CHANNELS])
-    if text.config.mode is None and text.config.unit is None and float(np.abs(emg).max()) > 128:
-        text.report.note(
-            "values beyond -128..127 are no raw Myo EMG; say what they are, as in `?rate=50&mode=envelope`"
-        )
-    return Recording(
-        emg=emg,
-        # A dropped line was a sample: index and time jump over it.
-        t=columns.ordinal / rate,
-        sample=columns.ordinal,
-        rate_hz=rate,
-        unit=text.config.unit or "adc",
-        emg_mode=text.config.mode or "raw",
-        hand=text.config.hand,
-        name=text.path.name,
-        classes=_labels(text, columns) if width > CHANNELS else None,
-        meta={"format": "text"},
-    )
-
-
-def _layout(text: _Text, lines: Lines) -> tuple[str | None, int]:
-    """Delimiter and width of most of the first lines, since one of them may be damaged."""
-    full = [line for line in lines[:100] if line.strip()]
-    found = Counter((delimiter_of(line), len(split(line, delimiter_of(line)))) for line in full)
-    (delimiter, width), _ = found.most_common(1)[0]
-    if width not in (CHANNELS, CHANNELS + 1):
-        raise SessionError(
-            f"{text.path.name}:{text.line}: expected 8 numbers (and a label), found {width}; {_EXPECTED}"
-        )
-    return delimiter, width
-
-
-def _labels(text: _Text, columns: _Columns) -> Int64Array:
-    column = columns.values[:, CHANNELS]
-    labels = np.rint(column).astype(np.int64)
-    wrong = np.flatnonzero(labels != column)
-    if len(wrong):
-        row = int(wrong[0])
-        raise SessionError(
-            f"{text.path.name}:{columns.line[row]}: the label `{column[row]:g}` is not a whole number; "
-            "expected a class in column 9"
-        )
-    return labels
-
-
-def _is_csv(names: tuple[str, ...]) -> bool:
-    """Whether a header is ours: times, EMG, and what of points, angles (any of them) and a class there is."""
-    rest = _labelled(names)
-    points = rest[:VALUES] == JOINT_NAMES
-    angles = rest[VALUES:] if points else rest
-    return names[: len(HEADER)] == HEADER and len(set(angles)) == len(angles) and set(angles) <= set(ANGLES)
-
-
-def _labelled(names: tuple[str, ...]) -> tuple[str, ...]:
-    """The columns of points and angles."""
-    stop = len(names) - 1 if names[-1] == CLASS_NAME else len(names)
-    return names[len(HEADER) : stop]
-
-
-def _read_csv(text: _Text, names: tuple[str, ...]) -> Recording:
-    columns = _columns(text, len(names), optional=len(HEADER))
-    labelled = _labelled(names)
-    joints = columns.values[:, len(HEADER) : len(HEADER) + VALUES] if labelled[:VALUES] == JOINT_NAMES else None
-    emg = np.ascontiguousarray(columns.values[:, 1 : len(HEADER)])
-    recording = _timed(text, emg, columns.time, joints, "csv", _OUTAGE_S, None)
-    angles = _angles(columns.values, names)
-    known = np.isfinite(angles).any(axis=1)
-    classes = columns.values[:, -1] if names[-1] == CLASS_NAME else None
-    return replace(
-        recording,
-        angle_t=recording.t[known] if known.any() else None,
-        angles=angles[known] if known.any() else None,
-        classes=None if classes is None else _class_numbers(text, classes, columns.line),
-    )
-
-
 def _angles(values: Float32Array, names: tuple[str, ...]) -> Float32Array:
-    """(n, 20) radians of the columns that are named after an angle, in degrees."""
+    """(n, 20) radians of columns in degrees, named after angles."""
     found = np.full((len(values), len(ANGLES)), np.nan, np.float32)
     for column, name in enumerate(names):
-        if name in ANGLES:
-            found[:, ANGLES.index(name)] = np.deg2rad(values[:, column])
+        found[:, ANGLES.index(name)] = np.deg2rad(values[:, column])
     return found
 
 
-def _class_numbers(text: _Text, column: Float32Array, line: Int64Array) -> Int64Array:
+def _class_numbers(text: _Text, column: Float32Array, line: Int64Array, layout: Layout) -> Int64Array:
     """Whole numbers; -1 where the column is empty."""
     given = np.nan_to_num(column, nan=-1.0)
     labels = np.rint(given).astype(np.int64)
@@ -207,7 +294,7 @@ def _class_numbers(text: _Text, column: Float32Array, line: Int64Array) -> Int64
         row = int(wrong[0])
         raise SessionError(
             f"{text.path.name}:{line[row]}: the label `{given[row]:g}` is not a whole number; "
-            f"expected a class in the column `{CLASS_NAME}`"
+            f"expected a class in column {(layout.label or 0) + 1}"
         )
     return labels
 

@@ -413,7 +413,7 @@ def test_a_uri_opens_a_file_with_its_options(tmp_path: Path) -> None:
         ("start=-1", "start"),
         ("rate=0", "rate"),
         ("mode=loud", "mode"),
-        ("unit=V", "unit"),
+        ("unit=pint", "unit"),
         ("hand=both", "hand"),
         ("loop=maybe", "loop"),
         ("port=3", "unknown option `port`"),

@@ -11,6 +11,7 @@ from typing import Any
 
 import jsonschema
 import numpy as np
+import orjson
 import pytest
 from mcap.reader import make_reader
 from mcap.writer import CompressionType, Writer
@@ -437,6 +438,45 @@ def test_a_copy_holds_every_message_and_gets_an_index(tmp_path: Path) -> None:
     assert summary is not None
     assert summary.statistics is not None
     assert summary.statistics.message_count == messages
+
+
+def test_a_copy_keeps_attachments(tmp_path: Path) -> None:
+    with (tmp_path / "a.mcap").open("wb") as stream:
+        writer = Writer(stream)
+        writer.start()
+        writer.add_attachment(1, 2, "note.txt", "text/plain", b"kept")
+        channel = writer.register_channel("/emg", "json", 0)
+        row = {"sample": 0, "t": 1.0, "samples": [[1] * 8]}
+        writer.add_message(channel, 1_000_000_000, orjson.dumps(row), 1_000_000_000)
+        writer.add_attachment(3, 4, "last.txt", "text/plain", b"kept too")
+        writer.finish()
+    copy_mcap(tmp_path / "a.mcap", tmp_path / "b.mcap")
+    with (tmp_path / "b.mcap").open("rb") as stream:
+        kept = [(one.create_time, one.log_time, one.name, one.data) for one in make_reader(stream).iter_attachments()]
+    assert kept == [(1, 2, "note.txt", b"kept"), (3, 4, "last.txt", b"kept too")]
+
+
+def test_a_file_without_samples_says_what_it_holds(tmp_path: Path) -> None:
+    with (tmp_path / "a.mcap").open("wb") as stream:
+        writer = Writer(stream)
+        writer.start()
+        camera = writer.register_channel("/camera", "json", 0)
+        writer.register_channel("/emg", "json", 0)
+        writer.add_message(camera, 1, b"{}", 1)
+        writer.finish()
+    with pytest.raises(SessionError, match=r"it holds /camera \(1 messages\), /emg \(no message\); expected"):
+        read_session(tmp_path / "a.mcap")
+
+
+def test_messages_that_lack_a_key_are_named(tmp_path: Path) -> None:
+    with (tmp_path / "a.mcap").open("wb") as stream:
+        writer = Writer(stream)
+        writer.start()
+        channel = writer.register_channel("/emg", "json", 0)
+        writer.add_message(channel, 1, orjson.dumps({"t": 1.0, "samples": [[1] * 8]}), 1)
+        writer.finish()
+    with pytest.raises(SessionError, match=r"/emg \(1 messages, without `sample`\); expected messages of /emg with"):
+        read_session(tmp_path / "a.mcap")
 
 
 def test_a_clock_that_begins_anew_and_indices_that_go_back_are_joined(tmp_path: Path) -> None:

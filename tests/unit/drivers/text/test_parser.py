@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -75,6 +77,41 @@ def test_what_is_no_line_of_numbers_is_counted(line: bytes) -> None:
 def test_extra_columns_are_left_out(line: str, expected: str) -> None:
     text = "".join(line.format(n=n, k=n % 4, t=1e6 + 5000.0 * n) + "\n" for n in range(3 * PROBE))
     assert parse(text.encode()) == [[10, 11, 12, 13, 14, 15, 16, 17]] * (3 * PROBE), expected
+
+
+@pytest.mark.parametrize(
+    "stamp",
+    [
+        lambda n: n // 2,
+        lambda n: n // 12,
+        lambda n: n % 256,
+        lambda n: (245 + n) % 256,
+        lambda n: (9 + n) % 16,
+        lambda n: f"{0.001 * n:.3f}",
+        lambda n: f"{n},{10 * n}",
+    ],
+    ids=["repeated", "hardly moving", "counter", "counter about to wrap", "short counter", "seconds", "two columns"],
+)
+def test_stamps_that_repeat_and_counters_that_wrap(stamp: Callable[[int], object]) -> None:
+    rows = np.random.default_rng(5).integers(-90, 90, (40 * PROBE, 8)).tolist()
+    text = "".join(f"{stamp(n)},{','.join(map(str, row))}\n" for n, row in enumerate(rows))
+    parser = TextLines()
+    assert parse(text.encode(), parser) == rows
+    assert parser.skipped == (2 if isinstance(stamp(0), str) and "," in str(stamp(0)) else 1)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"0,5;1,5;2,5;3,5;4,5;5,5;6,5;7,5",
+        b"0,5\t1,5\t2,5\t3,5\t4,5\t5,5\t6,5\t7,5",
+        b"0,5 1,5 2,5 3,5 4,5 5,5 6,5 7,5",
+        b"emg1:0.5,emg2:1.5,emg3:2.5,emg4:3.5,emg5:4.5,emg6:5.5,emg7:6.5,emg8:7.5",
+        b"a:0.5 b:1.5 c:2.5 d:3.5 e:4.5 f:5.5 g:6.5 h:7.5",
+    ],
+)
+def test_decimal_commas_and_names_before_numbers(line: bytes) -> None:
+    assert parse((line + b"\n") * 3) == [[n + 0.5 for n in range(8)]] * 3
 
 
 def test_the_first_column_can_be_named() -> None:

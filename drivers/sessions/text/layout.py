@@ -1,0 +1,311 @@
+"""What each column of a text file is: by its name, by what the user says, or by its values."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+
+from drivers.sessions.read_config import FileUnit, ReadConfig
+from drivers.sessions.report import SessionError
+from drivers.text_columns import LEAST_ROWS, is_class, is_counter, leading_columns
+from models.arrays import Float64Array
+from models.hand import CHANNELS, POINTS, VALUES
+from models.kinematics import ANGLES
+
+CHANNEL_NAMES: Final = tuple(f"ch{channel}" for channel in range(1, CHANNELS + 1))
+JOINT_NAMES: Final = tuple(f"{axis}{point}" for point in range(POINTS) for axis in "xyz")
+HEADER: Final = ("t", *CHANNEL_NAMES)
+CLASS_NAME: Final = "label"
+
+EXPECTED: Final = (
+    "expected the header `t,ch1,…,ch8[,x0,y0,z0,…,x20,y20,z20][,index_mcp_fe,…][,label]`, "
+    "or rows of eight numbers with an optional label"
+)
+COLUMNS_ADVICE: Final = "say what each column is, as in `?columns=t,ch1-8,label` (`-` leaves one out)"
+BRAINFLOW_CYTON: Final = 24
+"""Columns of BrainFlow's file of a Cyton: packet, 8 EXG in uV, accelerometer, other, …, Unix time (22), marker."""
+_BRAINFLOW_TIME: Final = 22
+
+_CLASS_NAMES: Final = ("label", "labels", "class", "gesture", "stimulus", "restimulus", "target", "marker channel")
+_CHANNEL: Final = re.compile(r"(?P<prefix>[a-z]?[a-z _.\-]*?)[ _.\-]?(?P<number>\d+)")
+_CHANNEL_PREFIXES: Final[tuple[str, ...]] = (
+    *("emg", "semg", "exg", "ch", "chan", "channel", "emg ch", "emg channel", "exg channel", "myo", "myo emg"),
+    *("sensor", "electrode", "pod", "adc", "analog", "e", "s", "c", "v", "a", "raw"),
+)
+"""Names of numbered channels, the likelier first."""
+_COLUMN: Final = re.compile(r"(?P<what>-|t(?:_(?:s|ms|us|ns))?|label|ch(?P<first>\d)(?:-(?P<last>\d))?)")
+_LARGEST_COUNTER: Final = 32_767
+_SECONDS: Final = {
+    **dict.fromkeys(("s", "sec", "secs", "seconds"), 1.0),
+    **dict.fromkeys(("ms", "msec", "msecs", "millis", "milliseconds"), 1e-3),
+    **dict.fromkeys(("us", "µs", "μs", "micros", "microseconds"), 1e-6),
+    "ns": 1e-9,
+}
+_UNIT_NAMES: Final = "|".join(sorted(_SECONDS, key=len, reverse=True))
+_TIME: Final = re.compile(
+    rf"(?:[a-z]+[ _])?(?:t|time|timestamps?|time[ _]stamps?|ts|elapsed|clock)(?:[ _](?P<unit>{_UNIT_NAMES}))?"
+)
+_BARE_TIME: Final = {name: unit for name, unit in _SECONDS.items() if len(name) > 1}
+_UNITS: Final[dict[str, FileUnit]] = {
+    **dict.fromkeys(("uv", "µv", "μv", "microvolts"), "uV"),
+    **dict.fromkeys(("mv", "millivolts"), "mV"),
+    **dict.fromkeys(("v", "volts"), "V"),
+    **dict.fromkeys(("adc", "counts"), "adc"),
+}
+_BRACKETS: Final = re.compile(r"(?P<name>.*?)[ _]*[(\[]\s*(?P<unit>[^)\]]*?)\s*[)\]]")
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Columns by their place, from 0, in rows of `width`."""
+
+    width: int
+    emg: tuple[int, ...]
+    """Eight columns."""
+    time: int | None = None
+    seconds: float | None = None
+    """Of one unit of the time, or None to tell by its values."""
+    joints: int | None = None
+    """The first of 63 in mm."""
+    angles: Mapping[str, int] = field(default_factory=dict)
+    """Degrees, by name."""
+    label: int | None = None
+    rate: float | None = None
+    unit: FileUnit | None = None
+    """Of the channels, where the header says it."""
+    format: str = "text"
+    notes: tuple[str, ...] = ()
+
+
+def layout_by_names(names: Sequence[str], comments: Sequence[str] = ()) -> Layout | None:
+    """Take the columns from a header, in lower case; None if it names no eight channels.
+
+    Raises:
+        SessionError: it names channels, but not eight, or more of them than eight.
+    """
+    if tuple(names[: len(HEADER)]) == HEADER and not _is_ours(names):
+        return None
+    stems, units = zip(*map(_without_unit, names), strict=True)
+    emg = _channels(stems)
+    if emg is None:
+        return None
+    time, seconds = _time(stems, units)
+    taken = {*emg, *(() if time is None else (time,))}
+    joints = _joints(names)
+    label = next((stems.index(name) for name in _CLASS_NAMES if name in stems), None)
+    angles = {name: place for place, name in enumerate(names) if name in ANGLES and place not in taken}
+    ours = joints is not None or tuple(names[: len(HEADER)]) == HEADER
+    known = {*taken, *angles.values(), *((label,) if label is not None else ())}
+    known |= set(range(joints, joints + VALUES)) if joints is not None else set()
+    notes = [] if ours else [_taken(names, emg, time)]
+    if left := [names[place] or f"column {place + 1}" for place in range(len(names)) if place not in known]:
+        notes.append(f"left out: {_list(left)}")
+    return Layout(
+        len(names), emg, time, seconds, joints, angles, label, _rate(comments),
+        _channel_unit([units[place] for place in emg], comments), "csv", tuple(notes),
+    )  # fmt: skip
+
+
+def layout_by_values(values: Float64Array, config: ReadConfig, place: str) -> Layout:
+    """Take the columns of a table without a header from its first rows (n, width).
+
+    Args:
+        values: of rows of one width.
+        config: what the user says.
+        place: file and line, for messages.
+
+    Raises:
+        SessionError: it can be read in two ways, or in none.
+    """
+    width = values.shape[1]
+    if config.columns:
+        return layout_by_option(config.columns, width, place)
+    if width == BRAINFLOW_CYTON and is_brainflow(values):
+        note = "taken for BrainFlow's file of a Cyton: columns 2-9 are the channels in uV, column 23 is the time"
+        return Layout(width, tuple(range(1, 9)), _BRAINFLOW_TIME, 1.0, unit="uV", format="brainflow", notes=(note,))
+    leading = leading_columns(values, CHANNELS, class_last=True)
+    rest = width - leading
+    if width == CHANNELS and len(values) >= LEAST_ROWS and leading_columns(values, CHANNELS - 1):
+        first = "a row number" if is_counter(values[:, 0]) else "a time"
+        if not is_counter(values[:, 0]) or float(values[:, 0].max()) > _LARGEST_COUNTER:
+            raise SessionError(f"{place}: column 1 is {first}, and 7 numbers follow it; expected 8 channels")
+    if rest not in (CHANNELS, CHANNELS + 1):
+        raise SessionError(f"{place}: expected 8 numbers (and a label), found {width}; {COLUMNS_ADVICE}; or {EXPECTED}")
+    time = next((column for column in range(leading) if not is_counter(values[:, column])), None)
+    label = width - 1 if rest == CHANNELS + 1 else None
+    if label is not None and leading and not is_class(values[:, label]):
+        raise SessionError(
+            f"{place}: of {width} columns the first grows like a time, and the last is no class; {COLUMNS_ADVICE}"
+        )
+    return Layout(
+        width, tuple(range(leading, leading + CHANNELS)), time, None, label=label, notes=_seen(leading, time, label)
+    )
+
+
+def layout_by_option(text: str, width: int, place: str) -> Layout:
+    """Take the columns from `?columns=`: what each is, from the left; those not named are left out.
+
+    Raises:
+        SessionError: it cannot be understood, names more columns than there are, or not each channel once.
+    """
+    time: int | None = None
+    seconds: float | None = None
+    label: int | None = None
+    channels: dict[int, int] = {}
+    column = 0
+    for word in text.split(","):
+        found = _COLUMN.fullmatch(word.strip())
+        if found is None:
+            raise SessionError(f"`?columns={text}`: {word!r} is no column; expected t, t_ms, t_us, ch1-8, label or -")
+        what = found["what"]
+        if found["first"]:
+            first, last = int(found["first"]), int(found["last"] or found["first"])
+            for channel in range(first, last + 1):
+                channels[channel] = column + channel - first
+            column += last - first + 1
+            continue
+        if what == "label":
+            label = column
+        elif what != "-":
+            time = column
+            seconds = _SECONDS.get(what.partition("_")[2])
+        column += 1
+    if sorted(channels) != list(range(1, CHANNELS + 1)):
+        raise SessionError(f"`?columns={text}`: expected each of ch1 to ch8 once, as in `?columns=t,ch1-8,label`")
+    if column > width:
+        raise SessionError(f"{place}: `?columns={text}` names {column} columns, and there are {width}")
+    emg = tuple(channels[channel] for channel in range(1, CHANNELS + 1))
+    return Layout(width, emg, time, seconds, label=label)
+
+
+def _is_ours(names: Sequence[str]) -> bool:
+    """Whether behind times and EMG come only points, angles and a class, as Myocast writes them."""
+    rest = tuple(names[len(HEADER) :])
+    rest = rest[:-1] if rest and rest[-1] == CLASS_NAME else rest
+    angles = rest[VALUES:] if rest[:VALUES] == JOINT_NAMES else rest
+    return len(set(angles)) == len(angles) and set(angles) <= set(ANGLES)
+
+
+def seconds_per_unit(t: Float64Array) -> tuple[float, str]:
+    """Tell by times (n,) in what unit they are: seconds per unit, and its name.
+
+    Times since 1970 tell by their size, others by the rate that they make: 20 to 5,000 samples a second.
+    """
+    units = ((1.0, "seconds"), (1e-3, "milliseconds"), (1e-6, "microseconds"), (1e-9, "nanoseconds"))
+    first = abs(float(t[0]))
+    for (unit, name), (low, high) in zip(units, ((1e8, 1e11), (1e11, 1e14), (1e14, 1e17), (1e17, 1e20)), strict=True):
+        if low <= first < high:
+            return unit, name
+    steps = np.diff(t)
+    steps = steps[steps > 0]
+    if len(steps):
+        periods = (float(np.median(steps)), float(t[-1] - t[0]) / (len(t) - 1))
+        for unit, name in units:
+            if any(20.0 <= 1.0 / (period * unit) <= 5000.0 for period in periods if period > 0):
+                return unit, name
+    return units[0]
+
+
+def is_brainflow(values: Float64Array) -> bool:
+    """Whether rows of 24 numbers have BrainFlow's counter (0 to 255) and its time since 1970."""
+    counter, time = values[:, 0], values[:, _BRAINFLOW_TIME]
+    whole = (counter == np.rint(counter)).all() and counter.min() >= 0 and counter.max() <= 255
+    return bool(whole and time.min() > 1e8 and (np.diff(time) >= -1).all())
+
+
+def _seen(leading: int, time: int | None, label: int | None) -> tuple[str, ...]:
+    notes = []
+    for column in range(leading):
+        if column == time:
+            notes.append(f"column {column + 1} grows: taken for the time")
+        else:
+            other = "t_ms," + "-," * (leading - column - 1)
+            notes.append(
+                f"column {column + 1} counts rows or packets: left out (if it is a time in milliseconds: "
+                f"`?columns={'-,' * column}{other}ch1-8`)"
+            )
+    if leading:
+        notes.append(f"columns {leading + 1}-{leading + CHANNELS} are channels 1-8")
+    if label is not None:
+        notes.append(f"column {label + 1} was taken for a class label")
+    return tuple(notes)
+
+
+def _without_unit(name: str) -> tuple[str, str]:
+    found = _BRACKETS.fullmatch(name)
+    if found is None or found["unit"] == "formatted":
+        return name, ""
+    return found["name"], found["unit"]
+
+
+def _channels(stems: Sequence[str]) -> tuple[int, ...] | None:
+    """The places of eight numbered names that are EMG's, in the order of their numbers."""
+    groups: dict[str, dict[int, int]] = {}
+    for place, stem in enumerate(stems):
+        if found := _CHANNEL.fullmatch(stem):
+            groups.setdefault(found["prefix"].strip(" _.-").replace("_", " "), {})[int(found["number"])] = place
+    named = [prefix for prefix in _CHANNEL_PREFIXES if prefix in groups and len(groups[prefix]) > 1]
+    if not named and len(groups.get("", {})) == CHANNELS:
+        named = [""]
+    if not named:
+        return None
+    best = next((prefix for prefix in named if len(groups[prefix]) == CHANNELS), named[0])
+    group = groups[best]
+    if len(group) != CHANNELS or sorted(group) not in (list(range(CHANNELS)), list(range(1, CHANNELS + 1))):
+        first, last = min(group), max(group)
+        raise SessionError(
+            f"the header names {len(group)} channels, `{best}{first}` to `{best}{last}`; Myocast takes eight, "
+            f"numbered from 1 or 0; {COLUMNS_ADVICE}"
+        )
+    return tuple(group[number] for number in sorted(group))
+
+
+def _time(stems: Sequence[str], units: Sequence[str]) -> tuple[int | None, float | None]:
+    """The place of the times, and the seconds of a unit where the name says it."""
+    candidates = ["t", *(stem for stem in stems if _TIME.fullmatch(stem) or stem in _BARE_TIME)]
+    for stem in candidates:
+        if stem not in stems:
+            continue
+        place = stems.index(stem)
+        if units[place]:
+            return place, _SECONDS.get(units[place])
+        if stem in _BARE_TIME:
+            return place, _BARE_TIME[stem]
+        found = _TIME.fullmatch(stem)
+        return place, _SECONDS[found["unit"]] if found and found["unit"] else None
+    return None, None
+
+
+def _joints(names: Sequence[str]) -> int | None:
+    if "x0" not in names:
+        return None
+    first = list(names).index("x0")
+    return first if tuple(names[first : first + VALUES]) == JOINT_NAMES else None
+
+
+def _channel_unit(units: Sequence[str], comments: Sequence[str]) -> FileUnit | None:
+    found = {_UNITS[unit] for unit in units if unit in _UNITS}
+    if len(found) == 1:
+        return found.pop()
+    return "uV" if any("openbci" in comment.lower() for comment in comments) else None
+
+
+def _rate(comments: Sequence[str]) -> float | None:
+    for comment in comments:
+        if found := re.search(r"(?:sampl\w*[ _-]*(?:rate|frequency)|rate|fs)\s*[=:]?\s*([\d.]+)\s*hz", comment, re.I):
+            return float(found[1]) or None
+    return None
+
+
+def _taken(names: Sequence[str], emg: Sequence[int], time: int | None) -> str:
+    clock = "no time: the rate is nominal" if time is None else f"`{names[time]}` is the time"
+    return f"`{names[emg[0]]}` to `{names[emg[-1]]}` are channels 1 to 8, {clock}"
+
+
+def _list(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:4])
+    return shown if len(names) <= 4 else f"{shown} and {len(names) - 4} more"

@@ -1,0 +1,307 @@
+"""Text files as other programs write them (../shared/cases/field.md, sections A and B)."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import zstandard
+
+from drivers.errors import DriverError
+from drivers.sessions import SessionError, read_session
+from drivers.sessions.text.layout import seconds_per_unit
+from drivers.sessions.timeline import from_times
+from models.recording import Recording
+
+FIELD = Path(__file__).parents[5] / "shared" / "cases" / "field"
+ROWS = np.random.default_rng(7).integers(-90, 90, (120, 8))
+NAMES = ",".join(f"ch{channel}" for channel in range(1, 9))
+
+field_files = pytest.mark.skipif(not FIELD.is_dir(), reason="needs ../shared/cases/field beside the checkout")
+
+
+def lines(*before: object, separator: str = ",", after: tuple[object, ...] = ()) -> str:
+    """Rows of ROWS, behind columns given by functions of the row's number, and before others."""
+    text = []
+    for number, row in enumerate(ROWS):
+        head = [column(number) if callable(column) else column for column in before]
+        tail = [column(number) if callable(column) else column for column in after]
+        text.append(separator.join(map(str, [*head, *row.tolist(), *tail])))
+    return "\n".join(text) + "\n"
+
+
+def read(folder: Path, text: str | bytes, options: str = "") -> Recording:
+    path = folder / "file.csv"
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    return read_session(f"{path}{options}")
+
+
+def assert_rows(recording: Recording) -> None:
+    np.testing.assert_array_equal(recording.emg, ROWS)
+
+
+@field_files
+@pytest.mark.parametrize(
+    ("name", "first", "rate", "unit", "said"),
+    [
+        ("f1.csv", [1, 2, 3, 4, 5, 6, 7, 8], 200.0, "adc", "column 1 grows: taken for the time"),
+        ("f2.csv", [11, 12, 13, 14, 15, 16, 17, 18], 200.0, "adc", "left out: column 1"),
+        ("f3.csv", [1, 2, 3, 4, 5, 6, 7, 8], 200.0, "adc", "times are in microseconds"),
+        ("f5.csv", [1, 2, 3, 4, 5, 6, 7, 8], 200.0, "adc", None),
+        ("f7.csv", [1, 2, 3, 4, 5, 6, 7, 8], 200.0, "adc", None),
+        ("f8.csv", [1.5, 2, 3, 4, 5, 6, 7, 8], 200.0, "adc", None),
+        ("f9.txt", [1, 2, 3, 4, 5, 6, 7, 8], 200.0, "adc", None),
+        ("f10.csv", [1, 2, 3, 4, 5, 6, 7, 8], 200.0, "adc", None),
+        ("f12.csv", [1, 2, 3, 4, 5, 6, 7, 8], 200.0, "adc", "no time: the rate is nominal"),
+        ("f13.csv", [1, 2, 3, 4, 5, 6, 7, 8], 200.0, "adc", None),
+        ("openbci_gui_v5.txt", [-4.11, 8.22, -4.11, -5.48, -15.07, -4.11, 17.81, 6.85], 250.0, "uV", "timestamp"),
+        ("brainflow.csv", [-4.11, 8.22, -4.11, -5.48, -15.07, -4.11, 17.81, 6.85], 250.0, "uV", "BrainFlow"),
+    ],
+)
+def test_files_from_the_field(name: str, first: list[float], rate: float, unit: str, said: str | None) -> None:
+    recording = read_session(FIELD / name)
+    np.testing.assert_allclose(recording.emg[0], first, rtol=1e-6)
+    assert (recording.rate_hz, recording.unit) == (rate, unit)
+    assert said is None or any(said in note for note in recording.meta["notes"]), recording.meta["notes"]
+
+
+@field_files
+def test_classes_of_a_labelled_csv() -> None:
+    recording = read_session(FIELD / "f13.csv")
+    assert recording.classes is not None
+    assert recording.classes.tolist() == [0, 0]
+
+
+@field_files
+@pytest.mark.parametrize("name", ["f11.txt"])
+def test_volts_are_noticed_and_their_unit_asked_for(name: str) -> None:
+    with pytest.raises(SessionError, match=r"perhaps volts; say their unit: `\?unit=V`"):
+        read_session(FIELD / name)
+    recording = read_session(f"{FIELD / name}?unit=V")
+    assert recording.unit == "uV"
+    np.testing.assert_allclose(recording.emg[0, :3], [120.0, -60.0, 150.0], rtol=1e-5)
+
+
+@field_files
+def test_options_behind_a_file_are_taken() -> None:
+    recording = read_session(f"{FIELD / 't35_pyomyo_50hz_envelope_bare.csv'}?rate=50&mode=envelope")
+    assert (recording.rate_hz, recording.emg_mode) == (50.0, "envelope")
+    with pytest.raises(DriverError, match="unknown option `speed`"):
+        read_session(f"{FIELD / 'f12.csv'}?speed=2")
+
+
+def test_a_name_with_a_question_mark_is_a_name(tmp_path: Path) -> None:
+    path = tmp_path / "a?rate=50"
+    path.write_text(lines())
+    assert read_session(path).rate_hz == 200.0
+
+
+@pytest.mark.parametrize(
+    ("time", "rate"),
+    [
+        (lambda n: f"{1732700000 + n / 250:.3f}", 250.0),
+        (lambda n: f"{n / 200:.3f}", 200.0),
+        (lambda n: 1732700000000 + 5 * n, 200.0),
+        (lambda n: 15 + 4 * n, 250.0),
+        (lambda n: 1000 * n, 1000.0),
+        (lambda n: 1732700000000000000 + 5_000_000 * n, 200.0),
+    ],
+)
+@pytest.mark.parametrize("label", [(), (3,)])
+def test_a_first_column_that_grows_is_the_time(tmp_path: Path, time: object, rate: float, label: tuple[int]) -> None:
+    recording = read(tmp_path, lines(time, after=label))
+    assert_rows(recording)
+    assert recording.rate_hz == pytest.approx(rate, rel=0.01)
+    assert (recording.classes is not None) == bool(label)
+    assert any("column 1 grows: taken for the time" in note for note in recording.meta["notes"])
+
+
+@pytest.mark.parametrize("counter", [lambda n: n, lambda n: n % 16, lambda n: (250 + n) % 256, lambda n: 4711 + n])
+def test_a_first_column_that_counts_is_left_out(tmp_path: Path, counter: object) -> None:
+    recording = read(tmp_path, lines(counter))
+    assert_rows(recording)
+    assert recording.rate_hz == 200.0
+    assert any("column 1 counts rows or packets: left out" in note for note in recording.meta["notes"])
+
+
+def test_a_counter_and_a_time_before_the_channels(tmp_path: Path) -> None:
+    recording = read(tmp_path, lines(lambda n: n, lambda n: f"{n / 500:.3f}"))
+    assert_rows(recording)
+    assert recording.rate_hz == 500.0
+
+
+def test_a_time_before_seven_channels_is_no_channel(tmp_path: Path) -> None:
+    text = "\n".join(f"{n / 200:.3f},1,-2,3,-4,5,{n % 3},7" for n in range(100))
+    with pytest.raises(SessionError, match="column 1 is a time, and 7 numbers follow it; expected 8 channels"):
+        read(tmp_path, text)
+
+
+def test_what_columns_are_can_be_said(tmp_path: Path) -> None:
+    text = lines(lambda n: n, 7, after=(1, 2, 3))
+    with pytest.raises(SessionError, match=r"found 13; say what each column is, as in `\?columns=t,ch1-8,label`"):
+        read(tmp_path, text)
+    recording = read(tmp_path, text, "?columns=t_ms,-,ch1-8,-,label")
+    assert_rows(recording)
+    assert recording.rate_hz == 1000.0
+    assert recording.classes is not None
+    assert set(recording.classes.tolist()) == {2}
+    for wrong, message in {
+        "t,ch1-7": "each of ch1 to ch8 once",
+        "ch1-8,foo": "no column",
+        "t,ch1-8,-,-,-,-,label": "names 14 columns, and there are 13",
+    }.items():
+        with pytest.raises(SessionError, match=message):
+            read(tmp_path, text, f"?columns={wrong}")
+
+
+@pytest.mark.parametrize(
+    ("header", "rate"),
+    [
+        ("time,channel1,channel2,channel3,channel4,channel5,channel6,channel7,channel8", 200.0),
+        (
+            "Timestamp (ms),EMG 1 (uV),EMG 2 (uV),EMG 3 (uV),EMG 4 (uV),EMG 5 (uV),EMG 6 (uV),EMG 7 (uV),EMG 8 (uV)",
+            200.0,
+        ),
+        ("elapsed_ms,emg_0,emg_1,emg_2,emg_3,emg_4,emg_5,emg_6,emg_7", 200.0),
+        ("millis,s1,s2,s3,s4,s5,s6,s7,s8", 200.0),
+    ],
+)
+def test_headers_of_loggers(tmp_path: Path, header: str, rate: float) -> None:
+    recording = read(tmp_path, header + "\n" + lines(lambda n: 5 * n))
+    assert_rows(recording)
+    assert recording.rate_hz == rate
+    assert recording.unit == ("uV" if "(uV)" in header else "adc")
+
+
+def test_columns_are_taken_by_name_in_any_order(tmp_path: Path) -> None:
+    channels = [f"emg{channel}" for channel in range(8, 0, -1)]
+    rows = "\n".join(",".join(map(str, [*row[::-1], "a word", 5 * n])) for n, row in enumerate(ROWS.tolist()))
+    recording = read(tmp_path, ",".join([*channels, "comment", "time_ms"]) + "\n" + rows)
+    assert_rows(recording)
+    assert recording.rate_hz == 200.0
+
+
+def test_sixteen_channels_are_asked_about(tmp_path: Path) -> None:
+    header = ",".join(f"emg{channel}" for channel in range(1, 17))
+    text = header + "\n" + "\n".join(",".join(map(str, [*row, *row])) for row in ROWS.tolist())
+    with pytest.raises(SessionError, match=r"names 16 channels, `emg1` to `emg16`; Myocast takes eight"):
+        read(tmp_path, text)
+    assert_rows(read(tmp_path, text, "?columns=-,-,-,-,-,-,-,-,ch1-8"))
+
+
+def test_classes_by_name(tmp_path: Path) -> None:
+    words = lines(lambda n: n / 200, after=(lambda n: "rest" if n < 60 else "fist",))
+    recording = read(tmp_path, f"t,{NAMES},gesture\n{words}".replace("t,ch1", "time,ch1"))
+    assert recording.classes is not None
+    assert recording.classes.tolist() == [0] * 60 + [1] * 60
+    assert "classes by name: 0 = rest, 1 = fist" in recording.meta["notes"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        lines(separator=";"),
+        lines(separator=" ; "),
+        lines().replace("\n", ",\n"),
+        lines(separator="\t").replace("\n", "\t\n"),
+        lines(separator=";").replace("\n", ";\r\n"),
+        "".join(f'"{line}"\n' for line in lines(separator='","').splitlines()),
+        "\n".join(" ".join(f"{value},0" for value in row) for row in ROWS.tolist()),
+        "\n".join(";".join(f"{value},00" for value in row) for row in ROWS.tolist()),
+        "\n".join("\t".join(f"{value},0" for value in row) for row in ROWS.tolist()),
+        "\n".join(",".join(f'"{value},0"' for value in row) for row in ROWS.tolist()),
+        "# made by a logger\n% rate?\n// here it begins\n" + lines(),
+        "0,1,2,3,4,5,6,7\n" + lines(),
+        lines().replace("\n", "\r"),
+        lines().encode("utf-16"),
+        b"\xef\xbb\xbf" + lines().encode(),
+    ],
+)
+def test_ways_to_write_the_same_numbers(tmp_path: Path, text: str | bytes) -> None:
+    recording = read(tmp_path, text)
+    assert_rows(recording)
+    assert recording.meta["dropped"] == []
+
+
+@pytest.mark.parametrize("share", [0.01, 0.04, 0.06, 0.2, 0.5])
+def test_samples_missing_from_a_grid_are_lost_at_every_share(share: float) -> None:
+    kept = np.random.default_rng(3).random(4000) >= share
+    kept[[0, -1]] = True
+    timeline = from_times(np.flatnonzero(kept).astype(np.float64) * 0.005, None, 0.25)
+    assert timeline.rate_hz == 200.0
+    assert timeline.regular
+    assert int(timeline.sample[-1]) == 3999
+
+
+@pytest.mark.parametrize(("step", "unit"), [(0.004, 1.0), (5, 1e-3), (20, 1e-3), (1000, 1e-6), (2e6, 1e-9)])
+def test_the_unit_of_times_is_told_by_the_rate(step: float, unit: float) -> None:
+    assert seconds_per_unit(np.arange(100, dtype=np.float64) * step)[0] == unit
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress, zstandard.compress])
+def test_packed_files(tmp_path: Path, pack: object) -> None:
+    assert callable(pack)
+    packed = pack(lines().encode())
+    assert_rows(read(tmp_path, packed))
+    assert_rows(read(tmp_path, packed + packed[:0]))
+    if pack is not zstandard.compress:
+        cut = read(tmp_path, pack(lines().encode() * 50)[:-6])
+        assert any("truncated" in note or "damaged" in note for note in cut.meta["notes"])
+
+
+def test_zip_files(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("folder/", "")
+        archive.writestr("folder/a.csv", lines())
+    assert_rows(read_session(path))
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("b.csv", lines())
+    with pytest.raises(SessionError, match=r"is a zip of 2 files \(a.csv, b.csv\); unpack it"):
+        read_session(path)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("[Content_Types].xml", "")
+    with pytest.raises(SessionError, match="spreadsheet"):
+        read_session(path)
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress, zstandard.compress])
+def test_an_archive_that_unpacks_to_gigabytes_is_refused(
+    tmp_path: Path, pack: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert callable(pack)
+    monkeypatch.setattr("drivers.sessions.source_bytes._LARGEST", 1 << 20)
+    with pytest.raises(SessionError, match="unpacks to more than"):
+        read(tmp_path, pack(lines().encode() * 4000))
+    monkeypatch.setattr("drivers.sessions.source_bytes._LARGEST", 1 << 30)
+    with pytest.raises(SessionError, match="a line of more than"):
+        read(tmp_path, pack(b"1" * (3 << 20)))
+
+
+@pytest.mark.parametrize(
+    ("head", "message"),
+    [
+        (b"XDF:\x01", "is XDF"),
+        (b"\xffBIOSEMI" + b" " * 200, "is BDF"),
+        (b"MATLAB 5.0 MAT-file", "is a MATLAB file"),
+        (b"\x89HDF\r\n\x1a\n", "is HDF5"),
+        (b"\x93NUMPY\x01", "is a NumPy array"),
+        (b'{"emg": []}', "is JSON"),
+        (b"%PDF-1.7", "is a PDF"),
+    ],
+)
+def test_other_kinds_are_named_with_the_way_out(tmp_path: Path, head: bytes, message: str) -> None:
+    with pytest.raises(SessionError, match=message) as caught:
+        read(tmp_path, head)
+    assert "\n" not in str(caught.value)
+
+
+@field_files
+def test_an_edf_is_named() -> None:
+    with pytest.raises(SessionError, match="is EDF; read it with edfio"):
+        read_session(FIELD / "t26b_emg8.edf")
