@@ -238,3 +238,29 @@ def test_it_does_what_it_is_asked_to() -> None:
     source.follow(None)
     moving = stream.take(2000)
     assert np.ptp(moving.angles, axis=0).max() > 0.3
+
+
+def test_it_does_part_of_what_it_is_asked_to_a_reaction_time_later() -> None:
+    with VirtualLoop() as loop:
+        emitted = Emitted(loop)
+        source = source_of("synthetic:?reaction=0.4", loop)
+        source.follow("rest")
+        loop.run(run_for(source, emitted, 3.0))
+        source.follow("fist", 0.5, 0.3)
+        asked = loop.now()
+        loop.run(run_for(source, emitted, 2.0))
+    (begun,) = [marker.t for marker in emitted.all(Marker) if marker.label == "fist"]
+    # Muscles come first, and then the hand, by at most a tenth of a second.
+    assert 0.4 <= begun - asked < 0.52
+    frames = emitted.all(Frame)
+    assert frames[-1].truth is not None
+    habits = source._stream.person.habits.poses
+    half = habits["rest"] + 0.5 * (habits["fist"] - habits["rest"])
+    expected = source._stream.joints(half[None].astype(np.float32))[0]
+    np.testing.assert_allclose(frames[-1].truth[-1], expected, atol=0.1)
+
+
+@pytest.mark.parametrize("reaction", ["-1", "5", "x"])
+def test_a_reaction_time_that_nobody_has(reaction: str) -> None:
+    with pytest.raises(DriverError, match="reaction"):
+        source_from_uri(f"synthetic:?reaction={reaction}")
