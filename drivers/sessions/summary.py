@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 
 from drivers.sessions.report import DERIVED, JsonObject
+from models.arrays import Float64Array
 from models.recording import Recording
 
 _INT8: Final = (-128.0, 127.0)
@@ -32,7 +33,8 @@ def summary(recording: Recording) -> JsonObject:
         "gaps": _gaps(recording),
         "channels": _channels(recording),
         "classes": _classes(recording),
-        "truth": _truth(recording),
+        "truth": _labels(recording.label_t),
+        "angles": _labels(recording.angle_t),
         "markers": [{"t_s": _since(recording, marker.t), "label": marker.label} for marker in recording.markers],
         "imu_samples": 0 if recording.imu is None else len(recording.imu),
         "bursts": 0 if recording.frame_start is None else len(recording.frame_start),
@@ -100,8 +102,8 @@ def _classes(recording: Recording) -> dict[str, int] | None:
     return {str(label): count for label, count in sorted(Counter(recording.classes.tolist()).items())}
 
 
-def _truth(recording: Recording) -> JsonObject | None:
-    t = recording.label_t
+def _labels(t: Float64Array | None) -> JsonObject | None:
+    """How many labels there are at these times."""
     if t is None or not len(t):
         return None
     span = float(t[-1] - t[0])

@@ -70,6 +70,8 @@ def _lines(about: dict[str, Any]) -> list[tuple[str, str]]:
         lines.append(("classes", ", ".join(f"{label}: {count}" for label, count in about["classes"].items())))
     if about["truth"]:
         lines.append(("hand poses", f"{about['truth']['labels']} at {about['truth']['rate_hz'] or 0:g} Hz"))
+    if about["angles"]:
+        lines.append(("joint angles", f"{about['angles']['labels']} at {about['angles']['rate_hz'] or 0:g} Hz"))
     if about["markers"]:
         lines.append(("markers", ", ".join(f"{m['label']} at {m['t_s']:.2f} s" for m in about["markers"][:20])))
     counts = [

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from drivers.sessions import SessionError, read_session, write_session
+from drivers.sessions.summary import summary
 from models.kinematics import ANGLES
 from models.recording import Recording
 
@@ -42,6 +43,7 @@ def test_angles_and_classes_come_back(tmp_path: Path, name: str) -> None:
     np.testing.assert_allclose(after.angle_t, before.angle_t, atol=1e-6)
     np.testing.assert_array_equal(after.classes, before.classes)
     assert after.joints is None
+    assert (summary(after)["truth"], summary(after)["angles"]) == (None, {"labels": 100, "rate_hz": 50.0})
 
 
 def test_points_and_angles_stand_beside_each_other(tmp_path: Path) -> None:
