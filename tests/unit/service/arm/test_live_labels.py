@@ -114,6 +114,7 @@ async def test_the_lag_is_found_and_told() -> None:
             if at % 500 == 0:
                 await asyncio.sleep(0)
     await arm.labels.finish()
+    assert arm.labels.lag_s is not None
     assert arm.labels.lag_s == pytest.approx(0.1, abs=0.02)
     assert arm.state["lag_ms"] == round(arm.labels.lag_s * 1000)
     told = [event.seconds for event in arm.events if isinstance(event, LabelLag)]
