@@ -39,7 +39,7 @@ def from_target(target: str) -> HtsLabels:
     host, _, port = target.rpartition(":")
     if not port.isdigit() or int(port) > LARGEST_PORT:
         raise DriverError(f"--labels hts:{target}: expected a port, like hts:9000, or hts:0 for a free one")
-    return HtsLabels(host or HOST, int(port), int(port))
+    return HtsLabels(host.strip("[]") or HOST, int(port), int(port))
 
 
 class HtsLabels:

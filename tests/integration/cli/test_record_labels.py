@@ -169,6 +169,39 @@ async def test_a_wearer_follows_prompts(tmp_path: Path) -> None:
     assert fists[0] - rec.angle_t[0] == pytest.approx(0.5, abs=0.1)
 
 
+async def test_a_quest_that_falls_silent(tmp_path: Path) -> None:
+    async with Recording(tmp_path / "a.mcap", "hts:0") as recording:
+        await recording.until(lambda state: state["state"] == "waiting")
+        async with asyncio.timeout(TIMEOUT_S):
+            while len(recording.lines) < 2:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        found = re.search(r"udp://127\.0\.0\.1:(\d+)", recording.lines[1])
+        assert found is not None
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as quest:
+            quest.connect(("127.0.0.1", int(found[1])))
+            quest.send(line_of(1))
+            await recording.until(lambda state: state["state"] == "coming")
+            await recording.until(lambda state: state["message"] == "no label from hts for 1 s")
+            quest.send(b"what another program sends\n")
+            quest.send(line_of(3_000_000_000))
+            await recording.until(lambda state: state["state"] == "coming")
+        made = await recording.end()
+    assert made.labels == 2
+    rec = read_session(tmp_path / "a.mcap")
+    told = [event.detail for event in rec.meta["events"] if isinstance(event, Notice) and event.kind == "labels"]
+    assert told == ["no label from hts for 1 s", "coming again"]
+
+
+@pytest.mark.parametrize("source", ["cyton:none", "dongle:none"])
+def test_an_armband_that_is_not_there(console: Console, source: str) -> None:
+    ended = console.run("record", source, "a.mcap", "--labels", "leap:1")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert (
+        ended.stderr.splitlines()[-1] == f"myocast: {source}: there is no port none" or "no port none" in ended.stderr
+    )
+    assert not (console.folder / "a.mcap").exists()
+
+
 def ready(process: Popen[str], pattern: str) -> re.Match[str]:
     """The first line of stdout that matches."""
     assert process.stdout is not None
