@@ -18,9 +18,6 @@ namespace Myocast
         };
 
         /// <summary>The point at the other end of the bone, towards the wrist; -1 for the wrist.</summary>
-        public static readonly int[] Parents =
-        {
-            -1, 0, 1, 2, 3, 0, 5, 6, 7, 0, 9, 10, 11, 0, 13, 14, 15, 0, 17, 18, 19,
-        };
+        public static readonly int[] Parents = { -1, 0, 1, 2, 3, 0, 5, 6, 7, 0, 9, 10, 11, 0, 13, 14, 15, 0, 17, 18, 19 };
     }
 }

@@ -19,11 +19,10 @@ namespace Myocast
         /// <exception cref="DecodeException">The text is not one JSON object.</exception>
         public static JsonMessage Parse(string text)
         {
-            var reader = new JsonTextReader(new StringReader(text));
-            reader.MaxDepth = MaxDepth;
-            reader.DateParseHandling = DateParseHandling.None;
             try
             {
+                var reader = new JsonTextReader(new StringReader(text)) { MaxDepth = MaxDepth };
+                reader.DateParseHandling = DateParseHandling.None;
                 var json = JObject.Load(reader);
                 return reader.Read() ? throw new DecodeException("more follows the object") : new JsonMessage(json);
             }

@@ -24,11 +24,10 @@ namespace Myocast
     {
         private const int FirstBufferBytes = 16 * 1024, LongestMessageBytes = 1024 * 1024, CloseTimeoutMs = 1000;
         private readonly ClientWebSocket socket = new ClientWebSocket();
-        private readonly SemaphoreSlim turn = new SemaphoreSlim(1);
-        private byte[] data = new byte[FirstBufferBytes];
+        private Task turn = Task.CompletedTask;
 
-        /// <summary>The last message is the first Count bytes of Data.</summary>
-        public byte[] Data => data;
+        /// <summary>The last message is the first Count bytes of it.</summary>
+        public byte[] Data = new byte[FirstBufferBytes];
         public int Count { get; private set; }
         public bool Text { get; private set; }
 
@@ -54,7 +53,7 @@ namespace Myocast
             Count = 0;
             while (true)
             {
-                var free = new ArraySegment<byte>(data, Count, data.Length - Count);
+                var free = new ArraySegment<byte>(Data, Count, Data.Length - Count);
                 var part = await socket.ReceiveAsync(free, CancellationToken.None).ConfigureAwait(false);
                 if (part.MessageType == WebSocketMessageType.Close)
                 {
@@ -69,8 +68,8 @@ namespace Myocast
                     return true;
                 if (Count == LongestMessageBytes)
                     throw new ConnectionException("the server sent a message of more than " + Count + " bytes");
-                if (Count == data.Length)
-                    Array.Resize(ref data, 2 * Count);
+                if (Count == Data.Length)
+                    Array.Resize(ref Data, 2 * Count);
             }
         }
 
@@ -99,17 +98,10 @@ namespace Myocast
             InTurnAsync(() => socket.CloseOutputAsync(WebSocketCloseStatus.NormalClosure, "", CancellationToken.None));
 
         /// <summary>A WebSocket sends one message at a time.</summary>
-        private async Task InTurnAsync(Func<Task> send)
+        private Task InTurnAsync(Func<Task> send)
         {
-            await turn.WaitAsync().ConfigureAwait(false);
-            try
-            {
-                await send().ConfigureAwait(false);
-            }
-            finally
-            {
-                turn.Release();
-            }
+            lock (socket)
+                return turn = turn.ContinueWith(_ => send(), TaskScheduler.Default).Unwrap();
         }
 
         /// <summary>Asks for the server's status before a handshake. The answer says why a handshake would be refused,

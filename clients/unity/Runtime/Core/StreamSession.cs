@@ -137,11 +137,7 @@ namespace Myocast
             return MessageKind.Pose;
         }
 
-        private MessageKind DeliverEmg()
-        {
-            EmgReceived?.Invoke(emg);
-            return MessageKind.Emg;
-        }
+        private MessageKind DeliverEmg() { EmgReceived?.Invoke(emg); return MessageKind.Emg; }
 
         private void MeasureOffset(long id, double server)
         {
