@@ -196,9 +196,7 @@ async def test_a_quest_that_falls_silent(tmp_path: Path) -> None:
 def test_an_armband_that_is_not_there(console: Console, source: str) -> None:
     ended = console.run("record", source, "a.mcap", "--labels", "leap:1")
     assert (ended.returncode, ended.stdout) == (2, "")
-    assert (
-        ended.stderr.splitlines()[-1] == f"myocast: {source}: there is no port none" or "no port none" in ended.stderr
-    )
+    assert "there is no port none" in ended.stderr.splitlines()[-1]
     assert not (console.folder / "a.mcap").exists()
 
 

@@ -14,7 +14,7 @@ RIGHT = points(np.deg2rad(np.linspace(-5.0, 60.0, 20))[None], bones())[0]
 HANDS: dict[Side, Float32Array] = {"right": RIGHT, "left": mirror(RIGHT)}
 
 
-def line(side: Side, debug: str = "") -> str:
+def landmarks(side: Side, debug: str = "") -> str:
     """What the app sends for a hand: metres, Unity's axes."""
     unity = HANDS[side] * np.array([0.001, 0.001, -0.001])
     numbers = ", ".join(f"{value:.4f}" for value in unity.reshape(-1))
@@ -23,7 +23,7 @@ def line(side: Side, debug: str = "") -> str:
 
 @pytest.mark.parametrize("side", ["left", "right"])
 def test_a_hand(side: Side) -> None:
-    hand = parse_line(line(side))
+    hand = parse_line(landmarks(side))
     assert hand is not None
     assert (hand.side, hand.source_s) == (side, None)
     np.testing.assert_allclose(to_hand_frame(hand.joints, side), HANDS[side], atol=0.3)
@@ -34,11 +34,11 @@ def test_a_hand(side: Side) -> None:
 def test_the_sdk_of_the_app_reads_the_same_hand(side: Side, debug: str) -> None:
     sdk = pytest.importorskip("hand_tracking_sdk.convert")
     parser = pytest.importorskip("hand_tracking_sdk.parser")
-    packet = parser.parse_line(line(side, debug))
+    packet = parser.parse_line(landmarks(side, debug))
     assert packet.side.value.lower() == side
     # It mirrors along another axis, which turns the hand in the room and leaves it the hand that it is.
     theirs = 1000.0 * np.array(sdk.convert_landmarks_unity_left_to_right(packet.data).points)
-    ours = parse_line(line(side, debug))
+    ours = parse_line(landmarks(side, debug))
     assert ours is not None
     np.testing.assert_allclose(to_hand_frame(ours.joints, side), to_hand_frame(theirs, side), atol=1e-3)
     theirs_ns = packet.debug and packet.debug.source_ts_ns
