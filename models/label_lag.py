@@ -10,8 +10,9 @@ that much later than the strengths, labels are on time.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import Final
 
@@ -44,6 +45,7 @@ LEAST_EXPLAINED: Final = 0.03
 BLOCKS: Final = 6
 """Parts of the time; each is left out once to tell the standard error."""
 _RIDGE: Final = 1e-3
+_COLUMN: Final = {name: column for column, name in enumerate(ANGLES)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,20 +123,21 @@ class LagData:
         return Lag(seconds, error_s, explained)
 
 
-@dataclass(slots=True)
 class LagEstimator:
     """Collects what comes, and lets the lag be estimated from the newest of it.
+
+    To add is cheap; arrays are made only when an estimate is, on whatever thread that happens.
 
     Args:
         rate_hz: samples per second.
         emg_mode: mode of the EMG.
+        lags: that can be.
     """
 
-    rate_hz: float
-    emg_mode: str
-    range: LagRange = CLOCKS
-    _frames: deque[tuple[float, Float32Array]] = field(default_factory=deque)
-    _labels: deque[tuple[float, Float32Array]] = field(default_factory=deque)
+    def __init__(self, rate_hz: float, emg_mode: str, lags: LagRange = CLOCKS) -> None:
+        self.rate_hz, self.emg_mode, self._lags = rate_hz, emg_mode, lags
+        self._frames: deque[tuple[float, Float32Array]] = deque()
+        self._labels: deque[_Label] = deque()
 
     def fits(self, rate_hz: float, emg_mode: str) -> bool:
         """Whether it collects this kind of signal."""
@@ -154,28 +157,50 @@ class LagEstimator:
             joints: (63,) mm, frame `hand`, of the hand `worn`; None where there are angles.
             bent: degrees by the names of `ANGLES`.
         """
-        row = np.full(len(ANGLES), np.nan, np.float32)
-        if joints is not None:
-            right = joints if worn == "right" else mirror(joints)
-            row = angles(right.reshape(1, POINTS, 3))[0]
-        for name, degrees in bent.items():
-            row[ANGLES.index(name)] = np.deg2rad(degrees)
-        self._labels.append((t, row))
-        while t - self._labels[0][0] > LIVE_SPAN_S:
+        self._labels.append(_Label(t, joints if joints is None or worn == "right" else mirror(joints), bent))
+        while t - self._labels[0].t > LIVE_SPAN_S:
             self._labels.popleft()
 
-    def data(self) -> LagData:
-        """What was collected; later samples and labels do not change it."""
-        frames, labels = list(self._frames), sorted(self._labels, key=lambda label: label[0])
-        times = [t + np.arange(len(samples)) / self.rate_hz for t, samples in frames]
-        return LagData(
-            np.concatenate(times) if times else np.zeros(0),
-            np.concatenate([samples for _, samples in frames]) if frames else np.zeros((0, CHANNELS), np.float32),
-            np.array([t for t, _ in labels]),
-            np.array([row for _, row in labels], np.float32).reshape(-1, len(ANGLES)),
-            self.emg_mode,
-            self.range,
-        )
+    def collected(self) -> Callable[[], LagData]:
+        """Return a function that makes arrays of what has come by now; it may be called on another thread."""
+        return partial(_arrays, tuple(self._frames), tuple(self._labels), self.rate_hz, self.emg_mode, self._lags)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Label:
+    """A label of a right hand."""
+
+    t: float
+    joints: Float32Array | None
+    bent: Mapping[str, float]
+
+
+def _arrays(
+    frames: Sequence[tuple[float, Float32Array]],
+    labels: Sequence[_Label],
+    rate_hz: float,
+    emg_mode: str,
+    lags: LagRange,
+) -> LagData:
+    rows = np.array([len(samples) for _, samples in frames], dtype=np.int64)
+    within = np.arange(int(rows.sum())) - np.repeat(np.cumsum(rows) - rows, rows)
+    emg = np.concatenate([samples for _, samples in frames]) if frames else np.zeros((0, CHANNELS), np.float32)
+    ordered = sorted(labels, key=lambda label: label.t)
+    bent = np.full((len(ordered), len(ANGLES)), np.nan, np.float32)
+    seen = [k for k, label in enumerate(ordered) if label.joints is not None]
+    if seen:
+        bent[seen] = angles(np.array([ordered[k].joints for k in seen]).reshape(-1, POINTS, 3))
+    for k, label in enumerate(ordered):
+        for name, degrees in label.bent.items():
+            bent[k, _COLUMN[name]] = np.deg2rad(degrees)
+    return LagData(
+        np.repeat(np.array([t for t, _ in frames]), rows) + within / rate_hz,
+        emg,
+        np.array([label.t for label in ordered]),
+        bent,
+        emg_mode,
+        lags,
+    )
 
 
 @dataclass(slots=True)

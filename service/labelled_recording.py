@@ -68,7 +68,9 @@ async def record_with_labels(
     config = ServiceConfig(sources=(source.info.uri,), port=0, record=file, about=about, labelled=True)
     session = _LabelledSession(kind, tracker, seconds, watch)
     async with AsyncExitStack() as stack:
-        if tracker is not None:
+        if tracker is None:
+            session.lines.append("labels come from its page: in the step Teach, start the camera")
+        else:
             await stack.enter_async_context(tracker)
             if tracker.address:
                 session.lines.append(f"{kind} is {'ready' if kind == 'hts' else 'expected'}: {tracker.address}")

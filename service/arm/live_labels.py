@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 from drivers.clock import Clock, now
 from drivers.events import Frame, Label, LabelLag, Notice, SourceInfo
 from drivers.labels.source import LabelSource
-from models.label_lag import CLOCKS, REACTION, LagEstimator
+from models.label_lag import CLOCKS, REACTION, Lag, LagData, LagEstimator
 from service.devices.device import Device
 from service.devices.status import RateMeter
 
@@ -100,7 +100,8 @@ class LiveLabels:
 
     def on_info(self, info: SourceInfo) -> None:
         """Collect anew where the signal is another."""
-        if info.rate_hz > 0 and (self._estimator is None or not self._estimator.fits(info.rate_hz, info.emg_mode)):
+        rate_hz = self._device.real_rate_hz
+        if rate_hz > 0 and (self._estimator is None or not self._estimator.fits(rate_hz, info.emg_mode)):
             self._collect()
 
     def on_frame(self, frame: Frame) -> None:
@@ -151,14 +152,14 @@ class LiveLabels:
         self._estimating = None
 
     def _collect(self) -> None:
-        info = self._device.info
-        if info is not None and info.rate_hz > 0:
+        info, rate_hz = self._device.info, self._device.real_rate_hz
+        if info is not None and rate_hz > 0:
             lags = REACTION if self._name == FOLLOWED else CLOCKS
-            self._estimator = LagEstimator(info.rate_hz, info.emg_mode, lags)
+            self._estimator = LagEstimator(rate_hz, info.emg_mode, lags)
 
     async def _estimate(self, estimator: LagEstimator) -> None:
         try:
-            lag = await asyncio.to_thread(estimator.data().estimate)
+            lag = await asyncio.to_thread(_estimated, estimator.collected())
         finally:
             self._estimating = None
         if lag is None or estimator is not self._estimator:
@@ -183,3 +184,7 @@ class LiveLabels:
             log.warning("labels: %s; the recording goes on without", self.message)
             self._device.on_client_event(Notice(self._clock(), "labels", self.message))
         self._changed()
+
+
+def _estimated(arrays: Callable[[], LagData]) -> Lag | None:
+    return arrays().estimate()

@@ -99,9 +99,9 @@ def test_a_still_hand() -> None:
 
 def test_nothing_came_yet() -> None:
     estimator = LagEstimator(RATE_HZ, "raw")
-    assert estimator.data().estimate() is None
+    assert estimator.collected()().estimate() is None
     estimator.add_emg(FIRST, np.zeros((2, 8), np.float32))
-    assert estimator.data().estimate() is None
+    assert estimator.collected()().estimate() is None
 
 
 @pytest.mark.parametrize("worn", ["left", "right"])
@@ -112,7 +112,7 @@ def test_points_and_angles_say_the_same(worn: str) -> None:
     estimator.add_label(2.0, mirror(joints) if worn == "left" else joints, {}, "left" if worn == "left" else "right")
     named = dict(zip(ANGLES, np.rad2deg(bent).tolist(), strict=True))
     estimator.add_label(1.0, None, named, "right")
-    data = estimator.data()
+    data = estimator.collected()()
     assert data.label_t.tolist() == [1.0, 2.0]
     np.testing.assert_allclose(data.angles, [bent, bent], atol=1e-3)
 
@@ -122,5 +122,5 @@ def test_only_the_newest_is_kept() -> None:
     for k in range(400):
         estimator.add_emg(FIRST + k, np.zeros((1, 8), np.float32))
         estimator.add_label(FIRST + k, None, {"index_mcp_fe": 1.0}, "right")
-    data = estimator.data()
+    data = estimator.collected()()
     assert len(data.emg_t) == len(data.label_t) == 181
