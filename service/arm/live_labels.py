@@ -7,9 +7,13 @@ import logging
 from collections.abc import Callable
 from typing import Any, Final, Literal
 
+import numpy as np
+
 from drivers.clock import Clock, now
 from drivers.events import Frame, Label, LabelLag, Notice, SourceInfo
 from drivers.labels.source import LabelSource
+from models.hand import VALUES, mirror
+from models.kinematics import ANGLES, bones, points
 from models.label_lag import CLOCKS, REACTION, Lag, LagData, LagEstimator
 from service.devices.device import Device
 from service.devices.status import RateMeter
@@ -28,6 +32,9 @@ TOLD_S: Final = 0.005
 """A lag that changes by less is not written into a recording again."""
 FOLLOWED: Final = "prompts"
 """Labels that the wearer follows, and so comes later than; all others come later than the wearer."""
+
+BONES: Final = bones()
+"""(20,) mm, of the ghost hand."""
 
 State = Literal["none", "waiting", "coming", "missing"]
 
@@ -95,8 +102,18 @@ class LiveLabels:
             "rate_hz": round(self._meter.rate(self._clock()), 1),
             "lag_ms": None if self.lag_s is None else round(self.lag_s * 1000),
             "message": self.message,
-            "prompt": None if self._source is None else self._source.describe(),
+            "prompt": self._prompt(),
         }
+
+    def _prompt(self) -> dict[str, Any] | None:
+        """What the wearer is asked to do, with the points of the ghost hand."""
+        prompt = None if self._source is None else self._source.describe()
+        if prompt is None:
+            return None
+        bent = np.deg2rad([prompt["angles"][name] for name in ANGLES])
+        joints = points(bent[None], BONES)[0].reshape(VALUES)
+        shown = joints if self._device.hand == "right" else mirror(joints)
+        return {**prompt, "joints": [round(value, 1) for value in shown.tolist()]}
 
     def on_info(self, info: SourceInfo) -> None:
         """Collect anew where the signal is another."""

@@ -581,6 +581,10 @@ export interface PromptInfo {
   angles: {
     [k: string]: number;
   };
+  /**
+   * Of the ghost hand, of average size: 21 points x y z in mm, frame `hand`, of the hand that wears the band
+   */
+  joints: number[];
 }
 
 /**

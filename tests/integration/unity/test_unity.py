@@ -157,9 +157,9 @@ def personal_fields(personal: dict[str, Any]) -> dict[str, Any]:
 def label_fields(labels: dict[str, Any] | None) -> dict[str, Any]:
     """What the client keeps of labels and of what the wearer is asked to do."""
     labels = labels or {"state": "", "source": "", "message": "", "lag_ms": None, "prompt": None}
-    prompt = labels["prompt"] or {"pose": None, "now": 0.0, "level": 0.0}
+    prompt = labels["prompt"] or {"pose": None, "now": 0.0, "level": 0.0, "joints": []}
     kept = {key: labels[key] for key in ("state", "source", "message", "lag_ms")}
-    return {**kept, **{key: prompt[key] for key in ("pose", "now", "level")}}
+    return {**kept, **{key: prompt[key] for key in ("pose", "now", "level", "joints")}}
 
 
 def test_golden_messages(harness: Path) -> None:

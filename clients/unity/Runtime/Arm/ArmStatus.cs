@@ -41,6 +41,8 @@ namespace Myocast
         public string PromptPose;
         /// <summary>How much of it a ghost hand makes now, and will at the end of the movement, 0..1.</summary>
         public double PromptNow, PromptLevel;
+        /// <summary>The ghost hand: 63 numbers as in a pose; empty where nobody is asked.</summary>
+        public float[] PromptJoints = new float[0];
 
         /// <summary>Reads it out of a status that the stream brought.</summary>
         /// <returns>Null if the message does not keep to the protocol.</returns>
@@ -72,6 +74,7 @@ namespace Myocast
             LabelsSource = Text(json, "labels.source") ?? "", LabelsMessage = Text(json, "labels.message") ?? "",
             LabelsLag = Number(json, "labels.lag_ms"), PromptPose = Text(json, "labels.prompt.pose"),
             PromptNow = Number(json, "labels.prompt.now") ?? 0, PromptLevel = Number(json, "labels.prompt.level") ?? 0,
+            PromptJoints = json.SelectTokens("labels.prompt.joints[*]").Select(value => (float)value).ToArray(),
         };
 
         private static string Text(JObject json, string path) => (string)json.SelectToken(path);

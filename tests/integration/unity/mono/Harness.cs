@@ -164,7 +164,7 @@ internal static class Harness
                 "hints", Text(string.Join("|", s.SignalHints))),
             "labels", Object("state", Text(s.Labels), "source", Text(s.LabelsSource), "message", Text(s.LabelsMessage),
                 "lag_ms", s.LabelsLag == null ? "null" : Number(s.LabelsLag.Value), "pose", Text(s.PromptPose),
-                "now", Number(s.PromptNow), "level", Number(s.PromptLevel)));
+                "now", Number(s.PromptNow), "level", Number(s.PromptLevel), "joints", List(s.PromptJoints, s.PromptJoints.Length)));
     }
 
     private static string Describe(Hello h)
