@@ -7,6 +7,7 @@ link was lost and another run may succeed. Reconnecting is done by the superviso
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, Protocol, runtime_checkable
 
 from drivers.events import Emit, Playback, SourceInfo
@@ -58,6 +59,16 @@ class SupportsReplay(Protocol):
 
     def set_speed(self, speed: float) -> None:
         """Set recorded seconds per real second. Raises ValueError outside (0, 100]."""
+        ...
+
+
+@runtime_checkable
+class SupportsNotes(Protocol):
+    """A source that knows before it runs what a person should hear of it: what a file lacks, what was left out."""
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """One line each."""
         ...
 
 

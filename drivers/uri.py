@@ -117,7 +117,12 @@ def parse(text: str) -> SourceUri:
         offer = ", ".join(f"{name}:" for name in SCHEMES)
         raise DriverError(f"{text!r} is not a source; expected one of {offer} (a recording is `replay:FILE`)")
     target, _, query = rest.partition("?")
-    return SourceUri(text, scheme, unquote(target), options_of(query, text))
+    return SourceUri(shown(text), scheme, unquote(target), options_of(query, text))
+
+
+def shown(text: str) -> str:
+    """A text of the command line as it can be shown and sent: bytes that are no UTF-8 become replacement characters."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def options_of(query: str, text: str) -> dict[str, str]:

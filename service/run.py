@@ -13,7 +13,7 @@ from typing import Final
 from urllib.parse import quote
 
 from drivers.asyncio_utils import cancel_and_wait, first_done
-from drivers.source import Source
+from drivers.source import Source, SupportsNotes
 from drivers.uri import source_from_uri
 from service.engine.model_selection import ModelSelector
 from service.event_loop import stop_on_signals
@@ -103,6 +103,9 @@ async def _start(service: Service, config: ServiceConfig, stack: AsyncExitStack)
         device.preload()
     if service.failure is not None:
         raise service.failure
+    for device in service.devices:
+        for note in device.source.notes if isinstance(device.source, SupportsNotes) else ():
+            service.status_publisher.warn(f"device {device.index}: {note}")
     if config.record is not None:
         service.recorder.start_with_first_sample(config.record, service.fail)
     stack.push_async_callback(_stop_recording, service, config.record)

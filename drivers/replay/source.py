@@ -16,6 +16,7 @@ from drivers.events import EmgMode, Emit, Frame, Playback, SourceInfo, Unit
 from drivers.replay.playback_schedule import Extras, Frames, Truth
 from drivers.sessions import SessionError, read_session
 from drivers.sessions.file_options import READ_OPTIONS, device_option, read_config
+from drivers.sessions.report import ReadReport
 from drivers.uri import SourceUri
 from models.recording import Recording
 
@@ -90,6 +91,12 @@ class ReplaySource:
     def info(self) -> SourceInfo:
         """Description of the recording; it does not change."""
         return self._info
+
+    @property
+    def notes(self) -> list[str]:
+        """What was dropped from the file, and how it was read."""
+        report = ReadReport.of(self._recording.meta)
+        return [f"{self._info.name}: {line}" for line in (*map(str, report.drops.values()), *report.notes)]
 
     @property
     def playback(self) -> Playback:

@@ -20,6 +20,7 @@ from drivers.sessions.report import ReadReport, SessionError
 from drivers.sessions.source_bytes import blocks, open_file
 from drivers.sessions.table import lines_of
 from drivers.sessions.text.reader import read_text
+from drivers.uri import shown
 from models.hand import Side
 from models.recording import Recording
 
@@ -66,8 +67,8 @@ def read_session(
         recording = _read(path, file, config, report, device or index)
     placed = _from_folder(path)
     side = recording.hand or _hand_of_folder(path)
-    meta = {**placed, **recording.meta, **report.as_meta(), "path": str(path)}
-    return dataclasses.replace(recording, hand=side, meta=meta)
+    meta = {**placed, **recording.meta, **report.as_meta(), "path": shown(str(path))}
+    return dataclasses.replace(recording, name=shown(recording.name), hand=side, meta=meta)
 
 
 def _read(path: Path, file: BinaryIO, config: ReadConfig, report: ReadReport, device: int) -> Recording:

@@ -16,7 +16,7 @@ from rich.table import Table
 
 from drivers.labels.kinds import label_source
 from drivers.labels.source import LabelSource
-from drivers.source import Source
+from drivers.source import Source, SupportsNotes
 from drivers.uri import source_from_uri
 from models.errors import MyocastError
 from service.cli.arguments import source_uri
@@ -62,6 +62,8 @@ def command(
     check_place(file)
     tracker = None if labels is None else label_source(labels)
     opened = source_from_uri(source_uri(source))
+    for note in opened.notes if isinstance(opened, SupportsNotes) else ():
+        typer.echo(note, err=True)
     if labels is not None:
         _record_labelled(opened, file, (labels.partition(":")[0], tracker), seconds, about)
     else:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import secrets
 import webbrowser
 from collections.abc import Iterable
@@ -24,7 +23,7 @@ from service.logs import configure
 from service.loopback import is_loopback
 from service.run import READY, run
 from service.settings import ServiceConfig
-from service.web.access import AccessPolicy
+from service.web.access import AccessPolicy, is_origin
 
 log = logging.getLogger("myocast")
 
@@ -84,9 +83,6 @@ Udp = Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Poses as UDP
 Lsl = Annotated[bool, typer.Option("--lsl", help="Lab Streaming Layer outlets (needs the [lsl] extra).")]
 Open = Annotated[bool, typer.Option("--open", help="Open the viewer in a browser once the server is ready.")]
 LogFormat = Annotated[str, typer.Option(metavar="text|json", help="How logs on stderr look.")]
-
-
-_ORIGIN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#@\s]+/?")
 
 
 class UsageError(MyocastError):
@@ -157,7 +153,7 @@ def _open(address: str) -> None:
 
 def _check_origins(origins: Iterable[str]) -> None:
     for origin in origins:
-        if origin not in ("*", "null", "localhost") and not _ORIGIN.fullmatch(origin):
+        if not is_origin(origin):
             raise UsageError(
                 f"--origin {origin!r}: expected the beginning of an address, like https://example.org, or localhost "
                 "(this machine at any port), or null (pages opened from a file), or *"

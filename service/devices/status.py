@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Callable, Container, Mapping
 from typing import Final, Literal, TypedDict
 
 from drivers.clock import Clock, now
 from drivers.events import Battery, Frame, Playback, SourceInfo
+
+log = logging.getLogger("myocast")
 
 State = Literal["connecting", "live", "stalled", "reconnecting", "replay", "paused", "ended", "failed"]
 STALLED_AFTER_S: Final = 0.5
@@ -139,6 +142,7 @@ class DeviceStatus:
             return
         self.state = state
         self.error = new or (self.error if state in ("reconnecting", "stalled", "failed") else None)
+        self._log()
         self._on_change()
 
     def report(self, code: str, message: str) -> None:
@@ -154,6 +158,12 @@ class DeviceStatus:
     def _resume(self) -> None:
         self.error = None
         self.set("replay" if self._nature == "replay" else "live")
+
+    def _log(self) -> None:
+        """One line for each change of state: a service is read in its log."""
+        level = logging.WARNING if self.state in ("stalled", "reconnecting", "failed") else logging.INFO
+        reason = f": {self.error['message']}" if self.error is not None else ""
+        log.log(level, "device %d: %s%s", self.index, self.state, reason)
 
     def as_message(self, playback: Playback | None, recording: Mapping[str, object] | None) -> dict[str, object]:
         """Return the fields of a status message that are the same for every client."""

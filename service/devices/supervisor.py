@@ -8,6 +8,7 @@ back-off, or as soon as the source reports that its device is present again.
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 from collections.abc import Callable
 from typing import Final
@@ -18,6 +19,15 @@ from drivers.errors import DeviceLost, DriverError
 from drivers.events import Event, Frame
 from drivers.source import Source, SupportsPresence
 from service.devices.status import DeviceStatus
+
+
+class DriverFault(DriverError):
+    """A driver ended with an error that it should not have."""
+
+    exit_code = 1
+
+
+log = logging.getLogger("myocast")
 
 SILENCE_S: Final = 2.0
 """Seconds without a sample after which a live connection is closed and opened anew."""
@@ -68,7 +78,20 @@ class Supervisor:
 
         Raises:
             DriverError: the first connection failed, and not because the device was lost.
+            DriverFault: the driver has a fault; its log line has the traceback.
         """
+        try:
+            await self._run()
+        except DriverError:
+            raise
+        except Exception as error:
+            # Another run would meet it again.
+            log.exception("device %d: its driver failed", self._status.index)
+            fault = DriverFault(f"{self._source.info.uri}: a fault in its driver ({type(error).__name__}: {error})")
+            self._status.set("failed", ("source_failed", str(fault)))
+            raise fault from error
+
+    async def _run(self) -> None:
         while True:
             try:
                 await self._connect()

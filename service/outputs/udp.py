@@ -8,7 +8,9 @@ compares both. Each further armband has the next pair of ports.
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
+from functools import partial
 from types import TracebackType
 from typing import Final
 
@@ -21,6 +23,8 @@ from models.hand import FINGERS
 from service.broadcast.rate_limiter import RateLimiter
 from service.engine.pose import Pose
 from service.events import DeviceEvent
+
+log = logging.getLogger("myocast")
 
 MAX_RATE_HZ: Final = 60.0
 """Datagrams per second at most: a scene reads one per drawn frame, and lags behind a faster stream."""
@@ -52,6 +56,22 @@ def parse_address(text: str) -> tuple[str, int]:
     return host, int(port)
 
 
+class _Datagrams(asyncio.DatagramProtocol):
+    """Logs why datagrams are not sent, once a reason, and that nothing listens not at all."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+        self._logged: set[str] = set()
+
+    def error_received(self, exc: Exception) -> None:
+        if isinstance(exc, ConnectionRefusedError):
+            return
+        reason = getattr(exc, "strerror", None) or str(exc)
+        if reason not in self._logged:
+            self._logged.add(reason)
+            log.warning("--udp %s: poses are not sent (%s)", self._address, reason)
+
+
 class UdpOutput:
     """Sends the newest pose at most 60 times a second, whether or not anything receives it."""
 
@@ -80,7 +100,9 @@ class UdpOutput:
             found = await loop.getaddrinfo(self._host, self._port, type=socket.SOCK_DGRAM)
             family, _, _, _, target = found[0]
             self._target = (str(target[0]), self._port)
-            self._transport, _ = await loop.create_datagram_endpoint(asyncio.DatagramProtocol, family=family)
+            self._transport, _ = await loop.create_datagram_endpoint(
+                partial(_Datagrams, self._text), family=family, allow_broadcast=family == socket.AF_INET or None
+            )
         except OSError as error:
             raise UdpError(f"--udp {self._text!r}: {error.strerror}; name a host that this machine knows") from None
         return self

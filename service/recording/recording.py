@@ -7,6 +7,7 @@ closed as it is, readable, and the samples that it lacks are counted and reporte
 from __future__ import annotations
 
 import errno
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -20,6 +21,8 @@ from service.engine.pose import Pose
 from service.events import DeviceEvent
 from service.recording.paths import recording_name
 from service.recording.writer import Writer
+
+log = logging.getLogger("myocast")
 
 BUFFER_S: Final = 60.0
 """Seconds of signal that may wait for the disk; beyond that the recording is closed."""
@@ -121,8 +124,10 @@ class Recording:
         for at, (device, event) in enumerate(items):
             try:
                 self._write_one(device, event)
-            except OSError:
-                for _, lost in items[at + 1 :]:
+            except Exception as error:
+                # Of a frame that the disk refused, the writer counts the samples itself.
+                first = at + 1 if isinstance(error, OSError) else at
+                for _, lost in items[first:]:
                     self._count_unwritten(lost)
                 raise
         self._writer.flush_if_due()
@@ -136,7 +141,7 @@ class Recording:
             self._writer.write(event, device=device)
 
     def _guarded(self, action: Callable[[], None]) -> bool:
-        """Run an action of the writer; return False and close the recording if the disk refuses."""
+        """Run an action of the writer; return False and close the recording if it fails, whatever the reason."""
         try:
             action()
         except OSError as error:
@@ -144,6 +149,11 @@ class Recording:
                 self._give_up(
                     "disk_full" if error.errno == errno.ENOSPC else "recording_failed", error.strerror or str(error)
                 )
+            return False
+        except Exception as error:
+            log.exception("the writer of recording %s failed", self.name)
+            with self._ready:
+                self._give_up("recording_failed", f"{type(error).__name__}: {error}")
             return False
         return True
 

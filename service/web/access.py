@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import re
+import shlex
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ _HOST: Final = re.compile(r"(?:\[([0-9a-f:.]+)\]|([^][@/?#\\:\s]+))(?::[0-9]*)?"
 ANY_LOOPBACK: Final = "localhost"
 """The entry among the listed origins that stands for every page of this machine, whatever its port."""
 _ORIGIN: Final = re.compile(r"[a-z][a-z0-9+.-]*://(.+)")
+_LISTABLE: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#@\s]*/?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ class AccessPolicy:
         if not self.origin_allowed(origin, host):
             return AccessDenied(
                 403,
-                f"pages from {origin} may not connect; start Myocast with --origin {origin} to allow them",
+                f"pages from {origin} may not connect; {advice(origin or '')}",
                 origin,
             )
         return None
@@ -89,6 +91,18 @@ class AccessPolicy:
         else:
             given = [text.encode() for text in parse_qs(query).get("token", [])]
         return any(hmac.compare_digest(text, self.token.encode()) for text in given)
+
+
+def is_origin(text: str) -> bool:
+    """Whether `--origin` takes a text: an origin like https://example.org or file://, `null`, `localhost` or `*`."""
+    return text in ("*", "null", ANY_LOOPBACK) or _LISTABLE.fullmatch(text) is not None
+
+
+def advice(origin: str) -> str:
+    """How to let the pages of an origin in, where that can be said."""
+    if not is_origin(origin):
+        return "its pages say an origin that cannot be listed"
+    return f"start Myocast with --origin {shlex.quote(origin)} to allow them"
 
 
 def host_name(host: str) -> str:

@@ -9,7 +9,7 @@ from typing import Final
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from service.web.access import AccessDenied, AccessPolicy
+from service.web.access import AccessDenied, AccessPolicy, is_origin
 from service.web.cors import ListedOriginsMiddleware
 from service.web.errors import error_response
 
@@ -58,7 +58,10 @@ class AccessMiddleware:
         if origin in self._logged or len(self._logged) >= MAX_ORIGINS_LOGGED:
             return
         self._logged.add(origin)
-        log.warning("a page from %s was refused; to allow it, add --origin %s", origin, shlex.quote(origin))
+        if is_origin(origin):
+            log.warning("a page from %s was refused; to allow it, add --origin %s", origin, shlex.quote(origin))
+        else:
+            log.warning("a page was refused, and it says an origin that cannot be listed: %r", origin)
 
 
 def _readable_by(denied: AccessDenied, scope: Scope) -> dict[str, str]:

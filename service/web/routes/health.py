@@ -41,6 +41,18 @@ async def readyz(context: Context) -> JsonResponse:
     return JsonResponse({"ready": True})
 
 
+@router.head("/v1/stream", include_in_schema=False)
+@router.get("/v1/stream", include_in_schema=False)
+async def stream_without_upgrade() -> None:
+    """426: the stream is a WebSocket, and this request did not ask for one."""
+    raise HTTPException(
+        426,
+        "/v1/stream is a WebSocket; this request came without `Upgrade: websocket`: use a WebSocket client, and let "
+        "proxies pass the headers Upgrade and Connection",
+        {"Upgrade": "websocket", "Connection": "Upgrade"},
+    )
+
+
 @router.head("/metrics", include_in_schema=False)
 @router.get(
     "/metrics",

@@ -14,7 +14,7 @@ from drivers.errors import DeviceLost, DriverError
 from drivers.events import Emit, Event, Frame, SourceInfo
 from drivers.source import SupportsPresence
 from service.devices.status import DeviceStatus
-from service.devices.supervisor import FIRST_BACKOFF_S, LAST_BACKOFF_S, SILENCE_S, Backoff, Supervisor
+from service.devices.supervisor import FIRST_BACKOFF_S, LAST_BACKOFF_S, SILENCE_S, Backoff, DriverFault, Supervisor
 from tests.fakes.sources import INFO, Puppet, Script, frame
 from tests.fakes.virtual_time import VirtualLoop
 
@@ -193,8 +193,9 @@ def test_cancelling_it_ends_the_run_of_the_source() -> None:
 
 def test_a_bug_in_a_driver_is_not_hidden() -> None:
     async def main(stage: Stage) -> None:
-        with pytest.raises(ZeroDivisionError):
+        with pytest.raises(DriverFault, match="ZeroDivisionError") as caught:
             await stage.supervisor.run()
+        assert isinstance(caught.value.__cause__, ZeroDivisionError)
 
     play(Script([([frame(0)], ZeroDivisionError())], INFO), main)
 
@@ -302,7 +303,8 @@ def test_a_bug_in_a_watch_is_not_hidden() -> None:
     beacon.trouble = ZeroDivisionError()
 
     async def main(stage: Stage) -> None:
-        with pytest.raises(ZeroDivisionError):
+        with pytest.raises(DriverFault, match="ZeroDivisionError") as caught:
             await stage.supervisor.run()
+        assert isinstance(caught.value.__cause__, ZeroDivisionError)
 
     play(beacon, main)

@@ -151,13 +151,13 @@ async def test_a_refused_page_can_read_why_and_nothing_else() -> None:
 
 async def test_each_refused_origin_is_logged_once_with_the_remedy(caplog: pytest.LogCaptureFixture) -> None:
     client = MiddlewareClient(AccessPolicy(token="t"))
-    for origin in ("https://a.example", "https://b.example", "https://a.example", "https://x;touch y"):
+    for origin in ("https://a.example", "https://b.example", "https://a.example", "https://x;touch_y"):
         await client.request("/v1/stream", "websocket", origin=origin)
         await client.request("/api/v1/status", origin=origin)
     assert [record.getMessage() for record in caplog.records] == [
         "a page from https://a.example was refused; to allow it, add --origin https://a.example",
         "a page from https://b.example was refused; to allow it, add --origin https://b.example",
-        "a page from https://x;touch y was refused; to allow it, add --origin 'https://x;touch y'",
+        "a page from https://x;touch_y was refused; to allow it, add --origin 'https://x;touch_y'",
     ]
     await client.request("/api/v1/status")
     assert len(caplog.records) == 3, "a missing token is no refused origin"
