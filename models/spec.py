@@ -16,7 +16,7 @@ RATE_TOLERANCE: Final = 0.05
 """Of the source's rate or the model's, whichever is higher: 190 and 200 Hz fit each other either way round."""
 _ROUNDING_HZ: Final = 1e-9
 UNITS: Final = ("adc", "uV")
-_OPTIONAL: Final = ("alignment", "personal")
+_OPTIONAL: Final = ("alignment", "personal", "smoothing")
 """Optional keys of the metadata."""
 EMG_MODES: Final = ("raw", "filtered", "envelope", "any")
 
@@ -53,6 +53,8 @@ class ModelSpec:
     """`cues`: cue -> 8 levels in `unit`, of the donning or the people that it learned from, after their own matrix."""
     personal: Mapping[str, Any] | None = None
     """Where it was fitted to one person: `seconds`, `labels`, `base`, `base_sha256`, `bones_mm` (20)."""
+    smoothing: Mapping[str, Any] | None = None
+    """The filter that was found to suit it: `min_cutoff_hz`, `beta`, `stages`."""
     created: str = ""
     myocast_version: str = ""
     format: int = FORMAT
@@ -77,6 +79,24 @@ class ModelSpec:
         spec = cls(**known)
         spec._check()
         return replace(spec, trained_on=tuple(spec.trained_on))
+
+    @property
+    def still_hand(self) -> tuple[float, float] | None:
+        """The error of the model and of a still hand (the mean pose) on the same data, mm; None where not measured."""
+        figures = [self.validation.get(key) for key in ("mpjpe_mm", "mean_pose_mpjpe_mm")]
+        return (float(figures[0]), float(figures[1])) if all(map(_number, figures)) else None  # type: ignore[arg-type]
+
+    @property
+    def worse_than_still_hand(self) -> str | None:
+        """Why this model is not worth serving, in one line; None where it beats a still hand, or was not measured."""
+        measured = self.still_hand
+        if measured is None or measured[0] < measured[1]:
+            return None
+        return (
+            f"model {self.name} is worse than a still hand: {measured[0]:.1f} mm off, a hand that never moves "
+            f"{measured[1]:.1f} mm ({self.validation.get('split', 'no split named')}); fit a shipped model to your arm "
+            "with `myocast calibrate`, or train on more data"
+        )
 
     def mismatch(self, rate_hz: float, unit: str, emg_mode: str) -> str | None:
         """Why this model does not fit a source, as "expected X, found Y", or None if it fits."""
@@ -109,6 +129,7 @@ class ModelSpec:
             (parity is None or _number(parity), "parity_max_abs_mm", "a number", parity),
             (_cues(self.alignment), "alignment", "`cues` of 8 levels each", self.alignment),
             (self.personal is None or isinstance(self.personal, Mapping), "personal", "an object", self.personal),
+            (self.smoothing is None or isinstance(self.smoothing, Mapping), "smoothing", "an object", self.smoothing),
             (_text(self.created), "created", "a text", self.created),
             (_text(self.myocast_version), "myocast_version", "a text", self.myocast_version),
         )  # fmt: skip

@@ -34,6 +34,7 @@ def train(
     batch: int | None = None,
     learning_rate: float | None = None,
     patience: int | None = None,
+    from_scratch: bool = False,
     seed: int = 0,
     threads: int | None = None,
     on_epoch: Callable[[Epoch], None] | None = None,
@@ -52,10 +53,12 @@ def train(
             end of each session.
         held_out: share of people, or of each session, that is held out.
         epochs: at most so many; None here and below: what suits the architecture.
-        steps_per_epoch: batches per epoch.
+        steps_per_epoch: batches per epoch; None: one pass over the data, at most as many as suit the architecture.
         batch: windows or runs per batch.
         learning_rate: at its highest.
         patience: epochs without improvement before training stops.
+        from_scratch: begin with random weights also with less than ten minutes of labels; otherwise training begins
+            there with the shipped network, if there is one of this architecture and mode.
         seed: of weights, batches and the split.
         threads: of the processor; None: all.
         on_epoch: called after each epoch with its errors.
@@ -66,22 +69,27 @@ def train(
     """
     from models.architectures import network
     from models.architectures.base import NetworkConfig
-    from models.training.config import default_training, override
+    from models.training.config import default_training, little_training, override
 
     target = Path(out)
     if target.suffix != ".keras":
         raise ValueError(f"out must end in .keras, got {target.name}")
     chosen = network(architecture)
-    config = override(
-        default_training(chosen), epochs=epochs, steps_per_epoch=steps_per_epoch, batch=batch,
-        learning_rate=learning_rate, patience=patience, seed=seed,
+    config, little = (
+        _with_alignment(
+            override(
+                usual, epochs=epochs, steps_per_epoch=steps_per_epoch, batch=batch, learning_rate=learning_rate,
+                patience=patience, seed=seed,
+            )
+        )
+        for usual in (default_training(chosen), little_training(chosen))
     )  # fmt: skip
     prepare_keras(threads)
     from service.experiments.training import TrainingRunConfig, train_network
 
     run = TrainingRunConfig(
-        chosen, NetworkConfig.for_mode(mode), _with_alignment(config), _some(sessions), _items(test), target, split,
-        held_out,
+        chosen, NetworkConfig.for_mode(mode), config, _some(sessions), _items(test), target, split, held_out,
+        little=little, from_scratch=from_scratch,
     )  # fmt: skip
     result = train_network(run, _Display(on_epoch), stop=lambda: False)
     assert result is not None, "nothing asked it to stop before its first epoch was over"
@@ -184,6 +192,9 @@ class _Display:
         self._on_epoch = on_epoch
 
     def reading(self, name: str, total: int) -> None:
+        pass
+
+    def note(self, text: str) -> None:
         pass
 
     def start(self, training: TrainingConfig, done: int) -> None:

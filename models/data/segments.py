@@ -20,6 +20,8 @@ from models.hand import CHANNELS, MIRRORED_CHANNELS, VALUES, mirror
 from models.recording import Recording
 from models.spec import RATE_TOLERANCE
 
+USER_KEYS: Final = ("user", "subject")
+"""Metadata of a session that say who wore the band."""
 SETTLE_S: Final = 1.0
 """After a class label switches, the hand has not followed yet: reaction time lies inside the label."""
 
@@ -49,6 +51,8 @@ class Segment:
     synthetic: bool = False
     aligned: Float32Array | None = None
     """(8, 8) matrix that aligns this donning to the template, where it was fitted."""
+    named: bool = True
+    """Whether the data say who wore the band; otherwise `user` is only the name of the recording."""
 
     @property
     def steps(self) -> int:
@@ -170,17 +174,20 @@ def _segment(
         inside = (recording.t[last] >= recording.label_t[0]) & (recording.t[last] <= recording.label_t[-1])
         weight = inside.astype(np.float32)
     meta = recording.meta
+    named = _wearer(recording) is not None
     return Segment(
         emg=recording.emg[part.start : part.start + steps * every],
         pose=pose,
         weight=weight,
         user=_user(recording),
-        session=str(meta.get("session", recording.name)),
+        # A file without names is a session of its own, also where all were recorded with the same armband.
+        session=str(meta.get("session", recording.name if named else meta.get("path", recording.name))),
         name=recording.name,
         block=int(meta.get("block") or 0),
         classes=classes,
         canonical=recording.joints is None and bool(gestures),
         synthetic=is_synthetic(meta),
+        named=named,
     )
 
 
@@ -192,8 +199,14 @@ def is_synthetic(meta: Mapping[str, object]) -> bool:
 def _user(recording: Recording) -> str:
     """Who wore the band; people of other seeds or generators are other people."""
     meta = recording.meta
-    name = str(meta.get("user", meta.get("subject", recording.name)))
+    name = _wearer(recording) or recording.name
     return f"{meta.get('generator', 'synthetic')}-{meta.get('seed', 0)}-{name}" if is_synthetic(meta) else name
+
+
+def _wearer(recording: Recording) -> str | None:
+    """The name of the wearer, as the file or its folder tells it."""
+    names = (str(recording.meta.get(key, "")) for key in USER_KEYS)
+    return next(filter(None, names), None)
 
 
 def _canonical(

@@ -76,10 +76,18 @@ def cut(segment: Segment, start: int, stop: int) -> Segment:
         canonical=segment.canonical,
         synthetic=segment.synthetic,
         aligned=segment.aligned,
+        named=segment.named,
     )
 
 
 def _by_user(segments: Sequence[Segment], share: float, seed: int) -> Split:
+    unnamed = sorted({segment.session for segment in segments if not segment.named})
+    if unnamed:
+        raise DataError(
+            f"a split by user needs to know who wore the band, which {unnamed[0]}{_and_more(unnamed)} does not say "
+            "(pieces of one recording are not users); name its folder PERSON-SESSION, two numbers such as 1-1, or "
+            "choose --split session (files of one person) or block"
+        )
     users = sorted({segment.user for segment in segments})
     if len(users) < 2:
         raise DataError(f"a split by user needs two users, found {len(users)}; choose --split session or block")
@@ -93,12 +101,12 @@ def _by_user(segments: Sequence[Segment], share: float, seed: int) -> Split:
 def _by_session(segments: Sequence[Segment]) -> Split:
     sessions: dict[str, set[str]] = {}
     for segment in segments:
-        sessions.setdefault(segment.user, set()).add(segment.session)
+        sessions.setdefault(_person(segment), set()).add(segment.session)
     last = {user: max(names, key=_natural) for user, names in sessions.items() if len(names) > 1}
     if not last:
         raise DataError("a split by session needs a user with two sessions; choose --split user or block")
-    held = tuple(t for t in segments if last.get(t.user) == t.session)
-    return Split("session", tuple(t for t in segments if last.get(t.user) != t.session), held)
+    held = tuple(t for t in segments if last.get(_person(t)) == t.session)
+    return Split("session", tuple(t for t in segments if last.get(_person(t)) != t.session), held)
 
 
 def _by_block(segments: Sequence[Segment], share: float) -> Split:
@@ -109,6 +117,15 @@ def _by_block(segments: Sequence[Segment], share: float) -> Split:
         train.append(cut(segment, 0, max(0, border - guard // 2)))
         held.append(cut(segment, min(segment.steps, border + guard - guard // 2), segment.steps))
     return Split("block", tuple(t for t in train if t.steps), tuple(t for t in held if t.steps))
+
+
+def _person(segment: Segment) -> str:
+    """Who is known to have worn the band; sessions that do not say are taken for one person's."""
+    return segment.user if segment.named else ""
+
+
+def _and_more(names: Sequence[str]) -> str:
+    return f" (and {len(names) - 1} more)" if len(names) > 1 else ""
 
 
 def _natural(name: str) -> tuple[int, str]:

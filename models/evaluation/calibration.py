@@ -37,6 +37,7 @@ class Tuner:
     def __init__(self, network: Network, built: Built, config: NetworkConfig, seed: int = 0) -> None:
         self.predict = from_keras(built, config)
         """With the weights as they are when it is called."""
+        self.built = built
         self._network, self._built, self._config, self._seed = network, built, config, seed
         for layer in layers_with_weights(built.core)[: -built.tail]:
             layer.trainable = False
@@ -111,6 +112,23 @@ def curve(
         tuner.reset()
         note(user)
     return [_row(number, {name: runs for (n, name), runs in found.items() if n == number}) for number in seconds]
+
+
+def labelled(segments: Sequence[Segment], seconds: float) -> Segment:
+    """The labelled seconds of the first user that `curve` tunes on.
+
+    Raises:
+        DataError: no session is that long.
+    """
+    longest = round(seconds * STEP_HZ)
+    first = next(
+        filter(None, (_first(segments, user, longest) for user in dict.fromkeys(t.user for t in segments))), None
+    )
+    if first is None:
+        raise DataError(
+            f"no run of more than {seconds + GUARD_S:g} s with poses and without a gap; give longer sessions"
+        )
+    return cut(first, 0, longest)
 
 
 def layers_with_weights(core: keras.Model) -> list[keras.Layer]:

@@ -118,6 +118,7 @@ def _summary(
         closure_baseline=closure_summary([each.amplitude for each in found.closures]),
         sessions=[each.model for each in found.closures],
         bands=found.bands,
+        matrices=found.matrices,
         runs=found.runs,
     )
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
+from models.arrays import Float32Array
 from models.data.alignment_cues import BandRow
 from models.metrics.gestures import GestureRow
 from models.metrics.hand_closure import SessionClosure
@@ -34,6 +35,8 @@ class Evaluation:
     """Which of them the network was trained on, in words."""
     bands: Sequence[BandRow] = ()
     """How each aligned band sits."""
+    matrices: Sequence[Float32Array] = ()
+    """(8, 8) that aligns each of `bands`; not part of `to_json`."""
     closure: Mapping[str, float] = field(default_factory=dict)
     closure_baseline: Mapping[str, float] = field(default_factory=dict)
     """The same figures for the mean EMG amplitude; its shares of closed samples mean nothing."""

@@ -58,6 +58,8 @@ class EvaluationPass:
     """Of the sessions without poses."""
     bands: list[BandRow] = field(default_factory=list)
     """How the band of each aligned donning sits."""
+    matrices: list[Float32Array] = field(default_factory=list)
+    """(8, 8) of each of `bands`."""
 
 
 def evaluation_pass(
@@ -85,7 +87,8 @@ def evaluation_pass(
     found = EvaluationPass()
     for predictor, group, band in _donnings(content, spec, segments, cues, align_s):
         if band is not None:
-            found.bands.append(band)
+            found.bands.append(band[0])
+            found.matrices.append(band[1])
         posed = [segment for segment in group if segment.weight.any()]
         pairs = zip(predict_segments(predictor, posed, skip), posed, strict=True)
         for run, segment in pairs:
@@ -115,7 +118,7 @@ def closure_summary(sessions: Sequence[SessionClosure]) -> dict[str, float]:
 
 def _donnings(
     content: bytes, spec: ModelSpec, segments: Sequence[Segment], cues: Sequence[Segment], align_s: float
-) -> Iterator[tuple[SegmentPredictor, Sequence[Segment], BandRow | None]]:
+) -> Iterator[tuple[SegmentPredictor, Sequence[Segment], tuple[BandRow, Float32Array] | None]]:
     """A predictor for each donning, the segments to evaluate it on, and how the band sits if it was to be aligned."""
     if not align_s:
         yield from_onnx(OnnxRunner.open(content), spec), segments, None
@@ -126,8 +129,9 @@ def _donnings(
         own = own or split_cues([one for one in cues if (one.user, one.session) == key], align_s)[0]
         if len(own) > 1:
             fit = band_fit(own, template)
-            aligned = with_alignment(content, fit.matrix())
-            yield from_onnx(OnnxRunner.open(aligned), spec), rest, band_row(rest[0], fit)
+            matrix = fit.matrix()
+            aligned = with_alignment(content, matrix)
+            yield from_onnx(OnnxRunner.open(aligned), spec), rest, (band_row(rest[0], fit), matrix)
 
 
 def _template(spec: ModelSpec) -> Template:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeVar
@@ -9,13 +10,21 @@ from typing import Any, Final, TypeVar
 from models.architectures.base import Network
 from models.data.augment import Augmentation
 
+LITTLE_EPOCHS: Final = 40
+LITTLE_RATE: Final = 0.25
+"""Share of the usual learning rate."""
+LITTLE_ROLL: Final = 0.3
+"""Channels by which the band is turned at most: most of little data is of one donning."""
+
 
 @dataclass(frozen=True, slots=True)
 class TrainingConfig:
     """How to train."""
 
     epochs: int = 40
-    steps_per_epoch: int = 200
+    steps_per_epoch: int | None = None
+    """Batches of an epoch; None = one pass over the data, and `most_steps` where that is less."""
+    most_steps: int = 200
     batch: int = 128
     optimizer: str = "adamw"
     """Or `muon`, which takes half the steps where most weights are matrices."""
@@ -30,19 +39,28 @@ class TrainingConfig:
     patience: int = 10
     """Epochs without a better validation error before it stops."""
     keep_last: bool = False
-    """Keep the last network, not the best one: with few validation users, the best is chosen by chance."""
+    """Keep every network, so the last one, whatever its error: for folds whose few validation users would choose the
+    best by chance."""
     seed: int = 0
     validation_batches: int = 40
     augmentation: Augmentation = field(default_factory=Augmentation)
 
+    def for_data(self, examples: int) -> TrainingConfig:
+        """The same with `steps_per_epoch` of a data set with so many examples: an epoch costs in proportion to it."""
+        steps = self.steps_per_epoch or min(self.most_steps, max(1, math.ceil(examples / self.batch)))
+        return replace(self, steps_per_epoch=steps)
+
     @property
     def total_steps(self) -> int:
+        """Batches of all epochs; call `for_data` before."""
+        if self.steps_per_epoch is None:
+            raise ValueError("how many batches an epoch has is not known before the data is")
         return self.epochs * self.steps_per_epoch
 
 
 _STREAM: Final = TrainingConfig(
     epochs=20,
-    steps_per_epoch=500,
+    most_steps=500,
     batch=8,
     optimizer="muon",
     learning_rate=2e-3,
@@ -51,7 +69,7 @@ _STREAM: Final = TrainingConfig(
 )
 _MANY: Final = replace(_STREAM, batch=320, augmentation=Augmentation(roll=1.0))
 """For streams whose memory is in their running averages alone: many runs of a few steps."""
-_WINDOW: Final = TrainingConfig(epochs=15, steps_per_epoch=120, batch=256)
+_WINDOW: Final = TrainingConfig(epochs=15, most_steps=120, batch=256)
 _IMAGES: Final = replace(_WINDOW, epochs=8)
 """For windows that are turned into images: an epoch takes as long as all epochs of the others together."""
 DEFAULTS: Final = {
@@ -59,7 +77,7 @@ DEFAULTS: Final = {
     "cnn_lstm": _IMAGES,
     "conv_lstm": _IMAGES,
     "stream": _STREAM,
-    "stream_mlp": replace(_MANY, epochs=10, keep_last=True),
+    "stream_mlp": replace(_MANY, epochs=10),
     "stream_mlp_slow": _MANY,
 }
 """By name where a network has a configuration of its own, else by kind."""
@@ -68,7 +86,18 @@ DEFAULTS: Final = {
 def default_training(network: Network) -> TrainingConfig:
     """The default configuration of a network. At the device's own rate each step sees four times the rows."""
     training = DEFAULTS.get(network.name, DEFAULTS[network.kind])
-    return replace(training, steps_per_epoch=training.steps_per_epoch // 4) if network.native_rate else training
+    return replace(training, most_steps=training.most_steps // 4) if network.native_rate else training
+
+
+def little_training(network: Network) -> TrainingConfig:
+    """The same where there is little data: epochs are short, so there are more of them, and the steps are smaller."""
+    usual = default_training(network)
+    return replace(
+        usual,
+        epochs=LITTLE_EPOCHS,
+        learning_rate=LITTLE_RATE * usual.learning_rate,
+        augmentation=replace(usual.augmentation, roll=min(usual.augmentation.roll, LITTLE_ROLL)),
+    )
 
 
 Config = TypeVar("Config", TrainingConfig, Augmentation)
@@ -84,6 +113,7 @@ class Epoch:
     """One line of the log."""
 
     epoch: int
+    """From 1; 0 = the network that training began with."""
     loss: float
     mpjpe_mm: float
     """Validation, 20 points."""
@@ -91,8 +121,8 @@ class Epoch:
     """Validation, per coordinate."""
     learning_rate: float
     seconds: float
-    best: bool
-    """Its network is kept."""
+    kept: bool
+    """Its network was written into the file."""
 
 
 @dataclass(slots=True)
@@ -102,7 +132,8 @@ class Progress:
     stop: Callable[[], bool] = lambda: False
     on_step: Callable[[int, int, float], None] = lambda step, total, loss: None
     on_epoch: Callable[[Epoch], None] = lambda epoch: None
-    on_best: Callable[[], None] = lambda: None
+    on_kept: Callable[[], None] = lambda: None
+    """Writes the network into the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +142,7 @@ class Outcome:
 
     epochs: tuple[Epoch, ...]
     best_mpjpe_mm: float
+    """Of the network that was kept."""
     best_rmse_mm: float
     stopped: bool
     """Asked to stop before the last epoch."""

@@ -28,6 +28,18 @@ from models.training.trainer import Trainer, seed_everything
 HOP_S: Final = 0.02
 
 
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A trained network that a training begins with."""
+
+    name: str
+    """For people and for the metadata."""
+    scaling: Scaling
+    """Its constants: its weights are worth nothing without them."""
+    weights: Sequence[Float32Array]
+    """Of its core, in Keras' order."""
+
+
 @dataclass(slots=True)
 class Run:
     """One training; `finish` may be called whenever there is a best network."""
@@ -44,22 +56,35 @@ class Run:
     pretrained: dict[str, float] = field(default_factory=dict)
     template: Template | None = None
     """Of the people trained on, for the model file."""
+    start: Start | None = None
+    """What it begins with; None = random weights."""
 
     def prepare(self, *, resume: bool = False) -> int:
         """Build everything. Returns the epochs that a checkpoint already has."""
         seed_everything(self.training.seed)
-        constants = constants_of(self.split.train, self.config)
+        constants = self._constants()
         self.config = replace(self.config, scaling=constants)
         self.built = self.network.assemble(self.config)
+        if self.start is not None:
+            self.built.core.set_weights(self.start.weights)
         train = batches(self.network, self.built, self.split.train, self.config)
         validation = batches(self.network, self.built, self.split.held_out, self.config)
         self.trainer = Trainer(self.built, train, validation, self.training, self.folder)
+        self.training = self.trainer.config
         done = self._resume() if resume else 0
-        if not done and self.network.pretrain is not None:
+        if not done and self.start is None and self.network.pretrain is not None:
             self.pretrained = self.network.pretrain(
                 self.built, scaled_poses(self.split.train, constants), self.training.seed
             )
         return done
+
+    def _constants(self) -> Scaling:
+        """Of the training part; what the weights of a start go with is the start's."""
+        own = constants_of(self.split.train, self.config)
+        if self.start is None:
+            return own
+        known = self.start.scaling
+        return replace(own, floor=known.floor, mean=known.mean, std=known.std, angle_mean=known.angle_mean)
 
     def check_held_out(self) -> None:
         """Refuse a split that leaves nothing to evaluate on.
@@ -84,14 +109,14 @@ class Run:
         if done:
             newest = self.built.body.get_weights()
             load_weights(self.out, self.built, self.network.name)
-            self.trainer.set_best(self.built.body.get_weights())
+            self.trainer.set_kept(self.built.body.get_weights())
             self.built.body.set_weights(newest)
         return done
 
     def train(self, progress: Progress) -> Outcome:
         """Run the training; the best network so far is always on disk."""
-        progress.on_best = lambda: save(self.out, self.built, self.card())
-        return self.trainer.run(progress)
+        progress.on_kept = lambda: save(self.out, self.built, self.card())
+        return self.trainer.run(progress, judge_start=self.start is not None)
 
     def card(self, validation: dict[str, Any] | None = None) -> Card:
         return Card(
@@ -116,6 +141,7 @@ class Run:
                 key: round(figures[key], 3)
                 for key in ("mpjpe_mm", "rmse_mm", "mean_pose_mpjpe_mm", "mpjpe_mm_sd", "r2", "users")
             },
+            "worse_than_still_hand": figures["mpjpe_mm"] >= figures["mean_pose_mpjpe_mm"],
             "split": label,
             **self.constants(),
         }
@@ -123,8 +149,10 @@ class Run:
         return figures
 
     def constants(self) -> dict[str, Any]:
-        """Training data for a model file's metadata: the mean pose, and the template of bands."""
+        """Training data for a model file's metadata: the mean pose, what it began with, and the template of bands."""
         found: dict[str, Any] = {"mean_pose": [round(float(v), 2) for v in self.mean_pose()]}
+        if self.start is not None:
+            found["began_with"] = self.start.name
         if self.template is not None:
             found["template"] = {cue: [round(v, 3) for v in level] for cue, level in self.template.levels.items()}
         return found

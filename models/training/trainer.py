@@ -25,9 +25,13 @@ from models.training.pose_model import MPJPE, RMSE, PoseModel, compiled, dataset
 
 WARM_UP_STEPS: Final = 100
 """At most; a tenth of a short training."""
+XLA_STEPS: Final = 1000
+"""Batches of a training from which on XLA pays: compiling takes ten seconds."""
 LAST_RATE: Final = 0.02
 """Of the learning rate, at the end of the schedule."""
 CHECKPOINT: Final = "checkpoint.weights.h5"
+OLD_CHECKPOINT: Final = "checkpoint.npz"
+"""What was written before training went through `keras.Model.fit`; its optimizer's state fits no more."""
 LOG: Final = "log.csv"
 
 Logs = Mapping[str, float]
@@ -43,23 +47,38 @@ class Trainer:
     def __init__(
         self, built: Built, train: Batches, validation: Batches, config: TrainingConfig, folder: Path | None = None
     ) -> None:
-        """`folder` is that of the log and the checkpoint; None keeps neither."""
+        """Take what is trained and on what.
+
+        Args:
+            built: the network.
+            train: examples to learn from.
+            validation: examples that choose which network is kept.
+            config: how; without `steps_per_epoch` an epoch is one pass over `train`.
+            folder: of the log and the checkpoint; None keeps neither.
+        """
+        config = config.for_data(len(train))
         self._built, self._train, self._validation, self._config = built, train, validation, config
         self._folder = folder
         # XLA makes convolutions a third faster and loops over an LSTM's steps slower.
-        xla = built.front is None and built.every == 1
+        xla = built.front is None and built.every == 1 and config.total_steps >= XLA_STEPS
         self._model = compiled(PoseModel(built, config.loss, config.smooth), _optimizer(config), xla=xla)
         self._done: list[Epoch] = []
-        self._best: list[Float32Array] = built.body.get_weights()
+        self._kept: list[Float32Array] = built.body.get_weights()
 
     def resume(self) -> int:
         """Go on from the folder's checkpoint. Returns the epochs already done (0 without a checkpoint).
 
         Raises:
-            CheckpointError: it is not of this network and optimizer, or cannot be read.
+            CheckpointError: it is not of this network and optimizer, of an earlier version, or cannot be read.
         """
         path = None if self._folder is None else self._folder / CHECKPOINT
         if path is None or not path.exists():
+            old = None if path is None else path.with_name(OLD_CHECKPOINT)
+            if old is not None and old.exists():
+                raise CheckpointError(
+                    f"{old}: a checkpoint of an earlier version, which this one cannot go on from; "
+                    "train without --resume to begin anew"
+                )
             return 0
         try:
             with warnings.catch_warnings():
@@ -71,17 +90,33 @@ class Trainer:
             raise CheckpointError(
                 f"{path}: not a checkpoint of this network and optimizer; train without --resume to begin anew"
             ) from None
-        return len(self._done)
+        return self._epochs_done
 
-    def set_best(self, weights: list[Float32Array]) -> None:
-        """The weights of the best network so far, where training goes on."""
-        self._best = weights
+    def set_kept(self, weights: list[Float32Array]) -> None:
+        """The weights of the network in the file, where training goes on."""
+        self._kept = weights
 
-    def run(self, progress: Progress | None = None) -> Outcome:
-        """Train until the last epoch, until nothing improves, or until `progress.stop()` is true."""
+    @property
+    def config(self) -> TrainingConfig:
+        """How it trains, with the batches of an epoch."""
+        return self._config
+
+    @property
+    def _epochs_done(self) -> int:
+        return sum(epoch.epoch > 0 for epoch in self._done)
+
+    def run(self, progress: Progress | None = None, *, judge_start: bool = False) -> Outcome:
+        """Train until the last epoch, until nothing improves, or until `progress.stop()` is true.
+
+        Args:
+            progress: what is told, and asked whether to stop.
+            judge_start: the network knows something already: it is kept unless an epoch is better.
+        """
         progress = progress or Progress()
-        config, before = self._config, len(self._done)
-        report = _Report(progress, self._done, self._best, config.keep_last)
+        config, before = self._config, self._epochs_done
+        report = _Report(progress, self._done, self._kept, config.keep_last)
+        if judge_start and not self._done and not progress.stop():
+            report.take(self._judge_start(), self._built.body.get_weights())
         if not progress.stop() and before < config.epochs:
             self._model.fit(
                 dataset(self._batches),
@@ -94,15 +129,24 @@ class Trainer:
             )
         else:
             report.stopped = before < config.epochs
-        self._built.body.set_weights(report.best_weights)
-        best = report.best
+        self._built.body.set_weights(report.kept_weights)
+        kept = report.kept
         return Outcome(
-            tuple(self._done), best.mpjpe_mm if best else math.inf, best.rmse_mm if best else math.inf, report.stopped
+            tuple(self._done), kept.mpjpe_mm if kept else math.inf, kept.rmse_mm if kept else math.inf, report.stopped
         )
+
+    def _judge_start(self) -> Epoch:
+        """The network as it is, on the validation data, as epoch 0."""
+        began = time.perf_counter()
+        found = self._model.evaluate(
+            dataset(self._validation_batches, self._validation_steps), verbose=0, return_dict=True
+        )
+        seconds = time.perf_counter() - began
+        return Epoch(0, float(found["loss"]), float(found[MPJPE]), float(found[RMSE]), 0.0, seconds, kept=True)
 
     def _callbacks(self, report: _Report) -> Iterator[keras.callbacks.Callback]:
         if not self._config.keep_last:
-            known = report.best.mpjpe_mm if report.best else None
+            known = report.kept.mpjpe_mm if report.kept else None
             yield keras.callbacks.EarlyStopping(
                 f"val_{MPJPE}", patience=self._config.patience, mode="min", baseline=known
             )
@@ -112,7 +156,7 @@ class Trainer:
 
     def _batches(self) -> Iterator[Batch]:
         """Random batches without end."""
-        config, done = self._config, len(self._done)
+        config, done = self._config, self._epochs_done
         rng = np.random.default_rng([config.seed, 1, *([done] if done else [])])
         while True:
             index = self._train.draw(config.batch, rng, config.canonical_share)
@@ -141,14 +185,14 @@ class Trainer:
 
 
 class _Report(keras.callbacks.Callback):  # type: ignore[misc]
-    """Reports every step and epoch, keeps the best weights, and stops when `progress.stop()` is true."""
+    """Reports every step and epoch, keeps the best network, and stops when `progress.stop()` is true."""
 
     def __init__(
-        self, progress: Progress, done: list[Epoch], best_weights: list[Float32Array], keep_last: bool
+        self, progress: Progress, done: list[Epoch], kept_weights: list[Float32Array], keep_last: bool
     ) -> None:
         super().__init__()
-        self.best_weights = best_weights
-        self.best = next((epoch for epoch in reversed(done) if epoch.best), None)
+        self.kept_weights = kept_weights
+        self.kept = next((epoch for epoch in reversed(done) if epoch.kept), None)
         self.stopped = False
         self._progress, self._done, self._keep_last = progress, done, keep_last
         self._began = 0.0
@@ -162,22 +206,25 @@ class _Report(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         error = float(logs[f"val_{MPJPE}"])
-        self._done.append(
-            Epoch(
-                epoch + 1,
-                float(logs["loss"]),
-                error,
-                float(logs[f"val_{RMSE}"]),
-                float(self.model.optimizer.learning_rate),
-                time.perf_counter() - self._began,
-                best=self._keep_last or error < (self.best.mpjpe_mm if self.best else math.inf),
-            )
+        done = Epoch(
+            epoch + 1,
+            float(logs["loss"]),
+            error,
+            float(logs[f"val_{RMSE}"]),
+            float(self.model.optimizer.learning_rate),
+            time.perf_counter() - self._began,
+            kept=self._keep_last or error < (self.kept.mpjpe_mm if self.kept else math.inf),
         )
-        if self._done[-1].best:
-            self.best, self.best_weights = self._done[-1], self.model.body.get_weights()
-            self._progress.on_best()
-        self._progress.on_epoch(self._done[-1])
+        self.take(done, self.model.body.get_weights() if done.kept else None)
         self._check_stop()
+
+    def take(self, done: Epoch, weights: list[Float32Array] | None) -> None:
+        """Note an epoch; the file with its weights, if it is to be kept, is written before anybody reads of it."""
+        if weights is not None:
+            self.kept, self.kept_weights = done, weights
+            self._progress.on_kept()
+        self._done.append(done)
+        self._progress.on_epoch(done)
 
     def _check_stop(self) -> None:
         if self._progress.stop():
@@ -205,11 +252,21 @@ class _Log(keras.callbacks.CSVLogger):  # type: ignore[misc]
     """One line for each epoch, with the fields of `Epoch`; Keras' own sorts them and counts epochs from 0."""
 
     def __init__(self, path: Path, done: list[Epoch]) -> None:
-        super().__init__(path, append=bool(done))
+        self._begun = [epoch for epoch in done if epoch.epoch == 0]
+        super().__init__(path, append=len(done) > len(self._begun))
         self._done = done
 
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        super().on_train_begin(logs)
+        if not self.append:
+            for epoch in self._begun:
+                self._write(epoch)
+
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        row = asdict(self._done[-1])
+        self._write(self._done[-1])
+
+    def _write(self, epoch: Epoch) -> None:
+        row = asdict(epoch)
         number = row.pop("epoch")
         self.keys = list(row)
         super().on_epoch_end(number, row)
@@ -226,7 +283,8 @@ def _read_log(path: Path) -> list[Epoch]:
             rmse_mm=float(row["rmse_mm"]),
             learning_rate=float(row["learning_rate"]),
             seconds=float(row["seconds"]),
-            best=row["best"] == "True",
+            # The name that the column had before.
+            kept=(row["kept"] if "kept" in row else row["best"]) == "True",
         )
         for row in rows
     ]
@@ -239,7 +297,7 @@ def seed_everything(seed: int) -> None:
 
 def _schedule(config: TrainingConfig) -> keras.optimizers.schedules.LearningRateSchedule:
     """Linear warm-up, then half a cosine."""
-    total = config.epochs * config.steps_per_epoch
+    total = config.total_steps
     warm = min(WARM_UP_STEPS, max(1, total // 10))
     rate = float(config.learning_rate)
     return keras.optimizers.schedules.CosineDecay(

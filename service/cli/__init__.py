@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import io
 import os
-import shutil
 import signal
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from models.errors import MyocastError
 from service.cli.signals import stopping_at_once
+from service.cli.typed import as_typed
+from service.cli.usage import plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import FrameType
 
-_NAME: Final = "myocast"
 _INTERRUPTED: Final = 130
 """What typer makes of a KeyboardInterrupt, depending on the version."""
 
@@ -43,7 +42,7 @@ def main() -> None:
         code = _complain(str(error), error.exit_code)
     except usage_error as error:
         where = getattr(getattr(error, "ctx", None), "command_path", "myocast")
-        code = _complain(f"{error.format_message().rstrip('.')}; see `{where} --help`", 2)
+        code = _complain(f"{plain(error.format_message()).rstrip('.')}; see `{where} --help`", 2)
     except click_exception as error:
         code = _complain(error.format_message(), 2)
     except (typer.Abort, KeyboardInterrupt, BrokenPipeError):
@@ -81,13 +80,5 @@ def _as_interrupt(number: int, frame: FrameType | None) -> None:
 def _complain(message: str, code: int) -> int:
     import typer
 
-    typer.echo(f"myocast: {_as_typed(' '.join(message.split()))}", err=True)
+    typer.echo(f"myocast: {as_typed(' '.join(message.split()))}", err=True)
     return code
-
-
-def _as_typed(message: str) -> str:
-    """Name this program in advice by its path where the shell does not find it by its name."""
-    program, found = Path(sys.argv[0]), shutil.which(_NAME)
-    if program.stem != _NAME or (found is not None and program.exists() and program.samefile(found)):
-        return message
-    return message.replace(f"`{_NAME} ", f"`{program} ")

@@ -16,15 +16,13 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from models.version import package_version
+from service.cli.usage import RANGES
 from service.cli.verbs import VERBS, Group
 
 _TYPE: Final = re.compile(r" <(\w+)[^>]*>")
 _PLACEHOLDERS: Final = {"int": "N", "float": "X", "str": "TEXT", "path": "FILE", "list": "TEXT"}
-_NUMBER: Final = r"(-?\d+(?:\.\d+)?)"
-_RANGES: Final = (
-    (re.compile(_NUMBER + "<=x<=" + _NUMBER), r"\1 to \2"),
-    (re.compile("x>=" + _NUMBER), r"at least \1"),
-    (re.compile("x<=" + _NUMBER), r"at most \1"),
+_WORDS: Final = (
+    *RANGES,
     (re.compile(r"(; )?required"), ""),
     (re.compile(r"  \[\]$"), ""),
 )
@@ -66,7 +64,7 @@ def _plain(record: tuple[str, str], kind: str) -> tuple[str, str]:
     """Say a parameter's type and range in words: a placeholder, and `1 to 9` or `at least 1`."""
     name, text = record
     name = _TYPE.sub("" if kind == "argument" else lambda found: " " + _PLACEHOLDERS[found[1].lower()], name)
-    for pattern, words in _RANGES:
+    for pattern, words in _WORDS:
         text = pattern.sub(words, text)
     return name, text
 

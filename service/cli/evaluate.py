@@ -48,6 +48,7 @@ def command(
     threads: Annotated[int | None, typer.Option(min=1, help="Processor threads for --calibrate; default all.")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write all figures as JSON; - prints them.")] = None,
     report: Annotated[Path | None, typer.Option(metavar="DIR", help="Write a report with figures.")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a model file with what was found: the matrix of the one band in --data (--align), the network tuned on the most seconds (--calibrate), the filter with the smallest error (--smooth).")] = None,
 ) -> None:  # fmt: skip
     """Evaluate a model on data it was not trained on. Say which split that is when you quote the figures."""
     if split not in ("", *SPLITS):
@@ -55,6 +56,7 @@ def command(
     angles = _numbers(rotations, "--rotations", ROTATIONS_DEG)
     filters = [OneEuroConfig.parse(text) for text in smooth or ()]
     seconds = sorted(set(_numbers(calibrate, "--calibrate", "0,30,60,120", least=0.0)))
+    _check_beside(network, manifest, threads, calibrate, split)
     sessions, training = items([*(data or []), *(more or [])]), items(train) if train else []
     prepare_keras(threads, keras=bool(calibrate))
     from service.experiments import evaluation as experiment
@@ -73,9 +75,10 @@ def command(
         calibrate_s=seconds,
         network=network,
         manifest=manifest,
+        out=out,
     )
     with reading_bar() as reading:
-        evaluation = experiment.evaluate_file(config, lambda user: typer.echo(f"calibrated: {user}", err=True), reading)
+        evaluation = experiment.evaluate_file(config, lambda user: _note(f"calibrated: {user}"), reading, _note)
     text = json.dumps(evaluation.to_json(), indent=1)
     if json_file is not None and str(json_file) != "-":
         _write(json_file, text)
@@ -85,6 +88,21 @@ def command(
         typer.echo(text)
     else:
         _print(f"{evaluation.title}: {evaluation.split}", experiment.console_tables(evaluation))
+
+
+def _check_beside(network: Path | None, manifest: Path | None, threads: int | None, calibrate: str, split: str) -> None:
+    """Refuse options that mean nothing without another one."""
+    for option, value, needed, there in (
+        ("--network", network, "--calibrate", bool(calibrate)),
+        ("--threads", threads, "--calibrate", bool(calibrate)),
+        ("--manifest", manifest, "--split gesture", split == "gesture"),
+    ):
+        if value is not None and not there:
+            raise typer.BadParameter(f"has an effect only with {needed}; leave it out", param_hint=option)
+
+
+def _note(text: str) -> None:
+    typer.echo(text, err=True)
 
 
 def _numbers(text: str, option: str, example: str, least: float = -360.0) -> list[float]:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from service.cli.typed import as_typed
 from service.experiments.keras_setup import prepare_keras
 
 
@@ -32,6 +33,9 @@ def command(
     typer.echo(
         f"{onnx}: {done.fp32.bytes:,} bytes, {done.fp32.nodes} nodes, at most {done.fp32.parity_mm:.2g} mm from Keras"
     )
+    worse = done.fp32.spec.worse_than_still_hand
+    if worse is not None:
+        typer.echo(f"myocast: {as_typed(worse)}", err=True)
     if done.int8 is not None:
         typer.echo(
             f"{onnx}: int8, {done.int8.bytes:,} bytes, {done.int8.mean_mm:.3f} mm from fp32 on average, {done.int8.max_mm:.2f} mm at most"

@@ -28,16 +28,18 @@ class Bar:
         """One more is done."""
         self._bars.update(self._task, advance=1, note=note)
 
-    def set(self, done: int, note: str = "") -> None:
-        """So many are done."""
-        self._bars.update(self._task, completed=done, note=note)
+    def set(self, done: float, note: str | None = None) -> None:
+        """So many are done; None keeps the note."""
+        self._bars.update(self._task, completed=done)
+        if note is not None:
+            self._bars.update(self._task, note=note)
 
 
 class Bars:
     """Bars below one another, while the context lasts."""
 
-    def __init__(self, *, transient: bool = False) -> None:
-        """`transient` removes them at the end."""
+    def __init__(self, *, transient: bool = False, estimate_over_s: float = 30.0) -> None:
+        """`transient` removes them at the end; the time left is estimated from the last `estimate_over_s` seconds."""
         self._console = Console(stderr=True)
         self._bars = Progress(
             TextColumn("{task.description}"),
@@ -48,7 +50,12 @@ class Bars:
             console=self._console,
             transient=transient,
             disable=not self.on_terminal,
+            speed_estimate_period=estimate_over_s,
         )
+
+    def echo(self, text: str) -> None:
+        """Print a line on stderr, above the bars."""
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     @property
     def on_terminal(self) -> bool:

@@ -7,14 +7,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from models.architectures import network
 from models.architectures.base import NetworkConfig
-from models.training.config import Epoch, TrainingConfig, default_training, override
+from models.training.config import Epoch, TrainingConfig, default_training, little_training, override
 from service.cli.progress import Bar, Bars
+from service.cli.typed import as_typed
 from service.experiments.datasets import items
 from service.experiments.keras_setup import prepare_keras
 from service.experiments.training_data import ALIGN, ALIGN_GESTURES
@@ -33,7 +34,7 @@ def command(
     gestures: Annotated[str, typer.Option(metavar="7=fist,-1=rest", help="Poses for class labels in sessions without ground truth; -1 = all others.")] = "",
     canonical_share: Annotated[float | None, typer.Option(min=0.0, max=1.0, help="Share of training from sessions with --gestures; without it as many as there are.")] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Epochs at most; without it as many as the network usually takes.")] = None,
-    steps: Annotated[int | None, typer.Option(min=1, help="Batches per epoch.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Batches per epoch; without it one pass over the data, at most as many as the network usually takes.")] = None,
     batch: Annotated[int | None, typer.Option(min=1, help="Examples in a batch; without it as the network usually takes.")] = None,
     learning_rate: Annotated[float | None, typer.Option(min=0.0, help="Highest learning rate; without it the network's own.")] = None,
     loss: Annotated[str, typer.Option(metavar="mpjpe|mse", help="Mean distance of the joints, or mean squared error of the coordinates.")] = "mpjpe",
@@ -44,28 +45,29 @@ def command(
     align_gestures: Annotated[float, typer.Option(min=0.0, max=1.0, help="The same for the sessions of --gestures; the more, the better an aligned band works.")] = ALIGN_GESTURES,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the weights, the batches and the split.")] = 0,
     threads: Annotated[int | None, typer.Option(min=1, help="Processor threads; default all.")] = None,
+    from_scratch: Annotated[bool, typer.Option("--from-scratch", help="Begin with random weights also with less than 10 minutes of labels; without it with the shipped network, where there is one of this architecture and mode.")] = False,
     resume: Annotated[bool, typer.Option(help="Go on from the checkpoint in that folder.")] = False,
 ) -> None:  # fmt: skip
-    """Train a network. The best one so far is always in FILE; Ctrl-C stops and keeps it."""
+    """Train a network. The best one so far is always in FILE (* behind its epoch); Ctrl-C stops and keeps it."""
     chosen, config = network(architecture), NetworkConfig.for_mode(mode)
     if out.suffix != ".keras":
         raise typer.BadParameter(f"{out}: a network file ends in .keras", param_hint="--out")
     if loss not in ("mpjpe", "mse"):
         raise typer.BadParameter(f"expected mpjpe or mse, got {loss!r}", param_hint="--loss")
-    usual = default_training(chosen)
-    training = override(
-        replace(
-            usual,
-            augmentation=override(usual.augmentation, align=align, align_asked=align_gestures, roll=roll, gain=gain),
-        ),
-        epochs=epochs,
-        steps_per_epoch=steps,
-        batch=batch,
-        learning_rate=learning_rate,
-        patience=patience,
-        loss=loss,
-        seed=seed,
-        canonical_share=canonical_share,
+    asked = {
+        "epochs": epochs,
+        "steps_per_epoch": steps,
+        "batch": batch,
+        "learning_rate": learning_rate,
+        "patience": patience,
+        "loss": loss,
+        "seed": seed,
+        "canonical_share": canonical_share,
+    }
+    augmented = {"align": align, "align_asked": align_gestures, "roll": roll, "gain": gain}
+    training, little = (
+        override(replace(usual, augmentation=override(usual.augmentation, **augmented)), **asked)
+        for usual in (default_training(chosen), little_training(chosen))
     )
     sessions, tests = items([*(data or []), *(more or [])]), items(test) if test else []
     _make_folder(out.with_suffix(".run"))
@@ -73,11 +75,34 @@ def command(
     from service.experiments.training import TrainingRunConfig, train_network
 
     left_out = frozenset(filter(None, without.split(",")))
-    run = TrainingRunConfig(chosen, config, training, sessions, tests, out, split, held_out, left_out, gestures, resume)
+    run = TrainingRunConfig(
+        chosen,
+        config,
+        training,
+        sessions,
+        tests,
+        out,
+        split,
+        held_out,
+        left_out,
+        gestures,
+        resume,
+        little,
+        from_scratch,
+    )
     with _stop_requests() as stop, TrainingBars() as display:
         result = train_network(run, display, stop)
-    if result is not None:
-        typer.echo(result)
+    if result is None:
+        return
+    typer.echo(result)
+    if result.worse_than_still_hand:
+        typer.echo(f"myocast: {WORSE}", err=True)
+
+
+WORSE: Final = (
+    "worse than a still hand: the mean pose is nearer to the truth than this network, so do not serve it; "
+    "train on more labels, or fit a shipped model to your own with `myocast calibrate`"
+)
 
 
 def _make_folder(folder: Path) -> None:
@@ -110,8 +135,9 @@ class TrainingBars:
     """Progress on stderr: bars on a terminal, one line per epoch elsewhere."""
 
     def __init__(self) -> None:
-        self._bars = Bars()
+        self._bars = Bars(estimate_over_s=600.0)
         self._shown: dict[str, Bar] = {}
+        self._done = 0
 
     def __enter__(self) -> TrainingBars:
         self._bars.__enter__()
@@ -125,15 +151,22 @@ class TrainingBars:
             self._shown["reading"] = self._bars.add("reading", total)
         self._shown["reading"].advance(Path(name).name[-40:])
 
+    def note(self, text: str) -> None:
+        self._bars.echo(f"myocast: {as_typed(text)}")
+
     def start(self, training: TrainingConfig, done: int) -> None:
         self._shown["epochs"] = self._bars.add("epochs", training.epochs, done)
-        self._shown["batches"] = self._bars.add("batches", training.steps_per_epoch)
+        self._shown["batches"] = self._bars.add("batches", training.steps_per_epoch or 0)
+        self._done = done
 
     def on_step(self, step: int, total: int, loss: float) -> None:
+        # Parts of an epoch count: the time left is known before the first one is over.
+        self._shown["epochs"].set(self._done + step / total)
         self._shown["batches"].set(step, f"loss {loss:.2f}")
 
     def on_epoch(self, epoch: Epoch) -> None:
-        line = f"epoch {epoch.epoch}: loss {epoch.loss:.2f}, MPJPE {epoch.mpjpe_mm:.2f} mm, {epoch.seconds:.0f} s{' *' if epoch.best else ''}"
+        line = f"epoch {epoch.epoch}: loss {epoch.loss:.2f}, MPJPE {epoch.mpjpe_mm:.2f} mm, {epoch.seconds:.0f} s{' *' if epoch.kept else ''}"
+        self._done = epoch.epoch
         self._shown["epochs"].set(epoch.epoch, line)
         if not self._bars.on_terminal:
             typer.echo(line, err=True)

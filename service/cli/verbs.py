@@ -76,8 +76,8 @@ VERBS: Final = {
     ),
     "models": Verb(
         "Train",
-        "List the network architectures.",
-        ("myocast models", "myocast models --json"),
+        "List the networks, and how good model files are.",
+        ("myocast models", "myocast models my-models --json"),
     ),
     "train": Verb(
         "Train",
@@ -105,7 +105,7 @@ VERBS: Final = {
         "Measure how well a model follows the hand.",
         (
             "myocast evaluate mine.onnx --data other-sessions --report report",
-            "myocast evaluate mine.onnx --data other-sessions --calibrate 0,60",
+            "myocast evaluate mine.onnx --data monday.mcap --align 15 --out aligned.onnx",
         ),
     ),
     "compare": Verb(

@@ -247,6 +247,9 @@ class Device:
         if summary != self._logged:
             self._logged = summary
             log.info("%s", summary)
+            worse = None if self.engine is None else self.engine.predictor.spec.worse_than_still_hand
+            if worse is not None:
+                self._listener.warn(worse)
 
     def _summary(self, info: SourceInfo) -> str:
         name = f"{info.uri} ({info.name})" if info.name not in ("", info.uri) else info.uri

@@ -58,9 +58,13 @@ class ModelLibrary:
         """Write a new model file into the folder.
 
         Raises:
-            ModelExists: there is a file of that name.
+            ModelExists: there is a file of that name, or a model that it would hide.
             OSError: it cannot be written.
         """
+        if name in map(name_of, self._others()):
+            raise ModelExists(
+                f"{name} is the name of a model that is there already and would be hidden; choose another"
+            )
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / f"{name}{SUFFIX}"
         try:

@@ -180,7 +180,7 @@ def training_for_people() -> TrainingConfig:
     """The default network's training, half of it on recorded people."""
     training = default_training(network(DEFAULT))
     augmentation = replace(training.augmentation, align=ALIGN, align_asked=ALIGN_GESTURES)
-    return replace(training, epochs=EPOCHS, seed=SEED, canonical_share=REAL, augmentation=augmentation)
+    return replace(training, epochs=EPOCHS, seed=SEED, canonical_share=REAL, augmentation=augmentation, keep_last=True)
 
 
 def folds(users: Sequence[str], seed: int) -> list[set[str]]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from models.architectures.base import NetworkConfig
+from models.arrays import Float32Array
 from models.data.segments import Segment, segments_of
 from models.data.splits import split
 from models.evaluation import report
-from models.evaluation.evaluate import Calibrate, EvaluationConfig, EvaluationData, evaluate
+from models.evaluation.evaluate import EvaluationConfig, EvaluationData, evaluate
 from models.evaluation.evaluation import Evaluation
 from models.evaluation.passes import EvaluationError
 from models.evaluation.report_tables import Table, overview, tables
@@ -19,6 +20,7 @@ from models.onnx_file import read_spec
 from models.smoothing import OneEuroConfig
 from models.spec import ModelSpec
 from service.experiments.datasets import Item, read
+from service.experiments.evaluation_output import Tuned, Wanted, write_found
 from service.experiments.training_data import calibrations, kind_of, load_segments
 
 SPLITS = ("user", "session", "block", "gesture")
@@ -50,10 +52,22 @@ class FileEvaluationConfig:
     """The .keras file that is tuned; without it `model` with that ending."""
     manifest: Path | None = None
     """Of the training; without it the one in the `.run` folder beside `model`."""
+    out: Path | None = None
+    """Model file for what was found; None writes none."""
+
+    @property
+    def wanted(self) -> Wanted | None:
+        """What shall be written."""
+        if self.out is None:
+            return None
+        return Wanted(self.out, bool(self.align_s), max(self.calibrate_s, default=0.0), self.smoothing)
 
 
 def evaluate_file(
-    config: FileEvaluationConfig, note: Callable[[str], None], reading: Callable[[str, int], None] | None = None
+    config: FileEvaluationConfig,
+    note: Callable[[str], None],
+    reading: Callable[[str, int], None] | None = None,
+    wrote: Callable[[str], None] = lambda text: None,
 ) -> Evaluation:
     """Evaluate a model file.
 
@@ -61,16 +75,27 @@ def evaluate_file(
         config: what, on what, and how.
         note: called with the name of each user who is done when users' labels are tuned on.
         reading: called with the name of each session of the data that was read, and how many there are.
+        wrote: called with a line about the file that was written, where there is an `out`.
 
     Raises:
-        MyocastError: a file that cannot be read, or data that nothing can be measured on.
+        MyocastError: a file that cannot be read, data that nothing can be measured on, or an `out` that makes no sense.
     """
+    wanted = config.wanted
+    if wanted is not None:
+        wanted.check(config.model)
     network = _network(config) if config.calibrate_s else None
     content = _content(config.model)
     spec = read_spec(content, config.model.name)
-    calibrate = None if network is None else _tuning(network, spec, config.calibrate_s, note)
-    settings = EvaluationConfig(config.align_s, config.skip, config.rotations_deg, config.smoothing, calibrate)
-    return evaluate(content, spec, _data(config, NetworkConfig.of(spec), reading), settings)
+    data = _data(config, NetworkConfig.of(spec), reading)
+    if wanted is not None:
+        wanted.check_data(data.segments)
+    tuning = None if network is None else _Tuning(network, spec, config.calibrate_s, note)
+    settings = EvaluationConfig(config.align_s, config.skip, config.rotations_deg, config.smoothing, tuning)
+    found = evaluate(content, spec, data, settings)
+    if wanted is not None:
+        tuned = None if tuning is None else Tuned(tuning.tuner, tuning.card, data.segments, spec.name)
+        wrote(write_found(wanted, content, spec, found, tuned))
+    return found
 
 
 def console_tables(evaluation: Evaluation) -> list[Table]:
@@ -122,17 +147,27 @@ def _named_segments(found: Sequence[Item], network: NetworkConfig, names: list[s
         yield from segments_of([label_by_markers(recording, names)], network)
 
 
-def _tuning(network: Path, spec: ModelSpec, seconds: Sequence[float], note: Callable[[str], None]) -> Calibrate:
-    # Only tuning needs TensorFlow, which takes longer to import than an evaluation takes.
-    from models.evaluation.calibration import Tuner, curve
-    from models.training.network_file import load
+class _Tuning:
+    """Tunes the network of a model file on labelled seconds of each user."""
 
-    built, card = load(network)
-    wanted = NetworkConfig.of(spec)
-    if (card.config.rate_hz, card.config.emg_mode) != (wanted.rate_hz, wanted.emg_mode):
-        raise EvaluationError(f"{network}: reads other EMG than the model; give the file it was exported from")
-    tuner = Tuner(card.network, built, card.config)
-    return lambda segments, mean, skip: curve(tuner, segments, seconds, mean, skip, note)
+    def __init__(self, network: Path, spec: ModelSpec, seconds: Sequence[float], note: Callable[[str], None]) -> None:
+        # Only tuning needs TensorFlow, which takes longer to import than an evaluation takes.
+        from models.evaluation.calibration import Tuner
+        from models.training.network_file import load
+
+        built, self.card = load(network)
+        wanted = NetworkConfig.of(spec)
+        if (self.card.config.rate_hz, self.card.config.emg_mode) != (wanted.rate_hz, wanted.emg_mode):
+            raise EvaluationError(f"{network}: reads other EMG than the model; give the file it was exported from")
+        self.tuner = Tuner(self.card.network, built, self.card.config)
+        self._seconds, self._note = seconds, note
+
+    def __call__(
+        self, segments: Sequence[Segment], mean: Float32Array | None, skip: int
+    ) -> Sequence[Mapping[str, float]]:
+        from models.evaluation.calibration import curve
+
+        return curve(self.tuner, segments, self._seconds, mean, skip, self._note)
 
 
 def _network(config: FileEvaluationConfig) -> Path:

@@ -13,13 +13,23 @@ from models.architectures.base import NetworkConfig
 from models.data.segments import Segment
 from models.data.splits import split
 from models.training.config import Epoch, Progress, TrainingConfig
-from models.training.run import Run
+from models.training.run import Run, Start
 from service.experiments.datasets import Item
+from service.experiments.little_data import (
+    LITTLE_S,
+    better_way,
+    check_poses,
+    command_line,
+    labelled_seconds,
+    note_on_start,
+    shipped_start,
+)
 from service.experiments.training_data import (
     TEMPLATE_CUES_S,
     aligned,
     calibrations,
     kind_of,
+    load_items,
     load_segments,
     trained_on,
 )
@@ -47,6 +57,10 @@ class TrainingRunConfig:
     """Poses for class labels, such as `7=fist,-1=rest`."""
     resume: bool = False
     """Go on from the checkpoint in the `.run` folder."""
+    little: TrainingConfig | None = None
+    """Training in place of `training` where there is little data; None = the same."""
+    from_scratch: bool = False
+    """Begin with random weights also where there is little data and a network of this kind ships."""
 
     @property
     def run_folder(self) -> Path:
@@ -59,6 +73,10 @@ class TrainingDisplay(Protocol):
 
     def reading(self, name: str, total: int) -> None:
         """One of `total` sessions was read."""
+        ...
+
+    def note(self, text: str) -> None:
+        """A line that the user should read."""
         ...
 
     def start(self, training: TrainingConfig, done: int) -> None:
@@ -90,6 +108,11 @@ class TrainingResult:
     """What the figures were measured on, in words."""
     epochs: tuple[Epoch, ...]
 
+    @property
+    def worse_than_still_hand(self) -> bool:
+        """Whether a hand that never moves, the mean pose, is nearer to the truth."""
+        return self.figures["mpjpe_mm"] >= self.figures["mean_pose_mpjpe_mm"]
+
     def __str__(self) -> str:
         figures = self.figures
         return (
@@ -117,16 +140,23 @@ def train_network(
     folder = config.run_folder
     folder.mkdir(exist_ok=True)
     found = [item for item in config.data if item.wearer not in config.without]
-    known = load_segments(found, config.config, config.gestures, display.reading)
-    known = [segment for segment in known if segment.user not in config.without]
+    loaded = load_items(found, config.config, config.gestures, display.reading)
+    known = [segment for _, segments in loaded for segment in segments if segment.user not in config.without]
+    check_poses(known, config.gestures)
     divided = split(known, config.split, config.held_out, config.training.seed)
     parts, template = aligned(divided, calibrations(found, TEMPLATE_CUES_S, config.config))
     run = Run(config.network, config.config, parts, config.training, config.out, folder, trained_on(found))
     run.template = template
     if not config.test:
         run.check_held_out()
+    if labelled_seconds(known) < LITTLE_S:
+        run.start = _start_on_little_data(config, loaded, display)
+        run.training = config.little or config.training
     _write_manifest(folder, config, found, parts.describe())
-    display.start(config.training, run.prepare(resume=config.resume))
+    done = run.prepare(resume=config.resume)
+    if config.resume and not done:
+        display.note(f"{folder}: no checkpoint to go on from; begins anew")
+    display.start(run.training, done)
     outcome = run.train(Progress(stop=stop, on_step=display.on_step, on_epoch=display.on_epoch))
     display.stop()
     if not outcome.epochs:
@@ -135,13 +165,36 @@ def train_network(
     return _finish(run, config, test, outcome.epochs)
 
 
+def _start_on_little_data(
+    config: TrainingRunConfig, loaded: Sequence[tuple[Item, Sequence[Segment]]], display: TrainingDisplay
+) -> Start | None:
+    """Say what is better where there is little data; what training begins with."""
+    better = better_way(loaded, config.config, config.out)
+    if better is not None:
+        text, words = better
+        display.note(f"{text} `{command_line(words)}`")
+    if config.from_scratch:
+        return None
+    start = shipped_start(config.network, config.config)
+    display.note(note_on_start(start))
+    return start
+
+
 def _finish(run: Run, config: TrainingRunConfig, test: Sequence[Segment], epochs: tuple[Epoch, ...]) -> TrainingResult:
     """Evaluate and save the best network."""
     if config.test:
-        label = f"{len({segment.user for segment in test})} {kind_of(test)} users who were not trained on"
+        label = f"{_who(test)} who were not trained on"
     else:
         label = f"held out by {config.split}, which chose when to stop ({kind_of(run.split.held_out)})"
     return TrainingResult(config.out, run.finish(test, label), label, epochs)
+
+
+def _who(test: Sequence[Segment]) -> str:
+    """People where the data name them, else sessions."""
+    kind = kind_of(test)
+    if all(segment.named for segment in test):
+        return f"{len({segment.user for segment in test})} {kind} users"
+    return f"{len({(segment.user, segment.session) for segment in test})} {kind} sessions of unnamed users"
 
 
 def _write_manifest(folder: Path, config: TrainingRunConfig, found: Sequence[Item], parts: dict[str, object]) -> None:

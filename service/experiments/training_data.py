@@ -39,10 +39,17 @@ def load_segments(
         gestures: poses for class labels, such as `7=fist,-1=rest`.
         reading: called with the name of each session that was read, and how many there are.
     """
-    out: list[Segment] = []
+    return [segment for _, segments in load_items(found, config, gestures, reading) for segment in segments]
+
+
+def load_items(
+    found: Sequence[Item], config: NetworkConfig, gestures: str = "", reading: Callable[[str, int], None] | None = None
+) -> list[tuple[Item, list[Segment]]]:
+    """The same, each session beside its segments."""
+    out: list[tuple[Item, list[Segment]]] = []
     poses = poses_by_label(gestures)
     for item, recording in zip(found, read(found, config.emg_mode, config.rate_hz), strict=True):
-        out += segments_of([recording], config, poses)
+        out.append((item, list(segments_of([recording], config, poses))))
         if reading is not None:
             reading(item.name, len(found))
     return out

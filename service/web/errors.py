@@ -6,7 +6,6 @@ The contract is docs/protocol.md#errors.
 from __future__ import annotations
 
 import logging
-import reprlib
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final, cast
@@ -15,8 +14,9 @@ import orjson
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
-from pydantic_core import ErrorDetails
 from starlette.exceptions import HTTPException
+
+from service.web.validation import describe
 
 log = logging.getLogger("myocast")
 
@@ -82,31 +82,3 @@ def _with_head(allowed: str) -> str:
     """The value of `Allow`; HEAD is allowed wherever GET is, though by a route of its own."""
     methods = set(allowed.split(", "))
     return ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
-
-
-def describe(error: ErrorDetails) -> str:
-    """One line about an error that pydantic found in a body."""
-    kind, place, context = error["type"], error["loc"], error.get("ctx", {})
-    if kind == "json_invalid":
-        return f"the body is not JSON ({context['error']} at character {place[-1]})"
-    if kind in ("union_tag_invalid", "union_tag_not_found", "literal_error"):
-        return _describe_choice(error)
-    if len(place) < 2:
-        return "expected a JSON object as the body"
-    if kind == "missing":
-        return f"`{place[-1]}` is missing"
-    expected = error["msg"].replace("Input should be", "expected")
-    return f"`{place[-1]}`: {expected}, got {reprlib.repr(error['input'])}"
-
-
-def _describe_choice(error: ErrorDetails) -> str:
-    """One line about a field that is none of the texts that are allowed."""
-    context, given = error.get("ctx", {}), error["input"]
-    name = context["discriminator"].strip("'") if "discriminator" in context else str(error["loc"][-1])
-    if error["type"] == "union_tag_not_found":
-        return f"`{name}` is missing"
-    if "expected_tags" in context:
-        given = given[name]
-    expected = context.get("expected_tags") or context["expected"]
-    choices = " or ".join(expected.replace("'", "").replace(" or ", ", ").split(", "))
-    return f"`{name}`: expected {choices}, got {reprlib.repr(given)}"

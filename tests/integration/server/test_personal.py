@@ -100,6 +100,8 @@ async def test_it_learns_and_keeps_what_it_learned(tmp_path: Path, recording: Re
         engine = device.engine
         assert engine is not None
         assert engine.predictor.hidden is None
+        hidden = await live.post("/api/v1/personal", action="keep", name="raw200")
+        assert (hidden.status_code, "choose another" in hidden.text) == (409, True)
         kept = await live.post("/api/v1/personal", action="keep", name="anna")
         assert kept.status_code == 200, kept.text
         assert (await live.post("/api/v1/personal", action="keep", name="anna")).status_code == 409

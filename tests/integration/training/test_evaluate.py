@@ -10,6 +10,7 @@ import pytest
 from models.architectures import network
 from models.architectures.base import NetworkConfig
 from models.data.alignment_cues import CLASS_CUES
+from models.onnx_edit import read_initializers
 from models.onnx_file import read_spec
 from tests.support.training import needs_training, prepare, run_cli, small_segments
 
@@ -141,6 +142,14 @@ def test_how_aligned_bands_sit_is_reported(model: Path, tmp_path: Path, capsys: 
     bands = json.loads((tmp_path / "found.json").read_text())["bands"]
     assert [row["turn_channels"] for row in bands] == pytest.approx([0.0, 2.0], abs=0.3)
     assert bands[1]["turn_deg"] == pytest.approx(90.0, abs=13.5)
+    aligned = tmp_path / "aligned.onnx"
+    code, _, err = run_cli(capsys, "evaluate", model, "--data", tmp_path, "--align", 6, "--out", aligned)
+    assert (code, "matrix of one donning, and the data hold 2" in err) == (2, True)
+    code, _, err = run_cli(capsys, "evaluate", model, "--data", tmp_path / "10002-1", "--align", 6, "--out", aligned)
+    assert code == 0, err
+    assert f"{aligned}: stream_tcn with a band that sits" in err
+    matrix = read_initializers(aligned.read_bytes())["alignment"]
+    assert np.argmax(matrix, axis=0).tolist() == [(channel + 2) % 8 for channel in range(8)]
     assert all(row["score"] > 0.8 and not row["mirrored"] for row in bands)
     for text in (out, (tmp_path / "report" / "report.md").read_text()):
         assert "How the bands sit" in text
@@ -154,10 +163,13 @@ def test_a_turned_band_smoothing_and_gestures_are_evaluated_beside_constant_hand
     manifest.write_text(json.dumps({"data": [{"synthetic": {"leave_out": ["fist"]}}]}))
     code, out, err = run_cli(
         capsys, "evaluate", model, "--data", DATA, "--rotations", "0,45,90", "--smooth", "1,0", "--smooth", "0.3,0",
-        "--split", "gesture", "--manifest", manifest, "--json", "-",
+        "--split", "gesture", "--manifest", manifest, "--json", "-", "--out", tmp_path / "smooth.onnx",
     )  # fmt: skip
     assert code == 0, err
     found = json.loads(out)
+    best = min(found["smoothing"][1:], key=lambda row: row["mpjpe_mm"])
+    recommended = read_spec((tmp_path / "smooth.onnx").read_bytes(), "smooth").smoothing
+    assert recommended == {key: best[key] for key in ("min_cutoff_hz", "beta", "stages")}
     assert [row["degrees"] for row in found["rotations"]] == [0.0, 45.0, 90.0]
     assert found["rotations"][0]["mpjpe_mm"] == pytest.approx(found["figures"]["mpjpe_mm"])
     assert found["rotations"][1]["mpjpe_mm"] != pytest.approx(found["rotations"][2]["mpjpe_mm"], abs=1e-6)
@@ -195,13 +207,16 @@ def test_labelled_seconds_of_a_new_user_help(
     monkeypatch.setattr(calibration, "RATE", 2e-3)
     code, out, err = run_cli(
         capsys, "evaluate", model, "--data", "synthetic:users=1,sessions=2,seconds=26,seed=9", "--calibrate", "0,10",
-        "--json", "-", "--report", tmp_path,
+        "--json", "-", "--report", tmp_path, "--out", tmp_path / "tuned.onnx",
     )  # fmt: skip
     assert code == 0, err
+    written = read_spec((tmp_path / "tuned.onnx").read_bytes(), "tuned")
     untouched, tuned = json.loads(out)["calibration"]
     assert (untouched["seconds"], tuned["seconds"]) == (0.0, 10.0)
     assert "user_mean_mpjpe_mm" not in untouched
     assert tuned["mpjpe_mm"] < untouched["mpjpe_mm"] - 1.0
+    assert written.still_hand == pytest.approx((tuned["mpjpe_mm"], tuned["user_mean_mpjpe_mm"]), abs=1e-3)
+    assert "after 10 s of labels" in written.validation["split"]
     assert {"other_mpjpe_mm", "other_user_mean_mpjpe_mm", "user_mean_mpjpe_mm"} <= set(tuned)
     assert (tmp_path / "calibration.png").exists()
 
@@ -251,6 +266,15 @@ def test_gestures_can_be_left_out_of_synthetic_data() -> None:
         (("MODEL",), "no data"),
         (("text.onnx", "--data", DATA), "not an ONNX file"),
         (("MODEL", "--data", "flat.txt"), "nothing to evaluate against"),
+        (("MODEL", "--data", DATA, "--out", "a.onnx"), "--out has nothing to write"),
+        (("MODEL", "--data", DATA, "--smooth", "2,0", "--out", "a.txt"), "ends in .onnx"),
+        (("MODEL", "--data", DATA, "--smooth", "2,0", "--out", "MODEL"), "is the model that is evaluated"),
+        (("MODEL", "--data", DATA, "--align", "6", "--calibrate", "5", "--out", "a.onnx"), "not both"),
+        (
+            ("MODEL", "--data", DATA, "--calibrate", "5", "--out", "a.onnx"),
+            "one person, and the data are of 2",
+        ),
+        (("MODEL", "--data", DATA, "--network", "a.keras"), "--network: has an effect only with --calibrate"),
     ],
 )
 def test_wrong_use_is_one_line_and_exit_2(

@@ -2,12 +2,16 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from drivers.sessions import write_session
+from tests.support.command_line import parse
 from tests.support.training import needs_training, run_cli
 
 pytestmark = needs_training
@@ -46,22 +50,9 @@ def test_a_network_is_trained_and_exported(tmp_path: Path, capsys: pytest.Captur
     assert "synthetic" in spec.validation["split"]
     assert spec.trained_on == ("synthetic, generator A, seed 4: 3 users, 3 sessions, 0.0 h",)
     assert {path.name for path in tmp_path.iterdir()} == {"net.keras", "net.onnx", "net.run"}
-
-
-def test_the_manifest_says_what_was_trained_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run_cli(
-        capsys,
-        "train",
-        "--architecture",
-        "lstm_ae_small",
-        "--data",
-        DATA,
-        "--out",
-        tmp_path / "net.keras",
-        *SMALL,
-        "--mode",
-        "envelope",
-    )
+    worse = spec.validation["mpjpe_mm"] >= spec.validation["mean_pose_mpjpe_mm"]
+    assert spec.validation["worse_than_still_hand"] is worse
+    assert ("worse than a still hand" in err) is worse
     manifest = json.loads((tmp_path / "net.run" / "manifest.json").read_text())
     assert len(manifest["data"]) == 3
     assert all(len(item["sha256"]) == 64 for item in manifest["data"])
@@ -70,6 +61,44 @@ def test_the_manifest_says_what_was_trained_on(tmp_path: Path, capsys: pytest.Ca
     assert held
     assert not train & held
     assert manifest["plan"]["seed"] == 0
+
+
+def test_little_data_begins_with_a_shipped_network_and_names_the_better_way(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from models.data.segments import USER_KEYS
+    from models.forward.generator import session
+    from models.training.network_file import read_card
+
+    monkeypatch.chdir(tmp_path)
+    made = session(0, 0, 14.0, seed=5, rate_hz=50.0, emg_mode="envelope", losses=False)
+    plain = {key: value for key, value in made.meta.items() if key not in (*USER_KEYS, "session")}
+    for name in ("my monday.mcap", "tuesday.mcap"):
+        write_session(name, replace(made, meta={**plain, "synthetic": "false"}))
+    words = ("train", "--architecture", "stream_mlp", "--mode", "envelope", "--data", "my monday.mcap", "tuesday.mcap")
+    code, _, err = run_cli(capsys, *words, "--out", "net.keras", *SMALL)
+    assert (code, len(err.splitlines())) == (2, 1)
+    assert "split by user needs to know who wore the band" in err
+    code, _, err = run_cli(capsys, *words, "--out", "net.keras", "--split", "session", *SMALL, "--learning-rate", 9.0)
+    assert code == 0, err
+    advice = err.split("`")[1]
+    assert advice.startswith("myocast calibrate --model ")
+    assert "--session 'my monday.mcap' --session tuesday.mcap --out net.onnx" in advice
+    parse(shlex.split(advice)[1:])
+    assert "begins with the shipped network envelope50; --from-scratch" in err
+    epochs = [line for line in err.splitlines() if line.startswith("epoch ")]
+    assert [line.endswith("*") for line in epochs] == [True, False]
+    card = read_card(tmp_path / "net.keras")
+    assert card.validation["began_with"] == "envelope50"
+    assert card.config.scaling.floor == pytest.approx(16.5)
+
+
+def test_data_without_a_pose_is_said_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    np.savetxt(tmp_path / "a.txt", np.ones((900, 8)), fmt="%d")
+    words = ("--data", tmp_path / "a.txt", "--out", tmp_path / "net.keras")
+    code, _, err = run_cli(capsys, "train", "--architecture", "lstm_fc", *words, *SMALL)
+    assert (code, len(err.splitlines())) == (2, 1)
+    assert "no pose in the data" in err
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -128,25 +157,9 @@ def test_it_goes_on_where_it_stopped(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert len((tmp_path / "net.run" / "log.csv").read_text().splitlines()) == 3
 
 
-def test_sessions_with_class_labels_are_trained_on_as_poses(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    write_people(tmp_path, "10000-1", "10001-1")
-    words = (
-        "--data",
-        tmp_path / "10000-1",
-        tmp_path / "10001-1",
-        "--gestures",
-        "7=fist,-1=rest",
-        "--out",
-        tmp_path / "net.keras",
-    )
-    code, _, err = run_cli(capsys, "train", "--architecture", "lstm_ae_small", *words, *SMALL)
-    assert code == 0, err
-    manifest = json.loads((tmp_path / "net.run" / "manifest.json").read_text())
-    users = manifest["split"]["train"]["users"] + manifest["split"]["held_out"]["users"]
-    assert sorted(users) == ["10000", "10001"]
-
-
-def test_people_can_be_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_class_labels_are_trained_on_as_poses_and_people_can_be_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     from models.training.network_file import read_card
 
     write_people(tmp_path, "10000-1", "10001-1", "10002-3")
@@ -154,7 +167,8 @@ def test_people_can_be_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[st
     code, _, err = run_cli(capsys, "train", "--architecture", "lstm_ae_small", *words, *SMALL)
     assert code == 0, err
     manifest = json.loads((tmp_path / "net.run" / "manifest.json").read_text())
-    assert "10001" not in manifest["split"]["train"]["users"] + manifest["split"]["held_out"]["users"]
+    users = manifest["split"]["train"]["users"] + manifest["split"]["held_out"]["users"]
+    assert sorted(users) == ["10000", "10002"]
     assert len(manifest["data"]) == 2
     assert read_card(tmp_path / "net.keras").trained_on == ("2 recorded files from 2 folders",)
 

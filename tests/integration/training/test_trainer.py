@@ -96,7 +96,7 @@ def test_training_goes_on_from_its_checkpoint(tmp_path: Path, name: str, optimiz
     assert [epoch.epoch for epoch in outcome.epochs] == [1, 2, 3]
     assert outcome.epochs[0] == before.epochs[0]
     log = (folder / "log.csv").read_text().splitlines()
-    assert log[0] == "epoch,loss,mpjpe_mm,rmse_mm,learning_rate,seconds,best"
+    assert log[0] == "epoch,loss,mpjpe_mm,rmse_mm,learning_rate,seconds,kept"
     assert len(log) == 4
 
 
@@ -119,6 +119,42 @@ def test_a_checkpoint_of_something_else_is_refused_in_one_line(tmp_path: Path, c
     )
     with pytest.raises(CheckpointError, match=r"checkpoint\.weights\.h5: not a checkpoint .*; train without --resume"):
         again.prepare(resume=True)
+
+
+def test_a_checkpoint_of_an_earlier_version_is_not_passed_over(tmp_path: Path) -> None:
+    from models.training.trainer import CheckpointError
+
+    folder = tmp_path / "net.run"
+    folder.mkdir()
+    (folder / "checkpoint.npz").write_bytes(b"")
+    with pytest.raises(CheckpointError, match=r"checkpoint\.npz: a checkpoint of an earlier version.*without --resume"):
+        make_run(tmp_path / "net.keras", training(), folder).prepare(resume=True)
+
+
+def test_what_it_began_with_is_kept_unless_an_epoch_is_better(tmp_path: Path) -> None:
+    from models.training.config import Progress
+    from models.training.network_file import load
+    from models.training.run import Start
+
+    folder = tmp_path / "net.run"
+    folder.mkdir()
+    first = make_run(tmp_path / "first.keras", training(epochs=1))
+    first.prepare()
+    start = Start("first", first.config.scaling, tuple(first.built.core.get_weights()))
+    run = make_run(tmp_path / "net.keras", training(epochs=2, learning_rate=1000.0), folder)
+    run.start = start
+    run.prepare()
+    written: list[int] = []
+    outcome = run.train(Progress(on_epoch=lambda epoch: written.append(epoch.epoch) if epoch.kept else None))
+    assert [epoch.epoch for epoch in outcome.epochs] == [0, 1, 2]
+    assert written == [0]
+    assert outcome.best_mpjpe_mm == outcome.epochs[0].mpjpe_mm < outcome.epochs[2].mpjpe_mm
+    for kept, begun in zip(load(tmp_path / "net.keras")[0].core.get_weights(), start.weights, strict=True):
+        np.testing.assert_array_equal(kept, begun)
+    rows = (folder / "log.csv").read_text().splitlines()
+    assert [row.split(",")[0] for row in rows] == ["epoch", "0", "1", "2"]
+    again = make_run(tmp_path / "net.keras", training(epochs=2), folder)
+    assert again.prepare(resume=True) == 2
 
 
 def test_it_stops_when_nothing_improves(tmp_path: Path) -> None:
@@ -194,7 +230,7 @@ def test_the_last_network_is_kept_where_that_is_the_plan(tmp_path: Path) -> None
     kept = make_run(tmp_path / "net.keras", training(epochs=4, patience=1, keep_last=True))
     kept.prepare()
     outcome = kept.train(Progress())
-    assert [epoch.best for epoch in outcome.epochs] == [True] * 4
+    assert [epoch.kept for epoch in outcome.epochs] == [True] * 4
     assert outcome.best_mpjpe_mm == outcome.epochs[-1].mpjpe_mm
     assert outcome.best_rmse_mm == outcome.epochs[-1].rmse_mm
 

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import re
-from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import pytest
-import typer
 
-from service.cli.app import build
 from service.cli.verbs import VERBS
+from tests.support.command_line import parse
 from tests.support.pages import REPOSITORY, command_lines, pages
 from tools import check_docs, result_tables
 
@@ -84,15 +81,6 @@ def test_every_module_and_script_that_a_page_runs_exists(page: Path) -> None:
 def test_the_parser_refuses_what_is_wrong(words: list[str]) -> None:
     with pytest.raises(Exception, match=r"(?i)no such|missing"):
         parse(words)
-
-
-def parse(words: list[str]) -> None:
-    """Parse a command line as `myocast` does, without running it."""
-    group: Any = typer.main.get_command(build(words))
-    with group.make_context("myocast", list(words)) as context:
-        name, verb, rest = group.resolve_command(context, [*context._protected_args, *context.args])
-        with suppress(typer.Exit), verb.make_context(name, rest, parent=context):  # Exit: --help
-            pass
 
 
 def test_the_contract_has_a_line_for_every_verb() -> None:

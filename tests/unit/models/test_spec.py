@@ -47,6 +47,20 @@ def test_template_and_person_survive_the_way_through_a_file() -> None:
     assert ModelSpec.from_json(spec.to_json()) == spec
 
 
+def test_a_recommended_filter_survives_too() -> None:
+    spec = spec_of(smoothing={"min_cutoff_hz": 7.0, "beta": 0.01, "stages": 3})
+    assert ModelSpec.from_json(spec.to_json()) == spec
+
+
+def test_a_model_says_whether_it_is_worse_than_a_still_hand() -> None:
+    good, bad = (spec_of(validation={"mpjpe_mm": error, "mean_pose_mpjpe_mm": 16.4}) for error in (16.3, 19.2))
+    assert good.still_hand == (16.3, 16.4)
+    assert good.worse_than_still_hand is None
+    assert "worse than a still hand: 19.2 mm off, a hand that never moves 16.4 mm" in str(bad.worse_than_still_hand)
+    for validation in ({}, {"mpjpe_mm": 19.2}, {"mpjpe_mm": "x", "mean_pose_mpjpe_mm": 1.0}):
+        assert spec_of(validation=validation).worse_than_still_hand is None
+
+
 def test_unknown_fields_are_ignored() -> None:
     assert ModelSpec.from_json(metadata(colour="green")) == spec_of()
 

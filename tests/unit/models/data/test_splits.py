@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -48,6 +50,16 @@ def test_a_split_says_who_is_where() -> None:
     said = split(make_tracks(2, 1), "user", 0.5).describe()
     assert said["kind"] == "user"
     assert said["train"] != said["held_out"]
+
+
+def test_pieces_of_one_recording_are_not_users() -> None:
+    pieces = [replace(segment, named=False) for segment in make_tracks(users=4, sessions=1)]
+    pieces = [replace(segment, session=segment.name) for segment in pieces]
+    with pytest.raises(DataError, match=r"u0-0 \(and 3 more\) does not say .*PERSON-SESSION.*--split session"):
+        split(pieces, "user")
+    parts = split(pieces, "session")
+    assert {t.session for t in parts.held_out} == {"u3-0"}
+    assert len(parts.train) == 3
 
 
 @pytest.mark.parametrize(("kind", "users", "sessions"), [("user", 1, 2), ("session", 3, 1), ("window", 3, 3)])

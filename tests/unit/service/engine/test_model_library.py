@@ -40,6 +40,14 @@ def test_a_kept_model_is_never_overwritten(tmp_path: Path, tiny_window: Path) ->
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["anna.onnx"]
 
 
+def test_a_model_that_is_there_already_is_never_hidden(tmp_path: Path, tiny_window: Path) -> None:
+    library = ModelLibrary(tmp_path / "new", ModelSelector(tiny_window))
+    for name in ("raw200", tiny_window.stem):
+        with pytest.raises(ModelExists, match=f"{name} is the name of a model .*would be hidden; choose another"):
+            library.keep(name, b"")
+    assert not (tmp_path / "new").exists()
+
+
 def test_what_is_no_file_is_left_out(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.onnx")
     (tmp_path / "folder.onnx").mkdir()
