@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
 
 from drivers.errors import DriverError
 from drivers.myo.protocol import Characteristic
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from drivers.transport.serial_port import Ports
 
 SCAN_S: Final = 5.0
+LSL_S: Final = 1.0
+"""Seconds that streams of the Lab Streaming Layer have to answer."""
 BLUETOOTH: Final = "Bluetooth"
 _CONNECT_S: Final = 10.0
 
@@ -54,6 +57,20 @@ class FoundPort:
 
 
 @dataclass(frozen=True, slots=True)
+class FoundStream:
+    """A stream of numbers of the Lab Streaming Layer on this network."""
+
+    uri: str
+    name: str
+    type: str
+    channels: int
+    rate_hz: float
+    """0: no nominal rate."""
+    source_id: str
+    host: str
+
+
+@dataclass(frozen=True, slots=True)
 class Problem:
     """Why something could not be scanned, and what to do."""
 
@@ -68,6 +85,7 @@ class Findings:
     armbands: list[FoundArmband] = field(default_factory=list)
     dongles: list[FoundPort] = field(default_factory=list)
     ports: list[FoundPort] = field(default_factory=list)
+    lsl: list[FoundStream] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     scanned: int = 0
     """Number of radios that could scan."""
@@ -92,6 +110,7 @@ async def scan(seconds: float = SCAN_S, *, battery: bool = False, ports: Ports |
     await asyncio.gather(
         _try(findings, BLUETOOTH, partial(_scan_bluetooth, findings, seconds, battery)),
         *(_try(findings, path, partial(_scan_dongle, findings, path, seconds, battery)) for path in dongles),
+        _scan_lsl(findings, min(seconds, LSL_S)),
     )
     findings.armbands.sort(key=lambda armband: (-(armband.rssi_dbm or -999), armband.uri))
     return findings
@@ -129,12 +148,14 @@ async def _scan_bluetooth(findings: Findings, seconds: float, battery: bool) -> 
 
     devices: dict[str, tuple[BLEDevice, str, int | None]] = {}
     async with radio_lock():
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds), Scan() as radio:
-                while True:
-                    device, advertisement = await radio.next()
-                    if is_myo(advertisement):
-                        devices[device.address] = device, name_of(device, advertisement), advertisement.rssi
+        # The start has a limit of its own: a radio that never starts has not scanned.
+        async with Scan() as radio:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    while True:
+                        device, advertisement = await radio.next()
+                        if is_myo(advertisement):
+                            devices[device.address] = device, name_of(device, advertisement), advertisement.rssi
         for device in await held_armbands():
             devices.setdefault(device.address, (device, name_of(device), None))
         for address, (device, name, rssi) in devices.items():
@@ -186,6 +207,25 @@ async def _battery_over_dongle(link: Bled112Link, response: ScanResponse) -> int
         return None
     finally:
         await link.hang_up()
+
+
+async def _scan_lsl(findings: Findings, seconds: float) -> None:
+    """List the streams of the network, where the Lab Streaming Layer is installed."""
+    try:
+        import pylsl
+    except (ImportError, RuntimeError):
+        return
+    from drivers.lsl.streams import silence, streams_there
+
+    silence(pylsl)
+    for stream in await asyncio.to_thread(streams_there, pylsl, seconds):
+        uri = f"lsl:{quote(stream.name())}" + (f"?source_id={quote(stream.source_id())}" if stream.source_id() else "")
+        findings.lsl.append(
+            FoundStream(
+                uri, stream.name(), stream.type(), stream.channel_count(), stream.nominal_srate(),
+                stream.source_id(), stream.hostname(),
+            )
+        )  # fmt: skip
 
 
 def _percent(data: bytes) -> int | None:

@@ -1,4 +1,4 @@
-"""EMG from the Lab Streaming Layer: `lsl:NAME?channels=1-8&rate=…&unit=…`."""
+"""EMG from the Lab Streaming Layer: `lsl:NAME?source_id=…&channels=1-8&rate=…&unit=…`."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import numpy as np
 from drivers.clock import Clock, now
 from drivers.errors import DeviceLost, DriverError
 from drivers.events import EMG_MODES, UNITS, Emit, Frame, Notice, SourceInfo, Unit
+from drivers.lsl.streams import claim, names_of, release, streams_there
 from drivers.transport.thread_queue import ThreadQueue
 from drivers.uri import SourceUri, hand_option
 from models.arrays import Float32Array, Float64Array
@@ -31,7 +32,9 @@ BUFFER_VALUES: Final = 1 << 20
 """Values that may wait for the event loop; values beyond are dropped and counted."""
 _SLICE_S: Final = 0.2
 _CHUNK: Final = 1024
-_OPTIONS: Final = ("channels", "rate", "unit", "mode", "hand")
+_MOST_STREAMS: Final = 64
+_LIST_S: Final = 1.0
+_OPTIONS: Final = ("channels", "rate", "unit", "mode", "hand", "source_id")
 _MICROVOLTS: Final = ("microvolts", "microvolt", "uv", "µv", "μv")
 _TEXT_FORMAT: Final = 3
 """liblsl's cft_string."""
@@ -58,7 +61,8 @@ def from_uri(uri: SourceUri) -> LslSource:
         hand=hand_option(uri),
     )
     channels = parse_channels(uri.options.get("channels", f"1-{CHANNELS}"), uri.text)
-    return LslSource(info, uri.target or None, channels, "unit" in uri.options, lsl=pylsl)
+    source_id = uri.options.get("source_id")
+    return LslSource(info, uri.target or None, channels, "unit" in uri.options, lsl=pylsl, source_id=source_id)
 
 
 def parse_channels(text: str, uri: str) -> list[int]:
@@ -102,6 +106,7 @@ class LslSource:
         channels: which eight, from 0.
         unit_given: whether `info.unit` overrides the unit of the stream.
         lsl: the module `pylsl`.
+        source_id: of the stream, where several have its name; then other sources may read it as well.
         clock: Unix seconds.
         resolve_s: how long to look for the stream.
     """
@@ -114,12 +119,14 @@ class LslSource:
         unit_given: bool,
         *,
         lsl: ModuleType,
+        source_id: str | None = None,
         clock: Clock = now,
         resolve_s: float = RESOLVE_S,
     ) -> None:
         self.info = info
         self.lost = 0
         self._name = name
+        self._source_id = source_id
         self._channels = channels
         self._unit_given = unit_given
         self._rate_given = info.rate_hz > 0
@@ -137,7 +144,7 @@ class LslSource:
             DriverError: no such stream, or one that is no EMG of eight channels.
             DeviceLost: it ended, or is not back yet.
         """
-        reader = _Reader(self._lsl, self._name, self._resolve_s, self._clock)
+        reader = _Reader(self._lsl, self._name, self._source_id, self._resolve_s, self._clock)
         fresh = self._connected_before
         try:
             emit(self.info)
@@ -212,7 +219,11 @@ def _unit(opened: _Opened, channels: list[int]) -> Unit:
 class _Reader:
     """The thread that calls liblsl, whose calls block."""
 
-    def __init__(self, lsl: ModuleType, name: str | None, resolve_s: float, clock: Clock) -> None:
+    def __init__(
+        self, lsl: ModuleType, name: str | None, source_id: str | None, resolve_s: float, clock: Clock
+    ) -> None:
+        self._source_id = source_id
+        self._claimed: pylsl.StreamInfo | None = None
         self.chunks = ThreadQueue[_Chunk](BUFFER_VALUES)
         self._opened: asyncio.Future[_Opened] = asyncio.get_running_loop().create_future()
         self._closed = asyncio.Event()
@@ -248,6 +259,8 @@ class _Reader:
         except (self._lsl.util.LostError, self._lsl.util.TimeoutError):
             self._fail(DeviceLost(f"the LSL stream {self._name or 'of type EMG'} has ended"))
         finally:
+            if self._claimed is not None:
+                release(self._claimed)
             self.chunks.call(self._closed.set)
 
     def _fail(self, error: DriverError) -> None:
@@ -272,12 +285,27 @@ class _Reader:
         """Look for the stream in short calls, so that `close` is not held up."""
         what = ("name", self._name) if self._name else ("type", "EMG")
         end = self._clock() + self._resolve_s
+        taken = False
         while not self._stop.is_set() and self._clock() < end:
-            found = self._lsl.resolve_byprop(*what, 1, _SLICE_S)
-            if found:
-                return found[0]
+            # With a minimum of one, liblsl returns at the first answer: others of that name answer a little later.
+            found = self._lsl.resolve_byprop(*what, _MOST_STREAMS, _SLICE_S)
+            found = [one for one in found if self._source_id in (None, one.source_id())]
+            stream = claim(found, shared=self._source_id is not None)
+            if stream is not None:
+                self._claimed = stream
+                return stream
+            taken = taken or bool(found)
+        if taken:
+            raise DriverError(
+                f"every LSL stream named {self._name!r} is read by another source already; to read one twice, say "
+                f"which: lsl:{self._name}?source_id=…"
+            )
         wanted = f"named {self._name!r}" if self._name else "of type EMG"
-        raise DriverError(f"there is no LSL stream {wanted} on this network; start it, or check its name (case counts)")
+        wanted += f" with source_id={self._source_id}" if self._source_id is not None else ""
+        there = names_of(streams_there(lsl=self._lsl, seconds=_LIST_S))
+        raise DriverError(
+            f"there is no LSL stream {wanted} on this network, but {there}; start it, or check its name (case counts)"
+        )
 
     def _read(self, inlet: pylsl.StreamInlet) -> None:
         offset = self._clock() - self._lsl.local_clock()

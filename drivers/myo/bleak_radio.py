@@ -121,6 +121,7 @@ class Scan:
     def __init__(self, adapter: str | None = None) -> None:
         bluez: BlueZScannerArgs = {"adapter": adapter} if adapter else {}
         self._scanner = BleakScanner(bluez=bluez)
+        self._busy = False
 
     async def __aenter__(self) -> Scan:
         """Raises BluetoothUnavailable or DriverError where nothing can be scanned."""
@@ -128,9 +129,8 @@ class Scan:
             async with asyncio.timeout(_START_S):
                 await self._start_when_free()
         except TimeoutError:
-            raise BluetoothUnavailable(
-                "bluetoothd does not answer; start it anew: sudo systemctl restart bluetooth"
-            ) from None
+            why = "says that a scan is in progress, and does not end it" if self._busy else "does not answer"
+            raise BluetoothUnavailable(f"bluetoothd {why}; start it anew: sudo systemctl restart bluetooth") from None
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -145,6 +145,7 @@ class Scan:
                 with translate_errors():
                     return await self._start()
             except _Busy:
+                self._busy = True
                 await asyncio.sleep(_SCANNING_WAIT_S)
 
     async def _start(self) -> None:

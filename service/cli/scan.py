@@ -9,11 +9,16 @@ import orjson
 import typer
 from rich.console import Console
 from rich.markup import escape
+from rich.measure import Measurement
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from drivers.discovery import Findings, scan
 from models.errors import MyocastError
+
+_WIDEST = 10_000
+"""Columns; what a table would take if there were room."""
 
 
 class NothingScanned(MyocastError):
@@ -49,16 +54,38 @@ def _scan(seconds: float, battery: bool) -> Findings:
 def _show(findings: Findings) -> None:
     console = Console()
     if findings.armbands:
-        console.print(_armbands(findings))
+        _print(_armbands(findings), console)
     elif findings.scanned:
         console.print(
             "no armband was heard; wake it (wear it, or plug in its USB cable), and bring it near", soft_wrap=True
         )
     if findings.dongles or findings.ports:
-        console.print(_ports(findings))
+        _print(_ports(findings), console)
     else:
         console.print("no serial ports")
+    if findings.lsl:
+        _print(_streams(findings), console)
     _problems(findings, console)
+
+
+def _print(table: Table, console: Console) -> None:
+    """Print a table where it fits; else, and in a pipe, plain lines, for a source that is cut cannot be copied."""
+    unbounded = console.options.update(max_width=_WIDEST)
+    if console.is_terminal and Measurement.get(console, unbounded, table).maximum <= console.width:
+        console.print(table)
+        return
+    cells = [[Text.from_markup(str(cell)).plain for cell in column.cells] for column in table.columns]
+    for row in zip(*cells, strict=True):
+        typer.echo("  ".join(cell for cell in row if cell))
+
+
+def _streams(findings: Findings) -> Table:
+    table = Table("source", "name", "type", "channels", "rate", "host", title="LSL streams", title_justify="left")
+    for stream in findings.lsl:
+        rate = f"{stream.rate_hz:g} Hz" if stream.rate_hz > 0 else "no rate"
+        cells = (stream.uri, stream.name, stream.type, f"{stream.channels} channels", rate, stream.host)
+        table.add_row(*(escape(cell) for cell in cells))
+    return table
 
 
 def _armbands(findings: Findings) -> Table:

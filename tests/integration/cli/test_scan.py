@@ -55,6 +55,19 @@ class TestWithBluetooth:
             "via": "Bluetooth", "battery": None, "connected": False,
         }  # fmt: skip
 
+    @pytest.mark.case("B11")
+    async def test_a_radio_that_is_never_free_is_no_empty_room(
+        self, console: Console, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with dbus_daemon(tmp_path) as address:
+            monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", address)
+            console.environment["DBUS_SYSTEM_BUS_ADDRESS"] = address
+            async with FakeBluez(MYO, adapter={"refuses": "org.bluez.Error.InProgress"}):
+                done = await asyncio.to_thread(console.run, "scan", "--seconds", 0.5)
+        assert done.returncode == 1
+        assert "a scan is in progress" in done.stderr
+        assert "no armband was heard" not in done.stdout
+
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
     async def test_a_signal_ends_it_with_0_and_leaves_no_scan(
         self, console: Console, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int

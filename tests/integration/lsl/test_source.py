@@ -145,6 +145,31 @@ async def test_what_is_no_emg_of_eight_channels_is_refused() -> None:
     assert "there is no LSL stream named 'no such stream'" in await error_of_run(missing)
 
 
+@pytest.mark.peer
+@pytest.mark.case("B42")
+async def test_a_stream_that_is_not_there_is_answered_with_those_that_are() -> None:
+    async with outlet() as (name, _):
+        missing = source(name.upper())
+        missing._resolve_s = 0.3
+        message = await error_of_run(missing)
+    assert f"{name!r} (EMG, 8 channels, source_id={name})" in message
+
+
+@pytest.mark.peer
+@pytest.mark.case("B40")
+async def test_two_sources_never_read_the_same_stream_unasked() -> None:
+    async with outlet() as (name, _):
+        first = EventCollector()
+        async with running(source(name), first):
+            await first.until_samples(10)
+            second = source(name)
+            second._resolve_s = 0.5
+            assert "is read by another source already" in await error_of_run(second)
+            shared = EventCollector()
+            async with running(source(name, f"?source_id={name}"), shared):
+                await shared.until_samples(10)
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [("1-8", list(range(8))), ("9-16", list(range(8, 16))), ("1,3,5-10", [0, 2, 4, 5, 6, 7, 8, 9])],

@@ -58,7 +58,7 @@ async def test_armbands_are_found_over_bluetooth_and_behind_dongles() -> None:
     assert [(one.port, one.usb_id) for one in findings.dongles] == [(terminal.path, "2458:0001")]
     assert [(one.uri, one.usb_id) for one in findings.ports] == [("serial:/dev/ttyUSB7", "0403:6015")]
     document = json.loads(json.dumps(findings.to_json()))
-    assert sorted(document) == ["armbands", "dongles", "ports", "problems"]
+    assert sorted(document) == ["armbands", "dongles", "lsl", "ports", "problems"]
     assert not dongle.connected
 
 
