@@ -85,8 +85,8 @@ def _by_user(segments: Sequence[Segment], share: float, seed: int) -> Split:
     if unnamed:
         raise DataError(
             f"a split by user needs to know who wore the band, which {unnamed[0]}{_and_more(unnamed)} does not say "
-            "(pieces of one recording are not users); name its folder PERSON-SESSION, two numbers such as 1-1, or "
-            "choose --split session (files of one person) or block"
+            "(pieces of one recording are not users); record with --user NAME, name its folder PERSON-SESSION, two "
+            "numbers such as 1-1, or choose --split session (files of one person) or block"
         )
     users = sorted({segment.user for segment in segments})
     if len(users) < 2:

@@ -39,7 +39,8 @@ def check_poses(segments: Sequence[Segment], gestures: str) -> None:
             "no pose in the data, only class labels; say what poses they stand for, such as --gestures 7=fist,-1=rest"
         )
     raise DataError(
-        "no pose in the data; give sessions with labels that are points (`myocast info` shows what a session holds)"
+        "no pose in the data; give sessions with labels that are points (`myocast info FILE` shows what a session holds; "
+        "from angles `myocast calibrate` learns)"
     )
 
 

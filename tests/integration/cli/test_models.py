@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
 from models.architectures import NETWORKS
+from tests.fakes.models_onnx import spec_of, window_model
 from tests.support.console import Console
 from tests.support.training import run_cli
 
@@ -29,6 +31,27 @@ def test_programs_get_one_json_document(capsys: pytest.CaptureFixture[str]) -> N
     for row in rows.values():
         assert {"parameters", "kind", "context_s", "macs"} <= set(row)
         assert row["macs"] > 0
+
+
+def test_model_files_are_listed_beside_a_still_hand(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    window_model(
+        tmp_path / "bad.onnx", spec_of(validation={"mpjpe_mm": 19.2, "mean_pose_mpjpe_mm": 16.4, "split": "b"})
+    )
+    window_model(tmp_path / "new.onnx")
+    code, out, _ = run_cli(capsys, "models", tmp_path)
+    assert code == 0
+    assert "WORSE than a still hand" in out
+    assert "not measured" in out
+    code, out, _ = run_cli(capsys, "models", tmp_path, "--json")
+    bad, new = json.loads(out)
+    assert (bad["name"], bad["mpjpe_mm"], bad["mean_pose_mpjpe_mm"], bad["split"]) == ("tiny", 19.2, 16.4, "b")
+    assert (bad["worse_than_still_hand"], new["worse_than_still_hand"]) == (True, None)
+    code, out, _ = run_cli(capsys, "models")
+    assert "raw200.onnx" in out
+    assert "better than a still hand" in out
+    for wrong in (tmp_path / "none.onnx", tmp_path.parent / "nowhere"):
+        code, _, err = run_cli(capsys, "models", wrong)
+        assert (code, len(err.splitlines())) == (2, 1)
 
 
 def test_listing_needs_no_keras(console: Console) -> None:

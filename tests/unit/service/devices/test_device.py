@@ -100,6 +100,17 @@ async def test_what_it_is_and_when_it_becomes_known(tiny_window: Path) -> None:
     await rig.device.close()
 
 
+async def test_a_model_that_is_worse_than_a_still_hand_is_told_once(tmp_path: Path) -> None:
+    figures = {"mpjpe_mm": 19.2, "mean_pose_mpjpe_mm": 16.4, "split": "held out by block"}
+    rig = Rig(window_model(tmp_path / "bad.onnx", spec_of(validation=figures)))
+    for _ in range(2):
+        rig.device.on_event(INFO)
+    assert len(rig.changes.warnings) == 1
+    assert "tiny is worse than a still hand: 19.2 mm off" in rig.changes.warnings[0]
+    assert "held out by block" in rig.changes.warnings[0]
+    await rig.device.close()
+
+
 async def test_another_hop_changes_the_rate_of_poses(tiny_window: Path) -> None:
     rig = Rig(tiny_window, hop=10)
     rig.device.on_event(INFO)
