@@ -69,27 +69,27 @@ def train(
     """
     from models.architectures import network
     from models.architectures.base import NetworkConfig
-    from models.training.config import default_training, little_training, override
+    from models.training.config import default_training, fine_tuning, override
 
     target = Path(out)
     if target.suffix != ".keras":
         raise ValueError(f"out must end in .keras, got {target.name}")
     chosen = network(architecture)
-    config, little = (
+    config, fine = (
         _with_alignment(
             override(
                 usual, epochs=epochs, steps_per_epoch=steps_per_epoch, batch=batch, learning_rate=learning_rate,
                 patience=patience, seed=seed,
             )
         )
-        for usual in (default_training(chosen), little_training(chosen))
+        for usual in (default_training(chosen), fine_tuning(chosen))
     )  # fmt: skip
     prepare_keras(threads)
     from service.experiments.training import TrainingRunConfig, train_network
 
     run = TrainingRunConfig(
         chosen, NetworkConfig.for_mode(mode), config, _some(sessions), _items(test), target, split, held_out,
-        little=little, from_scratch=from_scratch,
+        fine_tuning=fine, from_scratch=from_scratch,
     )  # fmt: skip
     result = train_network(run, _Display(on_epoch), stop=lambda: False)
     assert result is not None, "nothing asked it to stop before its first epoch was over"

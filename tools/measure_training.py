@@ -35,7 +35,7 @@ from models.metrics.predict import from_onnx
 from models.onnx_file import read_spec
 from models.onnx_runner import OnnxRunner
 from models.recording import Recording
-from models.training.config import Epoch, TrainingConfig, default_training, little_training, override
+from models.training.config import Epoch, TrainingConfig, default_training, fine_tuning, override
 from service.engine.model_selection import shipped
 from service.experiments.datasets import in_memory
 from service.experiments.keras_setup import prepare_keras
@@ -101,10 +101,10 @@ def train(minute: Recording, out: Path, mode: str, *, from_scratch: bool = False
     from service.experiments.training import TrainingRunConfig, train_network
 
     chosen, silent = network(NETWORK), Silent()
-    training, little = (override(usual(chosen), **changes) for usual in (default_training, little_training))
+    training, fine = (override(usual(chosen), **changes) for usual in (default_training, fine_tuning))
     run = TrainingRunConfig(
         chosen, NetworkConfig.for_mode(mode), training, in_memory([minute]), [], out, "block",
-        little=little, from_scratch=from_scratch,
+        fine_tuning=fine, from_scratch=from_scratch,
     )  # fmt: skip
     return train_network(run, silent, lambda: False), silent
 

@@ -10,11 +10,10 @@ from typing import Any, Final, TypeVar
 from models.architectures.base import Network
 from models.data.augment import Augmentation
 
-LITTLE_EPOCHS: Final = 40
-LITTLE_RATE: Final = 0.25
-"""Share of the usual learning rate."""
-LITTLE_ROLL: Final = 0.3
-"""Channels by which the band is turned at most: most of little data is of one donning."""
+FINE_RATE: Final = 0.25
+"""Share of the usual learning rate, for a network that knows something already."""
+FINE_ROLL: Final = 0.3
+"""Channels by which the band is then turned at most: little data is of one donning or a few."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +24,8 @@ class TrainingConfig:
     steps_per_epoch: int | None = None
     """Batches of an epoch; None = one pass over the data, and `most_steps` where that is less."""
     most_steps: int = 200
+    least_steps: int = 320
+    """Batches of the whole training at least, in more epochs, where the data are so little that an epoch has few."""
     batch: int = 128
     optimizer: str = "adamw"
     """Or `muon`, which takes half the steps where most weights are matrices."""
@@ -47,8 +48,10 @@ class TrainingConfig:
 
     def for_data(self, examples: int) -> TrainingConfig:
         """The same with `steps_per_epoch` of a data set with so many examples: an epoch costs in proportion to it."""
-        steps = self.steps_per_epoch or min(self.most_steps, max(1, math.ceil(examples / self.batch)))
-        return replace(self, steps_per_epoch=steps)
+        if self.steps_per_epoch is not None:
+            return self
+        steps = min(self.most_steps, max(1, math.ceil(examples / self.batch)))
+        return replace(self, steps_per_epoch=steps, epochs=max(self.epochs, math.ceil(self.least_steps / steps)))
 
     @property
     def total_steps(self) -> int:
@@ -89,14 +92,13 @@ def default_training(network: Network) -> TrainingConfig:
     return replace(training, most_steps=training.most_steps // 4) if network.native_rate else training
 
 
-def little_training(network: Network) -> TrainingConfig:
-    """The same where there is little data: epochs are short, so there are more of them, and the steps are smaller."""
+def fine_tuning(network: Network) -> TrainingConfig:
+    """The same for a network that begins with the weights of one that ships."""
     usual = default_training(network)
     return replace(
         usual,
-        epochs=LITTLE_EPOCHS,
-        learning_rate=LITTLE_RATE * usual.learning_rate,
-        augmentation=replace(usual.augmentation, roll=min(usual.augmentation.roll, LITTLE_ROLL)),
+        learning_rate=FINE_RATE * usual.learning_rate,
+        augmentation=replace(usual.augmentation, roll=min(usual.augmentation.roll, FINE_ROLL)),
     )
 
 
@@ -104,8 +106,11 @@ Config = TypeVar("Config", TrainingConfig, Augmentation)
 
 
 def override(config: Config, **fields: Any) -> Config:
-    """The same with other values; None keeps what is there."""
-    return replace(config, **{name: value for name, value in fields.items() if value is not None})
+    """The same with other values; None keeps what is there. Epochs that are asked for count, however short they are."""
+    given = {name: value for name, value in fields.items() if value is not None}
+    if "epochs" in given:
+        given["least_steps"] = 0
+    return replace(config, **given)
 
 
 @dataclass(frozen=True, slots=True)

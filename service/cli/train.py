@@ -13,7 +13,7 @@ import typer
 
 from models.architectures import network
 from models.architectures.base import NetworkConfig
-from models.training.config import Epoch, TrainingConfig, default_training, little_training, override
+from models.training.config import Epoch, TrainingConfig, default_training, fine_tuning, override
 from service.cli.progress import Bar, Bars
 from service.cli.typed import as_typed
 from service.experiments.datasets import items
@@ -65,9 +65,9 @@ def command(
         "canonical_share": canonical_share,
     }
     augmented = {"align": align, "align_asked": align_gestures, "roll": roll, "gain": gain}
-    training, little = (
+    training, fine = (
         override(replace(usual, augmentation=override(usual.augmentation, **augmented)), **asked)
-        for usual in (default_training(chosen), little_training(chosen))
+        for usual in (default_training(chosen), fine_tuning(chosen))
     )
     sessions, tests = items([*(data or []), *(more or [])]), items(test) if test else []
     _make_folder(out.with_suffix(".run"))
@@ -87,7 +87,7 @@ def command(
         left_out,
         gestures,
         resume,
-        little,
+        fine,
         from_scratch,
     )
     with _stop_requests() as stop, TrainingBars() as display:

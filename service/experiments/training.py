@@ -57,8 +57,8 @@ class TrainingRunConfig:
     """Poses for class labels, such as `7=fist,-1=rest`."""
     resume: bool = False
     """Go on from the checkpoint in the `.run` folder."""
-    little: TrainingConfig | None = None
-    """Training in place of `training` where there is little data; None = the same."""
+    fine_tuning: TrainingConfig | None = None
+    """In place of `training` where it begins with a shipped network; None = the same."""
     from_scratch: bool = False
     """Begin with random weights also where there is little data and a network of this kind ships."""
 
@@ -151,7 +151,8 @@ def train_network(
         run.check_held_out()
     if labelled_seconds(known) < LITTLE_S:
         run.start = _start_on_little_data(config, loaded, display)
-        run.training = config.little or config.training
+        if run.start is not None:
+            run.training = config.fine_tuning or config.training
     _write_manifest(folder, config, found, parts.describe())
     done = run.prepare(resume=config.resume)
     if config.resume and not done:

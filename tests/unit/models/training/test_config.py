@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from models.architectures import networks
-from models.training.config import TrainingConfig, default_training, little_training
+from models.training.config import TrainingConfig, default_training, fine_tuning, override
 
 PLACES_A_MINUTE = 3000
 
@@ -32,9 +32,13 @@ def test_what_was_asked_for_counts_whatever_the_data() -> None:
         _ = TrainingConfig().total_steps
 
 
-def test_little_data_gets_more_epochs_and_smaller_steps() -> None:
+def test_little_data_gets_more_epochs_unless_their_number_is_asked_for() -> None:
     for network in networks():
-        usual, little = default_training(network), little_training(network)
+        usual, fine = default_training(network), fine_tuning(network)
+        little = usual.for_data(8 * usual.batch)
         assert little.epochs > usual.epochs
-        assert little.learning_rate < usual.learning_rate
-        assert not little.keep_last
+        assert little.total_steps == usual.least_steps
+        assert override(usual, epochs=3).for_data(8 * usual.batch).epochs == 3
+        assert usual.for_data(10**9).epochs == usual.epochs
+        assert fine.learning_rate < usual.learning_rate
+        assert not usual.keep_last
