@@ -25,6 +25,7 @@ from service.engine.model_selection import ModelSelector
 from service.engine.predictor import AS_IN_FILE
 from service.events import DeviceEvent, Output
 from service.recording.errors import RecordingFailed
+from service.recording.library import RecordingLibrary
 from service.recording.recorder import Recorder
 from service.recording.writer import open_writer
 from service.settings import ServiceConfig
@@ -86,6 +87,7 @@ class Service:
             hub=self.hub,
             status_publisher=self.status_publisher,
             recorder=self.recorder,
+            recordings=RecordingLibrary(config.recordings, lambda: self.recorder.path),
             stream=self.stream,
             library=self.library,
             policy=config.policy,

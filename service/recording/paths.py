@@ -20,8 +20,15 @@ def new_name(name: str | None) -> str:
     Raises:
         RecordingNameError: it is not a plain file name.
     """
-    if name is None:
-        return datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+    return datetime.now().strftime("%Y-%m-%d_%H-%M-%S") if name is None else check_name(name)
+
+
+def check_name(name: str) -> str:
+    """Return the name of a recording.
+
+    Raises:
+        RecordingNameError: it is not a plain file name.
+    """
     if not NAME.fullmatch(name):
         raise RecordingNameError(
             f"recording name {name!r}: expected letters, digits, `.`, `_`, `-` (64 at most), e.g. session-1"

@@ -53,6 +53,12 @@ class Recorder:
         """Whether a recording waits for its first sample."""
         return self._deferred is not None
 
+    @property
+    def path(self) -> Path | None:
+        """The file that is being written; None without one."""
+        recording = self._recording
+        return recording.path if recording is not None and not recording.failed else None
+
     def on_event(self, device: int, event: DeviceEvent) -> None:
         """Record an event, if there is a recording."""
         target = self._deferred or self._recording

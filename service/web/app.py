@@ -12,7 +12,7 @@ from service.web.context import AppContext, JsonResponse
 from service.web.errors import add_error_handlers
 from service.web.metrics import exposition
 from service.web.openapi import ANY_ERROR, DESCRIPTION, REFUSALS, TOKEN, TOO_LARGE, operation_id
-from service.web.routes import alignment, device, health, models, pages, personal, recording, replay, status
+from service.web.routes import alignment, device, health, models, pages, personal, recording, recordings, replay, status
 from service.web.stream import NoSuchStream
 
 
@@ -40,7 +40,7 @@ def create_app(context: AppContext) -> FastAPI:
 
 def _add_routes(app: FastAPI) -> None:
     app.include_router(status.router, dependencies=TOKEN, responses=REFUSALS)
-    for module in (recording, replay, device, models, alignment, personal):
+    for module in (recording, recordings, replay, device, models, alignment, personal):
         app.include_router(module.router, dependencies=TOKEN, responses={**REFUSALS, **TOO_LARGE})
     app.include_router(health.router)
     app.include_router(pages.router)

@@ -16,6 +16,7 @@ from service.broadcast.hub import Hub
 from service.devices.device import Device
 from service.devices.status_publisher import StatusPublisher
 from service.engine.model_library import ModelLibrary
+from service.recording.library import RecordingLibrary
 from service.recording.recorder import Recorder
 from service.web.access import AccessPolicy
 from service.web.stream import StreamEndpoint
@@ -30,6 +31,7 @@ class AppContext:
     hub: Hub
     status_publisher: StatusPublisher
     recorder: Recorder
+    recordings: RecordingLibrary
     stream: StreamEndpoint
     library: ModelLibrary
     policy: AccessPolicy

@@ -32,6 +32,8 @@ PATHS = {
     "/api/v1/alignment": ("get", "post"),
     "/api/v1/personal": ("get", "post"),
     "/api/v1/recording": ("post",),
+    "/api/v1/recordings": ("get",),
+    "/api/v1/recordings/{name}": ("get",),
     "/api/v1/replay": ("post",),
     "/api/v1/device": ("post",),
 }
@@ -147,6 +149,7 @@ async def test_answers_are_as_described(live: Live) -> None:
             "/api/v1/models",
             "/api/v1/alignment",
             "/api/v1/personal",
+            "/api/v1/recordings",
         )
     ]
     answers += [

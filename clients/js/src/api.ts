@@ -79,6 +79,17 @@ export class Api {
     return this.#post("recording", body);
   }
 
+  /** The recordings in the server's folder, the newest first, and where that folder is. */
+  recordings(): Promise<unknown> {
+    return this.#request("recordings", {});
+  }
+
+  /** Where a recording can be downloaded, with the token, as a link cannot send it otherwise. */
+  recordingAddress(name: string): string {
+    const { http, token } = this.address;
+    return `${http}api/v1/recordings/${encodeURIComponent(name)}${token === null ? "" : `?token=${encodeURIComponent(token)}`}`;
+  }
+
   device(body: DeviceAction, device = 0): Promise<unknown> {
     return this.#post("device", forDevice(body, device));
   }

@@ -66,3 +66,11 @@ test("what was learned is asked about, and kept", async () => {
   assert.deepEqual(calls.map((call) => call.url.split("/v1/")[1]), ["personal", "personal"]);
   assert.equal(calls[1].body, '{"action":"keep","name":"anna"}');
 });
+
+test("recordings are listed, and downloaded with the token in the address", async () => {
+  const { api: it, calls } = api(Response.json({ folder: "/r", recordings: [] }));
+  assert.deepEqual(await it.recordings(), { folder: "/r", recordings: [] });
+  assert.equal(calls[0].url, "http://h:1/api/v1/recordings");
+  assert.equal(it.recordingAddress("fist-1"), "http://h:1/api/v1/recordings/fist-1?token=t");
+  assert.equal(new Api(new Address("http://h:1/")).recordingAddress("a"), "http://h:1/api/v1/recordings/a");
+});

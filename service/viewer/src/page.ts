@@ -53,7 +53,7 @@ export class Page {
     this.theme.onChange(() => this.applyTheme());
     this.notices = new NoticeView((action) => this.runNoticeAction(action), (token) => this.useToken(token), () => this.client.address.token);
     this.replay = new ReplayView(this.store, (action) => this.controlReplay(action));
-    this.recording = new RecordingView(this.store, (action) => this.client.api.recording(action));
+    this.recording = new RecordingView(this.store, () => this.client.api);
     this.devices = new DevicesView(this.store, (index) => this.selectDevice(index));
     this.guide = new Guide(this.store, () => this.client);
     const token = takeToken();
@@ -227,6 +227,7 @@ export class Page {
       { keys: ["j", "l"], shown: ["J", "L"], does: "5 seconds back, forward", run: (key) => this.replay.jump(key === "l" ? 1 : -1) },
       { keys: ["[", "]"], shown: ["[", "]"], does: "slower, faster", run: (key) => this.replay.step(key === "]" ? 1 : -1) },
       { keys: ["r"], shown: ["R"], does: "start or stop recording", run: () => void this.recording.toggle() },
+      { keys: ["s"], shown: ["S"], does: "open or close the steps", run: () => this.guide.toggleOpen() },
       { keys: ["v"], shown: ["V"], does: "make the armband vibrate", run: () => this.vibrate() },
       { keys: ["ArrowLeft", "ArrowRight"], shown: ["←", "→"], does: "turn the hand", run: (key) => camera?.nudge(key === "ArrowLeft" ? -8 : 8, 0, 1) },
       { keys: ["ArrowUp", "ArrowDown"], shown: ["↑", "↓"], does: "look from above, from below", run: (key) => camera?.nudge(0, key === "ArrowUp" ? -5 : 5, 1) },

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
@@ -21,9 +21,13 @@ def page_is_built() -> None:
     hatch_build.build(REPOSITORY)
 
 
+FAKE_CAMERA: Final = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream")
+"""Chromium shows a test picture as a camera, and gives it to every page."""
+
+
 @pytest.fixture(scope="module")
 def holder() -> Iterator[PageHolder]:
-    with chromium() as browser:
+    with chromium(*FAKE_CAMERA) as browser:
         holder = PageHolder(browser)
         yield holder
         holder.close()

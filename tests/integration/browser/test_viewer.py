@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
 import zipfile
@@ -110,10 +111,14 @@ def test_recording_from_the_page(page: Viewer, console: Console) -> None:
     page.until_text("#record-button", "Record")
     assert (console.folder / "recordings" / "fist.mcap").stat().st_size > 0
     page.until_text("#recorded", "fist.mcap is recorded")
-    command = page.page.inner_text("#recorded-command")
-    assert command == "myocast serve recordings/fist.mcap"
-    name = command.removeprefix("myocast serve ")
-    assert console.run("info", name).returncode == 0
+    page.until("!document.querySelector('#recorded-file').hidden")
+    folder = console.folder.resolve() / "recordings"
+    assert page.page.inner_text("#recorded-folder") == str(folder)
+    assert shlex.split(page.page.inner_text("#recorded-command")) == ["myocast", "serve", str(folder / "fist.mcap")]
+    with page.page.expect_download() as download:
+        page.page.click("#recorded-download")
+    assert download.value.suggested_filename == "fist.mcap"
+    assert Path(download.value.path()).read_bytes() == (folder / "fist.mcap").read_bytes()
     page.page.click("#recorded-close")
     assert not page.visible("#recorded")
     page.page.fill("#record-name", "fist")

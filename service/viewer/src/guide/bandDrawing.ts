@@ -2,16 +2,23 @@
 
 import { CHANNELS, type Side } from "@myocast/client";
 
-import type { Signal } from "./armStatus";
+import type { AlignmentResult, Signal } from "./armStatus";
 import { CHANNEL_STATES } from "./words";
 
 const SVG = "http://www.w3.org/2000/svg";
 const [CENTER_X, CENTER_Y, RADIUS_X, RADIUS_Y] = [110, 84, 62, 50];
+/** Where channel 1 belongs: on the back of the arm. */
+const TOP = -Math.PI / 2;
+const ARROW_SHARE = 0.55;
+const ARROW_STEPS = 16;
+/** A turn too small for an arrow, degrees. */
+const SMALL_TURN_DEG = 8;
 
 export class BandDrawing {
   readonly element = svg("svg", { viewBox: "-14 0 248 168", role: "img", class: "band" });
   private readonly lights: SVGElement[] = [];
   private readonly labels = svg("g", {});
+  private readonly arrow = svg("path", { class: "turn" });
 
   constructor() {
     this.element.append(
@@ -19,29 +26,53 @@ export class BandDrawing {
       svg("ellipse", { cx: CENTER_X, cy: CENTER_Y, rx: RADIUS_X, ry: RADIUS_Y, class: "strap" }),
     );
     for (let i = 0; i < CHANNELS; i++) this.lights.push(svg("circle", { r: 12, class: "light" }));
-    this.element.append(...this.lights, this.labels);
+    this.element.append(...this.lights, this.arrow, this.labels);
+  }
+
+  /** Draw the band as it was found to sit, with an arrow from where channel 1 belongs to where it is. */
+  showTurn(side: Side, result: AlignmentResult): void {
+    const away = ((result.turn_deg ?? 0) * Math.PI) / 180;
+    this.place(side, null, side === "right" ? away : -away, result.mirrored ?? false);
   }
 
   /** Place the channels for this arm, and colour them; without a signal check all are grey. */
   show(side: Side, signal: Signal | null): void {
+    this.place(side, signal, 0, false);
+  }
+
+  // `turn` is clockwise on the page, radians.
+  private place(side: Side, signal: Signal | null, turn: number, mirrored: boolean): void {
     this.labels.replaceChildren(text(CENTER_X, 14, "back of the arm"), text(CENTER_X, 164, "palm side"));
     const thumb = side === "right" ? 10 : 210;
     this.labels.append(text(thumb, CENTER_Y - 4, "thumb"), text(thumb, CENTER_Y + 10, "side"));
-    for (let i = 0; i < CHANNELS; i++) this.showChannel(i, signal);
+    for (let i = 0; i < CHANNELS; i++) this.showChannel(i, signal, turn, mirrored);
+    this.arrow.setAttribute("d", Math.abs(turn) < (SMALL_TURN_DEG * Math.PI) / 180 ? "" : arrow(turn));
     const words = signal?.channels.map((channel) => `${channel.channel}: ${CHANNEL_STATES[channel.state]}`).join(", ");
     this.element.setAttribute("aria-label", `The band on the ${side} arm${words ? `; channel ${words}` : ""}`);
   }
 
   // Channel 1 is on the back of the forearm; the ring runs to the left on both arms: towards the thumb on a right one.
-  private showChannel(i: number, signal: Signal | null): void {
-    const angle = -Math.PI / 2 - (i / CHANNELS) * 2 * Math.PI;
-    const [x, y] = [CENTER_X + RADIUS_X * Math.cos(angle), CENTER_Y + RADIUS_Y * Math.sin(angle)];
+  private showChannel(i: number, signal: Signal | null, turn: number, mirrored: boolean): void {
+    const [x, y] = onRing(TOP + turn + ((mirrored ? 1 : -1) * i * 2 * Math.PI) / CHANNELS);
     const light = this.lights[i];
     light.setAttribute("cx", String(x));
     light.setAttribute("cy", String(y));
     light.dataset.state = signal?.channels.find((channel) => channel.channel === i + 1)?.state ?? "";
     this.labels.append(text(x, y + 4, String(i + 1), "number"));
   }
+}
+
+/** A point at this angle of the band, or at a share of its radius. */
+function onRing(angle: number, share = 1): [number, number] {
+  return [CENTER_X + RADIUS_X * share * Math.cos(angle), CENTER_Y + RADIUS_Y * share * Math.sin(angle)];
+}
+
+/** The path of an arrow along the inside of the arm, from the top by this angle, radians. */
+function arrow(turn: number): string {
+  const at = (share: number, angle: number): string => onRing(angle, share).map((value) => value.toFixed(1)).join(" ");
+  const line = Array.from({ length: ARROW_STEPS + 1 }, (_, i) => at(ARROW_SHARE, TOP + (turn * i) / ARROW_STEPS));
+  const [end, back] = [TOP + turn, TOP + turn - Math.sign(turn) * 0.28];
+  return `M${line.join("L")}M${at(ARROW_SHARE + 0.13, back)}L${at(ARROW_SHARE, end)}L${at(ARROW_SHARE - 0.13, back)}`;
 }
 
 function svg(tag: string, attributes: Record<string, string | number>): SVGElement {

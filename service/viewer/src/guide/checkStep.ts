@@ -3,12 +3,14 @@
 import { setHidden, setText } from "../ui/dom";
 import { BandDrawing } from "./bandDrawing";
 import { make } from "./dom";
+import { sentence } from "./missing";
 import type { GuideContext, Step } from "./step";
 import { CHANNEL_STATES } from "./words";
 
 export class CheckStep implements Step {
   readonly name = "check";
   readonly title = "Check";
+  readonly needsSignal = true;
   private readonly drawing = new BandDrawing();
   private readonly verdict = make("p", { className: "verdict" });
   private readonly hints = make("ul");
@@ -19,7 +21,8 @@ export class CheckStep implements Step {
   }
 
   available(): boolean {
-    return Boolean(this.context.status()?.signal);
+    // It stays while the armband is silent: then the signal is null.
+    return this.context.status()?.signal !== undefined;
   }
 
   show(): void {
@@ -29,7 +32,7 @@ export class CheckStep implements Step {
     const verdict = bad.length === 0 ? "All eight channels are good." : `${bad.length} of 8 channels need a look.`;
     setText(this.verdict, signal ? verdict : "Waiting for the signal.");
     setHidden(this.hints, bad.length === 0);
-    const lines = bad.map(({ channel, state, hint }) => `Channel ${channel}: ${CHANNEL_STATES[state]}. ${hint}`.trim());
+    const lines = bad.map(({ channel, state, hint }) => `Channel ${channel}: ${CHANNEL_STATES[state]}. ${sentence(hint)}`.trim());
     if (lines.join() === [...this.hints.children].map((line) => line.textContent).join()) return;
     this.hints.replaceChildren(...lines.map((line) => make("li", { textContent: line })));
   }

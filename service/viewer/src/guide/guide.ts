@@ -8,6 +8,7 @@ import { AlignStep } from "./alignStep";
 import { ArmApi, type Part } from "./armApi";
 import { CheckStep } from "./checkStep";
 import { button, make } from "./dom";
+import { missingPart } from "./missing";
 import { loadProgress, saveProgress, type Progress, type StepName } from "./progress";
 import { PutOnStep } from "./putOnStep";
 import type { GuideContext, Step } from "./step";
@@ -20,6 +21,7 @@ export class Guide {
   private readonly panel = element<HTMLElement>("guide");
   private readonly list = element<HTMLElement>("guide-steps");
   private readonly heading = element<HTMLElement>("guide-heading");
+  private readonly missing = element<HTMLElement>("guide-missing");
   private readonly body = element<HTMLElement>("guide-body");
   private readonly toggle = element<HTMLElement>("guide-toggle");
   private readonly back = button("Back", () => this.move(-1));
@@ -28,7 +30,10 @@ export class Guide {
   private readonly steps: readonly Step[];
   private readonly parts = new Set<Part>();
   private progress: Progress = { open: false, step: "put-on", done: [] };
-  private uri: string | null = null;
+  /** The armband whose steps are shown, by its index and address. */
+  private armband: string | null = null;
+  /** Whether the steps are offered beside the hand, as they do not open by themselves. */
+  private offers = false;
   private askedFor = "";
   private shown: Step | null = null;
 
@@ -43,11 +48,12 @@ export class Guide {
       deviceIndex: () => store.selected,
       has: (part) => this.parts.has(part),
       status: () => store.current.status,
+      session: () => store.hello?.session ?? "",
     };
     this.api = context.api;
     this.steps = [PutOnStep, CheckStep, AlignStep, TeachStep, UseStep].map((Kind) => new Kind(context));
-    element("guide-actions").append(this.back, this.skip, this.next);
-    this.toggle.addEventListener("click", () => this.setOpen(!this.progress.open));
+    element("guide-actions").prepend(this.back, this.skip, this.next);
+    this.toggle.addEventListener("click", () => this.toggleOpen());
     element<HTMLElement>("guide-close").addEventListener("click", () => this.setOpen(false));
     element<HTMLElement>("guide-offer").addEventListener("click", () => this.setOpen(true));
   }
@@ -55,22 +61,30 @@ export class Guide {
   private readonly api: ArmApi;
 
   show(): void {
-    const { device } = this.store.current.entry;
-    if (!this.store.online || !device) return;
-    if (device.uri !== this.uri) this.takeDevice(device.uri);
-    this.askForParts();
-    this.showPanel();
+    if (this.store.online) {
+      // The address is not known before the armband is found.
+      const uri = this.store.current.entry.device?.uri ?? "";
+      const armband = `${this.store.selected} ${uri}`;
+      if (armband !== this.armband) this.takeArmband(armband, uri);
+      this.askForParts();
+    }
+    if (this.armband !== null) this.showPanel();
+  }
+
+  toggleOpen(): void {
+    if (this.armband !== null) this.setOpen(!this.progress.open);
   }
 
   onPose(pose: Pose): void {
     this.shown?.onPose?.(pose);
   }
 
-  private takeDevice(uri: string): void {
+  private takeArmband(armband: string, uri: string): void {
     this.leave();
-    this.uri = uri;
+    this.armband = armband;
+    this.offers = /^(demo|synthetic):/.test(uri);
     // A band that somebody wears comes first; a recording or a computed arm is watched first.
-    this.progress = loadProgress(uri, !/^(demo|replay|synthetic):/.test(uri));
+    this.progress = loadProgress(armband, uri !== "" && !/^(demo|replay|synthetic):/.test(uri));
   }
 
   /** Ask once per server process which parts it has. */
@@ -97,11 +111,13 @@ export class Guide {
     setHidden(this.panel, !open);
     this.toggle.setAttribute("aria-expanded", String(open));
     setData(this.toggle, "on", String(open));
-    setHidden(element("guide-offer"), open || !/^(demo|synthetic):/.test(this.uri ?? ""));
+    setHidden(element("guide-offer"), open || !this.offers);
     if (!open) return this.leave();
     const step = this.current;
     if (step !== this.shown) this.showStep(step);
     this.showList();
+    setText(this.missing, missingPart(this.store, step.needsSignal) ?? "");
+    setHidden(this.missing, this.missing.textContent === "");
     setHidden(this.back, this.available[0] === step);
     const last = this.available.at(-1) === step;
     setHidden(this.skip, last);
@@ -124,7 +140,7 @@ export class Guide {
     if (this.list.dataset.names !== names) {
       this.list.dataset.names = names;
       this.list.replaceChildren(
-        ...this.available.map((step) => make("li", {}, button(step.title, () => this.go(step.name), "step"))),
+        ...this.available.map((step) => make("li", {}, this.stepButton(step))),
       );
     }
     this.available.forEach((step, i) => {
@@ -133,8 +149,17 @@ export class Guide {
       else item.removeAttribute("aria-current");
       const done = this.progress.done.includes(step.name);
       setData(item, "done", String(done));
-      setText(item, done ? `${step.title} ✓` : step.title);
+      setText(item.firstElementChild as Element, done ? "✓" : String(i + 1));
+      setText(item.lastElementChild as Element, done ? ", done" : "");
     });
+  }
+
+  private stepButton(step: Step): HTMLButtonElement {
+    const item = button("", () => this.go(step.name), "step");
+    const mark = make("i");
+    mark.setAttribute("aria-hidden", "true");
+    item.append(mark, make("span", { textContent: step.title }), make("span", { className: "hidden" }));
+    return item;
   }
 
   private get available(): readonly Step[] {
@@ -173,7 +198,7 @@ export class Guide {
   }
 
   private save(): void {
-    if (this.uri !== null) saveProgress(this.uri, this.progress);
+    if (this.armband !== null) saveProgress(this.armband, this.progress);
   }
 
   private leave(): void {

@@ -11,13 +11,13 @@ export interface Progress {
 
 const STORAGE_KEY = "myocast.guide";
 
-/** The progress with the armband of this address; `open` = whether the guide opens by itself there. */
-export function loadProgress(uri: string, open: boolean): Progress {
-  return all()[uri] ?? { open, step: STEPS[0], done: [] };
+/** The progress with this armband; `open` = whether the guide opens by itself there. */
+export function loadProgress(armband: string, open: boolean): Progress {
+  return all()[armband] ?? { open, step: STEPS[0], done: [] };
 }
 
-export function saveProgress(uri: string, progress: Progress): void {
-  sessionStorage.setItem(STORAGE_KEY, JSON.stringify({ ...all(), [uri]: progress }));
+export function saveProgress(armband: string, progress: Progress): void {
+  sessionStorage.setItem(STORAGE_KEY, JSON.stringify({ ...all(), [armband]: progress }));
 }
 
 function all(): Record<string, Progress> {

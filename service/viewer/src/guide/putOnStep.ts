@@ -7,6 +7,7 @@ import type { GuideContext, Step } from "./step";
 export class PutOnStep implements Step {
   readonly name = "put-on";
   readonly title = "Put on";
+  readonly needsSignal = false;
   private readonly drawing = new BandDrawing();
   readonly body = make(
     "div", {},

@@ -14,12 +14,16 @@ export interface GuideContext {
   /** Whether the server has this part. */
   has: (part: Part) => boolean;
   status: () => Status | null;
+  /** The server process: another one after each start. */
+  session: () => string;
 }
 
 export interface Step {
   readonly name: StepName;
   readonly title: string;
   readonly body: HTMLElement;
+  /** Whether it goes on only while the armband sends. */
+  readonly needsSignal: boolean;
   /** Whether the server can do it. */
   available(): boolean;
   /** Bring it up to date; called several times a second while it is shown. */

@@ -3,20 +3,26 @@
 import type { Pose, Side } from "@myocast/client";
 
 import { setHidden, setText } from "../ui/dom";
+import { fileName, NAME_PATTERN, NAME_TITLE } from "../ui/names";
 import type { WebcamLabel } from "../webcam/labels";
 import type { Personal } from "./armStatus";
 import { button, make } from "./dom";
 import { ErrorChart } from "./errorChart";
+import { failureText, sentence } from "./missing";
 import type { GuideContext, Step } from "./step";
 import { WebcamPanel } from "./webcamPanel";
 import { errorText, errorValue } from "./words";
 
 /** Labels of more than this do not become better after so long, s. */
 const ENOUGH_SECONDS = 180;
+const INTRO = "The webcam sees what your hand does, and the model learns what your EMG means by it.";
+const WITHOUT_MODEL =
+  "No model fits this armband, so there is none to make yours. What the webcam sees is kept in a recording, from which a model can be trained.";
 
 export class TeachStep implements Step {
   readonly name = "teach";
   readonly title = "Teach";
+  readonly needsSignal = true;
   private readonly webcam: WebcamPanel;
   private readonly recordingHint = make("p", {
     className: "small-text",
@@ -27,6 +33,7 @@ export class TeachStep implements Step {
     "p", { className: "row" },
     this.truth, make("label", { htmlFor: "teach-truth", textContent: "This source knows the true hand: learn from it, without a camera" }),
   );
+  private readonly intro = make("p");
   private readonly chart = new ErrorChart();
   private readonly progress = make("p", { className: "verdict" });
   private readonly start = button("Learn", () => void this.act(() => this.context.api.personal("start")), "solid");
@@ -34,7 +41,7 @@ export class TeachStep implements Step {
   private readonly discard = button("Discard", () => void this.act(() => this.context.api.personal("discard")));
   private readonly keepName = make("input", {
     id: "keep-name", maxLength: 64, autocomplete: "off", spellcheck: false, required: true,
-    pattern: "[A-Za-z0-9][A-Za-z0-9._\\-]*", title: "Letters, digits, dot, dash, underscore",
+    pattern: NAME_PATTERN, title: NAME_TITLE,
   });
   private readonly keep = make(
     "form", { className: "row" },
@@ -47,6 +54,9 @@ export class TeachStep implements Step {
   private readonly error = make("p", { className: "error" });
   readonly body: HTMLElement;
   private refusal = "";
+  /** The server process and the state of learning at the last update. */
+  private session = "";
+  private state: Personal["state"] = "none";
 
   constructor(private readonly context: GuideContext) {
     this.webcam = new WebcamPanel(context, (label) => this.onWebcamLabel(label));
@@ -57,12 +67,11 @@ export class TeachStep implements Step {
     });
     this.keep.addEventListener("submit", (event) => {
       event.preventDefault();
-      void this.act(() => this.context.api.keep(this.keepName.value.trim()));
+      void this.act(() => this.context.api.keep(fileName(this.keepName.value)));
     });
     this.body = make(
       "div", {},
-      make("p", { textContent: "The webcam sees what your hand does, and the model learns what your EMG means by it." }),
-      this.truthRow, this.webcam.element, this.recordingHint, this.learning, this.error,
+      this.intro, this.truthRow, this.webcam.element, this.recordingHint, this.learning, this.error,
     );
   }
 
@@ -71,19 +80,23 @@ export class TeachStep implements Step {
   }
 
   show(): void {
-    setHidden(this.learning, !this.context.has("personal"));
+    const withoutModel = this.context.device().entry.device !== null && this.context.device().entry.model === null;
+    setText(this.intro, withoutModel ? WITHOUT_MODEL : INTRO);
+    setHidden(this.learning, !this.context.has("personal") || withoutModel);
     const hasTruth = this.context.has("personal") && Boolean(this.context.device().pose?.truth);
     setHidden(this.truthRow, !hasTruth);
     setHidden(this.webcam.element, hasTruth && this.truth.checked);
     setHidden(this.recordingHint, hasTruth && this.truth.checked);
     const personal = this.context.status()?.personal ?? null;
     const state = personal?.state ?? "none";
+    this.noticeRestart(state);
     setHidden(this.start, state === "learning");
     setHidden(this.stop, state !== "learning");
     setHidden(this.discard, state === "none");
     setHidden(this.keep, state !== "ready");
     setText(this.start, state === "none" ? "Learn" : "Learn more");
-    const trouble = this.refusal || personal?.error?.message || "";
+    this.start.className = state === "ready" ? "small" : "solid";
+    const trouble = this.refusal || sentence(personal?.error?.message ?? "");
     setText(this.error, trouble);
     setHidden(this.error, trouble === "");
     this.showErrors(personal);
@@ -91,6 +104,30 @@ export class TeachStep implements Step {
 
   leave(): void {
     this.webcam.stop();
+    this.session = "";
+  }
+
+  /** A server that was started anew has forgotten what was not kept; what was being learned begins again by itself. */
+  private noticeRestart(state: Personal["state"]): void {
+    const session = this.context.session();
+    const restarted = this.session !== "" && session !== this.session;
+    const lost = restarted && state === "none" ? this.state : "none";
+    // Until the new process has told its state, the old one's counts.
+    if (this.context.status() === null) return;
+    [this.session, this.state] = [session, state];
+    if (lost === "none") return;
+    this.refusal = "The server was started anew, and what it had learned before is gone.";
+    if (lost === "learning") void this.resume();
+  }
+
+  private async resume(): Promise<void> {
+    try {
+      await this.context.api.personal("start");
+      this.refusal += " It learns again: go on moving.";
+    } catch (error) {
+      this.refusal += ` ${failureText(error)}`;
+    }
+    this.show();
   }
 
   private showErrors(personal: Personal | null): void {
@@ -128,7 +165,7 @@ export class TeachStep implements Step {
     try {
       await request();
     } catch (error) {
-      this.refusal = error instanceof Error ? error.message : String(error);
+      this.refusal = failureText(error);
     }
     this.show();
   }

@@ -13,6 +13,9 @@ const MISSING: Record<string, string> = {
   speed: "The hand moves faster than can be.",
 };
 
+const CAMERA_GONE =
+  "The camera is gone. Labels have stopped; what was learned stays. It starts again by itself when it is plugged in.";
+
 type Phase = "off" | "loading" | "flat" | "fist" | "labels";
 
 export class WebcamPanel {
@@ -57,6 +60,7 @@ export class WebcamPanel {
   }
 
   stop(): void {
+    navigator.mediaDevices?.removeEventListener("devicechange", this.onDevices);
     this.labels?.stop();
     this.labels = null;
     this.showPhase("off");
@@ -82,9 +86,18 @@ export class WebcamPanel {
 
   private onEnd(): void {
     this.stop();
-    setText(this.error, "The camera is gone. Labels have stopped; what was learned stays. Plug it in and start it again.");
+    setText(this.error, CAMERA_GONE);
     setHidden(this.error, false);
+    navigator.mediaDevices.addEventListener("devicechange", this.onDevices);
   }
+
+  /** A camera that was unplugged and is back goes on by itself. It may stand elsewhere: the two poses are shown anew. */
+  private readonly onDevices = async (): Promise<void> => {
+    const devices = await navigator.mediaDevices.enumerateDevices();
+    if (this.phase !== "off" || !devices.some((device) => device.kind === "videoinput")) return;
+    navigator.mediaDevices.removeEventListener("devicechange", this.onDevices);
+    await this.switch();
+  };
 
   private startReferences(): void {
     this.showPhase("flat");

@@ -25,7 +25,8 @@ export const CHANNEL_STATES: Record<ChannelState, string> = {
 /** Below this a turn is what every donning differs by, degrees. */
 const SMALL_TURN_DEG = 8;
 const GOOD_SCORE = 0.85;
-const FAIR_SCORE = 0.6;
+/** Below this fit the movements should be done once more. */
+export const FAIR_SCORE = 0.6;
 
 /** How the band sits. */
 export function alignmentSentence(result: AlignmentResult): string {

@@ -1,10 +1,11 @@
 /** The record button, and the name, length and size of the running recording. */
 
-import { ApiError, type RecordingAction, type RecordingStatus } from "@myocast/client";
+import { ApiError, type Api, type RecordingStatus } from "@myocast/client";
 
 import type { Store } from "../store";
 import { element, setData, setHidden, setText } from "./dom";
 import { bytes, duration } from "./format";
+import { fileName, NAME_PATTERN, NAME_TITLE } from "./names";
 import { Recorded } from "./recorded";
 
 export class RecordingView {
@@ -16,15 +17,18 @@ export class RecordingView {
   private readonly error = element<HTMLElement>("record-error");
   private readonly idle = this.form.querySelector(".idle") as HTMLElement;
   private readonly running = this.form.querySelector(".running") as HTMLElement;
-  private readonly recorded = new Recorded();
+  private readonly recorded: Recorded;
   private busy = false;
   /** The recording that ran at the last update. */
   private last: RecordingStatus | null = null;
 
   constructor(
     private readonly store: Store,
-    private readonly send: (action: RecordingAction) => Promise<unknown>,
+    private readonly api: () => Api,
   ) {
+    this.recorded = new Recorded(api);
+    this.name.pattern = NAME_PATTERN;
+    this.name.title = `${NAME_TITLE} Without a name: date and time.`;
     this.form.addEventListener("submit", (event) => {
       event.preventDefault();
       void this.toggle();
@@ -35,11 +39,11 @@ export class RecordingView {
   async toggle(): Promise<void> {
     if (this.busy || !this.store.online || !this.form.reportValidity()) return;
     this.busy = true;
-    const name = this.name.value.trim().replace(/\s+/g, "-");
-    const start: RecordingAction = name ? { action: "start", name } : { action: "start" };
+    const name = fileName(this.name.value);
     try {
       const running = this.recording;
-      const answer = await this.send(running ? { action: "stop" } : start);
+      const action = running ? { action: "stop" as const } : { action: "start" as const, ...(name ? { name } : {}) };
+      const answer = await this.api().recording(action);
       if (running) this.showRecorded(answer as RecordingStatus);
       else this.recorded.hide();
       this.name.value = "";
@@ -69,7 +73,7 @@ export class RecordingView {
 
   private showRecorded(recording: RecordingStatus): void {
     this.last = null;
-    this.recorded.show(recording);
+    void this.recorded.show(recording);
   }
 
   private get recording(): RecordingStatus | null {

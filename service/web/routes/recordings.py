@@ -1,0 +1,84 @@
+"""The recordings that were made, and each one's file."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Final
+
+from fastapi import APIRouter, HTTPException
+from fastapi import Path as PathParameter
+from fastapi.responses import FileResponse, Response
+from pydantic import BaseModel, Field
+
+from service.recording.errors import RecordingNameError
+from service.recording.library import RecordingRuns, UnknownRecording
+from service.recording.paths import NAME
+from service.web.context import Context, JsonResponse
+from service.web.openapi import answer, error_responses
+
+MCAP: Final = "application/octet-stream"
+"""There is no registered type for MCAP."""
+DOWNLOAD_HEADERS: Final = {
+    "cache-control": "no-store",
+    "cross-origin-resource-policy": "same-origin",
+    "x-content-type-options": "nosniff",
+}
+"""A recording is the person's own: pages of other sites cannot take it in, and no cache keeps it."""
+
+router = APIRouter(tags=["control"])
+
+
+class RecordingEntry(BaseModel):
+    """A recording in the folder."""
+
+    name: str = Field(description="The file's name without `.mcap`")
+    bytes: int
+    modified: float = Field(description="When it was last written, Unix seconds")
+    running: bool = Field(description="Whether it is still being written")
+
+
+class RecordingList(BaseModel):
+    """All recordings in the folder."""
+
+    folder: str = Field(description="The folder of recordings, absolute, on the server's machine")
+    recordings: list[RecordingEntry]
+
+
+@router.head("/api/v1/recordings", include_in_schema=False)
+@router.get("/api/v1/recordings", response_model=RecordingList)
+async def recordings(context: Context) -> JsonResponse:
+    """The recordings in `--recordings DIR`, the newest first."""
+    library = context.recordings
+    found = await asyncio.to_thread(library.recordings)
+    entries = [
+        {"name": one.name, "bytes": one.bytes, "modified": one.modified, "running": one.running} for one in found
+    ]
+    return JsonResponse({"folder": str(library.folder), "recordings": entries})
+
+
+@router.head("/api/v1/recordings/{name}", include_in_schema=False)
+@router.get(
+    "/api/v1/recordings/{name}",
+    response_class=Response,
+    responses={
+        **answer({"type": "string", "format": "binary"}, MCAP),
+        **error_responses(
+            bad_request="The name is no plain file name",
+            not_found="There is no recording of that name",
+            conflict="It is still being recorded",
+        ),
+    },
+)
+async def recorded_file(
+    name: Annotated[str, PathParameter(json_schema_extra={"pattern": f"^{NAME.pattern}$"})], context: Context
+) -> FileResponse:
+    """The session file of a recording, to be saved."""
+    try:
+        path = await asyncio.to_thread(context.recordings.path, name)
+    except RecordingNameError as error:
+        raise HTTPException(400, str(error)) from None
+    except UnknownRecording as error:
+        raise HTTPException(404, str(error)) from None
+    except RecordingRuns as error:
+        raise HTTPException(409, str(error)) from None
+    return FileResponse(path, media_type=MCAP, filename=path.name, headers=DOWNLOAD_HEADERS)
