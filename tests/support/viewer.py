@@ -119,7 +119,15 @@ def hello(**device: Any) -> dict[str, Any]:
 
 
 def status(state: str, **more: Any) -> dict[str, Any]:
-    quiet = {"signal": None, "battery": None, "recording": None, "replay": None, "error": None, "dropped": 0}
+    quiet = {
+        "signal": None,
+        "labels": None,
+        "battery": None,
+        "recording": None,
+        "replay": None,
+        "error": None,
+        "dropped": 0,
+    }
     message: dict[str, Any] = json.loads((GOLDEN / "status.json").read_bytes())
     return {**message, **quiet, "state": state, **more}
 

@@ -18,7 +18,7 @@ export interface DebugApi {
   readonly received: number;
   readonly samples: number;
   /** The drawn hand's 63 values and the bounding box of its skin, mm, frame `hand`; whether it is a mere outline. */
-  hand(device?: number): { points: number[]; min: number[]; max: number[]; neutral: boolean } | undefined;
+  hand(device?: number): { points: number[]; min: number[]; max: number[]; neutral: boolean; ghost: number[] | null } | undefined;
   /** Position of a point in CSS pixels from the canvas's top left corner. */
   point(index: number, device?: number): [number, number] | undefined;
   /** Render the scene now and return it as a data URL. */

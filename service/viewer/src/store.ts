@@ -5,6 +5,7 @@ import type {
 } from "@myocast/client";
 
 import { SignalBuffer } from "./emg/signalBuffer";
+import { GhostHand } from "./guide/ghostHand";
 import { RateMeter } from "./rateMeter";
 
 const EMG_CAPACITY_SAMPLES = 8192;
@@ -44,6 +45,7 @@ export class DeviceState {
   /** Distance from ground truth, where the session has it. */
   readonly errorMm = new IntervalMean();
   readonly emg = new SignalBuffer(EMG_CAPACITY_SAMPLES);
+  readonly ghost = new GhostHand();
 
   get state(): State {
     return this.status?.state ?? "connecting";

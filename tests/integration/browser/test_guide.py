@@ -8,10 +8,12 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 
+from models.kinematics import ANGLES, bones, points
 from tests.support.console import Console, Server
-from tests.support.viewer import OpenViewer, ScriptedStream, Viewer, axe_violations, hello, status
+from tests.support.viewer import GOLDEN, OpenViewer, ScriptedStream, Viewer, axe_violations, hello, status
 
 pytestmark = pytest.mark.browser
 
@@ -298,8 +300,21 @@ def test_alignment_waits_for_an_armband_that_is_gone_for_a_while(viewer: OpenVie
     myo.kill()
 
 
+BLIND = """() => {
+  window.Hands = class {
+    setOptions() {}
+    onResults() {}
+    async initialize() {}
+    async send() {}
+    async close() {}
+  };
+}"""
+"""A hand tracker that sees no hand, in place of one that keeps a page without a graphics card busy for seconds."""
+
+
 def test_a_camera_that_is_unplugged_goes_on_when_it_is_back(band: ScriptedStream) -> None:
     page = band.viewer
+    page.page.evaluate(BLIND)
     page.page.get_by_role("button", name="Teach", exact=True).click()
     page.page.get_by_role("button", name="Start the camera").click()
     page.until_text("#guide-body", "First: hold the hand flat")
@@ -310,6 +325,7 @@ def test_a_camera_that_is_unplugged_goes_on_when_it_is_back(band: ScriptedStream
     page.until_text("#guide-body", "First: hold the hand flat")
     assert "The camera is gone" not in page.page.inner_text("#guide-body")
     page.page.get_by_role("button", name="Stop the camera").click()
+    page.until("document.querySelector('#guide video').srcObject === null")
 
 
 def test_a_camera_that_is_refused_is_told_in_words(band: ScriptedStream) -> None:
@@ -322,6 +338,38 @@ def test_a_camera_that_is_refused_is_told_in_words(band: ScriptedStream) -> None
     page.page.get_by_role("button", name="Start the camera").click()
     page.until_text("#guide-body", "allow it in the address bar")
     assert page.page.get_by_role("button", name="Start the camera").is_enabled()
+
+
+@pytest.mark.parametrize("hand", ["right", "left"])
+def test_a_green_hand_shows_what_prompts_ask_for(band: ScriptedStream, hand: str) -> None:
+    """A recording with prompts opens the step by itself; its hand is there while it asks, on the side of the band."""
+    page = band.viewer
+    labels = json.loads((GOLDEN / "status.json").read_bytes())["labels"]
+    angles = {f"{finger}_{joint}_fe": 60.0 for finger in ("index", "middle") for joint in ("mcp", "pip", "dip")}
+    prompt = {**labels["prompt"], "pose": "two", "level": 0.75, "angles": angles}
+    other = f"myo:{hand}"
+    band.send(hello(uri=other, name="Myo", hand=hand), live(labels={**labels, "prompt": prompt}))
+    page.until_text("#guide-heading", "Teach")
+    page.until_text("#guide-body", "two, 75\u00a0%")
+    page.until_text("#guide-body", "Next: Index finger, in 2 s. 61 s to go.")
+    page.until_text("#legend-ghost", "Follow this hand: two, 75\u00a0%")
+    page.until_text("#guide-body", "1225 labels from the prompts, 50 a second, which you follow 312 ms later")
+    assert not page.page.get_by_role("button", name="Start the camera").is_visible()
+    assert "a green hand instead with" not in page.page.inner_text("#guide-body")
+    expected = points(np.deg2rad([[angles.get(name, 0.0) for name in ANGLES]]), bones())[0]
+    expected *= np.array([-1 if hand == "left" else 1, 1, 1])
+    page.until("myocast.hand().ghost !== null")
+    assert page.evaluate("myocast.hand().ghost") == pytest.approx(expected.ravel().tolist(), abs=0.1)
+    assert axe_violations(page) == []
+    band.send(live(labels={**labels, "state": "missing", "prompt": None}))
+    page.until("myocast.hand().ghost === null && document.querySelector('#legend-ghost').hidden")
+    page.until_text("#guide-body", "No labels from the prompts at the moment")
+
+
+def test_without_labels_the_way_without_a_camera_is_told(band: ScriptedStream) -> None:
+    page = band.viewer
+    page.page.get_by_role("button", name="Teach", exact=True).click()
+    page.until_text("#guide-body", "myocast record myo: my-arm.mcap --labels prompts")
 
 
 @pytest.mark.parametrize("theme", ["dark", "light"])
@@ -395,8 +443,7 @@ def test_error_falls_while_teaching_and_the_model_is_kept_with_a_name(band: Scri
         after = {**errors, "angle_mae_deg": error}
         band.send(live(personal={**learning, "seconds": seconds, "after": after}))
         page.until_text("#guide-body", f"{seconds:.0f} s of labels. Error before 22.0°, now {error:.1f}°")
-    points = page.evaluate("document.querySelector('.chart .after').getAttribute('points').split(' ').length")
-    assert points == 3
+    assert page.evaluate("document.querySelector('.chart .after').getAttribute('points').split(' ').length") == 3
     page.page.get_by_role("button", name="Stop learning").click()
     band.send(
         live(personal={**learning, "state": "ready", "seconds": 30.0, "after": {**errors, "angle_mae_deg": 15.0}})

@@ -8,3 +8,5 @@ export type Personal = NonNullable<Status["personal"]>;
 export type Errors = Personal["before"];
 export type Signal = NonNullable<Status["signal"]>;
 export type ChannelState = Signal["channels"][number]["state"];
+export type Labels = NonNullable<Status["labels"]>;
+export type Prompt = NonNullable<Labels["prompt"]>;

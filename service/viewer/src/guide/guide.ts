@@ -9,7 +9,7 @@ import { ArmApi, type Part } from "./armApi";
 import { CheckStep } from "./checkStep";
 import { button, make } from "./dom";
 import { missingPart } from "./missing";
-import { loadProgress, saveProgress, type Progress, type StepName } from "./progress";
+import { hasProgress, loadProgress, saveProgress, type Progress, type StepName } from "./progress";
 import { PutOnStep } from "./putOnStep";
 import type { GuideContext, Step } from "./step";
 import { TeachStep } from "./teachStep";
@@ -67,6 +67,7 @@ export class Guide {
       const armband = `${this.store.selected} ${uri}`;
       if (armband !== this.armband) this.takeArmband(armband, uri);
       this.askForParts();
+      this.leadToLabels();
     }
     if (this.armband !== null) this.showPanel();
   }
@@ -85,6 +86,15 @@ export class Guide {
     this.offers = /^(demo|synthetic):/.test(uri);
     // A band that somebody wears comes first; a recording or a computed arm is watched first.
     this.progress = loadProgress(armband, uri !== "" && !/^(demo|replay|synthetic):/.test(uri));
+  }
+
+  /** A recording with labels that has just begun opens the step that gives them. */
+  private leadToLabels(): void {
+    const labels = this.store.current.status?.labels;
+    if (!labels || this.armband === null || hasProgress(this.armband)) return;
+    if (labels.state !== "waiting" && labels.prompt === null) return;
+    this.progress = { open: true, step: "teach", done: [] };
+    this.save();
   }
 
   /** Ask once per server process which parts it has. */

@@ -16,6 +16,11 @@ export function loadProgress(armband: string, open: boolean): Progress {
   return all()[armband] ?? { open, step: STEPS[0], done: [] };
 }
 
+/** Whether anything was done with this armband. */
+export function hasProgress(armband: string): boolean {
+  return armband in all();
+}
+
 export function saveProgress(armband: string, progress: Progress): void {
   sessionStorage.setItem(STORAGE_KEY, JSON.stringify({ ...all(), [armband]: progress }));
 }

@@ -5,16 +5,18 @@ import type { Pose, Side } from "@myocast/client";
 import { setHidden, setText } from "../ui/dom";
 import { fileName, NAME_PATTERN, NAME_TITLE } from "../ui/names";
 import type { WebcamLabel } from "../webcam/labels";
-import type { Personal } from "./armStatus";
+import type { Labels, Personal } from "./armStatus";
 import { button, make } from "./dom";
 import { ErrorChart } from "./errorChart";
 import { failureText, sentence } from "./missing";
 import type { GuideContext, Step } from "./step";
 import { WebcamPanel } from "./webcamPanel";
-import { errorText, errorValue } from "./words";
+import { errorText, errorValue, labelsText, promptText } from "./words";
 
 /** Labels of more than this do not become better after so long, s. */
 const ENOUGH_SECONDS = 180;
+/** Sources of labels that the server has by itself, so that the page's webcam is not needed. */
+const OTHER_SOURCES: ReadonlySet<string> = new Set(["leap", "hts", "prompts"]);
 const INTRO = "The webcam sees what your hand does, and the model learns what your EMG means by it.";
 const WITHOUT_MODEL =
   "No model fits this armband, so there is none to make yours. What the webcam sees is kept in a recording, from which a model can be trained.";
@@ -28,6 +30,17 @@ export class TeachStep implements Step {
     className: "small-text",
     textContent: "Labels go into the recording that runs. Nothing leaves this computer but for the server you started.",
   });
+  private readonly cue = make("strong", { className: "cue" });
+  private readonly coming = make("p");
+  private readonly level = make("progress", { max: 1 });
+  private readonly prompt = make(
+    "div", { className: "prompt" }, make("small", { textContent: "Follow the green hand" }), this.cue, this.level, this.coming,
+  );
+  private readonly labels = make("p", { className: "small-text" });
+  private readonly command = make("code");
+  private readonly withoutCamera = make(
+    "p", { className: "small-text" }, "Without a camera: stop the server, and follow a green hand instead with ", this.command,
+  );
   private readonly truth = make("input", { id: "teach-truth", type: "checkbox" });
   private readonly truthRow = make(
     "p", { className: "row" },
@@ -61,6 +74,9 @@ export class TeachStep implements Step {
   constructor(private readonly context: GuideContext) {
     this.webcam = new WebcamPanel(context, (label) => this.onWebcamLabel(label));
     this.progress.setAttribute("role", "status");
+    this.labels.setAttribute("role", "status");
+    this.cue.setAttribute("aria-live", "polite");
+    this.level.setAttribute("aria-label", "How much of the movement");
     this.truth.addEventListener("change", () => {
       this.webcam.stop();
       this.show();
@@ -71,7 +87,7 @@ export class TeachStep implements Step {
     });
     this.body = make(
       "div", {},
-      this.intro, this.truthRow, this.webcam.element, this.recordingHint, this.learning, this.error,
+      this.intro, this.prompt, this.truthRow, this.webcam.element, this.withoutCamera, this.labels, this.recordingHint, this.learning, this.error,
     );
   }
 
@@ -85,8 +101,17 @@ export class TeachStep implements Step {
     setHidden(this.learning, !this.context.has("personal") || withoutModel);
     const hasTruth = this.context.has("personal") && Boolean(this.context.device().pose?.truth);
     setHidden(this.truthRow, !hasTruth);
-    setHidden(this.webcam.element, hasTruth && this.truth.checked);
-    setHidden(this.recordingHint, hasTruth && this.truth.checked);
+    const labels = this.context.status()?.labels ?? null;
+    const byPage = labels === null || !OTHER_SOURCES.has(labels.source);
+    const byTruth = hasTruth && this.truth.checked;
+    setHidden(this.webcam.element, byTruth || !byPage);
+    setHidden(this.recordingHint, byTruth);
+    setHidden(this.withoutCamera, byTruth || labels !== null);
+    setText(this.command, `myocast record ${this.context.device().entry.device?.uri ?? "SOURCE"} my-arm.mcap --labels prompts`);
+    setText(this.labels, labels ? labelsText(labels) : "");
+    setHidden(this.labels, labels === null);
+    setHidden(this.intro, !byPage);
+    this.showPrompt(labels?.prompt ?? null);
     const personal = this.context.status()?.personal ?? null;
     const state = personal?.state ?? "none";
     this.noticeRestart(state);
@@ -100,6 +125,15 @@ export class TeachStep implements Step {
     setText(this.error, trouble);
     setHidden(this.error, trouble === "");
     this.showErrors(personal);
+  }
+
+  private showPrompt(prompt: Labels["prompt"]): void {
+    setHidden(this.prompt, prompt === null);
+    if (!prompt) return;
+    setText(this.cue, promptText(prompt));
+    this.level.value = prompt.now;
+    const next = prompt.next ? `Next: ${promptText(prompt.next)}, in ${Math.max(Math.ceil(prompt.next.in_s), 0)} s. ` : "";
+    setText(this.coming, `${next}${Math.ceil(prompt.left_s)} s to go.`);
   }
 
   leave(): void {

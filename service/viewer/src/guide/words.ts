@@ -1,6 +1,6 @@
 /** Findings of the guide in a person's words. */
 
-import type { AlignmentResult, ChannelState, Errors } from "./armStatus";
+import type { AlignmentResult, ChannelState, Errors, Labels, Prompt } from "./armStatus";
 
 /** What to do at each cue. */
 export const CUES: Record<string, readonly [string, string]> = {
@@ -56,4 +56,29 @@ export function errorText(errors: Errors): string {
 
 export function errorValue(errors: Errors): number | null {
   return errors.angle_mae_deg ?? errors.mpjpe_mm;
+}
+
+/** What is to be done now: the movement, and how much of it. */
+export function promptText(prompt: Pick<Prompt, "pose" | "level">): string {
+  const name = CUES[prompt.pose]?.[0] ?? prompt.pose.replaceAll("_", " ");
+  if (prompt.pose === "rest" || prompt.level === 0) return CUES.rest[0];
+  return prompt.level >= 0.995 ? name : `${name}, ${Math.round(prompt.level * 100)}\u00a0%`;
+}
+
+const LABEL_SOURCES: Record<string, string> = {
+  webcam: "the webcam", leap: "the Leap", hts: "the headset", prompts: "the prompts", "ground truth": "the true hand",
+};
+
+/** Where labels come from, how many, and how late they are. */
+export function labelsText(labels: Labels): string {
+  const source = LABEL_SOURCES[labels.source] ?? (labels.source || "a client");
+  if (labels.state === "waiting") return `Waiting for the first label from ${source}.`;
+  if (labels.state === "missing") return `No labels from ${source} at the moment. They go on when it is back.`;
+  const lag = labels.lag_ms === null ? "" : `, ${lagText(labels.source, Math.round(labels.lag_ms))}`;
+  return `${labels.labels} labels from ${source}, ${labels.rate_hz.toFixed(0)} a second${lag}.`;
+}
+
+function lagText(source: string, lagMs: number): string {
+  if (source === "prompts") return `which you follow ${-lagMs} ms later`;
+  return `${Math.abs(lagMs)} ms ${lagMs < 0 ? "early" : "late"}`;
 }

@@ -18,6 +18,7 @@ export interface SceneTheme {
   /** Opacity of shadows, 0..1. */
   shadowOpacity: number;
   truthColor: string;
+  ghostColor: string;
   skyColor: string;
   floorColor: string;
 }
@@ -57,6 +58,7 @@ export class HandScene {
   private truthMode: TruthMode = "overlay";
   private renderMode: RenderMode = "skin";
   private hasTruth = false;
+  private hasGhost = false;
   private scheduled = false;
   private requestedAtMs = 0;
 
@@ -111,6 +113,14 @@ export class HandScene {
     this.invalidate();
   }
 
+  /** Show the hand that the wearer is asked to follow, left of the predicted one; `null` = there is none. */
+  setGhost(device: number, joints: Float32Array | null, side: Side): void {
+    const slot = this.slots[device];
+    if (!slot?.setGhost(joints, side)) return;
+    this.hasGhost = this.slots.some((one) => one.hasGhost);
+    this.arrange();
+  }
+
   /** Light up an armband's sensors; activity of each channel, 0..1. */
   setLevels(device: number, levels: ArrayLike<number>): void {
     this.slots[device]?.setLevels(levels);
@@ -133,7 +143,7 @@ export class HandScene {
     this.theme = theme;
     this.floor.setTheme(new Color(theme.gridColor), theme.gridOpacity, theme.shadowOpacity);
     this.lights.setTheme(theme.skyColor, theme.floorColor);
-    for (const slot of this.slots) slot.setTruthColor(theme.truthColor);
+    for (const slot of this.slots) slot.setColors(theme.truthColor, theme.ghostColor);
     this.invalidate();
   }
 
@@ -145,11 +155,15 @@ export class HandScene {
     requestAnimationFrame(this.render);
   }
 
-  /** The 63 values of an armband's hand as drawn, the bounding box of its skin, mm, frame `hand`, and its kind. */
-  drawnHand(device: number): { points: number[]; min: number[]; max: number[]; neutral: boolean } {
-    const hand = this.slots[device].hand;
+  /**
+   * The 63 values of an armband's hand as drawn, the bounding box of its skin, mm, frame `hand`, its kind, and the
+   * values of the hand that is to be followed.
+   */
+  drawnHand(device: number): { points: number[]; min: number[]; max: number[]; neutral: boolean; ghost: number[] | null } {
+    const { hand, ghost } = this.slots[device];
     const box = hand.bounds();
-    return { points: [...hand.points], min: box.min.toArray(), max: box.max.toArray(), neutral: hand.isNeutral };
+    const drawn = { points: [...hand.points], min: box.min.toArray(), max: box.max.toArray(), neutral: hand.isNeutral };
+    return { ...drawn, ghost: ghost && [...ghost.points] };
   }
 
   /** Position of a hand's point in CSS pixels from the canvas's top left corner. */
@@ -172,7 +186,7 @@ export class HandScene {
     this.slotGroup.clear();
     this.slots.length = 0;
     for (let i = 0; i < count; i++) {
-      const slot = new HandSlot(this.options.channelColors, this.theme.truthColor);
+      const slot = new HandSlot(this.options.channelColors, this.theme.truthColor, this.theme.ghostColor);
       slot.setRenderMode(this.renderMode);
       slot.setTruthMode(this.truthMode);
       this.slots.push(slot);
@@ -183,13 +197,14 @@ export class HandScene {
 
   private arrange(): void {
     const truthOffset = this.truthMode === "beside" && this.hasTruth ? TRUTH_SPACING : 0;
-    const pitch = SLOT_SPACING + truthOffset;
+    const ghostOffset = this.hasGhost ? TRUTH_SPACING : 0;
+    const pitch = SLOT_SPACING + truthOffset + ghostOffset;
     const halfWidth = ((this.slots.length - 1) / 2) * pitch;
     this.slots.forEach((slot, i) => {
-      slot.object.position.x = i * pitch - halfWidth - truthOffset / 2;
-      slot.setTruthOffset(truthOffset);
+      slot.object.position.x = i * pitch - halfWidth + (ghostOffset - truthOffset) / 2;
+      slot.setOffsets(truthOffset, -ghostOffset);
     });
-    const spread = halfWidth + truthOffset / 2;
+    const spread = halfWidth + (truthOffset + ghostOffset) / 2;
     this.floor.setSpread(spread);
     this.cameraController.frame(CENTER, new Vector3(EXTENT.x + 2 * spread, EXTENT.y, EXTENT.z));
     this.resize();

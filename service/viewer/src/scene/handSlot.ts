@@ -22,13 +22,19 @@ export class HandSlot {
   private readonly band: Armband;
   private readonly handRoot = new Group();
   private readonly truthRoot = new Group();
+  private readonly ghostRoot = new Group();
+  private ghostHand: Hand | null = null;
   private truthMode: TruthMode = "overlay";
   private hasTruth = false;
 
-  constructor(channelColors: readonly string[], truthColor: string) {
+  constructor(
+    channelColors: readonly string[],
+    truthColor: string,
+    private ghostColor: string,
+  ) {
     this.truthHand = new Hand("translucent", truthColor);
     this.band = new Armband(channelColors);
-    for (const root of [this.handRoot, this.truthRoot]) {
+    for (const root of [this.handRoot, this.truthRoot, this.ghostRoot]) {
       root.quaternion.setFromRotationMatrix(UPRIGHT);
       root.position.y = WRIST_HEIGHT;
       this.object.add(root);
@@ -56,13 +62,37 @@ export class HandSlot {
     this.showTruth();
   }
 
-  setTruthColor(color: string): void {
-    this.truthHand.setColor(color);
+  setColors(truthColor: string, ghostColor: string): void {
+    this.truthHand.setColor(truthColor);
+    this.ghostColor = ghostColor;
+    this.ghostHand?.setColor(ghostColor);
   }
 
-  /** Distance of the ground-truth hand from the predicted one, mm. */
-  setTruthOffset(mm: number): void {
-    this.truthRoot.position.x = mm;
+  /** Distances of the ground-truth hand and of the one to follow from the predicted one, to the right, mm. */
+  setOffsets(truthMm: number, ghostMm: number): void {
+    this.truthRoot.position.x = truthMm;
+    this.ghostRoot.position.x = ghostMm;
+  }
+
+  /** Show the hand that the wearer is asked to follow, or none. Returns whether it appeared or went. */
+  setGhost(joints: Float32Array | null, side: Side): boolean {
+    const before = this.hasGhost;
+    if (joints && !this.ghostHand) {
+      this.ghostHand = new Hand("translucent", this.ghostColor);
+      this.ghostRoot.add(this.ghostHand.object);
+    }
+    if (joints) this.ghostHand?.setPose(joints, side);
+    this.ghostRoot.visible = joints !== null;
+    return before !== this.hasGhost;
+  }
+
+  get hasGhost(): boolean {
+    return this.ghostHand !== null && this.ghostRoot.visible;
+  }
+
+  /** The hand to follow, while there is one. */
+  get ghost(): Hand | null {
+    return this.hasGhost ? this.ghostHand : null;
   }
 
   /** Left or right, before the first pose (which has its own side). */

@@ -1,12 +1,14 @@
 /** What the colours of the hands mean, and what kind of source this is. */
 
 import type { DeviceState, Store } from "../store";
+import { promptText } from "../guide/words";
 import { element, setHidden, setText } from "./dom";
 
 export class Legend {
   private readonly model = element<HTMLElement>("legend-model");
   private readonly neutral = element<HTMLElement>("legend-neutral");
   private readonly truth = element<HTMLElement>("legend-truth");
+  private readonly ghost = element<HTMLElement>("legend-ghost");
   private readonly note = element<HTMLElement>("source-note");
 
   show(store: Store, truthIsDrawn: boolean): void {
@@ -15,6 +17,9 @@ export class Legend {
     setHidden(this.neutral, device.isPredicted || !device.entry.device);
     setText(this.neutral.querySelector("span") as HTMLElement, neutralLabel(device));
     setHidden(this.truth, !device.isPredicted || !device.pose?.truth || !truthIsDrawn);
+    const prompt = device.status?.labels?.prompt ?? null;
+    setHidden(this.ghost, prompt === null);
+    if (prompt) setText(this.ghost.lastElementChild as HTMLElement, `Follow this hand: ${promptText(prompt)}`);
     const note = sourceNote(device.entry.device?.uri ?? "");
     setHidden(this.note, note === "");
     setText(this.note, note);

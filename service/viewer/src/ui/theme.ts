@@ -17,11 +17,11 @@ const LIGHT_CHANNEL_COLORS: readonly string[] = [
 const SCENES: Record<ThemeName, SceneTheme> = {
   dark: {
     gridColor: "#6f8397", gridOpacity: 0.34, shadowOpacity: 0.62,
-    truthColor: "#58b6ff", skyColor: "#dfe9f5", floorColor: "#4a3f3a",
+    truthColor: "#58b6ff", ghostColor: "#4fd1b5", skyColor: "#dfe9f5", floorColor: "#4a3f3a",
   },
   light: {
     gridColor: "#7d8d9c", gridOpacity: 0.42, shadowOpacity: 0.3,
-    truthColor: "#1f7fd1", skyColor: "#ffffff", floorColor: "#b9a79c",
+    truthColor: "#1f7fd1", ghostColor: "#087a65", skyColor: "#ffffff", floorColor: "#b9a79c",
   },
 };
 
