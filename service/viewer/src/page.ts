@@ -98,7 +98,7 @@ export class Page {
       const guided = status.device === this.store.selected;
       const changed = device.status?.state !== status.state || device.status.recording?.name !== status.recording?.name;
       device.status = status;
-      device.ghost.follow(status.labels?.prompt?.angles ?? null, performance.now());
+      device.ghost.follow(status.labels?.prompt?.joints ?? null, performance.now());
       if (changed) this.refresh();
       else if (guided) this.guide.show();
       if (guided) this.legend.show(this.store, this.truthMode !== "off");
@@ -125,7 +125,7 @@ export class Page {
       const device = devices[i];
       const pose = device.pose;
       this.scene?.setLevels(i, device.emg.levels);
-      this.scene?.setGhost(i, device.ghost.points(device.side, performance.now()), device.side);
+      this.scene?.setGhost(i, device.ghost.points(performance.now()), device.side);
       if (!pose || !device.poseIsNew) continue;
       device.poseIsNew = false;
       this.scene?.setPose(i, pose.joints, pose.truth, pose.hand);

@@ -8,10 +8,9 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
 import pytest
 
-from models.kinematics import ANGLES, bones, points
+from tests.fakes.simple_hand import make_hand
 from tests.support.console import Console, Server
 from tests.support.viewer import GOLDEN, OpenViewer, ScriptedStream, Viewer, axe_violations, hello, status
 
@@ -93,7 +92,7 @@ def test_steps_are_skipped_and_kept_across_a_reload(band: ScriptedStream) -> Non
     page.until("window.myocast?.phase === 'open'")
     band.send(hello(uri="myo:", name="Myo"), live())
     page.until_text("#guide-heading", "Teach")
-    assert steps(page)[0] == "Put on, done"
+    assert steps(page)[0] == "Put on, finished"
     band.send(hello(uri="myo:AA", name="Another"), live())
     page.until_text("#guide-heading", "Put on")
     band.send(hello(uri="myo:", name="Myo"), live())
@@ -345,8 +344,8 @@ def test_a_green_hand_shows_what_prompts_ask_for(band: ScriptedStream, hand: str
     """A recording with prompts opens the step by itself; its hand is there while it asks, on the side of the band."""
     page = band.viewer
     labels = json.loads((GOLDEN / "status.json").read_bytes())["labels"]
-    angles = {f"{finger}_{joint}_fe": 60.0 for finger in ("index", "middle") for joint in ("mcp", "pip", "dip")}
-    prompt = {**labels["prompt"], "pose": "two", "level": 0.75, "angles": angles}
+    joints = make_hand(0.8, "left" if hand == "left" else "right").tolist()
+    prompt = {**labels["prompt"], "pose": "two", "level": 0.75, "joints": joints}
     other = f"myo:{hand}"
     band.send(hello(uri=other, name="Myo", hand=hand), live(labels={**labels, "prompt": prompt}))
     page.until_text("#guide-heading", "Teach")
@@ -356,10 +355,8 @@ def test_a_green_hand_shows_what_prompts_ask_for(band: ScriptedStream, hand: str
     page.until_text("#guide-body", "1225 labels from the prompts, 50 a second, which you follow 312 ms later")
     assert not page.page.get_by_role("button", name="Start the camera").is_visible()
     assert "a green hand instead with" not in page.page.inner_text("#guide-body")
-    expected = points(np.deg2rad([[angles.get(name, 0.0) for name in ANGLES]]), bones())[0]
-    expected *= np.array([-1 if hand == "left" else 1, 1, 1])
     page.until("myocast.hand().ghost !== null")
-    assert page.evaluate("myocast.hand().ghost") == pytest.approx(expected.ravel().tolist(), abs=0.1)
+    assert page.evaluate("myocast.hand().ghost") == pytest.approx(joints, abs=1e-3)
     assert axe_violations(page) == []
     band.send(live(labels={**labels, "state": "missing", "prompt": None}))
     page.until("myocast.hand().ghost === null && document.querySelector('#legend-ghost').hidden")

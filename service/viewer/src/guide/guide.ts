@@ -160,7 +160,7 @@ export class Guide {
       const done = this.progress.done.includes(step.name);
       setData(item, "done", String(done));
       setText(item.firstElementChild as Element, done ? "✓" : String(i + 1));
-      setText(item.lastElementChild as Element, done ? ", done" : "");
+      setText(item.lastElementChild as Element, done ? ", finished" : "");
     });
   }
 
