@@ -17,6 +17,14 @@ REPOSITORY: Final = Path(__file__).resolve().parents[2]
 TIMEOUT_MS: Final = 30_000
 DESKTOP: Final[ViewportSize] = {"width": 800, "height": 500}
 GOLDEN: Final = REPOSITORY / "tests" / "golden"
+FRAME_MS: Final = 150
+"""Milliseconds that a page waits before each frame. Drawn by software, one takes a processor a tenth of a second and
+more, and frame after frame would take all processors from the other tests."""
+UNHURRIED: Final = f"""
+  const draw = window.requestAnimationFrame.bind(window);
+  window.requestAnimationFrame = (callback) => setTimeout(() => draw(callback), {FRAME_MS});
+  window.cancelAnimationFrame = clearTimeout;
+"""
 AXE: Final = REPOSITORY / "service" / "viewer" / "node_modules" / "axe-core" / "axe.min.js"
 
 
@@ -34,7 +42,9 @@ class Viewer:
 
     @classmethod
     def launch(cls, browser: Browser, **options: Any) -> Viewer:
-        return cls(browser.new_context(**{"viewport": DESKTOP, "reduced_motion": "reduce", **options}).new_page())
+        context = browser.new_context(**{"viewport": DESKTOP, "reduced_motion": "reduce", **options})
+        context.add_init_script(UNHURRIED)
+        return cls(context.new_page())
 
     def close(self) -> None:
         """Close the page. It must not have raised, nor sent a request to another host."""

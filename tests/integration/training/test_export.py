@@ -93,7 +93,7 @@ def test_an_alignment_that_is_none_is_refused(exported: Path, matrix: np.ndarray
 
 
 def test_a_graph_that_differs_from_keras_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    built, card = untrained("lstm_fc")
+    built, card = untrained("dense")
     from exporters import export as module
     from exporters.errors import ExportError
 
@@ -104,7 +104,7 @@ def test_a_graph_that_differs_from_keras_is_not_written(tmp_path: Path, monkeypa
 
 
 def test_a_network_of_numbers_that_are_none_is_not_written(tmp_path: Path) -> None:
-    built, card = untrained("lstm_fc")
+    built, card = untrained("dense")
     from exporters.errors import ExportError
     from exporters.export import export
 

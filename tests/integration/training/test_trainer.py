@@ -79,14 +79,24 @@ def test_a_stop_keeps_the_best_network_and_ends_at_once(tmp_path: Path) -> None:
         np.testing.assert_array_equal(kept, saved)
 
 
-@pytest.mark.parametrize(("name", "optimizer"), [("lstm_ae_small", "adamw"), ("stream_tcn", "muon")])
-def test_training_goes_on_from_its_checkpoint(tmp_path: Path, name: str, optimizer: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "optimizer", "xla_steps"),
+    [("lstm_ae_small", "adamw", 200), ("stream_tcn", "muon", 200), ("stream_tcn", "adamw", 1)],
+)
+def test_training_goes_on_from_its_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, optimizer: str, xla_steps: int
+) -> None:
+    """The last one as in a long training: compiled by XLA."""
+    prepare()
+    from models.training import trainer
     from models.training.config import Progress
 
+    monkeypatch.setattr(trainer, "XLA_STEPS", xla_steps)
     folder = tmp_path / "net.run"
     folder.mkdir()
     first = make_run(tmp_path / "net.keras", training(epochs=1, optimizer=optimizer), folder, name)
     first.prepare()
+    assert first.trainer._model.jit_compile is (xla_steps == 1)
     before = first.train(Progress())
     second = make_run(tmp_path / "net.keras", training(epochs=3, optimizer=optimizer), folder, name)
     assert second.prepare(resume=True) == 1
