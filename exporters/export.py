@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import onnx
 
+from exporters.confidence import add_confidence
 from exporters.convert import operators, to_onnx
 from exporters.errors import ExportError
 from exporters.parity import LIMIT_MM, WINDOWS, parity, probe
@@ -52,7 +53,7 @@ def export(built: Built, card: Card, path: Path, *, name: str = "", extra: Mappi
     model = to_onnx(built, window)
     spec = describe(card, name=name)
     if spec.kind == "stream":
-        model = add_personal(model, spec)
+        model, spec = add_confidence(add_personal(model, spec), spec)
     emg = probe(WINDOWS, window or STREAM_PROBE, card.config.emg_mode)
     worst = parity(built, model.SerializeToString(), emg)
     if worst > LIMIT_MM:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 from typing import Final
 
-from models.onnx_file import ALIGNMENT, BONES, PERSONAL, message_fields
+from models.onnx_file import ALIGNMENT, BONES, CONFIDENCE_PERSONAL, PERSONAL, message_fields
 
-FITTED: Final = frozenset({ALIGNMENT, PERSONAL, BONES})
+FITTED: Final = frozenset({ALIGNMENT, PERSONAL, BONES, CONFIDENCE_PERSONAL})
 """Initializers that fit a network to one person."""
 _GRAPH: Final = 7
 _INITIALIZER: Final = 5

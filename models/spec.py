@@ -16,7 +16,7 @@ RATE_TOLERANCE: Final = 0.05
 """Of the source's rate or the model's, whichever is higher: 190 and 200 Hz fit each other either way round."""
 _ROUNDING_HZ: Final = 1e-9
 UNITS: Final = ("adc", "uV")
-_OPTIONAL: Final = ("alignment", "personal", "smoothing")
+_OPTIONAL: Final = ("alignment", "personal", "smoothing", "confidence")
 """Optional keys of the metadata."""
 EMG_MODES: Final = ("raw", "filtered", "envelope", "any")
 
@@ -55,6 +55,8 @@ class ModelSpec:
     """Where it was fitted to one person: `seconds`, `labels`, `base`, `base_sha256`, `bones_mm` (20)."""
     smoothing: Mapping[str, Any] | None = None
     """The filter that was found to suit it: `min_cutoff_hz`, `beta`, `stages`."""
+    confidence: Mapping[str, Any] | None = None
+    """Where it has a measure of its error: `still_mm` (error of a still hand, which counts as 1) and `trained_on`."""
     created: str = ""
     myocast_version: str = ""
     format: int = FORMAT
@@ -130,6 +132,10 @@ class ModelSpec:
             (_cues(self.alignment), "alignment", "`cues` of 8 levels each", self.alignment),
             (self.personal is None or isinstance(self.personal, Mapping), "personal", "an object", self.personal),
             (self.smoothing is None or isinstance(self.smoothing, Mapping), "smoothing", "an object", self.smoothing),
+            (
+                self.confidence is None or isinstance(self.confidence, Mapping),
+                "confidence", "an object", self.confidence,
+            ),
             (_text(self.created), "created", "a text", self.created),
             (_text(self.myocast_version), "myocast_version", "a text", self.myocast_version),
         )  # fmt: skip

@@ -162,7 +162,7 @@ def _mean_pose_error(run: PersonalSession) -> float:
 def real(folder: Path) -> list[dict[str, Any]]:
     """Leave one file out of the recordings of one person with eight measured angles."""
     model = Model("envelope50")
-    runs = [model.run(_real_recording(path)) for path in sorted(folder.glob("*.csv.gz"))]
+    runs = [model.run(real_recording(path)) for path in sorted(folder.glob("*.csv.gz"))]
     rows = []
     for judged in runs:
         learned = [run for run in runs if run is not judged]
@@ -181,7 +181,7 @@ def real(folder: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def _real_recording(path: Path) -> Recording:
+def real_recording(path: Path) -> Recording:
     values = np.loadtxt(path, delimiter=",", skiprows=1, dtype=np.float32)
     angles = np.full((len(values), len(ANGLES)), np.nan, np.float32)
     angles[:, [ANGLES.index(name) for name in REAL_ANGLES]] = np.deg2rad(values[:, 8:16])

@@ -196,6 +196,51 @@ def smoothed(path: Path) -> str:
     return table.columns({name: name for name in table.header if name != "fingertips mm"}).text()
 
 
+def confidence() -> str:
+    """How the confidence ranks the error of synthetic people, mean over them."""
+    people = _confidence()["synthetic"]
+    orders = {"oracle": "oracle", "movement": "movement", "as shipped": "inherited", "fitted": "confidence"}
+    rows = []
+    for name in people[0]:
+        mean = {key: sum(one[name][key] for one in people) / len(people) for key in people[0][name]}
+        if name != "personal":
+            mean = {**mean, "inherited": mean["confidence"]}
+            del mean["confidence"]
+        rows.append((name, f"{mean['error']:.1f}", *(_change(mean.get(key)) for key in orders.values())))
+    return f"{len(people)} people.\n\n{Table(('model', 'error, mm', *orders), tuple(rows)).text()}"
+
+
+def confidence_damaged() -> str:
+    """What the model says where the signal is damaged."""
+    rows = [
+        (name, f"{found['confidence']:.2f}", f"{found['mpjpe_mm']:.1f}")
+        for name, found in _confidence()["damaged"].items()
+    ]
+    return Table(("what happens", "confidence", "MPJPE, mm"), tuple(rows)).text()
+
+
+def confidence_real() -> str:
+    """How the confidence ranks the error of a recorded person."""
+    orders = {"oracle": "oracle", "movement": "movement", "as shipped": "inherited", "fitted": "confidence"}
+    rows = []
+    for name in ("shipped", "personal"):
+        files = _confidence()["real"]
+        for one in files:
+            found = one[name]
+            rows.append((name, one["file"], f"{found['error']:.1f}", *(_change(found[key]) for key in orders.values())))
+        means = {key: sum(one[name][key] for one in files) / len(files) for key in files[0][name]}
+        rows.append((name, "mean", f"{means['error']:.1f}", *(_change(means[key]) for key in orders.values())))
+    return Table(("model", "file", "error", *orders), tuple(rows)).text()
+
+
+def _confidence() -> Any:
+    return json.loads((DATA / "confidence.json").read_text())
+
+
+def _change(value: float | None) -> str:
+    return "" if value is None else f"{value:+.1f}"
+
+
 FIGURES: Final[Mapping[str, Callable[[], str]]] = {
     "models": models,
     "raw200": lambda: first(WEIGHTS / "raw200" / "report.md", "figure", "finger", "baseline"),
@@ -218,6 +263,9 @@ FIGURES: Final[Mapping[str, Callable[[], str]]] = {
     "jhu-command": lambda: command(DATA / "jhu.md", "jhu"),
     "jhu": lambda: angles(lambda name: not name.startswith("block")).text(),
     "jhu-blocks": lambda: angles(lambda name: name.startswith("block")).transposed("block").text(),
+    "confidence": confidence,
+    "confidence-damaged": confidence_damaged,
+    "confidence-real": confidence_real,
     "bench-limits": limits,
     "bench-stages": stages,
 }

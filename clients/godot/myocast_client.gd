@@ -20,6 +20,7 @@ const LEFT = 1
 const HELD = 2
 const GAP = 4
 const TRUTH = 8
+const CONFIDENT = 16
 const PING_S = 1.0
 const KEPT_PINGS = 8
 const SILENCE_S = 5.0
@@ -290,7 +291,8 @@ func _add_ping(sent, received, server):
 
 
 static func decode_pose(packet):
-	# A pose record as a dictionary, null for anything else. `joints` and `truth`: 63 numbers in mm.
+	# A pose record as a dictionary, null for anything else. `joints` and `truth`: 63 numbers in mm. `confidence`: 0..1,
+	# lower where a larger error is expected; null where the model has no measure for it.
 	if packet.size() < 296 or packet[0] != 1 or packet[1] != 1:
 		return null
 	var reader = StreamPeerBuffer.new()
@@ -303,9 +305,12 @@ static func decode_pose(packet):
 		"left": bool(flags & LEFT), "held": bool(flags & HELD), "gap": bool(flags & GAP), "seq": reader.get_u32(),
 		"sample": reader.get_u64(), "t": reader.get_double(), "age_ms": reader.get_float(),
 		"infer_ms": reader.get_float(), "skipped": reader.get_u32(), "device": reader.get_u8(), "truth": null,
+		"confidence": null,
 	}
 	reader.seek(40)
 	pose.joints = _floats(reader)
+	if flags & CONFIDENT:
+		pose.confidence = reader.get_float()
 	if flags & TRUTH:
 		reader.seek(296)
 		pose.truth = _floats(reader)

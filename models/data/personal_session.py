@@ -16,7 +16,7 @@ from models.arrays import Float32Array, Float64Array
 from models.data.segments import SETTLE_S as CLASS_SETTLE_S
 from models.data.segments import conform, right_handed
 from models.hand import POINTS
-from models.onnx_file import ANGLES, FEATURE_MEAN, FEATURE_SCALE, FEATURES
+from models.onnx_file import ANGLES, CONFIDENCE_PERSONAL, EXPECTED_ERROR, FEATURE_MEAN, FEATURE_SCALE, FEATURES
 from models.onnx_runner import POSE, OnnxRunner, open_session
 from models.personal import PersonalStatistics, standardise
 from models.personal_labels import Labels, labels_of
@@ -60,6 +60,8 @@ class PersonalSession:
     """(n, 20) the network's angles, radians."""
     pose: Float32Array
     """(n, 21, 3) mm, the pose of the model as it is."""
+    expected: Float32Array | None = None
+    """(n,) errors that the shipped head expects; None where the model has no measure for its confidence."""
 
     def rows(self, t: Float64Array) -> npt.NDArray[np.intp]:
         """The newest row at each time, or -1 where there was no EMG at that time."""
@@ -91,8 +93,9 @@ def run_session(
         raise ModelError(f"{spec.name} does not fit {recording.name}: {mismatch}; give another --model")
     runner = OnnxRunner(open_session(content, {name: values[name] for name in ("alignment", "personal", "bones")}))
     every = max(1, int(fitted.rate_hz // KEPT_HZ))
-    parts = [_run(runner, fitted.emg[part], fitted.t[part], every, fitted.rate_hz) for part in fitted.segments()]
-    t, features, angles, pose = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    names = (FEATURES, ANGLES, POSE, *((EXPECTED_ERROR,) if CONFIDENCE_PERSONAL in values else ()))
+    parts = [_run(runner, names, fitted.emg[part], fitted.t[part], every, fitted.rate_hz) for part in fitted.segments()]
+    t, features, angles, pose, *expected = (np.concatenate(columns) for columns in zip(*parts, strict=True))
     return PersonalSession(
         recording.name,
         labels_of(fitted),
@@ -100,21 +103,21 @@ def run_session(
         standardise(features, values[FEATURE_MEAN], values[FEATURE_SCALE]),
         angles,
         pose.reshape(-1, POINTS, 3),
+        expected[0][:, 0] if expected else None,
     )
 
 
 def _run(
-    runner: OnnxRunner, emg: Float32Array, t: Float64Array, every: int, rate_hz: float
-) -> tuple[Float64Array, Float32Array, Float32Array, Float32Array]:
-    """Rows of one run without gaps: times, features, angles, poses."""
+    runner: OnnxRunner, names: Sequence[str], emg: Float32Array, t: Float64Array, every: int, rate_hz: float
+) -> tuple[Float64Array, *tuple[Float32Array, ...]]:
+    """Rows of one run without gaps: times, and the outputs of these names."""
     runner.reset()
     length = every * max(1, round(CHUNK_S * rate_hz / every))
     kept: list[list[Float32Array]] = []
     for start in range(0, len(emg), length):
-        outputs = runner.step_outputs(emg[None, start : start + length], (FEATURES, ANGLES, POSE))
+        outputs = runner.step_outputs(emg[None, start : start + length], names)
         kept.append([output[0, every - 1 :: every] for output in outputs])
-    features, angles, pose = (np.concatenate(columns) for columns in zip(*kept, strict=True))
-    return t[every - 1 :: every], features, angles, pose
+    return t[every - 1 :: every], *(np.concatenate(columns) for columns in zip(*kept, strict=True))
 
 
 def cue_levels_of(

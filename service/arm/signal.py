@@ -1,4 +1,4 @@
-"""The quality of an armband's signal, checked once a second while it is served."""
+"""The quality of an armband's signal, checked once a second while it is served; confidence falls with it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from drivers.events import Frame, SourceInfo
 from models.arrays import Float32Array
+from models.confidence import of_channels
 from models.signal_check import SHORTEST_S, ChannelCheck, check_signal
 from service.devices.device import Device
 
@@ -71,6 +72,7 @@ class LiveSignal:
         """Start anew: the signal may be another."""
         self._forget()
         self._checks = []
+        self._device.set_signal_quality(1.0)
 
     def close(self) -> None:
         """Stop judging."""
@@ -86,6 +88,7 @@ class LiveSignal:
         before = [check.state for check in self._checks]
         self._checks = await asyncio.to_thread(check_parts, parts, info)
         self._checking = None
+        self._device.set_signal_quality(of_channels(check.state for check in self._checks))
         if [check.state for check in self._checks] != before:
             self._changed()
 

@@ -34,8 +34,9 @@ JsonObject = dict[str, Any]
 """An object that only becomes JSON."""
 
 _POSE: Final = struct.Struct("<BBHIQdffIB3x")
+_CONFIDENCE: Final = struct.Struct("<f")
 _EMG: Final = struct.Struct("<BBHB3xQdfI")
-_LEFT, _HELD, _GAP, _TRUTH = 1, 2, 4, 8
+_LEFT, _HELD, _GAP, _TRUTH, _CONFIDENT = 1, 2, 4, 8, 16
 _F4: Final = np.dtype("<f4")
 _NUMPY: Final = orjson.OPT_SERIALIZE_NUMPY
 
@@ -145,6 +146,8 @@ def pose_json(pose: Pose, age_ms: float) -> bytes:
         message["truth"] = _rounded(pose.truth)
     if pose.gap:
         message["gap"] = True
+    if pose.confidence is not None:
+        message["confidence"] = round(pose.confidence, 3)
     return orjson.dumps(message, option=_NUMPY)
 
 
@@ -155,11 +158,12 @@ def pose_binary(pose: Pose, age_ms: float) -> bytes:
         age_ms: milliseconds from the arrival of the newest sample until now.
     """
     flags = (pose.hand == "left") * _LEFT | pose.gap * _GAP | (pose.truth is not None) * _TRUTH
+    flags |= (pose.confidence is not None) * _CONFIDENT
     head = _POSE.pack(
         1, 1, flags, pose.seq & 0xFFFFFFFF, pose.sample, pose.t, age_ms, pose.infer_ms, pose.skipped, pose.device
     )
     tail = b"" if pose.truth is None else _little_endian(pose.truth)
-    return head + _little_endian(pose.joints) + b"\0\0\0\0" + tail
+    return head + _little_endian(pose.joints) + _CONFIDENCE.pack(pose.confidence or 0.0) + tail
 
 
 def emg_json(device: int, frame: Frame, rate_hz: float) -> bytes:

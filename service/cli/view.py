@@ -153,6 +153,8 @@ class StatusLine:
         if latency is not None:
             parts.append(f"latency {latency * 1e3:.1f} ms")
         parts += [f"infer {pose.infer_ms:.1f} ms", f"skipped {pose.skipped}"]
+        if pose.confidence is not None:
+            parts.append(f"confidence {pose.confidence:.2f}")
         if pose.truth is not None:
             parts.append(f"error {_mean_distance(pose.joints, pose.truth):.1f} mm")
         fingers = " ".join(f"{name} {bar}" for name, bar in zip(FINGERS, finger_bars(pose.joints), strict=True))

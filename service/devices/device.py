@@ -89,6 +89,7 @@ class Device:
         self._swapping = asyncio.Lock()
         self._tells_hidden = False
         self._logged = ""
+        self._signal_quality = 1.0
 
     @property
     def speed(self) -> float:
@@ -193,6 +194,12 @@ class Device:
             await self.engine.swap(predictor)
         self.model, self.fitted, self._tells_hidden = model, fitted, hidden
 
+    def set_signal_quality(self, factor: float) -> None:
+        """Set the factor of the confidence that the channels leave, 0..1."""
+        self._signal_quality = factor
+        if self.engine is not None:
+            self.engine.signal_quality = factor
+
     def play_again(self) -> None:
         """Run a replay again that had ended: it was steered."""
         self._steered.set()
@@ -287,7 +294,7 @@ class Device:
         self.engine = self._new_engine(predictor)
 
     def _new_engine(self, predictor: Predictor) -> Engine:
-        return Engine(
+        engine = Engine(
             predictor,
             self.real_rate_hz,
             self._on_pose,
@@ -297,6 +304,8 @@ class Device:
             state=self.status.on_pose,
             clock=self._clock,
         )
+        engine.signal_quality = self._signal_quality
+        return engine
 
     def _on_pose(self, pose: Pose) -> None:
         self.newest_pose_at = pose.finished

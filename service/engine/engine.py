@@ -18,6 +18,7 @@ from typing import Final
 from drivers.clock import Clock, now
 from drivers.events import Frame
 from models.arrays import Float32Array
+from models.confidence import after_gap
 from models.hand import Side
 from service.engine.pose import Hidden, Pose
 from service.engine.predictor import INFERENCE_ERRORS, Predictor
@@ -41,6 +42,7 @@ class _Job:
     due: float
     hand: Side
     hidden: Hidden | None = None
+    confidence: float | None = None
 
 
 class Engine:
@@ -78,6 +80,8 @@ class Engine:
         """Windows passed over because a newer one was due."""
         self.invalid = 0
         """Windows that gave no pose: the model answered NaN, or the runtime failed."""
+        self.signal_quality = 1.0
+        """Factor of the confidence, from what is known of the channels."""
         self._ring = Ring(_capacity(spec.window, self.hop, rate_hz))
         self._backlog = int(BACKLOG_S * rate_hz) + self.hop
         self._device, self._on_pose, self._on_failure = device, on_pose, on_failure
@@ -229,7 +233,7 @@ class Engine:
             joints: Float32Array | None
             try:
                 joints, failure = self.predictor.run(), ""
-                job.hidden = self.predictor.hidden
+                job.hidden, job.confidence = self.predictor.hidden, self.predictor.confidence
             except INFERENCE_ERRORS as error:
                 joints, failure = None, str(error).splitlines()[0]
             self._loop.call_soon_threadsafe(self._done, job, joints, failure, started, self._clock())
@@ -264,9 +268,18 @@ class Engine:
             started=started,
             finished=finished,
             hidden=job.hidden,
+            confidence=self._confidence(job),
         )
         self.poses += 1
         self._on_pose(pose)
+
+    def _confidence(self, job: _Job) -> float | None:
+        """What the model says of its pose, less where it has seen little since a gap or channels are bad."""
+        told = job.confidence
+        if told is None:
+            return None
+        seen_s = job.window.count / self.predictor.spec.rate_hz
+        return min(max(told, 0.0), 1.0) * after_gap(seen_s) * self.signal_quality if isfinite(told) else 0.0
 
     def _fail(self, reason: str, job: _Job) -> None:
         self.invalid += 1

@@ -50,6 +50,8 @@ class Pose:
     """When inference ended."""
     hidden: Hidden | None = None
     """Only while a fit runs."""
+    confidence: float | None = None
+    """0..1, lower where a larger error is expected; None where the model has no measure for it."""
 
     @property
     def infer_ms(self) -> float:

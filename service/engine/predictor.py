@@ -20,7 +20,7 @@ from models.arrays import Float32Array
 from models.hand import CHANNELS, MIRRORED_CHANNELS, VALUES, mirror
 from models.kinematics import ANGLES as ANGLE_NAMES
 from models.onnx_digest import graph_digest
-from models.onnx_file import ALIGNMENT, ANGLES, BONES, FEATURES, PERSONAL, read_spec
+from models.onnx_file import ALIGNMENT, ANGLES, BONES, CONFIDENCE, FEATURES, PERSONAL, read_spec
 from models.onnx_runner import EMG, POSE, STATE_IN, STATE_OUT, BoundStep, OnnxRunner, open_session, state_names
 from models.spec import ModelError, ModelSpec
 from service.engine.pose import Hidden
@@ -60,6 +60,11 @@ class Predictor(Protocol):
     @property
     def hidden(self) -> Hidden | None:
         """Intermediate outputs of the last run, if the predictor was opened with `hidden`."""
+        ...
+
+    @property
+    def confidence(self) -> float | None:
+        """Confidence 0..1 of the last run's pose, from what the network saw; None where the model has no measure."""
         ...
 
     def reset(self) -> None:
@@ -142,8 +147,8 @@ class ModelFile:
         if self.spec.kind == "window":
             return WindowPredictor(OnnxRunner(session), self.spec, self.sha256)
         features = _features(session, self.path.name) if hidden else 0
-        memory = self._memory(session, fitted)
-        return StreamPredictor(OnnxRunner(session), self.spec, self.sha256, memory, features)
+        memory, measured = self._memory(session, fitted), _has_confidence(session)
+        return StreamPredictor(OnnxRunner(session), self.spec, self.sha256, memory, features, measured)
 
     def _memory(self, session: ort.InferenceSession, fitted: Fitted) -> Memory:
         if state_names(session) == BEFORE_ALIGNMENT:
@@ -174,6 +179,10 @@ class WindowPredictor:
     def hidden(self) -> Hidden | None:
         return None
 
+    @property
+    def confidence(self) -> float | None:
+        return None
+
     def reset(self) -> None:
         """Do nothing: a window carries no past."""
 
@@ -188,16 +197,27 @@ class StreamPredictor:
     """Samples that are run from bound buffers at most; more of them, after a stall, take new ones."""
 
     def __init__(
-        self, runner: OnnxRunner, spec: ModelSpec, sha256: str, memory: Memory = ("", b""), features: int = 0
+        self,
+        runner: OnnxRunner,
+        spec: ModelSpec,
+        sha256: str,
+        memory: Memory = ("", b""),
+        features: int = 0,
+        measured: bool = False,
     ) -> None:
-        """With `features`, their number, it tells what the network computes on the way to a pose."""
+        """With `features`, their number, it tells what the network computes on the way to a pose.
+
+        `measured` says that the graph has a measure of confidence.
+        """
         self.spec = spec
         self.sha256 = sha256
         self.mirrored = False
         self._memory = memory
         self._runner = runner
         self._features = features
+        self._measured = measured
         self._hidden: Hidden | None = None
+        self._confidence: float | None = None
         self._allocate(self.ROWS)
         self._rows = 0
         self._bound: dict[int, BoundStep] = {}
@@ -211,14 +231,20 @@ class StreamPredictor:
 
     def run(self) -> Float32Array:
         self._runner.run(self._bound.get(self._rows) or self._bind())
-        if self._more:
-            self._hidden = Hidden(*(output[self._rows - 1].copy() for output in self._more.values()))
+        if self._features:
+            self._hidden = Hidden(*(self._more[name][self._rows - 1].copy() for name in (FEATURES, ANGLES)))
+        if self._measured:
+            self._confidence = self._more[CONFIDENCE].item(self._rows - 1)
         newest = self._poses[self._rows - 1]
         return mirror(newest) if self.mirrored else newest.copy()
 
     @property
     def hidden(self) -> Hidden | None:
         return self._hidden
+
+    @property
+    def confidence(self) -> float | None:
+        return self._confidence
 
     def reset(self) -> None:
         self._runner.reset()
@@ -233,6 +259,8 @@ class StreamPredictor:
         self._samples = np.zeros((rows, CHANNELS), dtype=np.float32)
         self._poses = np.zeros((rows, VALUES), dtype=np.float32)
         sizes = {FEATURES: self._features, ANGLES: len(ANGLE_NAMES)} if self._features else {}
+        if self._measured:
+            sizes[CONFIDENCE] = 1
         self._more = {name: np.zeros((rows, size), dtype=np.float32) for name, size in sizes.items()}
 
     def _bind(self) -> BoundStep:
@@ -255,6 +283,14 @@ def _features(session: ort.InferenceSession, name: str) -> int:
     if not {FEATURES, ANGLES} <= outputs.keys() or not isinstance(outputs[FEATURES][-1], int):
         raise ModelError(f"{name}: it has no outputs to learn a person's own model from; export it again")
     return int(outputs[FEATURES][-1])
+
+
+def _has_confidence(session: ort.InferenceSession) -> bool:
+    """Whether a graph has a measure of confidence."""
+    return any(
+        node.name == CONFIDENCE and len(node.shape) == 3 and node.shape[2] == 1 and node.type == "tensor(float)"
+        for node in session.get_outputs()
+    )
 
 
 def _copy(samples: Float32Array, into: Float32Array, mirrored: bool) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 
 from models.alignment import Template, fit, template_of_model
 from models.arrays import Float32Array, Float64Array
+from models.data.personal_confidence import confidence_weights
 from models.data.personal_session import (
     PersonalSession,
     cue_levels_of,
@@ -24,7 +25,7 @@ from models.data.segments import right_handed
 from models.errors import MyocastError
 from models.kinematics import points
 from models.onnx_edit import read_initializers, rewrite
-from models.onnx_file import ALIGNMENT, BONES, PERSONAL
+from models.onnx_file import ALIGNMENT, BONES, CONFIDENCE_PERSONAL, PERSONAL
 from models.personal import apply
 from models.personal_labels import Labels, bones_of
 from models.recording import Recording
@@ -160,6 +161,10 @@ def calibrate(
     statistics = statistics_of(learned, head)
     personal = np.asarray(head + statistics.solve(), np.float32)
     bones = _bones([run.labels for run in learned], fitter.values[BONES])
+    changed = {PERSONAL: personal, BONES: bones}
+    weights = confidence_weights(learned, head)
+    if weights is not None:
+        changed[CONFIDENCE_PERSONAL] = weights
     fit_s = time.perf_counter() - started
     about = {
         "seconds": round(statistics.seconds, 2),
@@ -172,7 +177,7 @@ def calibrate(
     before, after = _judge(judged, head), _judge(judged, personal, bones)
     mean = _mean_angles([run.labels.angles for run in learned])
     return Calibration(
-        content=rewrite(content, {PERSONAL: personal, BONES: bones}, made),
+        content=rewrite(content, changed, made),
         spec=made,
         seconds=statistics.seconds,
         labels=statistics.rows,

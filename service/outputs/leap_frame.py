@@ -180,7 +180,7 @@ def _hand(pose: Pose, rows: list[Point], velocity: Point, age: float) -> LeapObj
         "direction": _DIRECTION,
         "palmVelocity": velocity,
         "palmWidth": round(width, 2),
-        "confidence": 1.0,
+        "confidence": 1.0 if pose.confidence is None else round(pose.confidence, 3),
         "grabStrength": round(grab, 4),
         "grabAngle": round(angle, 4),
         "pinchStrength": round(1.0 - _ramp(min(reach), *_PINCH_MM), 4),

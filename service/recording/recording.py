@@ -135,7 +135,13 @@ class Recording:
     def _write_one(self, device: int, event: DeviceEvent) -> None:
         if isinstance(event, Pose):
             self._writer.write_pose(
-                event.t, event.sample, event.joints, seq=event.seq, arrival=event.finished, device=device
+                event.t,
+                event.sample,
+                event.joints,
+                seq=event.seq,
+                arrival=event.finished,
+                device=device,
+                confidence=event.confidence,
             )
         else:
             self._writer.write(event, device=device)

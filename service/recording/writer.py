@@ -29,6 +29,7 @@ class Writer(Protocol):
         seq: int = 0,
         arrival: float | None = None,
         device: int = 0,
+        confidence: float | None = None,
     ) -> None: ...
 
     def flush_if_due(self) -> bool: ...

@@ -67,7 +67,7 @@ def test_every_message_has_a_golden_one() -> None:
     ("name", "change"),
     [
         ("pose", {"joints": [0.0] * 62}), ("pose", {"joints": [[0.0] * 3] * 21}), ("pose", {"gap": False}),
-        ("pose", {"state": "alive"}), ("pose", {"hand": None}), ("pose", {"seq": -1}), ("emg", {"samples": []}),
+        ("pose", {"state": "alive"}), ("pose", {"hand": None}), ("pose", {"confidence": 1.5}), ("pose", {"confidence": None}), ("pose", {"seq": -1}), ("emg", {"samples": []}),
         ("emg", {"samples": [[0.0] * 7]}), ("imu", {"quaternion": [1.0, 0.0, 0.0]}), ("status", {"battery": 101}),
         ("status", {"replay": {}}), ("hello", {"protocol": "myocast.v2"}), ("hello", {"model": {"name": "x"}}),
         ("hello", {"streams": ["pots"]}), ("error", {"code": "oops"}), ("error", {"message": ""}),
@@ -117,8 +117,8 @@ def test_layouts_describe_the_golden_records(path: Path) -> None:
         expected["samples"] = [value for row in expected["samples"] for value in row]
     else:
         flags = (expected["hand"] == "left") | expected.get("held", 0) << 1 | expected.get("gap", 0) << 2
-        assert found.pop("flags") == flags | ("truth" in expected) << 3
-        assert found.pop("confidence") == 0.0
+        assert found.pop("flags") == flags | ("truth" in expected) << 3 | ("confidence" in expected) << 4
+        assert found.pop("confidence") == expected.get("confidence", 0.0)
     assert found == {key: expected[key] for key in found}
     assert {"sample", "t", "device"} <= found.keys()
 

@@ -132,7 +132,7 @@ function floats(view: DataView, offset: number, count: number): Float32Array {
   return out;
 }
 
-function textPose(m: PoseText & { confidence?: number }): Pose {
+function textPose(m: PoseText): Pose {
   return {
     type: "pose",
     device: m.device ?? 0,

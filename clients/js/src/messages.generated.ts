@@ -149,6 +149,10 @@ export interface PoseText {
    * Repeated by a hold policy; absent when false
    */
   held?: true;
+  /**
+   * Lower where a larger error is expected; 0.5 = as far off as a still hand. Absent where the model has no measure for it
+   */
+  confidence?: number;
 }
 
 /**

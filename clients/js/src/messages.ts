@@ -27,7 +27,7 @@ export type RecordingStatus = NonNullable<Status["recording"]>;
 export type SignalStatus = NonNullable<Status["signal"]>;
 export type ServerError = NonNullable<Status["error"]>;
 
-export interface Pose extends Omit<PoseText, "state" | "gap" | "held" | "joints" | "truth"> {
+export interface Pose extends Omit<PoseText, "state" | "gap" | "held" | "joints" | "truth" | "confidence"> {
   /** Only in JSON; `null` in binary, where `status` tells it. */
   state: State | null;
   /** The first pose after a gap or a seek. */

@@ -83,6 +83,7 @@ SCHEMAS: Final[dict[str, tuple[str, JsonObject]]] = {
     POSE: ("myocast.Pose", _schema(
         "What a model said live", ["t", "sample", "joints"],
         t=_TIME, sample=_SAMPLE, seq={"type": "integer", "minimum": 0}, joints=_JOINTS,
+        confidence={"type": "number", "minimum": 0, "maximum": 1},
     )),
     RAW: ("myocast.Raw", _schema(
         "Bytes as they came", ["t", "port", "data"],

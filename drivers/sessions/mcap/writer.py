@@ -125,10 +125,13 @@ class SessionWriter:
         seq: int = 0,
         arrival: float | None = None,
         device: int = 0,
+        confidence: float | None = None,
     ) -> None:
         """Write a pose that a model estimated: joints (63,) or (21, 3) in mm, frame `hand`, at EMG sample `sample`."""
         flat = np.round(np.ascontiguousarray(joints, dtype=np.float32).reshape(VALUES), 2)
         payload = {"device": device, "seq": int(seq), "sample": int(sample), "t": float(t), "joints": flat}
+        if confidence is not None:
+            payload["confidence"] = round(confidence, 3)
         self._message(topics.POSE, payload, t if arrival is None else arrival, t)
         self.flush_if_due()
 

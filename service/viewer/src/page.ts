@@ -8,6 +8,7 @@ import type { RenderMode } from "./hand/hand";
 import { HandScene } from "./scene/handScene";
 import type { TruthMode } from "./scene/handSlot";
 import { meanDistance, Store } from "./store";
+import { ConfidenceView } from "./ui/confidence";
 import { DevicesView } from "./ui/devices";
 import { element, setHidden, setText } from "./ui/dom";
 import { docsAddress } from "./ui/docsLink";
@@ -36,6 +37,7 @@ export class Page {
   client: Client;
   private readonly theme = new Theme();
   private readonly readouts = new Readouts();
+  private readonly confidence = new ConfidenceView();
   private readonly legend = new Legend();
   private readonly notices: NoticeView;
   private readonly replay: ReplayView;
@@ -141,6 +143,7 @@ export class Page {
     const { emg, entry, pose } = this.store.current;
     this.notices.show(this.store, this.tokenTried);
     this.readouts.show(this.store);
+    this.confidence.show(this.store);
     this.replay.show();
     this.recording.show();
     this.devices.show();

@@ -44,6 +44,8 @@ export class DeviceState {
   readonly latencyMs = new IntervalMean();
   /** Distance from ground truth, where the session has it. */
   readonly errorMm = new IntervalMean();
+  /** Of the received poses, where the model has a measure for it. */
+  readonly confidence = new IntervalMean();
   readonly emg = new SignalBuffer(EMG_CAPACITY_SAMPLES);
   readonly ghost = new GhostHand();
 
@@ -82,6 +84,7 @@ export class DeviceState {
     this.skippedWindows += pose.skipped;
     this.poseRate.add(pose.seq, pose.t);
     this.ageMs.add(pose.age_ms);
+    if (pose.confidence !== null) this.confidence.add(pose.confidence);
   }
 
   addEmg(emg: Emg): void {

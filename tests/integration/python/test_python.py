@@ -49,7 +49,7 @@ def test_golden_pose(name: str, kind: str) -> None:
         np.testing.assert_array_equal(pose.truth.reshape(-1), expected["truth"])
     else:
         assert pose.truth is None
-    assert pose.confidence is None
+    assert pose.confidence == expected.get("confidence")
     assert pose.received == 5.0
 
 

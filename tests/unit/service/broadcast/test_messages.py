@@ -68,6 +68,7 @@ def golden_pose(name: str) -> tuple[Pose, float]:
         due=0.0,
         started=0.0,
         finished=g["infer_ms"] / 1e3,
+        confidence=g.get("confidence"),
     )
     return made, g["age_ms"]
 
@@ -344,3 +345,13 @@ def test_every_json_gets_an_answer(kind: str, id_: Any, streams: Any, rate: Any)
         messages.error_message(parsed)
     else:
         assert isinstance(parsed, Subscription | LabelMessage | MarkerMessage)
+
+
+def test_confidence_is_told_only_by_models_that_have_it() -> None:
+    for told, expected in ((None, (0, 0.0)), (0.0, (16, 0.0)), (0.123456, (16, 0.123456))):
+        data = messages.pose_binary(pose(confidence=told), 0.0)
+        flags, value = struct.unpack_from("<H", data, 2)[0], struct.unpack_from("<f", data, 292)[0]
+        assert (flags, value) == (expected[0], pytest.approx(expected[1]))
+        message = json.loads(messages.pose_json(pose(confidence=told), 0.0))
+        assert message.get("confidence") == (None if told is None else round(told, 3))
+        assert ("confidence" in message) == (told is not None)

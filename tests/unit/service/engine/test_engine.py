@@ -30,6 +30,7 @@ class Held:
         self.mirrored = False
         self.loads: list[Float32Array] = []
         self.resets = 0
+        self.told: float | None = None
         self.started = threading.Semaphore(0)
         self.answers: list[float] = []
         self._go = threading.Semaphore(0)
@@ -45,6 +46,10 @@ class Held:
     @property
     def hidden(self) -> None:
         return None
+
+    @property
+    def confidence(self) -> float | None:
+        return self.told
 
     def reset(self) -> None:
         self.resets += 1
@@ -314,3 +319,36 @@ async def test_a_stream_that_was_too_far_behind_starts_anew(bench: Callable[...,
     assert held.resets == 2
     assert len(held.loads[1]) <= 20 * 200 + HOP
     np.testing.assert_array_equal(held.loads[1][-4:], ramp(7996, 4))
+
+
+async def test_confidence_is_low_after_a_gap_and_where_channels_are_bad(bench: Callable[..., Bench]) -> None:
+    held = Held(spec_of("stream"))
+    held.told = 0.8
+    held.let(1000)
+    one = bench(held)
+    await one.feed(*frames(0, 800, HOP))
+    told = [pose.confidence or 0.0 for pose in one.poses]
+    assert told == sorted(told)
+    assert told[0] < 0.1
+    assert told[-1] == pytest.approx(0.8, abs=0.01)
+    one.engine.signal_quality = 0.5
+    await one.feed(frame(800, HOP))
+    assert one.poses[-1].confidence == pytest.approx(0.4, abs=0.01)
+    await one.feed(frame(900, HOP))
+    assert one.poses[-1].gap
+    assert (one.poses[-1].confidence or 0.0) < 0.1
+
+
+async def test_a_model_without_a_measure_gives_no_confidence(bench: Callable[..., Bench], tiny_stream: Path) -> None:
+    one = bench(ModelFile(tiny_stream).open())
+    await one.feed(*frames(0, 40, HOP))
+    assert {pose.confidence for pose in one.poses} == {None}
+
+
+async def test_confidence_that_is_no_number_counts_as_none_at_all(bench: Callable[..., Bench]) -> None:
+    held = Held(spec_of("stream"))
+    held.told = float("nan")
+    held.let(10)
+    one = bench(held)
+    await one.feed(frame(0, HOP))
+    assert one.poses[0].confidence == 0.0
