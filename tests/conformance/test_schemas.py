@@ -66,8 +66,9 @@ def test_every_message_has_a_golden_one() -> None:
 @pytest.mark.parametrize(
     ("name", "change"),
     [
+        ("pose", {"confidence": 1.5}), ("pose", {"confidence": None}),
         ("pose", {"joints": [0.0] * 62}), ("pose", {"joints": [[0.0] * 3] * 21}), ("pose", {"gap": False}),
-        ("pose", {"state": "alive"}), ("pose", {"hand": None}), ("pose", {"confidence": 1.5}), ("pose", {"confidence": None}), ("pose", {"seq": -1}), ("emg", {"samples": []}),
+        ("pose", {"state": "alive"}), ("pose", {"hand": None}), ("pose", {"seq": -1}), ("emg", {"samples": []}),
         ("emg", {"samples": [[0.0] * 7]}), ("imu", {"quaternion": [1.0, 0.0, 0.0]}), ("status", {"battery": 101}),
         ("status", {"replay": {}}), ("hello", {"protocol": "myocast.v2"}), ("hello", {"model": {"name": "x"}}),
         ("hello", {"streams": ["pots"]}), ("error", {"code": "oops"}), ("error", {"message": ""}),
