@@ -35,7 +35,7 @@ class Arm:
         self.device = device
         self.alignment = LiveAlignment(device, changed, aligned)
         self.labels = LiveLabels(device, changed)
-        self.personal = LivePersonal(device, library, changed, lambda: self.alignment.levels)
+        self.personal = LivePersonal(device, library, changed, lambda: self.alignment.levels, lambda: self.labels.lag_s)
         self.signal = LiveSignal(device, changed)
         self._model: ModelFile | None = None
 

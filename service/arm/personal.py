@@ -43,6 +43,7 @@ class LivePersonal:
 
     Args:
         changed: is called after every change in `describe`.
+        lag_s: returns by how many seconds labels are late; None while that is not known.
         levels: returns the cues that were measured in this donning, for the template of a kept model.
     """
 
@@ -52,8 +53,10 @@ class LivePersonal:
         library: ModelLibrary,
         changed: Callable[[], None],
         levels: Callable[[], Mapping[str, Float64Array] | None],
+        lag_s: Callable[[], float | None] = lambda: None,
     ) -> None:
-        self._device, self._library, self._changed, self._levels = device, library, changed, levels
+        self._device, self._library, self._changed = device, library, changed
+        self._levels, self._lag_s = levels, lag_s
         self._model: ModelFile | None = None
         self._fit: PersonalFit | None = None
         self._learning: asyncio.Task[None] | None = None
@@ -65,12 +68,13 @@ class LivePersonal:
 
     def describe(self) -> dict[str, Any]:
         """Return the personal object of the contract."""
-        fit = self._fit
+        fit, lag_s = self._fit, self._lag_s()
         return {
             "device": self._device.index,
             "state": self._state(),
             "seconds": 0.0 if fit is None else round(fit.seconds, 1),
             "labels": 0 if fit is None else fit.labels,
+            "lag_ms": None if fit is None or lag_s is None else round(lag_s * 1000),
             "before": unknown() if fit is None else fit.before,
             "after": unknown() if fit is None else fit.after,
             "error": self._error,
@@ -161,6 +165,7 @@ class LivePersonal:
         """Take a label; one that is newer than the newest pose waits for its pose."""
         if self._learning is None:
             return
+        label = replace(label, t=label.t - (self._lag_s() or 0.0))
         if self._poses and label.t <= self._poses[-1].t:
             self._pair(label)
         elif len(self._labels) < MAX_WAITING:

@@ -476,6 +476,10 @@ export interface PersonalInfo {
    */
   labels: number;
   /**
+   * By how much labels are later than the EMG, and were brought forward; negative: earlier; null while that is not known
+   */
+  lag_ms: null | number;
+  /**
    * Error of the model as it was, on the seconds held back
    */
   before: {

@@ -75,8 +75,8 @@ async def test_nothing_was_learned_at_first(tmp_path: Path) -> None:
     async with learning(tmp_path) as (live, _):
         nothing = {"angle_mae_deg": None, "mpjpe_mm": None}
         assert await state(live) == {
-            "device": 0, "state": "none", "seconds": 0.0, "labels": 0, "before": nothing, "after": nothing,
-            "error": None,
+            "device": 0, "state": "none", "seconds": 0.0, "labels": 0, "lag_ms": None, "before": nothing,
+            "after": nothing, "error": None,
         }  # fmt: skip
         assert (await live.post("/api/v1/personal", action="stop")).status_code == 409
         assert (await live.post("/api/v1/personal", action="keep", name="anna")).status_code == 409

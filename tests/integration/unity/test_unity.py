@@ -148,6 +148,7 @@ def personal_fields(personal: dict[str, Any]) -> dict[str, Any]:
     return {
         "state": personal["state"],
         "seconds": personal["seconds"],
+        "lag_ms": personal["lag_ms"],
         "before": personal["before"]["angle_mae_deg"],
         "after": personal["after"]["angle_mae_deg"],
         "error": personal["error"] and personal["error"]["message"],

@@ -27,6 +27,8 @@ namespace Myocast
         public double PersonalSeconds;
         /// <summary>Mean error of the angles on seconds held back, degrees, before and after; null before there are any.</summary>
         public double? PersonalBefore, PersonalAfter;
+        /// <summary>Milliseconds by which labels were brought forward; null while that is not known.</summary>
+        public double? PersonalLag;
         /// <summary>Why learning failed, or null.</summary>
         public string PersonalError;
         /// <summary>Each channel, from 1: good, flat, railed, noisy, hum or copy, and what to do; empty while not known.</summary>
@@ -69,6 +71,7 @@ namespace Myocast
             PersonalSeconds = Number(json, "personal.seconds") ?? 0,
             PersonalBefore = Number(json, "personal.before.angle_mae_deg"),
             PersonalAfter = Number(json, "personal.after.angle_mae_deg"),
+            PersonalLag = Number(json, "personal.lag_ms"),
             PersonalError = Text(json, "personal.error.message"), SignalStates = Channels(json, "state"),
             SignalHints = Channels(json, "hint"), Labels = Text(json, "labels.state") ?? "",
             LabelsSource = Text(json, "labels.source") ?? "", LabelsMessage = Text(json, "labels.message") ?? "",

@@ -159,7 +159,7 @@ internal static class Harness
             "personal", Object("state", Text(s.Personal), "seconds", Number(s.PersonalSeconds),
                 "before", s.PersonalBefore == null ? "null" : Number(s.PersonalBefore.Value),
                 "after", s.PersonalAfter == null ? "null" : Number(s.PersonalAfter.Value),
-                "error", Text(s.PersonalError)),
+                "lag_ms", s.PersonalLag == null ? "null" : Number(s.PersonalLag.Value), "error", Text(s.PersonalError)),
             "signal", Object("states", Text(string.Join(" ", s.SignalStates)),
                 "hints", Text(string.Join("|", s.SignalHints))),
             "labels", Object("state", Text(s.Labels), "source", Text(s.LabelsSource), "message", Text(s.LabelsMessage),
