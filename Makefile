@@ -17,9 +17,10 @@ SIZE := 360 MB on disk, one to three minutes
 
 PYTEST := $(BIN)/python -m pytest
 # One worker more than cores, for tests often wait; four at most, for each may train a network. The tests of one file
-# share what they set up, and tests/conftest.py says which files begin.
+# share what they set up, and tests/conftest.py says which files begin. Arithmetic on one thread: the cores are taken.
 WORKERS := $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
-PARALLEL := -n $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+SIDE_BY_SIDE := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(PYTEST) -n $(WORKERS) --maxprocesses 4 \
+	--dist loadfile --no-loadscope-reorder
 
 .PHONY: demo install check types style pages docs test test-fast format clean
 
@@ -58,11 +59,11 @@ pages: $(TESTABLE)
 	$(MKDOCS)
 
 test: check $(SYSTEM) $(NODE)  ## Everything; installs what it needs
-	$(PYTEST) $(PARALLEL) -m "not alone"
+	$(SIDE_BY_SIDE) -m "not alone"
 	$(PYTEST) -m alone
 
 test-fast: $(FAST)  ## Unit tests and contracts; needs no package of the system and no TensorFlow
-	$(PYTEST) $(PARALLEL) -q -m "not slow" tests/unit tests/conformance
+	$(SIDE_BY_SIDE) -q -m "not slow" tests/unit tests/conformance
 
 # In one step, for pip would build the package a second time.
 $(TESTABLE): $(SOURCES)
