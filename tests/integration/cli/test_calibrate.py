@@ -17,7 +17,7 @@ from models.forward.generator import session
 from models.forward.motion import Step
 from models.kinematics import ANGLES
 from models.onnx_edit import read_initializers
-from models.onnx_file import PERSONAL, read_spec
+from models.onnx_file import BONES, CONFIDENCE_PERSONAL, PERSONAL, read_spec
 from models.recording import Marker, Recording
 from service.cli import main
 
@@ -91,7 +91,13 @@ def test_two_donnings_make_a_personal_model(
     assert spec.personal["base"] == "raw200.onnx"
     assert spec.alignment is not None
     assert set(spec.alignment["cues"]) == set(NINE)
-    assert read_initializers(made.read_bytes())[PERSONAL].any()
+    values, shipped = read_initializers(made.read_bytes()), read_initializers(MODEL.read_bytes())
+    assert values[PERSONAL].any()
+    assert values[CONFIDENCE_PERSONAL].shape == shipped[CONFIDENCE_PERSONAL].shape
+    assert not np.array_equal(values[CONFIDENCE_PERSONAL], shipped[CONFIDENCE_PERSONAL])
+    kept = shipped.keys() - {PERSONAL, BONES, CONFIDENCE_PERSONAL}
+    assert values.keys() == shipped.keys()
+    assert all(np.array_equal(values[name], shipped[name]) for name in kept)
 
 
 def test_the_figures_are_those_of_the_written_file(

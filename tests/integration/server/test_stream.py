@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from mcap.reader import make_reader
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from drivers.events import Battery, Imu
@@ -141,6 +142,29 @@ async def test_poses_as_binary_are_bit_for_bit_the_models(tiny_window: Path) -> 
     kind, version, flags, seq, sample = struct.unpack_from("<BBHIQ", data)
     assert (kind, version, flags, seq, sample) == (1, 1, 0, 0, WINDOW - 1)
     np.testing.assert_array_equal(np.frombuffer(data, "<f4", 63, 40), offline(tiny_window, ramp(0, WINDOW)[None])[0])
+
+
+@pytest.mark.parametrize("subprotocol", [JSON, BINARY])
+async def test_confidence_is_on_the_wire_and_in_the_recording(tmp_path: Path, subprotocol: str) -> None:
+    async with stage(None, recordings=tmp_path) as (live, puppet), live.connect("", subprotocol) as client:
+        await receive(client)
+        await live.post("/api/v1/recording", action="start", name="a")
+        told = []
+        for sample in range(0, 200, 4):
+            await play(live, puppet, frame(sample, 4))
+            message = await receive(client)
+            if subprotocol == BINARY:
+                assert struct.unpack_from("<H", message, 2)[0] & 16
+                told.append(struct.unpack_from("<f", message, 292)[0])
+            else:
+                told.append(message["confidence"])
+        assert all(0.0 <= one <= 1.0 for one in told)
+        assert told[0] < 0.1
+        await live.post("/api/v1/recording", action="stop")
+    with (tmp_path / "a.mcap").open("rb") as file:
+        written = [json.loads(m.data)["confidence"] for _, _, m in make_reader(file).iter_messages(topics=["/pose"])]
+    assert written[: len(told)] == pytest.approx(told[: len(written)], abs=1e-3)
+    assert len(written) >= len(told) - 1
 
 
 async def test_a_gap_is_marked_once(tiny_window: Path) -> None:

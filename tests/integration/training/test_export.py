@@ -140,3 +140,19 @@ def test_rewired_products_leave_no_shape_arithmetic_behind(exported: Path) -> No
     assert products
     flattened = [node for node in products if node.input[0] in made and "Tensordot/Reshape" in node.input[0]]
     assert not flattened
+
+
+def test_an_exported_stream_measures_its_error_and_keeps_its_poses(exported: Path) -> None:
+    import onnx
+
+    model = onnx.load(exported)
+    spec = read_spec(exported.read_bytes(), exported.name)
+    outputs = {output.name for output in model.graph.output}
+    assert ("confidence" in outputs) == (spec.kind == "stream") == (spec.confidence is not None)
+    if spec.kind == "window":
+        return
+    emg = np.random.default_rng(5).normal(0.0, 20.0, (1, 600, CHANNELS)).astype(np.float32)
+    found = OnnxRunner.open(exported.read_bytes()).step_outputs(emg, ("confidence",))[0]
+    assert found.shape == (1, 600, 1)
+    assert np.isfinite(found).all()
+    assert ((found >= 0.0) & (found <= 1.0)).all()
