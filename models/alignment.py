@@ -69,7 +69,8 @@ class Fit:
     """How a band sits."""
 
     roll: float
-    """Channels by which the band is turned against the template, [0, 8)."""
+    """Channels by which its ring is turned back to the template's, [0, 8): a band that is turned towards the thumb has
+    the template's channel c + k at its channel c, so its roll is -k."""
     mirrored: bool
     """The ring runs the other way (other arm, or the band upside down)."""
     gains: tuple[float, ...]
@@ -81,7 +82,7 @@ class Fit:
 
     @property
     def turn(self) -> float:
-        """`roll` to the nearer side, [-4, 4)."""
+        """`roll` to the nearer side, [-4, 4): negative where the band is turned towards the thumb."""
         return _nearer_side(self.roll)
 
     def matrix(self) -> Float32Array:
@@ -199,32 +200,55 @@ def _rotated(level: Float64Array, turn: float, flip: bool) -> Float64Array:
     return np.asarray(ring @ roll(turn), np.float64)
 
 
-def _shape(person: Mapping[str, Float64Array]) -> Float64Array:
-    """The movements' rings, in logarithms, without their mean: a gain of the whole band does not matter.
+def _rows(person: Mapping[str, Float64Array]) -> Float64Array:
+    """(k, 8) the movements' rings, in logarithms, without their mean: a gain of the whole band does not matter.
 
-    What is as weak as rest is noise; the logarithm must not make hills of it. Of many movements each channel's mean is
-    taken out as well, so that its gain does not matter either: what is left tells the turn by itself.
+    What is as weak as rest is noise; the logarithm must not make hills of it.
     """
     floor = float(np.median(person[REST]))
     rows = np.stack([_log(level, floor + _TINY) for cue, level in sorted(person.items()) if cue != REST])
-    rows -= rows.mean(axis=1, keepdims=True)
-    if len(person) >= MANY_CUES:
-        rows -= rows.mean(axis=0, keepdims=True)
-    return np.asarray(rows, np.float64)
+    return np.asarray(rows - rows.mean(axis=1, keepdims=True), np.float64)
+
+
+def _without_gains(rows: Float64Array) -> Float64Array:
+    """The same without the mean of each channel over many movements, so that its gain does not matter either."""
+    return np.asarray(rows - rows.mean(axis=0, keepdims=True), np.float64)
 
 
 def _score(person: Mapping[str, Float64Array], centre: Mapping[str, Float64Array], turn: float, flip: bool) -> float:
-    found = _shape({cue: _rotated(level, turn, flip) for cue, level in person.items()}).ravel()
-    wanted = _shape(centre).ravel()
-    return float(found @ wanted / (np.linalg.norm(found) * np.linalg.norm(wanted) + 1e-12))
+    """Correlation of all movements' rings, of many without the channels' gains."""
+    found = _rows({cue: _rotated(level, turn, flip) for cue, level in person.items()})
+    wanted = _rows(centre)
+    if len(person) >= MANY_CUES:
+        found, wanted = _without_gains(found), _without_gains(wanted)
+    return _correlation(found.ravel(), wanted.ravel())
+
+
+def _likeness(person: Mapping[str, Float64Array], centre: Mapping[str, Float64Array], turn: float, flip: bool) -> float:
+    """What tells the turn and the side.
+
+    Of few movements that is the score. Of many it is each movement's own correlation, so that a weak one (a finger)
+    says as much as a strong one, half with the channels' gains and half without. On 16 synthetic people (seed 1, users
+    3100 to 3115), turned by 0, 1/4, 1/2, 3/4 and -1/2 channels, the worst margin between the right side and the other
+    is 0.09; by the score alone two of the 80 are on the wrong side.
+    """
+    if len(person) < MANY_CUES:
+        return _score(person, centre, turn, flip)
+    found, wanted = _rows({cue: _rotated(level, turn, flip) for cue, level in person.items()}), _rows(centre)
+    pairs = (*zip(found, wanted, strict=True), *zip(_without_gains(found), _without_gains(wanted), strict=True))
+    return float(np.mean([_correlation(one, other) for one, other in pairs]))
+
+
+def _correlation(one: Float64Array, other: Float64Array) -> float:
+    return float(one @ other / (np.linalg.norm(one) * np.linalg.norm(other) + 1e-12))
 
 
 def _best(
     person: Mapping[str, Float64Array], centre: Mapping[str, Float64Array], *, flip: bool
 ) -> tuple[float, float, bool]:
-    """Score after the price of the turn, the turn, and the side again."""
+    """Likeness after the price of the turn, the turn, and the side again."""
     price = _price if len(person) < MANY_CUES else lambda turn: 0.0
-    scores = [_score(person, centre, turn, flip) - price(turn) for turn in ROLLS]
+    scores = [_likeness(person, centre, turn, flip) - price(turn) for turn in ROLLS]
     best = int(np.argmax(scores))
     return scores[best], float(ROLLS[best]), flip
 

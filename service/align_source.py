@@ -13,7 +13,7 @@ from models.alignment import AlignmentError, Template, template_of_model
 from models.errors import MyocastError
 from models.hand import MIRRORED_CHANNELS
 from service.arm.alignment import AlignmentResult, fit_cues, found
-from service.arm.alignment_session import AlignmentSession
+from service.arm.alignment_session import AlignmentSession, Continuity
 from service.devices.status import DeviceStatus
 from service.devices.supervisor import Supervisor
 from service.engine.model_selection import ModelSelector, no_fit
@@ -74,6 +74,7 @@ class _Asking:
         self._source, self._selector, self._show, self._stop = source, selector, show, stop
         self._cues, self._seconds = cues, seconds
         self._session: AlignmentSession | None = None
+        self._continuity: Continuity | None = None
         self._template: Template | None = None
         self._mirrored = False
         self._error: AlignmentError | None = None
@@ -82,8 +83,8 @@ class _Asking:
         match event:
             case SourceInfo() if self._session is None and event.rate_hz > 0:
                 self._begin(event)
-            case Frame() if self._session is not None and not self._stop.is_set():
-                self._push(self._session, event)
+            case Frame() if self._session is not None and self._continuity is not None and not self._stop.is_set():
+                self._push(self._session, event, gap=self._continuity.broken(event))
             case _:
                 pass
 
@@ -106,12 +107,13 @@ class _Asking:
             return
         self._mirrored = model is not None and model.spec.hand != (info.hand or "right")
         self._session = AlignmentSession(self._cues, self._seconds, info.rate_hz)
+        self._continuity = Continuity(info.rate_hz)
         self._prompt(self._session)
 
-    def _push(self, session: AlignmentSession, frame: Frame) -> None:
+    def _push(self, session: AlignmentSession, frame: Frame, *, gap: bool) -> None:
         before = session.cue, session.phase, session.again
         samples = frame.samples[:, MIRRORED_CHANNELS] if self._mirrored else frame.samples
-        session.push(samples, gap=frame.gap)
+        session.push(samples, gap=gap)
         if session.is_over():
             self._stop.set()
         if before != (session.cue, session.phase, session.again):

@@ -15,7 +15,8 @@ from models.arrays import Float32Array, Float64Array
 from models.errors import MyocastError
 from models.hand import CHANNELS, MIRRORED_CHANNELS
 from models.spec import ModelError
-from service.arm.alignment_session import AlignmentSession
+from service.arm.alignment_session import AlignmentSession, Continuity
+from service.arm.cues import FailedCue
 from service.devices.device import Device
 from service.engine.predictor import ModelFile
 
@@ -33,6 +34,7 @@ class AlignmentResult(TypedDict):
 
     turn_channels: float | None
     turn_deg: float | None
+    """Negative where the band is turned towards the thumb of the arm that wears it."""
     mirrored: bool | None
     score: float | None
     gains: list[float] | None
@@ -50,6 +52,7 @@ class LiveAlignment:
     def __init__(self, device: Device, changed: Callable[[], None], result: AlignmentResult | None = None) -> None:
         self._device, self._changed = device, changed
         self._session: AlignmentSession | None = None
+        self._continuity: Continuity | None = None
         self._result, self._applied = result, result is not None
         self._levels: dict[str, Float64Array] | None = None
         self._error: dict[str, str] | None = None
@@ -63,8 +66,7 @@ class LiveAlignment:
 
     def describe(self) -> dict[str, Any]:
         """Return the alignment object of the contract."""
-        session = self._session
-        again = None if session is None else session.again
+        session, again = self._session, self._again()
         return {
             "device": self._device.index,
             "state": self._state(),
@@ -89,6 +91,7 @@ class LiveAlignment:
         if info is None or self._running():
             raise CannotAlign("an alignment is running; cancel it first")
         self._session, self._error = AlignmentSession(cues, seconds, info.rate_hz), None
+        self._continuity = Continuity(info.rate_hz)
         self._prompt(self._session.cue)
         self._changed()
 
@@ -129,11 +132,11 @@ class LiveAlignment:
 
     def on_frame(self, frame: Frame) -> None:
         """Take samples while cues run."""
-        session = self._session
-        if session is None or session.is_over():
+        session, continuity = self._session, self._continuity
+        if session is None or continuity is None or session.is_over():
             return
         before = session.cue, session.phase
-        session.push(self._channels(frame.samples), gap=frame.gap)
+        session.push(self._channels(frame.samples), gap=continuity.broken(frame))
         self._rows_to_report -= len(frame.samples)
         if before[0] != session.cue or session.is_over():
             self._prompt(session.cue)
@@ -176,6 +179,15 @@ class LiveAlignment:
         source = self._device.source
         if isinstance(source, SupportsPrompts):
             source.follow(cue)
+
+    def _again(self) -> FailedCue | None:
+        """Why the cue must be done again or, while no samples come, waits."""
+        session = self._session
+        if session is None or session.cue is None or not self._device.status.silent:
+            return None if session is None else session.again
+        state = self._device.status.state
+        message = f"no samples come from the armband ({state}); {session.cue} begins anew when they do"
+        return FailedCue(session.cue, "no_signal", message)
 
     def _running(self) -> bool:
         return (self._session is not None and not self._session.is_over()) or self._fitting is not None

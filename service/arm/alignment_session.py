@@ -8,6 +8,7 @@ from typing import Final, Literal
 
 import numpy as np
 
+from drivers.events import Frame
 from models.arrays import Float32Array
 from service.arm.cues import FailedCue, check
 
@@ -15,8 +16,24 @@ PREPARE_S: Final = 1.0
 """Seconds between the prompt and the first sample that counts: a wearer reads, and gets there."""
 MAX_TRIES: Final = 3
 """Times that a cue is asked for; if it fails each time, the alignment fails."""
+LONGEST_GAP_S: Final = 0.25
+"""Seconds of lost samples within a cue that do not matter to its mean; after more of them it begins anew."""
 
 Phase = Literal["prepare", "hold"]
+
+
+class Continuity:
+    """Tells a packet that the radio lost from a link that was lost."""
+
+    def __init__(self, rate_hz: float) -> None:
+        self._rate_hz = rate_hz
+        self._next_sample: int | None = None
+
+    def broken(self, frame: Frame) -> bool:
+        """Whether more than `LONGEST_GAP_S` is missing before a frame, or nobody knows how much (reconnect, seek)."""
+        missing = 0 if self._next_sample is None else frame.first_sample - self._next_sample
+        self._next_sample = frame.first_sample + len(frame.samples)
+        return frame.gap and not 0 < missing <= LONGEST_GAP_S * self._rate_hz
 
 
 class AlignmentSession:
@@ -59,9 +76,9 @@ class AlignmentSession:
         return 0.0 if self.is_over() else rows / self.rate_hz
 
     def push(self, samples: Float32Array, *, gap: bool = False) -> None:
-        """Take samples (n, 8). After a gap the cue begins anew."""
-        if gap and self._parts:
-            self._prepare()
+        """Take samples (n, 8). After a gap the cue begins anew; those that are done stay, and no try is counted."""
+        if gap and not self.is_over():
+            self._interrupt()
         while len(samples) and not self.is_over():
             part, samples = samples[: self._rows_left], samples[self._rows_left :]
             if self.phase == "hold":
@@ -75,6 +92,13 @@ class AlignmentSession:
 
     def _prepare(self) -> None:
         self.phase, self._parts, self._rows_left = "prepare", [], self._rows(PREPARE_S)
+
+    def _interrupt(self) -> None:
+        if self._parts:
+            cue = self._waiting[0]
+            message = f"the signal broke off during {cue}; do it once more"
+            self.again = FailedCue(cue, "interrupted", message)
+        self._prepare()
 
     def _advance(self) -> None:
         if self.phase == "prepare":

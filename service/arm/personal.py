@@ -26,6 +26,8 @@ from service.engine.successor import Superseded
 
 HEAD_S: Final = 1.0
 """Seconds between two heads."""
+NO_LABELS_S: Final = 3.0
+"""Seconds without a label after which `error` says that none come."""
 REMEMBERED_S: Final = 5.0
 """Seconds by which a label may come after the pose that it belongs to."""
 MAX_WAITING: Final = 120
@@ -65,6 +67,9 @@ class LivePersonal:
         self._poses: deque[Pose] = deque()
         self._labels: deque[Label] = deque()
         self._lessons: list[Lesson] = []
+        self._newest_pose_t = 0.0
+        self._newest_label_t: float | None = None
+        """Of the labels that came since it began to learn; then of the first pose since."""
 
     def describe(self) -> dict[str, Any]:
         """Return the personal object of the contract."""
@@ -77,7 +82,7 @@ class LivePersonal:
             "lag_ms": None if fit is None or lag_s is None else round(lag_s * 1000),
             "before": unknown() if fit is None else fit.before,
             "after": unknown() if fit is None else fit.after,
-            "error": self._error,
+            "error": self._error or self._missing(),
         }
 
     async def start(self) -> None:
@@ -98,6 +103,7 @@ class LivePersonal:
         self._model, self._error = model, None
         self._poses.clear()
         self._labels.clear()
+        self._newest_label_t = None
         self._stopping.clear()
         self._learning = asyncio.get_running_loop().create_task(self._learn())
         self._changed()
@@ -153,6 +159,9 @@ class LivePersonal:
 
     def on_pose(self, pose: Pose) -> None:
         """Take a pose with what the network computed on the way."""
+        self._newest_pose_t = pose.t
+        if self._newest_label_t is None:
+            self._newest_label_t = pose.t
         if self._learning is None or pose.hidden is None:
             return
         self._poses.append(pose)
@@ -165,6 +174,7 @@ class LivePersonal:
         """Take a label; one that is newer than the newest pose waits for its pose."""
         if self._learning is None:
             return
+        self._newest_label_t = label.t
         label = replace(label, t=label.t - (self._lag_s() or 0.0))
         if self._poses and label.t <= self._poses[-1].t:
             self._pair(label)
@@ -184,6 +194,23 @@ class LivePersonal:
         if self._learning is not None:
             return "learning"
         return "none" if self._fit is None or self._fit.head is None else "ready"
+
+    def _missing(self) -> dict[str, str] | None:
+        """What learning waits for, while it goes on: the armband, or whatever sends the labels."""
+        if self._learning is None:
+            return None
+        status = self._device.status
+        if status.silent:
+            return {
+                "code": "no_signal",
+                "message": f"no samples come from the armband ({status.state}); learning goes on when they do",
+            }
+        if self._newest_label_t is not None and self._newest_pose_t - self._newest_label_t > NO_LABELS_S:
+            return {
+                "code": "no_labels",
+                "message": "no labels come; is the hand in view? Learning goes on when they do",
+            }
+        return None
 
     def _pair(self, label: Label) -> None:
         nearest = min(self._poses, key=lambda pose: abs(pose.t - label.t), default=None)

@@ -13,7 +13,7 @@ from service.bench.report import tables
 from service.bench.report.machine import machine, versions
 from service.bench.report.plot import draw
 from service.bench.report.report import Report, write_file
-from service.bench.workloads import fanout, frameworks, latency, soak, startup
+from service.bench.workloads import fanout, frameworks, latency, soak, startup, swap
 
 LATENCY_S: Final = 20.0
 COMPARE_S: Final = 20.0
@@ -40,6 +40,9 @@ def run_benchmark(config: BenchConfig, report: Report, progress: Progress) -> No
             report.add("startup", started, tables.startup(started))
         if config.fan_out:
             _fan_out(config, report, progress)
+        if config.swap:
+            swapped = swap.run(folder, config.model, progress)
+            report.add("swap", swapped, tables.swap(swapped))
         if config.soak:
             replayed = soak.run(folder, config.model, progress, config.soak_minutes, config.soak_speed)
             report.add("soak", replayed, tables.soak(replayed))

@@ -130,7 +130,8 @@ def _model_template(model: Path | None, session: Recording) -> Template:
 def describe(result: AlignmentResult) -> str:
     """Say what was found, in a person's words."""
     turn, score = result["turn_deg"] or 0.0, result["score"] or 0.0
-    sits = "as the model knows it" if abs(turn) < 10 else f"turned by {abs(turn):.0f} degrees"
+    side = "towards" if turn < 0 else "away from"
+    sits = "as the model knows it" if abs(turn) < 10 else f"turned by {abs(turn):.0f} degrees {side} the thumb"
     other_way = ", and the other way round (or on the other arm)" if result["mirrored"] else ""
     advice = "leave it: the alignment undoes it" if abs(turn) < 100 else "turn it back if you can"
     return f"The band sits {sits}{other_way}; {advice}. Likeness to the model's band: {score:.2f} of 1."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -18,6 +18,7 @@ from service.broadcast.hub import Hub
 from service.broadcast.messages import JsonObject
 from service.devices.status import STALLED_AFTER_S, DeviceStatus
 from service.engine.engine import Engine
+from service.engine.model_library import name_of
 from service.engine.model_selection import ModelSelector, no_fit
 from service.engine.pose import Pose
 from service.engine.predictor import AS_IN_FILE, Fitted, ModelFile, Predictor
@@ -192,7 +193,9 @@ class Device:
             self.engine.set_hand(self.hand)
         else:
             await self.engine.swap(predictor)
-        self.model, self.fitted, self._tells_hidden = model, fitted, hidden
+        before, self.model, self.fitted, self._tells_hidden = (self.model, self.fitted), model, fitted, hidden
+        for kind, detail in _changes(*before, model, fitted):
+            self._publish(Notice(self._clock(), kind, detail))
 
     def set_signal_quality(self, factor: float) -> None:
         """Set the factor of the confidence that the channels leave, 0..1."""
@@ -328,3 +331,16 @@ class Device:
         else:
             self._hub.flush_emg(self.index)
             self.status.set("stalled")
+
+
+def _changes(old_model: ModelFile | None, old: Fitted, model: ModelFile, new: Fitted) -> Iterator[tuple[str, str]]:
+    """What a swap changed, as a recording tells it: kind and detail."""
+    if model is not old_model:
+        yield "model", f"{name_of(model)} {model.sha256}"
+    if new.alignment is not old.alignment:
+        if new.alignment is None:
+            yield "alignment", "as in the model file"
+        else:
+            yield "alignment", " ".join(f"{value:.6g}" for value in new.alignment.ravel())
+    if new.personal is not old.personal and model is old_model:
+        yield "personal", "as in the model file" if new.personal is None else "a new head"

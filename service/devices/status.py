@@ -93,6 +93,11 @@ class DeviceStatus:
         """Whether samples are coming."""
         return self.state in ("live", "replay")
 
+    @property
+    def silent(self) -> bool:
+        """Whether no samples come: not yet, not now, or no more."""
+        return self.state in ("connecting", "stalled", "reconnecting", "paused", "ended")
+
     def rate_hz(self) -> float:
         """Measured samples per second of real time."""
         return round(self._meter.rate(self._clock()), 1)

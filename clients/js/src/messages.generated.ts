@@ -389,7 +389,7 @@ export interface AlignmentInfo {
     | "pinch"
   )[];
   /**
-   * Why the cue is asked for again
+   * Why the cue is asked for again: it was not done, or the signal was interrupted; no_signal while none comes
    */
   again: null | {
     cue:
@@ -405,7 +405,7 @@ export interface AlignmentInfo {
       | "thumb"
       | "point"
       | "pinch";
-    code: "nothing_moved" | "moved_during_rest" | "dead_channel";
+    code: "nothing_moved" | "moved_during_rest" | "dead_channel" | "interrupted" | "no_signal";
     /**
      * One line for people
      */
@@ -420,7 +420,7 @@ export interface AlignmentInfo {
      */
     turn_channels: null | number;
     /**
-     * The same in degrees, signed
+     * The same in degrees: negative towards the thumb of the arm that wears the band
      */
     turn_deg: null | number;
     /**
@@ -506,7 +506,7 @@ export interface PersonalInfo {
     mpjpe_mm: null | number;
   };
   /**
-   * Why it failed
+   * Why it failed or, while it learns, what it waits for: no_signal, no_labels
    */
   error: null | {
     code: string;

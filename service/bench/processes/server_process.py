@@ -16,7 +16,7 @@ from service.bench.processes.trace import ReplayProgress, Trace, engine_counts
 from service.bench.processes.worker_process import Channel, Message, call_in, usage
 from service.event_loop import loop_factory
 from service.run import READY, run
-from service.settings import ServiceConfig
+from service.settings import DEFAULT_MODELS, ServiceConfig
 from service.wiring import Service
 
 SETTLE_S: Final = 2.0
@@ -66,6 +66,7 @@ def _config(request: Message) -> ServiceConfig:
         model=request.get("model"),
         hop=request.get("hop"),
         record=request.get("record"),
+        models=request.get("models", DEFAULT_MODELS),
     )
 
 

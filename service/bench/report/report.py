@@ -18,8 +18,9 @@ from service.bench.workloads.frameworks import Comparison
 from service.bench.workloads.latency import Latency
 from service.bench.workloads.soak import Soak
 from service.bench.workloads.startup import Startup
+from service.bench.workloads.swap import SwapRun
 
-Result = Latency | Comparison | Startup | FanOut | Soak
+Result = Latency | Comparison | Startup | FanOut | Soak | SwapRun
 
 
 @dataclass

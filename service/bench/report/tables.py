@@ -13,6 +13,7 @@ from service.bench.workloads.frameworks import Comparison
 from service.bench.workloads.latency import STAGE_DESCRIPTIONS, Latency
 from service.bench.workloads.soak import Soak
 from service.bench.workloads.startup import Startup
+from service.bench.workloads.swap import SwapRun
 
 
 def latency(result: Latency) -> list[Table]:
@@ -78,6 +79,22 @@ def startup(result: Startup) -> list[Table]:
         ),
     )
     return [_facts("Starting `myocast serve`", rows)]
+
+
+def swap(result: SwapRun) -> list[Table]:
+    table = _table(
+        "Swaps while poses flow", "", "swaps", "hops between poses, at most", "poses missed", "first pose off, mm"
+    )
+    for kind in result.kinds:
+        apart = "–" if kind.first_mm is None else f"{kind.first_mm:.3f}"
+        table.add_row(kind.kind, str(kind.swaps), f"{kind.most_hops:g}", str(kind.missed), apart)
+    rows = (
+        ("labels", f"{result.labels} in {result.learned_s:g} s, and a new head every second"),
+        ("server without learning", f"{result.serving_percent:.1f} % of a core"),
+        ("while it learns", f"{result.learning_percent:.1f} %; {result.last_minute_percent:.1f} % in the last minute"),
+        ("one fit to all labels", f"{result.fit_s:.2f} s"),
+    )
+    return [table, _facts("What learning costs", rows)]
 
 
 def soak(result: Soak) -> list[Table]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from service.bench.workloads import fanout, frameworks, soak
+from service.bench.workloads import fanout, frameworks, soak, swap
 from service.bench.workloads.latency import LatencyConfig, run
 from service.engine.predictor import ModelFile
 
@@ -65,6 +65,17 @@ def test_soak_counts_every_sample_and_window(tiny_window: Path, tmp_path: Path) 
     assert result.poses + result.skipped == result.due
     assert 0 < result.delivered <= result.poses
     assert min(result.rss_mb) > 0
+
+
+def test_swaps_lose_nothing_and_learning_has_a_price(tmp_path: Path) -> None:
+    result = swap.run(tmp_path, None, ignore, swap.SwapConfig(run_up_s=3.0, learn_s=4.0, swaps=2))
+    assert [(one.kind, one.swaps) for one in result.kinds[1:4]] == [("matrix", 3), ("model", 2), ("head", 2)]
+    assert all(one.missed == 0 for one in result.kinds)
+    assert all(one.first_mm < 1.0 for one in result.kinds if one.first_mm is not None)
+    assert result.labels > 50
+    assert result.learning_percent > 0.0
+    assert result.fit_s > 0.0
+    assert len(result.limits()) == 4 + 3 + 2
 
 
 @pytest.mark.train

@@ -43,19 +43,20 @@ def worn(cue: str, seconds: float, turn: int = 0, seed: int = 0) -> Float32Array
 class Wearer:
     """Feeds a server with what somebody does who follows its prompts."""
 
-    def __init__(self, live: Live, puppet: Puppet, turn: int = 0) -> None:
-        self.live, self.puppet, self.turn = live, puppet, turn
+    def __init__(self, live: Live, puppet: Puppet, turn: int = 0, device: int = 0) -> None:
+        self.live, self.puppet, self.turn, self.device = live, puppet, turn, device
         self.sample = 0
         self.measured: dict[str, Float32Array] = {}
 
     @property
     def alignment(self) -> dict[str, Any]:
-        return self.live.service.arms[0].alignment.describe()
+        return self.live.service.arms[self.device].alignment.describe()
 
-    def emit(self, emg: Float32Array) -> None:
+    def emit(self, emg: Float32Array, *, gap: bool = False) -> None:
+        """With `gap`, samples are missing before the first one."""
         for start in range(0, len(emg), 2):
             t = 1000.0 + self.sample / RATE_HZ
-            self.puppet.emit(Frame(self.sample, t, emg[start : start + 2], t))
+            self.puppet.emit(Frame(self.sample, t, emg[start : start + 2], t, gap=gap and start == 0))
             self.sample += 2
 
     def follow(self, instead: Mapping[str, str] | None = None, cues: int = 99) -> None:

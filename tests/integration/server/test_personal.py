@@ -41,8 +41,13 @@ async def learning(folder: Path, **settings: Any) -> AsyncIterator[tuple[Live, P
         yield live, puppet
 
 
-async def teach(live: Live, puppet: Puppet, recording: Recording, first_s: float, last_s: float, kind: str) -> None:
-    """Play a part of a recording, as fast as it goes, with labels of what the hand did, 17 a second and 60 ms late."""
+async def teach(
+    live: Live, puppet: Puppet, recording: Recording, first_s: float, last_s: float, kind: str, *, gap: bool = False
+) -> None:
+    """Play a part of a recording, as fast as it goes, with labels of what the hand did, 17 a second and 60 ms late.
+
+    Labels are `joints`, `angles` or `nothing`; with `gap`, samples are missing before the first one.
+    """
     assert recording.joints is not None
     assert recording.label_t is not None
     device = live.service.devices[0]
@@ -50,9 +55,10 @@ async def teach(live: Live, puppet: Puppet, recording: Recording, first_s: float
     assert engine is not None
     for row in range(round(first_s * RATE_HZ), round(last_s * RATE_HZ)):
         t = 1000.0 + row / RATE_HZ
-        puppet.emit(Frame(row, t, recording.emg[row : row + 1], t))
+        begins = row == round(first_s * RATE_HZ)
+        puppet.emit(Frame(row, t, recording.emg[row : row + 1], t, gap=gap and begins))
         await live.until(lambda: engine.poses + engine.skipped + engine.invalid == engine.due)
-        if row % 3 == 0 and row >= 3:
+        if kind != "nothing" and row % 3 == 0 and row >= 3:
             when = (row - 3) / RATE_HZ
             at = int(np.argmin(np.abs(recording.label_t - recording.label_t[0] - when)))
             device.on_client_event(label(1000.0 + when, recording.joints[at], kind))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from drivers.events import Frame
 from models.arrays import Float32Array
-from service.arm.alignment_session import MAX_TRIES, PREPARE_S, AlignmentSession
+from service.arm.alignment_session import MAX_TRIES, PREPARE_S, AlignmentSession, Continuity
 from service.arm.cues import NINE_CUES
 
 RATE_HZ = 50.0
@@ -58,11 +59,36 @@ def test_what_is_shown_while_it_runs() -> None:
     assert (session.cue, session.left_s, session.is_over()) == (None, 0.0, True)
 
 
-def test_a_gap_begins_the_cue_anew() -> None:
+def test_a_gap_begins_the_cue_anew_and_keeps_those_that_are_done() -> None:
     session = AlignmentSession(("rest", "fist"), 2.0, RATE_HZ)
-    session.push(emg(2.5, 2.0))
-    session.push(emg(0.5, 2.0), gap=True)
-    assert (session.cue, session.phase, session.left_s) == ("rest", "prepare", 2.5)
+    follow(session, LEVELS, cues=1)
+    session.push(emg(2.5, 20.0))
+    session.push(emg(0.5, 20.0), gap=True)
+    assert (session.cue, session.phase, session.left_s) == ("fist", "prepare", 2.5)
+    assert session.again is not None
+    assert (session.again.cue, session.again.code) == ("fist", "interrupted")
+    session.push(emg(2.5, 20.0))
+    assert session.is_over()
+    assert [session.again, session.failure] == [None, None]
+    assert list(session.measured) == ["rest", "fist"]
+
+
+def test_gaps_are_no_failed_tries() -> None:
+    session = AlignmentSession(("rest", "fist"), 2.0, RATE_HZ)
+    for _ in range(2 * MAX_TRIES):
+        session.push(emg(2.5, 2.0), gap=True)
+    assert (session.cue, session.failure) == ("rest", None)
+
+
+@pytest.mark.parametrize(
+    ("first_sample", "gap", "broken"),
+    [(10, False, False), (12, True, False), (10 + 12, True, False), (10 + 13, True, True), (10, True, True)],
+)
+def test_a_lost_packet_is_no_lost_link(first_sample: int, gap: bool, broken: bool) -> None:
+    """At 50 Hz 12 samples are a quarter of a second. A reconnect does not say how much is missing."""
+    continuity = Continuity(RATE_HZ)
+    assert not continuity.broken(Frame(0, 1000.0, emg(0.2, 1.0), 1000.0))
+    assert continuity.broken(Frame(first_sample, 1001.0, emg(0.04, 1.0), 1001.0, gap=gap)) is broken
 
 
 def test_a_movement_without_a_muscle_is_asked_for_again_and_no_other() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from service.bench.report.statistics import Limit, Times
-from service.bench.workloads import soak
+from service.bench.workloads import soak, swap
 from service.bench.workloads.latency import STAGES, continuity, stage_times
 from service.bench.workloads.windows import cut
 
@@ -85,3 +85,8 @@ def test_growth_is_measured_from_the_end_of_the_first_minute() -> None:
 
     assert made(*[50.0] * 60, *[80.0] * 60, *[100.0] * 260, 104.0, 100.0).growth_percent == pytest.approx(4.0)
     assert made(*[50.0] * 3, *[100.0] * 3, *[90.0] * 3).growth_percent == 0.0
+
+
+def test_hops_and_missing_poses_between_those_that_a_client_got() -> None:
+    seq = np.array([(7, 40), (8, 44), (9, 52), (12, 56)])
+    assert swap.continuity(seq, 4) == (2.0, 2)
