@@ -3,11 +3,12 @@
 import { CHANNELS, type Side } from "@myocast/client";
 
 import type { AlignmentResult, Signal } from "./armStatus";
+import { channelDeg, turnClockwiseDeg } from "./bandGeometry";
 import { CHANNEL_STATES } from "./words";
 
 const SVG = "http://www.w3.org/2000/svg";
 const [CENTER_X, CENTER_Y, RADIUS_X, RADIUS_Y] = [110, 84, 62, 50];
-/** Where channel 1 belongs: on the back of the arm. */
+/** The back of the arm. */
 const TOP = -Math.PI / 2;
 const ARROW_SHARE = 0.55;
 const ARROW_STEPS = 16;
@@ -29,10 +30,9 @@ export class BandDrawing {
     this.element.append(...this.lights, this.arrow, this.labels);
   }
 
-  /** Draw the band as it was found to sit, with an arrow from where channel 1 belongs to where it is. */
+  /** Draw the band as it was found to sit, with an arrow of the turn: from the back of the arm, where there is none. */
   showTurn(side: Side, result: AlignmentResult): void {
-    const away = ((result.turn_deg ?? 0) * Math.PI) / 180;
-    this.place(side, null, side === "right" ? away : -away, result.mirrored ?? false);
+    this.place(side, null, result.turn_deg ?? 0, result.mirrored ?? false);
   }
 
   /** Place the channels for this arm, and colour them; without a signal check all are grey. */
@@ -40,26 +40,29 @@ export class BandDrawing {
     this.place(side, signal, 0, false);
   }
 
-  // `turn` is clockwise on the page, radians.
-  private place(side: Side, signal: Signal | null, turn: number, mirrored: boolean): void {
+  private place(side: Side, signal: Signal | null, turnDeg: number, mirrored: boolean): void {
     this.labels.replaceChildren(text(CENTER_X, 14, "back of the arm"), text(CENTER_X, 164, "palm side"));
     const thumb = side === "right" ? 10 : 210;
     this.labels.append(text(thumb, CENTER_Y - 4, "thumb"), text(thumb, CENTER_Y + 10, "side"));
-    for (let i = 0; i < CHANNELS; i++) this.showChannel(i, signal, turn, mirrored);
-    this.arrow.setAttribute("d", Math.abs(turn) < (SMALL_TURN_DEG * Math.PI) / 180 ? "" : arrow(turn));
+    for (let i = 0; i < CHANNELS; i++) this.showChannel(i, signal, channelDeg(side, i, turnDeg, mirrored));
+    const turn = radians(turnClockwiseDeg(side, turnDeg));
+    this.arrow.setAttribute("d", Math.abs(turnDeg) < SMALL_TURN_DEG ? "" : arrow(turn));
     const words = signal?.channels.map((channel) => `${channel.channel}: ${CHANNEL_STATES[channel.state]}`).join(", ");
     this.element.setAttribute("aria-label", `The band on the ${side} arm${words ? `; channel ${words}` : ""}`);
   }
 
-  // Channel 1 is on the back of the forearm; the ring runs to the left on both arms: towards the thumb on a right one.
-  private showChannel(i: number, signal: Signal | null, turn: number, mirrored: boolean): void {
-    const [x, y] = onRing(TOP + turn + ((mirrored ? 1 : -1) * i * 2 * Math.PI) / CHANNELS);
+  private showChannel(i: number, signal: Signal | null, degrees: number): void {
+    const [x, y] = onRing(TOP + radians(degrees));
     const light = this.lights[i];
     light.setAttribute("cx", String(x));
     light.setAttribute("cy", String(y));
     light.dataset.state = signal?.channels.find((channel) => channel.channel === i + 1)?.state ?? "";
     this.labels.append(text(x, y + 4, String(i + 1), "number"));
   }
+}
+
+function radians(degrees: number): number {
+  return (degrees * Math.PI) / 180;
 }
 
 /** A point at this angle of the band, or at a share of its radius. */

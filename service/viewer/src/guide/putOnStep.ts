@@ -15,7 +15,7 @@ export class PutOnStep implements Step {
     make(
       "ol", {},
       make("li", {}, "Slide the band onto the thickest part of the forearm, a hand’s width below the elbow."),
-      make("li", {}, "Channel 1 (on a Myo the pod with the logo) belongs on the back of the arm. It may be turned: Align finds that out."),
+      make("li", {}, "On a right arm channel 3 belongs on the back of the arm, on a left arm channel 7 (a Myo’s logo is on channel 4). The band may be turned: Align finds that out."),
       make("li", {}, "It must not slip when you turn the arm. Give the electrodes two minutes to warm up."),
     ),
   );
