@@ -2,6 +2,7 @@
 
 import { setData, setHidden, setText } from "../ui/dom";
 import type { Sighting, WebcamLabel, WebcamLabels } from "../webcam/labels";
+import { drawReference } from "../webcam/referenceDrawing";
 import { button, make } from "./dom";
 import type { GuideContext } from "./step";
 
@@ -27,6 +28,7 @@ export class WebcamPanel {
     value: sessionStorage.getItem(HAND_KEY) ?? AVERAGE_HAND_MM,
   });
   private readonly prompt = make("p", { className: "verdict" });
+  private readonly drawing = make("div", { className: "reference" });
   private readonly seen = make("p", { className: "small-text" });
   private readonly error = make("p", { className: "error" });
   private readonly toggle = button("Start the camera", () => void this.switch(), "solid");
@@ -39,7 +41,7 @@ export class WebcamPanel {
       make("label", { htmlFor: "hand-mm", textContent: "Hand length, mm" }), this.hand,
     ),
     make("p", { className: "small-text", textContent: "From the crease of the wrist to the tip of the middle finger; 185 is average." }),
-    this.picture, this.prompt, this.seen, this.error,
+    this.picture, this.prompt, this.drawing, this.seen, this.error,
     make("p", { className: "actions" }, this.toggle, this.capture, this.redo),
   );
   private labels: WebcamLabels | null = null;
@@ -133,12 +135,14 @@ export class WebcamPanel {
     const prompts: Record<Phase, string> = {
       off: "",
       loading: "Starting the camera and the hand tracker …",
-      flat: "First: hold the hand flat, palm towards the camera, fingers together.",
-      fist: "Now: make a fist, fingers towards the camera.",
-      labels: "Labels are sent. Move the hand: all fingers, alone and together, slowly and fast.",
+      flat: "First: hold the hand upright and flat, fingers together. Palm to the camera, turned so that the little finger is a little nearer than the thumb.",
+      fist: "Now a fist, the hand upright and turned as before, the thumb across the fingers.",
+      labels: "Labels are sent. Keep the hand turned like that and move it: all fingers, alone and together, slowly and fast.",
     };
     setText(this.prompt, prompts[phase]);
     setHidden(this.prompt, phase === "off");
+    const reference = phase === "flat" || phase === "fist" ? drawReference(phase, this.context.device().side) : null;
+    this.drawing.replaceChildren(...(reference ? [reference] : []));
     setHidden(this.picture, phase === "off");
     setHidden(this.seen, phase === "off" || phase === "loading");
     setHidden(this.error, this.error.textContent === "");

@@ -1,80 +1,70 @@
 /**
- * Takes each joint's own error out of what the tracker sees, by two poses that everybody can make: the flat hand and
+ * Takes a part of each joint's own error out of what is seen, by two poses that everybody can make: the flat hand and
  * the fist.
  *
- * The tracker is off by a similar amount at each joint in every pose, and shows a fist less closed than it is. What it
- * says in the two poses, within the ranges of the joints, is mapped to what the joints are in them.
+ * Nobody's fist is the fist of a table, and the tracker misreads some fists: what is seen in the two poses only tells
+ * something about the errors in others. So each joint's correction is an offset and a slope, both pulled to none, and
+ * one misread reference does not spoil the labels.
  */
 
-import { ABDUCTION, ANGLES, averageBones, boneLengths, PER_DIGIT, RANGES } from "./kinematics";
+import { ABDUCTION, ANGLES, PER_DIGIT, withinRanges } from "./kinematics";
+import { solveSymmetric } from "./linear";
 
 export type ReferencePose = "flat" | "fist";
 
 /** The angles in the reference poses, degrees. */
-const REFERENCE: Record<ReferencePose, readonly number[]> = {
+export const REFERENCE_ANGLES: Record<ReferencePose, readonly number[]> = {
   flat: [0, -5, 5, 5, 2, 0, 3, 2, 2, 0, 3, 2, 2, 0, 3, 2, 2, 0, 3, 2],
   fist: [30, 18, 40, 45, 78, 0, 98, 65, 82, 0, 102, 67, 84, 0, 100, 66, 84, 0, 96, 63],
 };
-/** Joints that bend by less than this between the two poses get an offset alone, degrees. */
-const LEAST_BEND = 15;
-const GAIN_RANGE = [0.5, 2] as const;
-/** How far a bone may be from the average hand's, as a share: beyond that the tracker is wrong rather than the hand. */
-const BONE_TOLERANCE = 0.15;
+/** How far the fitted angles are off by a part of the person's own, and the same as it changes over `LEVER`, degrees. */
+const OFFSET_SD = 5;
+const CHANGE_SD = 5;
+const LEVER = 40;
+/** How far one reading in a reference pose, or a person's own pose, is from the pose that was asked for, degrees. */
+const READING_SD = 12;
+/** Where readings are between flat and closed, degrees: the offset is that in the middle. */
+const MIDDLE: readonly number[] = [8, 12, 12, 14, ...Array<number[]>(4).fill([25, 0, 30, 20]).flat()];
+/** Corrected angles never fall as readings rise: no slope is larger than this. */
+const STEEPEST = 0.4;
 
-/** Angles and points of one reference pose, as seen in several frames. */
-export interface Observation {
-  angles: readonly Float64Array[];
-  points: readonly Float64Array[];
-}
-
-/** Offsets and gains of the 20 angles, and the person's bone lengths. */
+/** Offset and slope of the correction of each of the 20 angles. */
 export class Correction {
-  private readonly gain = new Float64Array(ANGLES).fill(1);
-  /** The angles seen in the flat hand. */
-  private readonly flat = new Float64Array(ANGLES);
-  readonly bones: Float64Array;
+  private readonly offset = new Float64Array(ANGLES);
+  private readonly slope = new Float64Array(ANGLES);
 
-  /** @param handMm - wrist to tip of the middle finger. */
-  constructor(flat: Observation, fist: Observation, handMm: number) {
-    const [flatAngles, fistAngles] = [withinRanges(medians(flat.angles)), withinRanges(medians(fist.angles))];
-    for (let i = 0; i < ANGLES; i++) this.setJoint(i, flatAngles[i], fistAngles[i]);
-    this.bones = personBones(medians(flat.points.map(boneLengths)), handMm);
+  /** Fit to the angles seen in the two reference poses, each in several frames. */
+  constructor(flat: readonly Float64Array[], fist: readonly Float64Array[]) {
+    const readings: [Float64Array, readonly number[]][] = [
+      [medians(flat), REFERENCE_ANGLES.flat],
+      [medians(fist), REFERENCE_ANGLES.fist],
+    ];
+    for (let i = 0; i < ANGLES; i++) this.setJoint(i, readings.map(([seen, is]) => [seen[i] - MIDDLE[i], is[i] - seen[i]]));
   }
 
   /** Correct angles, degrees; the result is within the joints' ranges. */
   apply(angles: ArrayLike<number>): Float64Array {
     const seen = withinRanges(angles);
-    return withinRanges(seen.map((angle, i) => REFERENCE.flat[i] + this.gain[i] * (angle - this.flat[i])));
+    return withinRanges(seen.map((angle, i) => angle + this.offset[i] + this.slope[i] * (angle - MIDDLE[i])));
   }
 
-  private setJoint(i: number, flat: number, fist: number): void {
-    this.flat[i] = flat;
-    const bend = REFERENCE.fist[i] - REFERENCE.flat[i];
+  /** Fit offset + slope * x to the errors by ridge regression; each reading is x and the error there. */
+  private setJoint(i: number, readings: readonly (readonly number[])[]): void {
     // The abduction of a bent finger cannot be seen: the flat hand alone gives its offset.
-    if (i % PER_DIGIT === ABDUCTION || bend < LEAST_BEND || Math.abs(fist - flat) < LEAST_BEND) return;
-    const gain = bend / (fist - flat);
-    this.gain[i] = Math.min(Math.max(gain, GAIN_RANGE[0]), GAIN_RANGE[1]);
+    const used = i % PER_DIGIT === ABDUCTION ? readings.slice(0, 1) : readings;
+    const matrix = Float64Array.of((READING_SD / OFFSET_SD) ** 2, 0, 0, (READING_SD / CHANGE_SD) ** 2);
+    const side = new Float64Array(2);
+    for (const [x, error] of used) {
+      const row = [1, x / LEVER];
+      row.forEach((a, k) => {
+        side[k] += a * error;
+        row.forEach((b, l) => (matrix[2 * k + l] += a * b));
+      });
+    }
+    const [offset, change] = solveSymmetric(matrix, side);
+    this.offset[i] = offset;
+    this.slope[i] = Math.min(Math.max(change / LEVER, -STEEPEST), STEEPEST);
   }
-}
-
-function withinRanges(angles: ArrayLike<number>): Float64Array {
-  return Float64Array.from({ length: ANGLES }, (_, i) => Math.min(Math.max(angles[i], RANGES[i][0]), RANGES[i][1]));
-}
-
-/** The seen proportions, within the tolerance of the average hand's, at the person's own size. */
-function personBones(seen: Float64Array, handMm: number): Float64Array {
-  const average = averageBones(handMm);
-  const size = middleLength(average) / Math.max(middleLength(seen), 1e-9);
-  const bones = average.map((bone, i) =>
-    Math.min(Math.max(seen[i] * size, bone * (1 - BONE_TOLERANCE)), bone * (1 + BONE_TOLERANCE)),
-  );
-  const rescale = handMm / middleLength(bones);
-  return bones.map((bone) => bone * rescale);
-}
-
-/** Wrist to tip along the middle finger. */
-function middleLength(bones: Float64Array): number {
-  return bones.subarray(2 * PER_DIGIT, 3 * PER_DIGIT).reduce((sum, bone) => sum + bone, 0);
 }
 
 /** The median of each place over several rows. */

@@ -95,11 +95,21 @@ function digitAngles(points: ArrayLike<number>, digit: number): number[] {
 /** The 63 values of a right hand with these angles (degrees) and bone lengths (mm), frame `hand`. */
 export function handPoints(angles: ArrayLike<number>, bones: ArrayLike<number>): Float32Array {
   const out = new Float32Array(VALUES);
-  for (let digit = 0; digit < DIGITS; digit++) placeDigit(out, digit, angles, bones);
+  placeHand(out, angles, bones);
   return out;
 }
 
-function placeDigit(out: Float32Array, digit: number, angles: ArrayLike<number>, bones: ArrayLike<number>): void {
+/** The same into `out`; the wrist's values are left as they are (0). */
+export function placeHand(out: Float32Array | Float64Array, angles: ArrayLike<number>, bones: ArrayLike<number>): void {
+  for (let digit = 0; digit < DIGITS; digit++) placeDigit(out, digit, angles, bones);
+}
+
+/** The nearest angles within the joints' ranges, degrees. */
+export function withinRanges(angles: ArrayLike<number>): Float64Array {
+  return Float64Array.from({ length: ANGLES }, (_, i) => Math.min(Math.max(angles[i], RANGES[i][0]), RANGES[i][1]));
+}
+
+function placeDigit(out: Float32Array | Float64Array, digit: number, angles: ArrayLike<number>, bones: ArrayLike<number>): void {
   const [d, w, f] = AXES[digit];
   const base = digit * PER_DIGIT;
   const aa = radians(angles[base + ABDUCTION]);
@@ -126,16 +136,26 @@ function palmPoint(digit: number, bones: ArrayLike<number>): Vector {
 /** Turn 21 points of a hand of any place and direction, right-handed axes, into frame `hand`. */
 export function toHandFrame(points: ArrayLike<number>, side: "left" | "right"): Float64Array {
   const wrist = pointAt(points, 0);
-  const z = unit(subtract(wrist, pointAt(points, 9)));
-  const across = subtract(pointAt(points, side === "right" ? 17 : 5), pointAt(points, side === "right" ? 5 : 17));
-  const y = unit(cross(z, across));
-  const x = cross(y, z);
+  const [x, y, z] = axesOf(points, side);
   const out = new Float64Array(VALUES);
   for (let i = 0; i < POINTS; i++) {
     const p = subtract(pointAt(points, i), wrist);
     out.set([dot(p, x), dot(p, y), dot(p, z)], i * 3);
   }
   return out;
+}
+
+/** The axes of frame `hand` in those of 21 points: 9 values, the columns are x, y, z. */
+export function handAxes(points: ArrayLike<number>, side: "left" | "right"): Float64Array {
+  const axes = axesOf(points, side);
+  return Float64Array.from({ length: 9 }, (_, i) => axes[i % 3][Math.floor(i / 3)]);
+}
+
+function axesOf(points: ArrayLike<number>, side: "left" | "right"): [Vector, Vector, Vector] {
+  const z = unit(subtract(pointAt(points, 0), pointAt(points, 9)));
+  const across = subtract(pointAt(points, side === "right" ? 17 : 5), pointAt(points, side === "right" ? 5 : 17));
+  const y = unit(cross(z, across));
+  return [cross(y, z), y, z];
 }
 
 /** The points of a left hand as those of a right one, and the other way round. */

@@ -3,8 +3,9 @@
 import type { Side } from "@myocast/client";
 
 import { Camera } from "./camera";
-import { Correction, type Observation, type ReferencePose } from "./correction";
-import { handAngles, handPoints, mirror, toHandFrame } from "./kinematics";
+import { Correction, type ReferencePose } from "./correction";
+import { fitHand, seenRightHand } from "./handFit";
+import { averageBones, handPoints, mirror } from "./kinematics";
 import { bonesAreThoseOfAHand, SpeedFilter } from "./plausibility";
 import { HandTracker, type TrackedHand } from "./tracker";
 
@@ -31,15 +32,15 @@ export const REFERENCE_FRAMES = 3;
 const REFERENCE_SECONDS = 1;
 /** Frames of the first moments are left out: the hand may still be on its way, and so may the tracker. */
 const SETTLING_SECONDS = 0.5;
+/** Hands whose points are on the median further than this from every possible hand are none, mm. */
+const MOST_MISS_MM = 10;
 
 export class WebcamLabels {
   /** Frames looked at, labels given, and hands rejected. */
   readonly counts = { frames: 0, labels: 0, rejected: 0 };
   private readonly speed = new SpeedFilter();
-  private readonly references: Record<ReferencePose, { angles: Float64Array[]; points: Float64Array[] }> = {
-    flat: { angles: [], points: [] },
-    fist: { angles: [], points: [] },
-  };
+  /** The angles seen in the reference poses. */
+  private readonly references: Record<ReferencePose, Float64Array[]> = { flat: [], fist: [] };
   private correction: Correction | null = null;
   private recording: ReferencePose | null = null;
   private recordingSince = 0;
@@ -78,7 +79,7 @@ export class WebcamLabels {
 
   /** Collect frames of a reference pose from now on, in place of those collected before. */
   startReference(pose: ReferencePose): void {
-    this.references[pose] = { angles: [], points: [] };
+    this.references[pose] = [];
     this.correction = null;
     this.recording = pose;
     this.recordingSince = performance.now() / 1000 + SETTLING_SECONDS;
@@ -96,7 +97,6 @@ export class WebcamLabels {
 
   setHandLength(mm: number): void {
     this.handMm = mm;
-    this.correct();
   }
 
   stop(): void {
@@ -112,20 +112,23 @@ export class WebcamLabels {
       const found = await this.tracker.find(frame.picture);
       if (!this.running) return;
       this.counts.frames++;
-      this.onSighting(this.look(found, frame.takenMs / 1000));
+      const { width, height } = frame.picture;
+      this.onSighting(this.look(found, frame.takenMs / 1000, height / width));
     }
   }
 
-  private look(found: readonly TrackedHand[], t: number): Sighting {
+  private look(found: readonly TrackedHand[], t: number, heightToWidth: number): Sighting {
     const side = this.side();
     const hand = found.filter((one) => one.side === side).sort((a, b) => b.confidence - a.confidence)[0] ?? null;
     if (!hand) return { hand, label: null, missing: "no-hand" };
-    const own = toHandFrame(hand.points, side);
-    const points = side === "right" ? own : mirror(own);
-    if (!bonesAreThoseOfAHand(points)) return this.reject(hand, "bones");
-    if (this.recording) this.collect(this.recording, points, t);
+    const seen = seenRightHand(hand, side, heightToWidth);
+    if (!bonesAreThoseOfAHand(seen.points)) return this.reject(hand, "bones");
+    const bones = averageBones(this.handMm);
+    const fitted = fitHand(seen, bones);
+    if (fitted.missMm > MOST_MISS_MM) return this.reject(hand, "bones");
+    if (this.recording) this.collect(this.recording, fitted.angles, t);
     if (!this.correction) return { hand, label: null, missing: "uncorrected" };
-    const corrected = handPoints(this.correction.apply(handAngles(points)), this.correction.bones);
+    const corrected = handPoints(this.correction.apply(fitted.angles), bones);
     if (!this.speed.accepts(t, corrected)) return this.reject(hand, "speed");
     this.counts.labels++;
     const joints = side === "right" ? corrected : mirror(corrected);
@@ -137,19 +140,12 @@ export class WebcamLabels {
     return { hand, label: null, missing };
   }
 
-  private collect(pose: ReferencePose, points: Float64Array, t: number): void {
+  private collect(pose: ReferencePose, angles: Float64Array, t: number): void {
     if (t < this.recordingSince) return;
-    const reference = this.references[pose];
-    reference.angles.push(handAngles(points));
-    reference.points.push(points);
-    if (reference.angles.length < REFERENCE_FRAMES || t - this.recordingSince < REFERENCE_SECONDS) return;
+    this.references[pose].push(angles);
+    if (this.references[pose].length < REFERENCE_FRAMES || t - this.recordingSince < REFERENCE_SECONDS) return;
     this.recording = null;
-    this.correct();
-  }
-
-  private correct(): void {
-    const complete = (one: Observation): boolean => one.angles.length >= REFERENCE_FRAMES;
     const { flat, fist } = this.references;
-    if (complete(flat) && complete(fist)) this.correction = new Correction(flat, fist, this.handMm);
+    if (flat.length >= REFERENCE_FRAMES && fist.length >= REFERENCE_FRAMES) this.correction = new Correction(flat, fist);
   }
 }

@@ -28,6 +28,8 @@ export interface TrackedHand {
   points: Float64Array;
   /** 42 values: x and y of the points as shares of the picture's width and height. */
   picture: Float64Array;
+  /** 21 values: how far away the points are, from any origin, as shares of the picture's width. */
+  depth: Float64Array;
 }
 
 export class HandTracker {
@@ -71,6 +73,7 @@ function trackedHand(results: Results, i: number): TrackedHand {
     confidence: score,
     points: Float64Array.from(results.multiHandWorldLandmarks[i].flatMap((p) => [p.x * 1000, p.y * 1000, p.z * 1000])),
     picture: Float64Array.from(results.multiHandLandmarks[i].flatMap((p) => [p.x, p.y])),
+    depth: Float64Array.from(results.multiHandLandmarks[i], (p) => p.z),
   };
 }
 
