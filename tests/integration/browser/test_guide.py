@@ -118,6 +118,7 @@ def test_steps_work_with_the_keyboard(band: ScriptedStream) -> None:
 def test_lights_show_the_signal(band: ScriptedStream) -> None:
     """The step is there only where the server checks the signal, also while there is none."""
     page = band.viewer
+    page.until("document.querySelectorAll('#guide-steps button').length === 5")
     assert steps(page) == ["Put on", "Check", "Align", "Teach", "Use"]
     older = live()
     del older["signal"]
