@@ -54,6 +54,7 @@ func _report(pose):
 	print(JSON.print({
 		"poses": $Client.poses, "missed": $Client.missed, "shown": _shown, "seq": pose.seq, "sample": pose.sample,
 		"t": pose.t, "left": pose.left, "truth": pose.truth != null, "points": ends,
+		"confidence": pose.confidence,
 		"clock_offset": $Client.clock_offset, "round_trip": $Client.round_trip, "latency": $Client.latency(pose),
 	}))
 	get_tree().quit()

@@ -38,10 +38,11 @@ def pose_message(seq: int, *, hand: str = "right", truth: bool = False, **fields
 def to_binary(message: dict[str, Any]) -> bytes:
     """The binary form of a pose (docs/protocol.md#binary-pose)."""
     flags = (message["hand"] == "left") | bool(message.get("held")) << 1 | bool(message.get("gap")) << 2
-    flags |= ("truth" in message) << 3
+    flags |= ("truth" in message) << 3 | ("confidence" in message) << 4
     head = struct.pack(
         "<BBHIQdffIB3x63ff", 1, 1, flags, message["seq"], message["sample"], message["t"], message["age_ms"],
-        message["infer_ms"], message["skipped"], message["device"], *message["joints"], 0.0,
+        message["infer_ms"], message["skipped"], message["device"], *message["joints"],
+        message.get("confidence", 0.0),
     )  # fmt: skip
     return head + (struct.pack("<63f", *message["truth"]) if "truth" in message else b"")
 

@@ -60,12 +60,14 @@ async def test_it_shows_the_poses_that_were_sent(tmp_path: Path, hand: str, trut
         godot(tmp_path, f"--address={server.url}#token=T%20%2F", "--poses=50") as process,
     ):
         await until(lambda: server.clients)
-        await server.send(*(pose_message(seq, hand=hand, truth=truth) for seq in range(50)))
+        told = {"confidence": 0.75} if truth else {}
+        await server.send(*(pose_message(seq, hand=hand, truth=truth, **told) for seq in range(50)))
         seen = await report(process)
     expected = pose_message(49)
     assert (seen["poses"], seen["missed"], seen["seq"]) == (50, 0, 49)
     assert (seen["sample"], seen["t"]) == (expected["sample"], expected["t"])
     assert (seen["left"], seen["truth"]) == (hand == "left", truth)
+    assert seen["confidence"] == told.get("confidence")
     points = np.reshape(expected["joints"], (21, 3))[[0, 4, 20]] / 1000
     np.testing.assert_allclose(seen["points"], points, atol=1e-6)
 
