@@ -18,7 +18,7 @@ from service.engine.model_selection import shipped
 from service.experiments.datasets import Item
 
 LITTLE_S: Final = 600.0
-"""Seconds of labels below which a fit in closed form does better than a training."""
+"""Seconds of labels below which a fit in closed form gives about as much as a training, in seconds."""
 
 
 def labelled_seconds(segments: Sequence[Segment]) -> float:
@@ -71,7 +71,7 @@ def note_on_start(start: Start | None) -> str:
 def better_way(
     loaded: Sequence[tuple[Item, Sequence[Segment]]], config: NetworkConfig, out: Path
 ) -> tuple[str, list[str]] | None:
-    """Say that a fit in closed form is better, and how it is made.
+    """Say that a fit in closed form is the better way, and how it is made.
 
     Args:
         loaded: sessions with their segments.
@@ -94,7 +94,10 @@ def better_way(
     words = ["myocast", "calibrate", "--model", _shown(model), *_sessions(by_person[person])]
     words += ["--out", str(out.with_suffix(".onnx"))]
     whose = f" (for {person}; each person has a model of their own)" if len(by_person) > 1 else ""
-    return f"with less than {LITTLE_S / 60:g} min of labels calibrate is better, and takes seconds{whose}:", words
+    text = (
+        f"with less than {LITTLE_S / 60:g} min of labels calibrate is the better way: about as good, in seconds{whose}:"
+    )
+    return text, words
 
 
 def command_line(words: Sequence[str]) -> str:
