@@ -27,7 +27,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _turn(item: pytest.Item) -> int:
-    kind, folder, *_ = item.path.relative_to(REPOSITORY / "tests").parts
+    kind, folder = (*item.path.relative_to(REPOSITORY / "tests").parts, "")[:2]
     if kind != "integration":
         return len(LONGEST) + 1
     return LONGEST.index(folder) if folder in LONGEST else len(LONGEST)
