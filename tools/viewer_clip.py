@@ -1,4 +1,4 @@
-"""Record the viewer for the README: docs/images/viewer.webp, a moving hand, and docs/images/viewer.png, a still.
+"""Record the viewer for the README: docs/images/viewer.webp, a moving hand beside the steps, and viewer.png, a still.
 
 Run: .venv/bin/python -m tools.viewer_clip [FOLDER]
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 REPOSITORY: Final = Path(__file__).resolve().parents[1]
 IMAGES: Final = REPOSITORY / "docs" / "images"
-SIZE: Final[ViewportSize] = {"width": 960, "height": 600}
+SIZE: Final[ViewportSize] = {"width": 1104, "height": 640}
 START_S: Final = 5.3
 """Position in the demo session at which the clip starts: the hand is open, then makes a fist and opens again."""
 REFRESH_MS: Final = 16
@@ -73,6 +73,16 @@ window.WebSocket = RecordedSocket;
 """
 
 
+# Opens the steps at the one that shows the signal of each channel, once the server has told what it is.
+OPEN_CHECK: Final = """() => {
+  const guide = document.querySelector("#guide");
+  if (guide.hidden) document.querySelector("#guide-toggle").click();
+  const check = [...document.querySelectorAll("#guide-steps button")].find((one) => one.innerText.includes("Check"));
+  check?.click();
+  return check !== undefined;
+}"""
+
+
 class Message(NamedTuple):
     """A message of the stream, and when it arrived: Unix seconds."""
 
@@ -105,7 +115,7 @@ def record_once(server: Server) -> list[Message]:
 def play(page: Page, messages: Sequence[Message]) -> Iterator[bytes]:
     """Play the messages to a page whose clock is simulated; yield a PNG for each frame of the clip."""
     waiting = deque(messages)
-    elapsed_ms = 0
+    elapsed_ms, is_open = 0, False
     while elapsed_ms < LEAD_MS + LENGTH_MS:
         # During the lead only every frame is drawn, not every refresh, to save time.
         step_ms = FRAME_MS if elapsed_ms < LEAD_MS else REFRESH_MS
@@ -115,6 +125,7 @@ def play(page: Page, messages: Sequence[Message]) -> Iterator[bytes]:
             due.append(waiting.popleft().text)
         page.evaluate("texts => feed(texts)", due)
         page.clock.fast_forward(step_ms)
+        is_open = is_open or page.evaluate(OPEN_CHECK)
         if elapsed_ms > LEAD_MS and elapsed_ms % FRAME_MS == 0:
             yield page.screenshot()
 

@@ -482,7 +482,11 @@ def test_nothing_is_cut_at_1024(holder: PageHolder, script: ScriptedStream) -> N
         "[...document.querySelectorAll('body *')].filter((e) => e.checkVisibility() && !e.closest('.hidden')"
         " && e.getBoundingClientRect().right > innerWidth + 1).map((e) => e.outerHTML)"
     )
-    assert (cut, outside) == ([], [])
+    narrow = page.evaluate(
+        "[...document.querySelectorAll('.readouts dt, #guide-steps span:not(.hidden)')]"
+        ".filter((e) => e.checkVisibility() && e.scrollWidth > e.clientWidth + 1).map((e) => e.outerHTML)"
+    )
+    assert (cut, outside, narrow) == ([], [], [])
     page.page.set_viewport_size(DESKTOP)
 
 

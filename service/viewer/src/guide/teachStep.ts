@@ -2,6 +2,7 @@
 
 import type { Pose, Side } from "@myocast/client";
 
+import { quoted } from "../ui/commandLine";
 import { setHidden, setText } from "../ui/dom";
 import { fileName, NAME_PATTERN, NAME_TITLE } from "../ui/names";
 import type { WebcamLabel } from "../webcam/labels";
@@ -107,7 +108,7 @@ export class TeachStep implements Step {
     setHidden(this.webcam.element, byTruth || !byPage);
     setHidden(this.recordingHint, byTruth);
     setHidden(this.withoutCamera, byTruth || labels !== null);
-    setText(this.command, `myocast record ${this.context.device().entry.device?.uri ?? "SOURCE"} my-arm.mcap --labels prompts`);
+    setText(this.command, `myocast record ${promptedSource(this.context.device().entry.device?.uri)} my-arm.mcap --labels prompts`);
     setText(this.labels, labels ? labelsText(labels) : "");
     setHidden(this.labels, labels === null);
     setHidden(this.intro, !byPage);
@@ -203,6 +204,11 @@ export class TeachStep implements Step {
     }
     this.show();
   }
+}
+
+/** The source of a recording with prompts: what is played back cannot follow them. */
+function promptedSource(uri: string | undefined): string {
+  return uri === undefined || /^(demo|replay):/.test(uri) ? "SOURCE" : quoted(uri);
 }
 
 function progressSentence(personal: Personal): string {

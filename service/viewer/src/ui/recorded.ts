@@ -2,6 +2,7 @@
 
 import type { Api, RecordingStatus } from "@myocast/client";
 
+import { isWindowsPath, quoted } from "./commandLine";
 import { element, setHidden, setText } from "./dom";
 import { bytes, duration } from "./format";
 
@@ -80,16 +81,6 @@ async function copy(button: HTMLButtonElement): Promise<void> {
 }
 
 function inFolder(folder: string, name: string): string {
-  const separator = isWindows(folder) ? "\\" : "/";
+  const separator = isWindowsPath(folder) ? "\\" : "/";
   return folder.endsWith(separator) ? folder + name : folder + separator + name;
-}
-
-/** A path as one word of a command line. */
-function quoted(path: string): string {
-  if (isWindows(path)) return /^[\w@+=:,.\\/-]+$/.test(path) ? path : `"${path}"`;
-  return /^[\w@+=:,./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
-}
-
-function isWindows(path: string): boolean {
-  return /^([A-Za-z]:|\\\\)/.test(path);
 }
