@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 REPOSITORY: Final = Path(__file__).resolve().parents[1]
 IMAGES: Final = REPOSITORY / "docs" / "images"
-SIZE: Final[ViewportSize] = {"width": 1104, "height": 640}
+SIZE: Final[ViewportSize] = {"width": 1100, "height": 640}
 START_S: Final = 5.3
 """Position in the demo session at which the clip starts: the hand is open, then makes a fist and opens again."""
 REFRESH_MS: Final = 16

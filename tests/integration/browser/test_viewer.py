@@ -469,8 +469,10 @@ def test_nothing_is_cut_at_1024(holder: PageHolder, script: ScriptedStream) -> N
     page = script.viewer
     page.page.set_viewport_size({"width": 1024, "height": 768})
     name = "OpenBCI Cyton with eight channels and a long name of its own"
-    script.send(hello(uri="myo:", name=name), status("live", battery=87), pose(0.3, truth=make_hand(0.4).tolist()))
+    script.send(hello(uri="myo:", name=name), status("live", battery=87))
+    script.send(pose(0.3, truth=make_hand(0.4).tolist(), confidence=0.8))
     page.until_text("#device-name", name)
+    page.until("!document.querySelector('#confidence-cell').hidden")
     page.until("!document.querySelector('#error-cell').hidden")
     assert page.evaluate("document.documentElement.scrollWidth") == 1024
     cut = page.evaluate(
@@ -483,7 +485,7 @@ def test_nothing_is_cut_at_1024(holder: PageHolder, script: ScriptedStream) -> N
         " && e.getBoundingClientRect().right > innerWidth + 1).map((e) => e.outerHTML)"
     )
     narrow = page.evaluate(
-        "[...document.querySelectorAll('.readouts dt, #guide-steps span:not(.hidden)')]"
+        "[...document.querySelectorAll('.readouts dt, .readouts dd, #guide-steps span:not(.hidden)')]"
         ".filter((e) => e.checkVisibility() && e.scrollWidth > e.clientWidth + 1).map((e) => e.outerHTML)"
     )
     assert (cut, outside, narrow) == ([], [], [])
