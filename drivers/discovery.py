@@ -220,12 +220,9 @@ async def _scan_lsl(findings: Findings, seconds: float) -> None:
     silence(pylsl)
     for stream in await asyncio.to_thread(streams_there, pylsl, seconds):
         uri = f"lsl:{quote(stream.name())}" + (f"?source_id={quote(stream.source_id())}" if stream.source_id() else "")
-        findings.lsl.append(
-            FoundStream(
-                uri, stream.name(), stream.type(), stream.channel_count(), stream.nominal_srate(),
-                stream.source_id(), stream.hostname(),
-            )
-        )  # fmt: skip
+        rate_hz, host = stream.nominal_srate(), stream.hostname()
+        about = stream.name(), stream.type(), stream.channel_count(), rate_hz, stream.source_id(), host
+        findings.lsl.append(FoundStream(uri, *about))
 
 
 def _percent(data: bytes) -> int | None:

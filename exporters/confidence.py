@@ -103,7 +103,7 @@ class _Seen:
 
 
 @dataclass(frozen=True, slots=True)
-class _Head:
+class _FittedHead:
     hidden: Float32Array
     """(inputs, h)"""
     hidden_bias: Float32Array
@@ -219,7 +219,7 @@ def damage(emg: Float32Array, rng: np.random.Generator, *, envelope: bool) -> Fl
     return (out if envelope else np.clip(out, -128.0, 127.0)).astype(np.float32)
 
 
-def _fit(seen: _Seen) -> _Head:
+def _fit(seen: _Seen) -> _FittedHead:
     from sklearn.neural_network import MLPRegressor
 
     people = np.unique(seen.user)
@@ -237,7 +237,7 @@ def _fit(seen: _Seen) -> _Head:
     hidden, out, hidden_bias, out_bias = zip(*parts, strict=True)
     usual = seen.inputs[seen.damaged == 0, seen.features :]
     mean, scale = usual.mean(axis=0), usual.std(axis=0) + np.float32(SMALLEST_SCALE)
-    return _Head(
+    return _FittedHead(
         np.hstack(hidden).astype(np.float32),
         np.concatenate(hidden_bias).astype(np.float32),
         (np.vstack(out) / NETWORKS).astype(np.float32),
@@ -248,7 +248,7 @@ def _fit(seen: _Seen) -> _Head:
     )
 
 
-def _add_nodes(graph: onnx.GraphProto, averages: str, head: _Head) -> None:
+def _add_nodes(graph: onnx.GraphProto, averages: str, head: _FittedHead) -> None:
     features = _feature_count(graph)
     hidden, out = _with_far_and_bias(head, features)
     constants = {"error_hidden": hidden, "error_out": out, CONFIDENCE_PERSONAL: shipped_weights(features)}
@@ -275,7 +275,7 @@ def _join(parts: list[str], name: str) -> onnx.NodeProto:
     return helper.make_node("Concat", parts, [name], name, axis=-1)
 
 
-def _with_far_and_bias(head: _Head, features: int) -> tuple[Float32Array, Float32Array]:
+def _with_far_and_bias(head: _FittedHead, features: int) -> tuple[Float32Array, Float32Array]:
     """The two matrices of the head with everything else folded in, which keeps a pose about as cheap as it was.
 
     Rows of the first: features, 1, averages, squares of these. Two units are added: how far beyond what is usual the

@@ -86,7 +86,7 @@ def _set_weights(built: Built, found: dict[str, dict[str, Float32Array]]) -> Non
 
 def _scaling(graph: onnx.GraphProto, bones: Float32Array) -> Scaling:
     """The constants of the front end, which follow the alignment, and of the angles, which follow their layer."""
-    walk = _Walk(graph)
+    walk = _NodeReader(graph)
     add = walk.after(walk.after(walk.user_of(ALIGNMENT), "Relu"), "Add")
     centred = walk.after(walk.after(add, "Log"), "Sub")
     scaled = walk.after(centred, "Mul", "Div")
@@ -103,7 +103,7 @@ def _scaling(graph: onnx.GraphProto, bones: Float32Array) -> Scaling:
     )
 
 
-class _Walk:
+class _NodeReader:
     """Steps from node to node of a graph in the order of the computation."""
 
     def __init__(self, graph: onnx.GraphProto) -> None:

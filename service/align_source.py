@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 
-from drivers.asyncio_utils import cancel_and_wait, first_done
 from drivers.events import Event, Frame, SourceInfo
 from drivers.source import Source, SupportsPrompts
+from drivers.transport.asyncio_utils import cancel_and_wait, first_done
 from models.alignment import AlignmentError, Template, template_of_model
 from models.errors import MyocastError
 from models.hand import MIRRORED_CHANNELS

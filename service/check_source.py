@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from drivers.asyncio_utils import cancel_and_wait, first_done
 from drivers.events import Event, Frame, SourceInfo
 from drivers.source import Source
+from drivers.transport.asyncio_utils import cancel_and_wait, first_done
 from models.arrays import Float32Array
 from models.errors import MyocastError
 from models.signal_check import SHORTEST_S, ChannelCheck, check_signal

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from drivers.events import Frame, Label
-from drivers.labels.prompts.source import PromptLabels
-from drivers.labels.source import LabelSource
 from drivers.source import Source, SupportsPrompts
 from models.errors import MyocastError
 from service.arm.label_feed import LabelFeed
 from service.events import DeviceEvent
+from service.labels.prompts.source import PromptLabels
+from service.labels.source import LabelSource
 from service.run import run
 from service.settings import ServiceConfig
 from service.wiring import Service

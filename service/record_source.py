@@ -10,9 +10,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from drivers.asyncio_utils import cancel_and_wait, first_done
 from drivers.events import Event, Frame, SourceInfo
 from drivers.source import Source
+from drivers.transport.asyncio_utils import cancel_and_wait, first_done
 from models.errors import MyocastError
 from service.devices.status import DeviceStatus
 from service.devices.supervisor import Supervisor

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from drivers.asyncio_utils import cancel_and_wait, first_done
 from drivers.source import Source, SupportsNotes
+from drivers.transport.asyncio_utils import cancel_and_wait, first_done
 from drivers.uri import source_from_uri
 from service.engine.model_selection import ModelSelector
 from service.event_loop import stop_on_signals

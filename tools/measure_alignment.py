@@ -125,14 +125,14 @@ class Wearer:
         emg = self.session.worn(cue_seconds(self.session, cue, self.offered.get(cue, 0)))
         self.offered[cue] = self.offered.get(cue, 0) + 1
         ready = np.tile(emg[:1], (round(PREPARE_S * self.rate_hz), 1))
-        for start, part in pieces(np.concatenate([ready, emg]), self.hop):
+        for start, part in chunks_of(np.concatenate([ready, emg]), self.hop):
             self._emit(emit, part, gap=False)
             if start % (10 * self.hop) == 0:
                 await asyncio.sleep(0)
 
     async def _file(self, emit: Emit, segment: Segment) -> None:
         self.starts.append(self._sample)
-        for start, part in pieces(self.session.worn(segment.emg), self.hop):
+        for start, part in chunks_of(self.session.worn(segment.emg), self.hop):
             self._emit(emit, part, gap=start == 0)
             newest = self._sample - 1
             async with self.seen, asyncio.timeout(TIMEOUT_S):
@@ -145,7 +145,7 @@ class Wearer:
         self._sample += len(samples)
 
 
-def pieces(emg: Float32Array, rows: int) -> Iterator[tuple[int, Float32Array]]:
+def chunks_of(emg: Float32Array, rows: int) -> Iterator[tuple[int, Float32Array]]:
     """Whole pieces of so many rows, and where each begins."""
     for start in range(0, len(emg) - rows + 1, rows):
         yield start, emg[start : start + rows]
@@ -171,7 +171,7 @@ def cue_seconds(session: Session, cue: str, time: int) -> Float32Array:
     return np.concatenate(blocks)
 
 
-def judged(session: Session, asked: Mapping[str, int]) -> list[BoolArray]:
+def cue_masks(session: Session, asked: Mapping[str, int]) -> list[BoolArray]:
     """Of each segment, (steps,) whether a step counts: settled, known, not among the seconds that were asked for."""
     kept = []
     for segment in session.segments:
@@ -224,9 +224,9 @@ async def live(session: Session, model: Path, rate_hz: float, hop: int) -> Live:
 
     def on_pose(pose: Pose) -> None:
         poses[pose.sample] = pose.joints.reshape(VALUES)
-        asyncio.get_running_loop().create_task(tell(pose.sample))
+        asyncio.get_running_loop().create_task(announce(pose.sample))
 
-    async def tell(sample: int) -> None:
+    async def announce(sample: int) -> None:
         async with wearer.seen:
             wearer.newest = max(wearer.newest, sample)
             wearer.seen.notify_all()
@@ -298,7 +298,7 @@ def compare(session: Session, content: bytes, spec: ModelSpec, model: Path, fold
     once = max(served.asked.values()) == 1 and served.matrix is not None
     both = []
     for poses, asked in ((offline, dict.fromkeys(CLASS_CUES.values(), 1)), (served.poses, served.asked)):
-        kept = [mask[picked] for mask in judged(session, asked)]
+        kept = [mask[picked] for mask in cue_masks(session, asked)]
         values = [
             closed_share(pose, POSES[REST], POSES[FIST])[: len(mask)][mask[: len(pose)]]
             for pose, mask in zip(poses, kept, strict=True)

@@ -55,7 +55,7 @@ def orders(angles: Float32Array, error: Float64Array, confidence: dict[str, Floa
     return found | {name: left_out(error, one) for name, one in confidence.items()}
 
 
-def judge(
+def ranking(
     run: PersonalSession, head: Float32Array, weights: dict[str, Float32Array], bones: Float32Array | None
 ) -> dict[str, float]:
     """Orders of one session's poses: error in mm with `bones`, else in degrees of the labelled angles."""
@@ -80,12 +80,12 @@ def synthetic(model: Model, user: int) -> dict[str, Any]:
     bones = bones_of(run.labels)
     learned, judged = part(run, 0.0, LEARNED_S), part(run, JUDGED_FROM_S, np.inf)
     head, lag = model.learn([learned])
-    found = {"shipped": judge(run, zero, own, bones)}
+    found = {"shipped": ranking(run, zero, own, bones)}
     fitted = confidence_weights([earlier(learned, lag)], zero)
     assert fitted is not None
-    found["personal"] = judge(judged, head, {"inherited": own["confidence"], "confidence": fitted}, bones)
+    found["personal"] = ranking(judged, head, {"inherited": own["confidence"], "confidence": fitted}, bones)
     other = model.run(session(user, 1, LEARNED_S, seed=1, losses=False))
-    found["shipped, another donning"] = judge(other, zero, own, bones)
+    found["shipped, another donning"] = ranking(other, zero, own, bones)
     return found
 
 
@@ -105,8 +105,8 @@ def real(folder: Path) -> list[dict[str, Any]]:
         rows.append(
             {
                 "file": judged.name,
-                "shipped": judge(judged, zero, {"inherited": shipped, "confidence": of_shipped}, None),
-                "personal": judge(judged, head, {"inherited": shipped, "confidence": of_fitted}, None),
+                "shipped": ranking(judged, zero, {"inherited": shipped, "confidence": of_shipped}, None),
+                "personal": ranking(judged, head, {"inherited": shipped, "confidence": of_fitted}, None),
             }
         )
     return rows

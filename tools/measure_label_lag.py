@@ -18,7 +18,6 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 
-from drivers.labels.prompts.schedule import default_schedule
 from drivers.synthetic.source import step_of
 from models.arrays import Float32Array, Float64Array
 from models.forward.generator import Stream, session
@@ -26,6 +25,7 @@ from models.kinematics import ANGLES
 from models.label_lag import CLOCKS, REACTION, LagData, LagRange
 from models.personal_labels import Labels, labels_of
 from models.recording import Recording
+from service.labels.prompts.schedule import default_schedule
 
 ROOT: Final = Path(__file__).parents[1]
 RATES: Final = {"raw": 200.0, "envelope": 50.0}
@@ -89,7 +89,7 @@ def follow_prompts(user: int, reaction_s: float) -> tuple[Recording, Labels, flo
     end = round(schedule.duration_s * stream.rate_hz)
     parts = [stream.take(starts[0])]
     for one, start, stop in zip(schedule.waypoints, starts, [*starts[1:], end], strict=True):
-        stream.ask(step_of(one.pose, one.level, one.move_s))
+        stream.command(step_of(one.pose, one.level, one.move_s))
         parts.append(stream.take(stop - start))
     emg = np.concatenate([part.emg for part in parts])
     t = np.arange(len(emg)) / stream.rate_hz

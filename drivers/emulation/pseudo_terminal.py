@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
 from typing import Final
 
-from drivers.clock import Clock, now
 from drivers.emulation.dongle import EmulatedDongle
 from drivers.errors import DriverError
 
@@ -21,14 +22,16 @@ class PseudoTerminal:
 
     Args:
         dongle: the dongle that answers on it.
-        clock: Unix seconds.
+        clock: seconds that never step back.
         time_scale: seconds of `clock` per second of the event loop.
 
     Raises:
         DriverError: this system has no pseudo-terminals (Windows).
     """
 
-    def __init__(self, dongle: EmulatedDongle, *, clock: Clock = now, time_scale: float = 1.0) -> None:
+    def __init__(
+        self, dongle: EmulatedDongle, *, clock: Callable[[], float] = time.monotonic, time_scale: float = 1.0
+    ) -> None:
         self.dongle = dongle
         self.path = ""
         self.overrun = 0

@@ -21,10 +21,10 @@ from bleak.exc import (
     BleakError,
 )
 
-from drivers.asyncio_utils import first_done
 from drivers.errors import DeviceLost, DriverError
 from drivers.myo.gatt import NothingToConnect
 from drivers.myo.protocol import SERVICE_UUID, clean_name
+from drivers.transport.asyncio_utils import first_done
 
 BLEAK_ERRORS = (BleakError, OSError, EOFError)
 """What bleak raises, TimeoutError included (it is an OSError)."""

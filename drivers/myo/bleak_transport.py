@@ -13,7 +13,6 @@ from bleak.backends.characteristic import BleakGATTCharacteristic
 from bleak.backends.device import BLEDevice
 from bleak.backends.scanner import AdvertisementData
 
-from drivers.asyncio_utils import cancel_and_wait, first_done
 from drivers.clock import Clock, now
 from drivers.errors import DeviceLost, DriverError
 from drivers.myo.bleak_radio import (
@@ -29,6 +28,7 @@ from drivers.myo.bleak_radio import (
 )
 from drivers.myo.gatt import SCAN_S, NothingToConnect, OnValue, Peripheral, not_found
 from drivers.myo.protocol import SERVICE_UUID, Characteristic
+from drivers.transport.asyncio_utils import cancel_and_wait, first_done
 
 CONNECT_S: Final = 15.0
 """Seconds that one connection attempt may take."""

@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Final, Generic, TypeVar
 
-from drivers.asyncio_utils import cancel_and_wait
 from drivers.clock import Clock, now
 from drivers.errors import DeviceLost
 from drivers.myo import bgapi
 from drivers.myo.bgapi import AttributeValue, BgapiParser, Kind, Message, ScanResponse
 from drivers.myo.gatt import AttributeRefused, NothingToConnect, OnValue
 from drivers.myo.protocol import SERVICE_UUID, clean_name
+from drivers.transport.asyncio_utils import cancel_and_wait
 from drivers.transport.serial_port import SerialPort
 
 T = TypeVar("T")

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import sys
 from dataclasses import asdict
+from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Final, cast
 
 import numpy as np
 
 from drivers.clock import Clock, now
-from drivers.demo import SESSION
 from drivers.events import EmgMode, Emit, Frame, Playback, SourceInfo, Unit
 from drivers.replay.playback_schedule import Extras, Frames, Truth
 from drivers.sessions import SessionError, read_session
@@ -304,9 +304,10 @@ def _recording(uri: SourceUri) -> Recording:
 
 
 def _demo() -> Recording:
-    if not SESSION.is_file():
-        raise SessionError("the demo session is not part of this installation; install Myocast again")
-    return read_session(SESSION)
+    with as_file(files("drivers").joinpath("demo", "demo.mcap")) as session:
+        if not session.is_file():
+            raise SessionError("the demo session is not part of this installation; install Myocast again")
+        return read_session(session)
 
 
 def _speed(speed: float) -> float:

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 
 from drivers.sessions.report import ReadReport, SessionError
-from drivers.text_dialect import Dialect
+from drivers.sessions.text.dialect import Dialect
 from models.arrays import Float64Array, Int64Array
 
 _MOST_DROPPED: Final = 0.1

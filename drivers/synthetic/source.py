@@ -133,7 +133,7 @@ class SyntheticSource:
 
     def _do_what_is_due(self) -> None:
         while self._prompts and self._prompts[0][0] <= self._sample:
-            self._stream.ask(self._prompts.popleft()[1])
+            self._stream.command(self._prompts.popleft()[1])
             self._block = None
             self._labels.clear()
 

@@ -1,10 +1,9 @@
 """Parse lines of numbers, as do-it-yourself boards print them.
 
-Separators: comma, semicolon, tab, space; decimal commas where something else separates (`drivers.text_dialect`).
-Line ends: LF, CRLF, CR. Names before numbers, as for Arduino's plotter (`emg1:512`), are left out. Anything else
-(a banner, a debug print, a line cut off) is counted and left out. In lines of more than eight numbers, first columns
-that grow or count (`drivers.text_columns`) are left out, and the first eight of the rest are the channels; a label
-may follow.
+Separators: comma, semicolon, tab, space; decimal commas where something else separates. Line ends: LF, CRLF, CR. Names
+before numbers, as for Arduino's plotter (`emg1:512`), are left out. Anything else (a banner, a debug print, a line cut
+off) is counted and left out. In lines of more than eight numbers, first columns that grow or count
+(`drivers.sessions.text.columns`) are left out, and the first eight of the rest are the channels; a label may follow.
 """
 
 from __future__ import annotations
@@ -15,8 +14,8 @@ from typing import Final
 
 import numpy as np
 
-from drivers.text_columns import leading_columns, may_grow
-from drivers.text_dialect import dialect_of
+from drivers.sessions.text.columns import leading_columns, may_grow
+from drivers.sessions.text.dialect import dialect_of
 from models.arrays import Float32Array
 from models.hand import CHANNELS
 

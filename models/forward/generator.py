@@ -128,13 +128,13 @@ class Stream:
         piece, self._waiting = _cut(_join(blocks), n)
         return piece
 
-    def ask(self, step: Step | None) -> None:
+    def command(self, step: Step | None) -> None:
         """Make this pose from the next sample on, until something else is asked for; None: move as before.
 
         What was made ahead and not taken yet is dropped.
         """
         self._waiting = None
-        self._motion.ask(step, self._made / self._inner_hz + self.person.wiring.delay_s)
+        self._motion.command(step, self._made / self._inner_hz + self.person.wiring.delay_s)
 
     def joints(self, angles: Float32Array) -> Float32Array:
         """The true pose (n, 63), mm, frame `hand`, of this wearer at these angles (n, 20)."""

@@ -136,7 +136,7 @@ class Motion:
         self._labels: list[tuple[float, str]] = []
         self._asked: Step | None = None
 
-    def ask(self, step: Step | None, at: float) -> None:
+    def command(self, step: Step | None, at: float) -> None:
         """Break off from a time on, and make this pose until something else is asked for; None: go on as planned.
 
         Args:

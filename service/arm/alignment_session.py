@@ -78,7 +78,7 @@ class AlignmentSession:
     def push(self, samples: Float32Array, *, gap: bool = False) -> None:
         """Take samples (n, 8). After a gap the cue begins anew; those that are done stay, and no try is counted."""
         if gap and not self.is_over():
-            self._interrupt()
+            self._cut_short()
         while len(samples) and not self.is_over():
             part, samples = samples[: self._rows_left], samples[self._rows_left :]
             if self.phase == "hold":
@@ -93,7 +93,7 @@ class AlignmentSession:
     def _prepare(self) -> None:
         self.phase, self._parts, self._rows_left = "prepare", [], self._rows(PREPARE_S)
 
-    def _interrupt(self) -> None:
+    def _cut_short(self) -> None:
         if self._parts:
             cue = self._waiting[0]
             message = f"the signal broke off during {cue}; do it once more"

@@ -8,12 +8,12 @@ from typing import Final
 
 from drivers.errors import DeviceLost
 from drivers.events import Label
-from drivers.labels.source import LabelSource, SeenHand
 from models.arrays import Float32Array
 from models.hand import VALUES, to_hand_frame
 from service.arm.live_labels import LiveLabels
 from service.broadcast.labels import LabelError, check_points
 from service.devices.device import Device
+from service.labels.source import LabelSource, SeenHand
 
 RETRY_S: Final = 0.5
 """Seconds between two attempts to connect."""

@@ -11,12 +11,12 @@ import numpy as np
 
 from drivers.clock import Clock, now
 from drivers.events import Frame, Label, LabelLag, Notice, SourceInfo
-from drivers.labels.source import LabelSource
 from models.hand import VALUES, mirror
 from models.kinematics import ANGLES, bones, points
 from models.label_lag import CLOCKS, REACTION, Lag, LagData, LagEstimator
 from service.devices.device import Device
 from service.devices.status import RateMeter
+from service.labels.source import LabelSource
 
 log = logging.getLogger("myocast")
 

@@ -82,7 +82,7 @@ def command(
         raise UsageError(
             "--against compares sessions by their cues; state them, as in --cues rest=0,fist=7,extension=2"
         )
-    found = _ask(sources, model, ask, seconds) if classes is None else _read(sources, classes, against or [], model)
+    found = _prompt(sources, model, ask, seconds) if classes is None else _read(sources, classes, against or [], model)
     if found is None:
         typer.echo("stopped before every cue was done; nothing was found", err=True)
         return
@@ -91,7 +91,7 @@ def command(
     typer.echo(json.dumps(found) if as_json else describe(found))
 
 
-def _ask(sources: Sequence[str], model: Path | None, ask: str, seconds: float) -> AlignmentResult | None:
+def _prompt(sources: Sequence[str], model: Path | None, ask: str, seconds: float) -> AlignmentResult | None:
     if len(sources) > 1:
         raise UsageError(
             f"{len(sources)} sources, expected one to ask its wearer; for sessions with classes give --cues"

@@ -45,7 +45,7 @@ def command(
     )
     write_model(found, out)
     if as_json:
-        typer.echo(json.dumps(figures(found, out)))
+        typer.echo(json.dumps(as_document(found, out)))
     else:
         _print(found, out)
 
@@ -70,7 +70,7 @@ def parse_cues(text: str) -> dict[int, str] | None:
     return found
 
 
-def figures(found: Calibration, out: Path) -> Mapping[str, object]:
+def as_document(found: Calibration, out: Path) -> Mapping[str, object]:
     """The figures of the contract (docs/protocol.md#the-command-line)."""
     return {
         "seconds": round(found.seconds, 2),

@@ -14,14 +14,14 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
-from drivers.labels.kinds import label_source
-from drivers.labels.source import LabelSource
 from drivers.source import Source, SupportsNotes
 from drivers.uri import source_from_uri
 from models.errors import MyocastError
 from service.cli.arguments import source_uri
 from service.devices.status import DeviceStatus
 from service.event_loop import loop_factory
+from service.labels.kinds import label_source
+from service.labels.source import LabelSource
 from service.logs import configure
 from service.record_source import record_source
 from service.recording.paths import check_place

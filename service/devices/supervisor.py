@@ -13,11 +13,11 @@ import random
 from collections.abc import Callable
 from typing import Final
 
-from drivers.asyncio_utils import first_done
 from drivers.clock import Clock, now
 from drivers.errors import DeviceLost, DriverError
 from drivers.events import Event, Frame
 from drivers.source import Source, SupportsPresence
+from drivers.transport.asyncio_utils import first_done
 from service.devices.status import DeviceStatus
 
 

@@ -174,7 +174,7 @@ def calibrate(
         "bones_mm": [round(float(length), 2) for length in bones],
     }
     made = replace(spec, personal=about, alignment=_alignment(fitter))
-    before, after = _judge(judged, head), _judge(judged, personal, bones)
+    before, after = _errors_of(judged, head), _errors_of(judged, personal, bones)
     mean = _mean_angles([run.labels.angles for run in learned])
     return Calibration(
         content=rewrite(content, changed, made),
@@ -246,7 +246,7 @@ def _mean_angles(angles: Sequence[Float32Array]) -> Float32Array:
     return np.asarray(np.nansum(known, axis=0) / np.maximum(count, 1), np.float32)
 
 
-def _judge(runs: Sequence[PersonalSession], head: Float32Array, bones: Float32Array | None = None) -> PersonalError:
+def _errors_of(runs: Sequence[PersonalSession], head: Float32Array, bones: Float32Array | None = None) -> PersonalError:
     """Errors of the model with this head; without `bones`, of its poses as they are."""
     angles = [apply(run.x, run.shipped, head) for run in runs]
     error = _angle_error(runs, angles)

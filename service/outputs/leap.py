@@ -15,7 +15,7 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed, ConnectionClosedError
 from websockets.http11 import Request, Response
 
-from drivers.asyncio_utils import cancel_and_wait
+from drivers.transport.asyncio_utils import cancel_and_wait
 from models.errors import MyocastError
 from service.engine.pose import Pose
 from service.events import DeviceEvent

@@ -51,7 +51,7 @@ class RecordingLibrary:
     def recordings(self) -> list[RecordedFile]:
         """Return all recordings, the newest first."""
         try:
-            found = [self._look(path) for path in self.folder.glob(f"*{SUFFIX}")]
+            found = [self._inspect(path) for path in self.folder.glob(f"*{SUFFIX}")]
         except OSError:
             return []
         return sorted((one for one in found if one is not None), key=lambda one: one.modified, reverse=True)
@@ -65,14 +65,14 @@ class RecordingLibrary:
             RecordingRuns: it is still being written.
         """
         path = self.folder / f"{check_name(name)}{SUFFIX}"
-        found = self._look(path)
+        found = self._inspect(path)
         if found is None:
             raise UnknownRecording(f"no recording {name!r}; GET /api/v1/recordings lists them")
         if found.running:
             raise RecordingRuns(f"{name} is still being recorded; stop it first")
         return path
 
-    def _look(self, path: Path) -> RecordedFile | None:
+    def _inspect(self, path: Path) -> RecordedFile | None:
         """Return what a file is, None if it is no recording."""
         name = recording_name(path)
         try:

@@ -9,8 +9,8 @@ from urllib.parse import parse_qs
 
 from starlette.types import Receive, Scope, Send
 
-from drivers.asyncio_utils import cancel_and_wait
 from drivers.clock import Clock, now
+from drivers.transport.asyncio_utils import cancel_and_wait
 from service.broadcast import messages
 from service.broadcast.client import Client, Forward, Message, Write, pump
 from service.broadcast.hub import Hub

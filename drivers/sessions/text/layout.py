@@ -11,7 +11,7 @@ import numpy as np
 
 from drivers.sessions.read_config import FileUnit, ReadConfig
 from drivers.sessions.report import SessionError
-from drivers.text_columns import LEAST_ROWS, is_class, is_counter, leading_columns
+from drivers.sessions.text.columns import LEAST_ROWS, is_class, is_counter, leading_columns
 from models.arrays import Float64Array
 from models.hand import CHANNELS, POINTS, VALUES
 from models.kinematics import ANGLES
@@ -104,10 +104,9 @@ def layout_by_names(names: Sequence[str], comments: Sequence[str] = ()) -> Layou
     notes = [] if ours else [_taken(names, emg, time)]
     if left := [names[place] or f"column {place + 1}" for place in range(len(names)) if place not in known]:
         notes.append(f"left out: {_list(left)}")
-    return Layout(
-        len(names), emg, time, seconds, joints, angles, label, _rate(comments),
-        _channel_unit([units[place] for place in emg], comments), "csv", tuple(notes),
-    )  # fmt: skip
+    unit = _channel_unit([units[place] for place in emg], comments)
+    rate = _rate(comments)
+    return Layout(len(names), emg, time, seconds, joints, angles, label, rate, unit, "csv", tuple(notes))
 
 
 def layout_by_values(values: Float64Array, config: ReadConfig, place: str) -> Layout:

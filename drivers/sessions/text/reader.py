@@ -18,6 +18,7 @@ from drivers.sessions.datasets import manus
 from drivers.sessions.read_config import ReadConfig
 from drivers.sessions.report import ReadReport, SessionError
 from drivers.sessions.table import Lines, Table, number, peek
+from drivers.sessions.text.dialect import QUOTES, Dialect, dialect_of, is_comment
 from drivers.sessions.text.layout import (
     CHANNEL_NAMES,
     COLUMNS_ADVICE,
@@ -30,7 +31,6 @@ from drivers.sessions.text.layout import (
 )
 from drivers.sessions.timeline import from_times
 from drivers.sessions.units import to_kept_unit
-from drivers.text_dialect import QUOTES, Dialect, dialect_of, is_comment
 from models.arrays import Float32Array, Float64Array, Int64Array
 from models.hand import CHANNELS, POINTS, VALUES, to_hand_frame
 from models.kinematics import ANGLES
@@ -58,7 +58,7 @@ class _Text:
     comments: list[str] = field(default_factory=list)
 
     @property
-    def place(self) -> str:
+    def location(self) -> str:
         return f"{self.path.name}:{self.line}"
 
 
@@ -116,7 +116,7 @@ def _is_header(names: Sequence[str]) -> bool:
 
 def _read_named(text: _Text, names: tuple[str, ...], header: str) -> Recording:
     if text.config.columns:
-        return _read_table(text, layout_by_option(text.config.columns, len(names), text.place))
+        return _read_table(text, layout_by_option(text.config.columns, len(names), text.location))
     if "emg timestamp" in names:
         return _read_joined(text, names)
     if names == manus.COLUMNS:
@@ -143,7 +143,7 @@ def _read_bare(text: _Text, head: Sequence[str]) -> Recording:
                 text, Layout(width, tuple(range(CHANNELS)), label=width - 1 if width > CHANNELS else None)
             )
         good = [[0.0] * width]
-    return _read_table(text, layout_by_values(np.array(good, np.float64), text.config, text.place))
+    return _read_table(text, layout_by_values(np.array(good, np.float64), text.config, text.location))
 
 
 def _read_table(text: _Text, layout: Layout) -> Recording:

@@ -20,13 +20,13 @@ from mcap.reader import make_reader
 from websockets.sync.client import connect
 
 from drivers.events import Notice
-from drivers.labels.kinds import label_source
 from drivers.sessions import read_session
 from drivers.uri import source_from_uri
 from models.forward.poses import POSES
 from models.hand import Side, mirror
 from models.kinematics import ANGLES, bones, points
 from service.labelled_recording import LabelledRecording, NoLabels, record_with_labels
+from service.labels.kinds import label_source
 from service.wiring import Service
 from tests.fakes.leap import HAND, FakeLeap
 from tests.support.console import TIMEOUT_S, Console

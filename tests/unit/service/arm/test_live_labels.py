@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from drivers.events import Frame, Label, LabelLag, Notice
-from drivers.labels.source import SeenHand
 from models.hand import mirror
 from models.kinematics import ANGLES, bones, points
 from service.arm.label_feed import LabelFeed
 from service.arm.live_labels import MISSING_S, LiveLabels
+from service.labels.source import SeenHand
 from tests.fakes.outputs import CollectingOutput
 from tests.unit.models.test_label_lag import moving
 from tests.unit.service.devices.test_device import Rig

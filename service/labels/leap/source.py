@@ -10,9 +10,9 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
 
 from drivers.clock import Clock, now
 from drivers.errors import DeviceLost, DriverError
-from drivers.labels.leap.protocol import HELLO, LeapProtocolError, parse
-from drivers.labels.source import EmitHand, LabelSource, SeenHand
-from drivers.labels.source_clock import SourceClock
+from service.labels.leap.protocol import HELLO, LeapProtocolError, parse
+from service.labels.source import EmitHand, LabelSource, SeenHand
+from service.labels.source_clock import SourceClock
 
 DEFAULT_URL: Final = "ws://127.0.0.1:6437/v6.json"
 PATH: Final = "/v6.json"

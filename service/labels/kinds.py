@@ -6,13 +6,13 @@ from importlib import import_module
 from typing import Final, cast
 
 from drivers.errors import DriverError
-from drivers.labels.source import LabelSource
+from service.labels.source import LabelSource
 
 WEBCAM: Final = "webcam"
 MODULES: Final = {
-    "leap": "drivers.labels.leap.source",
-    "hts": "drivers.labels.hts.source",
-    "prompts": "drivers.labels.prompts.source",
+    "leap": "service.labels.leap.source",
+    "hts": "service.labels.hts.source",
+    "prompts": "service.labels.prompts.source",
 }
 """Module of each kind, imported when it is first used; it has `from_target(str) -> LabelSource`."""
 

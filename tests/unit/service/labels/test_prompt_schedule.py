@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from drivers.labels.prompts.schedule import PromptError, default_schedule, parse, read
 from models.forward.poses import POSES
 from models.kinematics import ROM
+from service.labels.prompts.schedule import PromptError, default_schedule, parse, read
 
 TWO = """
 prepare_s = 2

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from drivers.labels.prompts.schedule import parse
-from drivers.labels.prompts.source import PromptLabels, degrees
-from drivers.labels.source import SeenHand
 from models.forward.poses import POSES
+from service.labels.prompts.schedule import parse
+from service.labels.prompts.source import PromptLabels, degrees
+from service.labels.source import SeenHand
 from tests.fakes.virtual_time import VirtualLoop
 
 SCHEDULE = parse("""

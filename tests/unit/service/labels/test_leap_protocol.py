@@ -8,10 +8,10 @@ import numpy as np
 import orjson
 import pytest
 
-from drivers.labels.leap.protocol import LeapProtocolError, parse
 from models.hand import Side, mirror, to_hand_frame
 from models.kinematics import bones, points
 from service.engine.pose import Pose
+from service.labels.leap.protocol import LeapProtocolError, parse
 from service.outputs.leap_frame import LeapEncoder
 
 ANGLES = np.deg2rad(np.linspace(-5.0, 60.0, 20))[None]

@@ -10,12 +10,12 @@ import asyncio
 import logging
 from typing import Any, Final
 
-from drivers.asyncio_utils import cancel_and_wait
 from drivers.clock import Clock, now
 from drivers.errors import DriverError
-from drivers.labels.hts.protocol import LONGEST_LINE, HtsProtocolError, parse_line
-from drivers.labels.source import EmitHand, LabelSource, SeenHand
-from drivers.labels.source_clock import SourceClock
+from drivers.transport.asyncio_utils import cancel_and_wait
+from service.labels.hts.protocol import LONGEST_LINE, HtsProtocolError, parse_line
+from service.labels.source import EmitHand, LabelSource, SeenHand
+from service.labels.source_clock import SourceClock
 
 log = logging.getLogger("myocast")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from drivers.labels.source_clock import SourceClock
+from service.labels.source_clock import SourceClock
 
 
 def test_delays_that_vary_are_taken_out() -> None:

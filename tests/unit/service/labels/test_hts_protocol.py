@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from drivers.labels.hts.protocol import HtsProtocolError, parse_line
 from models.arrays import Float32Array
 from models.hand import Side, mirror, to_hand_frame
 from models.kinematics import bones, points
+from service.labels.hts.protocol import HtsProtocolError, parse_line
 
 RIGHT = points(np.deg2rad(np.linspace(-5.0, 60.0, 20))[None], bones())[0]
 HANDS: dict[Side, Float32Array] = {"right": RIGHT, "left": mirror(RIGHT)}

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from drivers.asyncio_utils import first_done
+from drivers.transport.asyncio_utils import first_done
 
 
 class Sleeper:

@@ -13,11 +13,11 @@ from typing import Any, Final
 import numpy as np
 
 from drivers.clock import Clock, now
-from drivers.labels.prompts.schedule import Schedule, Target, default_schedule, read
-from drivers.labels.source import EmitHand, LabelSource, SeenHand
 from drivers.source import SupportsPrompts
 from models.arrays import Float64Array
 from models.kinematics import ANGLES
+from service.labels.prompts.schedule import Schedule, Target, default_schedule, read
+from service.labels.source import EmitHand, LabelSource, SeenHand
 
 RATE_HZ: Final = 50.0
 DECIMALS: Final = 2
@@ -79,7 +79,7 @@ class PromptLabels:
                 target = self.schedule.at(seconds)
                 if seconds >= self.schedule.waypoints[0].start_s and target.index != asked:
                     asked = target.index
-                    self._ask(target, self.schedule.waypoints[asked].move_s)
+                    self._prompt(target, self.schedule.waypoints[asked].move_s)
                 t = began + seconds
                 emit(SeenHand(t, t, angles=degrees(target.angles)))
                 step = max(step + 1, int(seconds * RATE_HZ) + 1)
@@ -89,7 +89,7 @@ class PromptLabels:
             if self.wearer is not None:
                 self.wearer.follow(None)
 
-    def _ask(self, target: Target, move_s: float) -> None:
+    def _prompt(self, target: Target, move_s: float) -> None:
         if self.wearer is not None:
             self.wearer.follow(target.pose, target.level, move_s)
 
