@@ -126,7 +126,9 @@ class Judged:
     late_s: float
     """Its time against the camera's own."""
     film_s: float
-    """Its time against the film's clock, less the median of all labels: nobody knows when the film began."""
+    """Its time against the film's clock, less the median of all labels: nobody knows when the film began.
+
+    On a busy machine the fake camera itself falls behind the film."""
     hand_mm: float
     error: Float64Array
     """(15,) what the bends are off by, degrees."""

@@ -26,7 +26,7 @@ ENTRY: Final = """
 import {{ readFileSync }} from "node:fs";
 import {{ Correction }} from "{viewer}/src/webcam/correction";
 import {{ fitHand, seenRightHand }} from "{viewer}/src/webcam/handFit";
-import {{ averageBones }} from "{viewer}/src/webcam/kinematics";
+import {{ averageBones, bonesOfHand }} from "{viewer}/src/webcam/kinematics";
 
 const {{ hands, flat, fist, angles }} = JSON.parse(readFileSync(0, "utf8"));
 const rows = (given) => given.map((row) => Float64Array.from(row));
@@ -37,7 +37,8 @@ const fitted = (hands ?? []).map(({{ side, picture, depth, points }}) => {{
   return {{ angles: [...found.angles], missMm: found.missMm }};
 }});
 const correction = flat ? new Correction(rows(flat), rows(fist)) : null;
-console.log(JSON.stringify({{ fitted, corrected: (angles ?? []).map((row) => [...correction.apply(row)]) }}));
+const bones = [...bonesOfHand(190)];
+console.log(JSON.stringify({{ bones, fitted, corrected: (angles ?? []).map((row) => [...correction.apply(row)]) }}));
 """
 BUNDLE: Final = """
 import {{ build }} from "{viewer}/node_modules/vite/dist/node/index.js";
@@ -142,6 +143,12 @@ def test_angles_stay_within_their_ranges(fit: Fit) -> None:
     for one in fit(hands=[seen(pose, depth_mm=40.0) for pose in ("open", "fist", "thumb_in")])["fitted"]:
         assert np.all(np.array(one["angles"]) >= low - 1e-3)
         assert np.all(np.array(one["angles"]) <= high + 1e-3)
+
+
+def test_labels_measure_what_was_entered_along_the_middle_finger(fit: Fit) -> None:
+    bones = np.array(fit()["bones"])
+    assert bones[8:12].sum() == pytest.approx(190.0)
+    np.testing.assert_allclose(bones / bones[8], kinematics.bones() / kinematics.bones()[8], rtol=1e-6)
 
 
 def reference(pose: str, off: float = 0.0) -> list[list[float]]:

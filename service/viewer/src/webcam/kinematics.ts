@@ -65,6 +65,13 @@ export function averageBones(handMm: number): Float64Array {
   return Float64Array.from(PROPORTIONS, (share) => share * handMm);
 }
 
+/** The 20 bone lengths of a hand of average proportions that measures this much along its middle finger, mm. */
+export function bonesOfHand(handMm: number): Float64Array {
+  const bones = averageBones(handMm);
+  const along = bones.subarray(2 * PER_DIGIT, 3 * PER_DIGIT).reduce((sum, bone) => sum + bone, 0);
+  return bones.map((bone) => (bone * handMm) / along);
+}
+
 /** The 20 bone lengths of 21 points. */
 export function boneLengths(points: ArrayLike<number>): Float64Array {
   return Float64Array.from({ length: ANGLES }, (_, bone) => {

@@ -5,7 +5,7 @@ import type { Side } from "@myocast/client";
 import { Camera } from "./camera";
 import { Correction, type ReferencePose } from "./correction";
 import { fitHand, seenRightHand } from "./handFit";
-import { averageBones, handPoints, mirror } from "./kinematics";
+import { bonesOfHand, handPoints, mirror } from "./kinematics";
 import { bonesAreThoseOfAHand, SpeedFilter } from "./plausibility";
 import { HandTracker, type TrackedHand } from "./tracker";
 
@@ -123,7 +123,7 @@ export class WebcamLabels {
     if (!hand) return { hand, label: null, missing: "no-hand" };
     const seen = seenRightHand(hand, side, heightToWidth);
     if (!bonesAreThoseOfAHand(seen.points)) return this.reject(hand, "bones");
-    const bones = averageBones(this.handMm);
+    const bones = bonesOfHand(this.handMm);
     const fitted = fitHand(seen, bones);
     if (fitted.missMm > MOST_MISS_MM) return this.reject(hand, "bones");
     if (this.recording) this.collect(this.recording, fitted.angles, t);
