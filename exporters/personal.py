@@ -250,11 +250,11 @@ def _use_personal(graph: onnx.GraphProto, angles: str, mean: Float32Array, scale
                 if name == angles:
                     node.input[i] = "joint_angles"
     graph.node.extend(nodes)
-    _sort(graph)
+    sort_nodes(graph)
     remove_unused(graph)
 
 
-def _sort(graph: onnx.GraphProto) -> None:
+def sort_nodes(graph: onnx.GraphProto) -> None:
     """Bring the nodes into an order in which each comes after what it reads."""
     known = {"", *(tensor.name for tensor in graph.initializer), *(given.name for given in graph.input)}
     left, order = list(graph.node), []

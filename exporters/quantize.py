@@ -19,7 +19,7 @@ from exporters.errors import ExportError
 from exporters.export import STREAM_PROBE, write
 from exporters.parity import WINDOWS, probe
 from models.arrays import Float32Array
-from models.onnx_file import ALIGNMENT
+from models.onnx_file import ALIGNMENT, PERSONAL
 from models.onnx_runner import OnnxRunner
 from models.spec import METADATA_KEY, ModelSpec
 
@@ -96,14 +96,15 @@ def _stream(runner: OnnxRunner, emg: Float32Array) -> Float32Array:
 
 
 def _precise(model: onnx.ModelProto) -> list[str]:
-    """Nodes that stay float32: the alignment, small matrices, the front end's averages."""
+    """Nodes that stay float32: the alignment and a person's head, which are replaced by name, small matrices, the front
+    end's averages."""
     weights = {tensor.name: tensor for tensor in model.graph.initializer}
     kept = []
     for node in model.graph.node:
         constants = [weights[name] for name in node.input if name in weights]
         small = node.op_type == "MatMul" and max((int(np.prod(c.dims)) for c in constants), default=0) < SMALLEST
         from_constant = node.op_type == "MatMul" and node.input[0] in weights
-        if small or from_constant or ALIGNMENT in node.input or _averages(node, weights):
+        if small or from_constant or {ALIGNMENT, PERSONAL}.intersection(node.input) or _averages(node, weights):
             kept.append(node.name)
     return kept
 

@@ -17,6 +17,8 @@ from models.spec import METADATA_KEY, ModelError, ModelSpec
 
 PERSONAL: Final = "personal"
 """(features + 1, 20) initializer: what standardised features add to the angles, radians; the last row is the bias."""
+PERSONAL_LAYERS: Final = "personal_layers"
+"""Prefix of the initializers of layers that were trained on one person, where a file has some."""
 BONES: Final = "bones"
 """(20,) initializer: bone lengths, mm."""
 FEATURE_MEAN: Final = "feature_mean"
@@ -25,7 +27,9 @@ FEATURE_SCALE: Final = "feature_scale"
 FEATURES: Final = "features"
 """(batch, n, features) output of a streaming model, before standardising: what a personal fit learns from."""
 ANGLES: Final = "angles"
-"""(batch, n, 20) output of a streaming model: the shipped angles, radians, before `personal` adds to them."""
+"""(batch, n, 20) output of a streaming model: the shipped angles, radians, before `personal` adds to them.
+
+Of a file with layers of a person what these add is in it."""
 CONFIDENCE: Final = "confidence"
 """(batch, n, 1) output of a streaming model with a measure for it: 0..1."""
 EXPECTED_ERROR: Final = "expected_error"

@@ -24,12 +24,12 @@ FEATURE_LIMIT: Final = 3.0
 """Standardised features are clipped to this many scales, on both sides."""
 LABEL_HZ: Final = 50.0
 """Rate at which the pull is counted: labels that come at another rate weigh as much as this many a second."""
-PULL: Final = 3000.0
-"""Observations at `LABEL_HZ` (60 s of labels) by which every weight is pulled towards the shipped model's."""
-BIAS_PULL: Final = 500.0
+PULL: Final = 2000.0
+"""Observations at `LABEL_HZ` (40 s of labels) by which every weight is pulled towards the shipped model's."""
+BIAS_PULL: Final = 300.0
 """The same for the mean, which is known much sooner."""
-SHORTENING: Final = 1500.0
-"""Observations by which the whole head is shortened: after 60 s of labels it counts 2/3, after 180 s 6/7."""
+SHORTENING: Final = 1000.0
+"""Observations by which the whole head is shortened: after 60 s of labels it counts 3/4, after 180 s 9/10."""
 MAX_SUBSETS: Final = len(ANGLES)
 """Subsets of angles whose sums are kept apart; more are kept angle by angle. Each takes half a megabyte."""
 
@@ -94,26 +94,35 @@ class PersonalStatistics:
         """How much is labelled, in seconds of the best-known angle."""
         return max((total.weight for _, total in self._by_columns()), default=0.0) / LABEL_HZ
 
-    def add(self, x: Float32Array, residual: npt.ArrayLike, *, rate_hz: float = LABEL_HZ) -> None:
+    def add(
+        self,
+        x: Float32Array,
+        residual: npt.ArrayLike,
+        *,
+        rate_hz: float = LABEL_HZ,
+        weight: Float64Array | None = None,
+    ) -> None:
         """Add labelled rows.
 
         Args:
             x: (n, f) standardised features.
             residual: (n, 20) label minus shipped angle, radians; NaN where an angle has no label.
             rate_hz: how many labels there are a second.
+            weight: (n,) what each counts, 1 on average; None: all the same.
         """
         rest = np.asarray(residual, np.float64)
+        counts = np.full(len(rest), LABEL_HZ / rate_hz) * (1.0 if weight is None else weight)
         known = np.isfinite(rest)
-        for mask in np.unique(known, axis=0):
-            rows = (known == mask).all(axis=1)
-            if mask.any() and rows.any():
-                self._add(x[rows].astype(np.float64), np.where(mask, rest[rows], 0.0), mask, LABEL_HZ / rate_hz)
-                self.rows += int(rows.sum())
+        subset = known @ (1 << np.arange(len(ANGLES)))
+        for number in np.unique(subset[subset > 0]):
+            rows = subset == number
+            mask = known[int(np.argmax(rows))]
+            self._add(x[rows].astype(np.float64), np.where(mask, rest[rows], 0.0), mask, counts[rows])
+            self.rows += int(rows.sum())
 
-    def _add(self, x: Float64Array, y: Float64Array, mask: BoolArray, weight: float) -> None:
-        part = _Sums(
-            weight * len(x), weight * x.sum(axis=0), weight * y.sum(axis=0), weight * x.T @ x, weight * x.T @ y
-        )
+    def _add(self, x: Float64Array, y: Float64Array, mask: BoolArray, weight: Float64Array) -> None:
+        weighted = x * weight[:, None]
+        part = _Sums(float(weight.sum()), weighted.sum(axis=0), weight @ y, weighted.T @ x, weighted.T @ y)
         self._put(mask.tobytes(), part)
 
     def _put(self, mask: bytes, part: _Sums) -> None:

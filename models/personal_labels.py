@@ -58,7 +58,7 @@ def labels_of(recording: Recording) -> Labels:
     if recording.joints is not None and recording.label_t is not None:
         joints = recording.joints.reshape(-1, POINTS, 3)
         times.append(recording.label_t)
-        bent.append(_angles_of(recording.label_t, joints))
+        bent.append(angles_of(recording.label_t, joints))
         points.append(joints)
     if recording.angles is not None and recording.angle_t is not None:
         times.append(recording.angle_t)
@@ -110,14 +110,28 @@ def noise_of(t: Float64Array, joints: Float32Array) -> Float64Array:
     return np.asarray(np.sqrt(square / (_SECOND_DIFFERENCE * _MEDIAN_OF_SQUARE)))
 
 
-def _angles_of(t: Float64Array, joints: Float32Array) -> Float32Array:
-    """Angles (n, 20) of points, within the joints' ranges; NaN where points are missing."""
+def trembles(t: Float64Array, joints: Float32Array) -> bool:
+    """Whether points (n, 21, 3) in mm tremble so much that they are smoothed before angles are made of them."""
+    return float(np.median(noise_of(t, joints))) > TREMBLING_MM
+
+
+def angles_of(t: Float64Array, joints: Float32Array, *, smoothed: bool | None = None) -> Float32Array:
+    """Angles of points.
+
+    Args:
+        t: (n,) seconds, in order.
+        joints: (n, 21, 3) mm, NaN where points are missing.
+        smoothed: whether each is averaged with its neighbours in time; None: where they tremble.
+
+    Returns:
+        (n, 20) radians within the joints' ranges, NaN where points are missing.
+    """
     seen = np.isfinite(joints).all(axis=(1, 2))
     out = np.full((len(t), len(ANGLES)), np.nan, np.float32)
     if not seen.any():
         return out
     clear = joints[seen]
-    if float(np.median(noise_of(t[seen], clear))) > TREMBLING_MM:
+    if trembles(t[seen], clear) if smoothed is None else smoothed:
         clear = _smooth(t[seen], clear)
     out[seen] = np.clip(angles(clear), ROM[:, 0], ROM[:, 1])
     return out

@@ -23,13 +23,14 @@ import numpy as np
 
 from models.alignment import Fit, Template, fit, template_of_model
 from models.arrays import Float32Array, Float64Array
-from models.data.personal_session import PersonalSession, cue_levels_of, run_session, statistics_of
+from models.data.personal_session import cue_levels_of, run_session
 from models.forward.generator import session
 from models.forward.motion import Step
 from models.hand import CHANNELS, MIRRORED_CHANNELS
 from models.kinematics import points
 from models.onnx_edit import read_initializers
 from models.onnx_file import ALIGNMENT, PERSONAL, read_spec
+from models.personal_pairs import PersonalSession, statistics_of
 from models.personal import apply
 from models.personal_labels import bones_of
 from models.recording import Marker, Recording

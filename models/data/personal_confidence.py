@@ -11,9 +11,9 @@ import numpy as np
 
 from models.arrays import Float32Array, Float64Array
 from models.confidence import fit_personal
-from models.data.personal_session import PersonalSession, statistics_of
 from models.personal import PersonalStatistics, apply
 from models.personal_labels import Labels
+from models.personal_pairs import PersonalSession, statistics_of
 
 BLOCKS: Final = 4
 """Parts of each session that are predicted by a head that has not learned from them."""

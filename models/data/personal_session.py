@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Final
 
@@ -18,60 +17,28 @@ from models.data.segments import conform, right_handed
 from models.hand import POINTS
 from models.onnx_file import ANGLES, CONFIDENCE_PERSONAL, EXPECTED_ERROR, FEATURE_MEAN, FEATURE_SCALE, FEATURES
 from models.onnx_runner import POSE, OnnxRunner, open_session
-from models.personal import PersonalStatistics, standardise
-from models.personal_labels import Labels, labels_of
+from models.personal import standardise
+from models.personal_labels import labels_of
+from models.personal_pairs import PersonalSession
 from models.recording import Recording
 from models.spec import ModelError, ModelSpec
 
 KEPT_HZ: Final = 100.0
-"""Rate at which features are kept: a label is paired with features at most 10 ms older."""
+"""Rate at which what the network computes is kept; at the times of labels it is interpolated."""
 CHUNK_S: Final = 10.0
-LATE_S: Final = 0.05
-"""A label whose newest sample is older than this has none: samples were lost there."""
-LAGS_S: Final = np.arange(-8, 14) * 0.02
-"""Seconds by which features are taken earlier than labels to see what explains them best."""
-SYNCHRONOUS_S: Final = -0.05
-"""Where labels on time are explained best, since features smooth and so come after the hand.
-
-12 synthetic users, 180 s of exact labels: -55 ms, SD 33 ms."""
-COARSE: Final = 3
-"""Every so many lags are tried first, then those around the best: the error has one minimum."""
-LEAST_LAG_S: Final = 0.05
-"""A smaller lag cannot be told from none."""
-LAG_ROWS: Final = 1000
-"""Labels of a session that the lag is estimated on, at most."""
 SETTLE_S: Final = 0.8
 """Seconds after a cue's marker before the hand holds it."""
 LEAST_CUE_S: Final = 1.0
 LONGEST_CUE_S: Final = 10.0
 
 
-@dataclass(frozen=True, slots=True)
-class PersonalSession:
-    """One session's labels beside what the network computes."""
-
-    name: str
-    labels: Labels
-    t: Float64Array
-    """(n,) times of the rows below, in order."""
-    x: Float32Array
-    """(n, f) standardised features."""
-    shipped: Float32Array
-    """(n, 20) the network's angles, radians."""
-    pose: Float32Array
-    """(n, 21, 3) mm, the pose of the model as it is."""
-    expected: Float32Array | None = None
-    """(n,) errors that the shipped head expects; None where the model has no measure for its confidence."""
-
-    def rows(self, t: Float64Array) -> npt.NDArray[np.intp]:
-        """The newest row at each time, or -1 where there was no EMG at that time."""
-        row = np.searchsorted(self.t, t + 1e-6) - 1
-        late = t - self.t[np.maximum(row, 0)] > LATE_S
-        return np.where((row < 0) | late, -1, row)
-
-
 def run_session(
-    content: bytes, spec: ModelSpec, values: Mapping[str, Float32Array], recording: Recording
+    content: bytes,
+    spec: ModelSpec,
+    values: Mapping[str, Float32Array],
+    recording: Recording,
+    *,
+    kept_hz: float = KEPT_HZ,
 ) -> PersonalSession:
     """Run a model over a session.
 
@@ -80,6 +47,7 @@ def run_session(
         spec: its specification.
         values: its initializers, some perhaps replaced; `alignment` is the donning's.
         recording: the session.
+        kept_hz: rows a second that are kept, at most those of the model.
 
     Raises:
         ModelError: the model has no room for a person, or does not fit the session.
@@ -92,7 +60,7 @@ def run_session(
     if mismatch is not None:
         raise ModelError(f"{spec.name} does not fit {recording.name}: {mismatch}; give another --model")
     runner = OnnxRunner(open_session(content, {name: values[name] for name in ("alignment", "personal", "bones")}))
-    every = max(1, int(fitted.rate_hz // KEPT_HZ))
+    every = max(1, int(fitted.rate_hz // kept_hz))
     names = (FEATURES, ANGLES, POSE, *((EXPECTED_ERROR,) if CONFIDENCE_PERSONAL in values else ()))
     parts = [_run(runner, names, fitted.emg[part], fitted.t[part], every, fitted.rate_hz) for part in fitted.segments()]
     t, features, angles, pose, *expected = (np.concatenate(columns) for columns in zip(*parts, strict=True))
@@ -164,66 +132,3 @@ def _name_markers(names: npt.NDArray[np.object_], recording: Recording) -> None:
         if marker.label in CUE_NAMES and end - begin >= LEAST_CUE_S:
             first, last = np.searchsorted(recording.t, [begin, end])
             names[first:last] = marker.label
-
-
-def lag_of(session: PersonalSession, head: Float32Array) -> float:
-    """Seconds by which a session's labels are late (negative: early): the lag at which the features explain them best.
-
-    Args:
-        session: with labels; its EMG and its labels may come from different clocks.
-        head: (f + 1, 20) of the model that is fitted further.
-    """
-    some = _thinned(session)
-    errors: dict[int, float] = {}
-
-    def error(place: int) -> float:
-        if place not in errors:
-            errors[place] = _error_at(some, head, LAGS_S[place])
-        return errors[place]
-
-    best = min(range(1, len(LAGS_S) - 1, COARSE), key=error)
-    best = min(range(max(1, best - COARSE + 1), min(len(LAGS_S) - 1, best + COARSE)), key=error)
-    before, at, after = error(best - 1), error(best), error(best + 1)
-    bend = before - 2.0 * at + after
-    offset = float(np.clip(0.5 * (before - after) / bend, -1.0, 1.0)) if bend > 0 else 0.0
-    lag = float(LAGS_S[best] + offset * (LAGS_S[1] - LAGS_S[0])) - SYNCHRONOUS_S
-    return lag if abs(lag) >= LEAST_LAG_S else 0.0
-
-
-def earlier(session: PersonalSession, seconds: float) -> PersonalSession:
-    """The same session with its labels brought forward by their lag."""
-    return replace(session, labels=replace(session.labels, t=session.labels.t - seconds))
-
-
-def _thinned(session: PersonalSession) -> PersonalSession:
-    labels = session.labels
-    every = slice(None, None, max(1, len(labels.t) // LAG_ROWS))
-    joints = None if labels.joints is None else labels.joints[every]
-    return replace(session, labels=Labels(labels.t[every], labels.angles[every], joints))
-
-
-def _error_at(session: PersonalSession, head: Float32Array, lag: float) -> float:
-    """Mean square that a fit leaves of the labels, if they are so late."""
-    moved = earlier(session, lag)
-    found = statistics_of([moved], head).solve() + head
-    row = moved.rows(moved.labels.t)
-    used = row[row >= 0]
-    rest = moved.labels.angles[row >= 0] - (moved.shipped[used] + moved.x[used] @ found[:-1] + found[-1])
-    return float(np.nansum(rest**2)) / max(int(np.isfinite(rest).sum()), 1)
-
-
-def statistics_of(sessions: Sequence[PersonalSession], head: Float32Array) -> PersonalStatistics:
-    """Sums of all sessions for a fit on top of a head.
-
-    Args:
-        sessions: what is learned from.
-        head: (f + 1, 20) of the model that is fitted further.
-    """
-    total = PersonalStatistics(len(head) - 1)
-    for session in sessions:
-        row = session.rows(session.labels.t)
-        used = row[row >= 0]
-        x = session.x[used]
-        prior = session.shipped[used] + x @ head[:-1] + head[-1]
-        total.add(x, session.labels.angles[row >= 0] - prior, rate_hz=session.labels.rate_hz)
-    return total

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final
@@ -17,7 +16,7 @@ from models.errors import MyocastError
 from models.onnx_edit import read_initializers, rewrite
 from models.onnx_file import ALIGNMENT, BONES, PERSONAL
 from models.spec import ModelError, ModelSpec
-from service.arm.personal_fit import Lesson, PersonalFit, lesson, unknown
+from service.arm.personal_fit import PersonalFit, Row, Target, target, unknown
 from service.devices.device import Device
 from service.engine.model_library import ModelLibrary, name_of
 from service.engine.pose import Pose
@@ -28,12 +27,8 @@ HEAD_S: Final = 1.0
 """Seconds between two heads."""
 NO_LABELS_S: Final = 3.0
 """Seconds without a label after which `error` says that none come."""
-REMEMBERED_S: Final = 5.0
-"""Seconds by which a label may come after the pose that it belongs to."""
-MAX_WAITING: Final = 120
-"""Labels that wait for their pose at most; where no poses come, later ones are not learned from."""
-APART_S: Final = 0.03
-"""Seconds between a label and the nearest pose at most; beyond that there was no signal at that moment."""
+MAX_WAITING: Final = 1200
+"""Labels, and rows of the network, that wait for the next head at most; what is more is not learned from."""
 
 
 class CannotLearn(MyocastError):
@@ -64,9 +59,8 @@ class LivePersonal:
         self._learning: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
         self._error: dict[str, str] | None = None
-        self._poses: deque[Pose] = deque()
-        self._labels: deque[Label] = deque()
-        self._lessons: list[Lesson] = []
+        self._rows: list[Row] = []
+        self._targets: list[Target] = []
         self._newest_pose_t = 0.0
         self._newest_label_t: float | None = None
         """Of the labels that came since it began to learn; then of the first pose since."""
@@ -74,6 +68,8 @@ class LivePersonal:
     def describe(self) -> dict[str, Any]:
         """Return the personal object of the contract."""
         fit, lag_s = self._fit, self._lag_s()
+        if fit is not None and (lag_s is not None or fit.lag_s):
+            lag_s = (lag_s or 0.0) + fit.lag_s
         return {
             "device": self._device.index,
             "state": self._state(),
@@ -101,8 +97,7 @@ class LivePersonal:
             self._fit = PersonalFit(await asyncio.to_thread(read_initializers, model.data))
         await self._device.refit(hidden=True)
         self._model, self._error = model, None
-        self._poses.clear()
-        self._labels.clear()
+        self._rows, self._targets = [], []
         self._newest_label_t = None
         self._stopping.clear()
         self._learning = asyncio.get_running_loop().create_task(self._learn())
@@ -158,35 +153,27 @@ class LivePersonal:
         self._fit, self._model, self._error = None, None, None
 
     def on_pose(self, pose: Pose) -> None:
-        """Take a pose with what the network computed on the way."""
+        """Take what the network computed on the way to a pose."""
         self._newest_pose_t = pose.t
         if self._newest_label_t is None:
             self._newest_label_t = pose.t
-        if self._learning is None or pose.hidden is None:
-            return
-        self._poses.append(pose)
-        while pose.t - self._poses[0].t > REMEMBERED_S:
-            self._poses.popleft()
-        while self._labels and self._labels[0].t <= pose.t:
-            self._pair(self._labels.popleft())
+        if self._learning is not None and pose.hidden is not None and len(self._rows) < MAX_WAITING:
+            self._rows.append(Row(pose.t, pose.hidden))
 
     def on_label(self, label: Label) -> None:
-        """Take a label; one that is newer than the newest pose waits for its pose."""
+        """Take a label; it may be newer than the newest pose."""
         if self._learning is None:
             return
         self._newest_label_t = label.t
-        label = replace(label, t=label.t - (self._lag_s() or 0.0))
-        if self._poses and label.t <= self._poses[-1].t:
-            self._pair(label)
-        elif len(self._labels) < MAX_WAITING:
-            self._labels.append(label)
+        if len(self._targets) < MAX_WAITING:
+            self._targets.append(target(label, self._device.hand))
 
     def close(self) -> None:
         """Stop learning."""
         if self._learning is not None:
             self._learning.cancel()
         self._learning = None
-        self._lessons = []
+        self._rows, self._targets = [], []
 
     def _state(self) -> str:
         if self._error is not None:
@@ -212,30 +199,29 @@ class LivePersonal:
             }
         return None
 
-    def _pair(self, label: Label) -> None:
-        nearest = min(self._poses, key=lambda pose: abs(pose.t - label.t), default=None)
-        if nearest is not None and nearest.hidden is not None and abs(nearest.t - label.t) <= APART_S:
-            self._lessons.append(lesson(label, nearest.hidden, self._device.hand))
-
     async def _learn(self) -> None:
         """Make a new head of the labels that came, every second, until it is to stop."""
         try:
             while not self._stopping.is_set():
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._stopping.wait(), HEAD_S)
-                await self._learn_once()
-                self._changed()
+                if not self._stopping.is_set():
+                    await self._learn_once()
+                    self._changed()
+            await self._learn_once(last=True)
         except ModelError as error:
             self._error, self._learning = {"code": "model_error", "message": str(error)}, None
             self._changed()
 
-    async def _learn_once(self) -> None:
-        fit, lessons = self._fit, self._lessons
-        if fit is None or not lessons:
+    async def _learn_once(self, *, last: bool = False) -> None:
+        fit, rows, targets = self._fit, self._rows, self._targets
+        if fit is None:
             return
-        self._lessons = []
-        lessons.sort(key=lambda one: one.t)
-        await asyncio.to_thread(fit.learn, lessons)
+        self._rows, self._targets = [], []
+        before = fit.head
+        await asyncio.to_thread(fit.learn, rows, targets, late_s=self._lag_s() or 0.0, last=last)
+        if fit.head is before:
+            return
         changes: dict[str, Any] = {"personal": fit.head} | ({} if fit.bones is None else {"bones": fit.bones})
         try:
             await self._device.refit(**changes)

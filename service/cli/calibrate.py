@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,9 +12,10 @@ import typer
 
 from models.alignment import CUE_NAMES
 from service.cli.arguments import session_file
+from service.experiments.keras_setup import prepare_keras
 
 if TYPE_CHECKING:
-    from service.experiments.personal_calibration import Calibration
+    from service.experiments.personal_calibration import Calibration, DeepReport
 
 
 def command(
@@ -22,6 +24,7 @@ def command(
     out: Annotated[Path, typer.Option(metavar="FILE", help="The personal model file to write.")],
     test: Annotated[list[Path] | None, typer.Option(metavar="SESSION", parser=session_file, help="A session to judge on; without any, the last fifth of each --session. May be given several times.")] = None,
     cues: Annotated[str, typer.Option(metavar="CUE=CLASS,...", help="Cues among class labels (rest=0,fist=7,extension=2); without it markers named after cues tell them.")] = "",
+    deep: Annotated[bool, typer.Option("--deep", help="Train layers that look back as well, in minutes; they are kept where they are better.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:  # fmt: skip
     """Fit a model to one person in seconds, and judge it on labels that it has not seen."""
@@ -34,6 +37,8 @@ def command(
     from service.engine.predictor import ModelFile
     from service.experiments.personal_calibration import calibrate, write_model
 
+    if deep:
+        prepare_keras()
     base = ModelFile(model)
     found = calibrate(
         base.data,
@@ -42,6 +47,8 @@ def command(
         [read_session(path) for path in session],
         [read_session(path) for path in test or ()],
         classes=classes,
+        deep=deep,
+        note=lambda epoch, error: typer.echo(f"epoch {epoch}: {math.degrees(error):.1f} degrees", err=True),
     )
     write_model(found, out)
     if as_json:
@@ -80,6 +87,17 @@ def as_document(found: Calibration, out: Path) -> Mapping[str, object]:
         "out": str(out),
         "labels": found.labels,
         "lag_ms": round(found.lag_s * 1000),
+        **({} if found.deep is None else {"deep": _deep(found.deep)}),
+    }
+
+
+def _deep(report: DeepReport) -> dict[str, object]:
+    return {
+        "kept": report.kept,
+        "share": report.share,
+        "epochs": report.epochs,
+        "closed_form": _rounded(report.closed),
+        "deep": _rounded(report.deep),
     }
 
 
@@ -101,4 +119,8 @@ def _print(found: Calibration, out: Path) -> None:
     )
     if before["mpjpe_mm"] is not None and after["mpjpe_mm"] is not None:
         typer.echo(f"points: {before['mpjpe_mm']:.1f} mm off before, {after['mpjpe_mm']:.1f} after")
+    if found.deep is not None:
+        alone, more = found.deep.closed["angle_mae_deg"], found.deep.deep["angle_mae_deg"]
+        said = "kept" if found.deep.kept else "not kept: not better on labels held back"
+        typer.echo(f"layers: {more:.1f} degrees off with them, {alone:.1f} without; {said}")
     typer.echo(f"{out}: serve it with `myocast serve SOURCE --model {out}`")

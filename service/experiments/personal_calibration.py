@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, TypedDict
@@ -13,21 +13,15 @@ import numpy as np
 from models.alignment import Template, fit, template_of_model
 from models.arrays import Float32Array, Float64Array
 from models.data.personal_confidence import confidence_weights
-from models.data.personal_session import (
-    PersonalSession,
-    cue_levels_of,
-    earlier,
-    lag_of,
-    run_session,
-    statistics_of,
-)
+from models.data.personal_session import KEPT_HZ, cue_levels_of, run_session
 from models.data.segments import right_handed
 from models.errors import MyocastError
 from models.kinematics import points
 from models.onnx_edit import read_initializers, rewrite
-from models.onnx_file import ALIGNMENT, BONES, CONFIDENCE_PERSONAL, PERSONAL
+from models.onnx_file import ALIGNMENT, BONES, CONFIDENCE_PERSONAL, PERSONAL, PERSONAL_LAYERS
 from models.personal import apply
 from models.personal_labels import Labels, bones_of
+from models.personal_pairs import PersonalSession, earlier, lag_of, part_of, weighted_statistics_of
 from models.recording import Recording
 from models.spec import ModelError, ModelSpec
 
@@ -61,6 +55,24 @@ class BeforeError(PersonalError):
 
 
 @dataclass(frozen=True, slots=True)
+class DeepReport:
+    """Layers that were trained beside the closed form."""
+
+    share: float
+    """What they count for; the rest is the closed form's. 0: they were not better on the labels that told it."""
+    epochs: int
+    closed: PersonalError
+    """The closed form alone, on the same labels as `Calibration.after`."""
+    deep: PersonalError
+    """With the layers."""
+
+    @property
+    def kept(self) -> bool:
+        """Whether the file has the layers: never where the closed form alone is better."""
+        return self.share > 0.0 and self.deep["angle_mae_deg"] <= self.closed["angle_mae_deg"]
+
+
+@dataclass(frozen=True, slots=True)
 class Calibration:
     """A fitted model and how it was found."""
 
@@ -76,6 +88,8 @@ class Calibration:
     after: PersonalError
     notes: tuple[str, ...]
     """What a person should know: sessions that could not be aligned."""
+    deep: DeepReport | None = None
+    """Where it was asked for."""
 
 
 @dataclass(slots=True)
@@ -85,6 +99,8 @@ class _Fitter:
     content: bytes
     spec: ModelSpec
     classes: Mapping[int, str] | None
+    every_row: bool = False
+    """Keep what the network computes at every sample, which layers that look back need."""
     values: dict[str, Float32Array] = field(init=False)
     template: Template | None = None
     """What donnings are aligned to: of the personal model that is fitted further, else of the first donning."""
@@ -100,7 +116,9 @@ class _Fitter:
     def run(self, recording: Recording) -> PersonalSession:
         """Run a session, aligned where its cues tell how."""
         matrix = self._matrix(recording)
-        return run_session(self.content, self.spec, {**self.values, ALIGNMENT: matrix}, recording)
+        values = {**self.values, ALIGNMENT: matrix}
+        kept_hz = np.inf if self.every_row else KEPT_HZ
+        return run_session(self.content, self.spec, values, recording, kept_hz=kept_hz)
 
     def _matrix(self, recording: Recording) -> Float32Array:
         own = self.values[ALIGNMENT]
@@ -125,6 +143,8 @@ def calibrate(
     tests: Sequence[Recording] = (),
     *,
     classes: Mapping[int, str] | None = None,
+    deep: bool = False,
+    note: Callable[[int, float], None] = lambda epoch, error: None,
 ) -> Calibration:
     """Fit a model to one person.
 
@@ -135,17 +155,21 @@ def calibrate(
         sessions: with labels; each may be another donning, aligned to the first by its cues.
         tests: sessions to judge on; without any, the last fifth of each session is held back.
         classes: class label -> cue, for sessions whose classes are cues.
+        deep: train layers as well, in minutes (after `prepare_keras`); they are kept where they are better.
+        note: called after each of their epochs with its number and the error that says when to stop, radians.
 
     Raises:
         CalibrationError: too few labels.
         ModelError: the model has no room for a person, or does not fit a session.
         DataError: a session cannot be brought to the model's rate.
     """
-    fitter = _Fitter(content, spec, classes)
+    fitter = _Fitter(content, spec, classes, every_row=deep)
+    if deep and any(name.startswith(PERSONAL_LAYERS) for name in fitter.values):
+        raise ModelError(f"{spec.name} has layers of a person already; begin with the model that it was made from")
     runs = [fitter.run(recording) for recording in sessions]
     share = 1.0 if tests else 1.0 - HELD_BACK
-    head, learned = fitter.values[PERSONAL], [_part(run, 0.0, share) for run in runs]
-    judged = [fitter.run(recording) for recording in tests] if tests else [_part(run, share, 1.0) for run in runs]
+    head, learned = fitter.values[PERSONAL], [part_of(run, 0.0, share) for run in runs]
+    judged = [fitter.run(recording) for recording in tests] if tests else [part_of(run, share, 1.0) for run in runs]
     known = sum(len(run.labels.t) for run in learned)
     if min(known, sum(len(run.labels.t) for run in judged)) < LEAST_LABELS:
         raise CalibrationError(
@@ -158,10 +182,10 @@ def calibrate(
     # What is judged on has a clock of its own where it is another recording.
     judged_lags = [lag_of(run, head) for run in judged] if tests else lags
     judged = [earlier(run, lag) for run, lag in zip(judged, judged_lags, strict=True)]
-    statistics = statistics_of(learned, head)
-    personal = np.asarray(head + statistics.solve(), np.float32)
+    statistics = weighted_statistics_of(learned, head)
+    found = statistics.solve()
     bones = _bones([run.labels for run in learned], fitter.values[BONES])
-    changed = {PERSONAL: personal, BONES: bones}
+    changed = {BONES: bones}
     weights = confidence_weights(learned, head)
     if weights is not None:
         changed[CONFIDENCE_PERSONAL] = weights
@@ -173,20 +197,72 @@ def calibrate(
         "base_sha256": base[1],
         "bones_mm": [round(float(length), 2) for length in bones],
     }
-    made = replace(spec, personal=about, alignment=_alignment(fitter))
-    before, after = _errors_of(judged, head), _errors_of(judged, personal, bones)
+    fitted = _Fitted(
+        content,
+        replace(spec, personal=about, alignment=_alignment(fitter)),
+        np.asarray(head + found, np.float32),
+        bones,
+        _errors_of(judged, np.asarray(head + found, np.float32), bones),
+    )
+    report = None
+    if deep:
+        report, fitted = _deepen(fitted, learned, judged, head, found, note)
     mean = _mean_angles([run.labels.angles for run in learned])
     return Calibration(
-        content=rewrite(content, changed, made),
-        spec=made,
+        content=rewrite(fitted.content, {**changed, PERSONAL: fitted.personal}, fitted.spec),
+        spec=fitted.spec,
         seconds=statistics.seconds,
         labels=statistics.rows,
         lag_s=float(np.median(lags)),
         fit_s=fit_s,
-        before={**before, "mean_pose_angle_mae_deg": _angle_error(judged, [mean for _ in judged])},
-        after=after,
+        before={
+            **_errors_of(judged, head),
+            "mean_pose_angle_mae_deg": _angle_error(judged, [mean for _ in judged]),
+        },
+        after=fitted.error,
         notes=tuple(fitter.notes),
+        deep=report,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Fitted:
+    """What a model file is made of."""
+
+    content: bytes
+    spec: ModelSpec
+    personal: Float32Array
+    bones: Float32Array
+    error: PersonalError
+
+
+def _deepen(
+    fitted: _Fitted,
+    learned: Sequence[PersonalSession],
+    judged: Sequence[PersonalSession],
+    head: Float32Array,
+    found: Float32Array,
+    note: Callable[[int, float], None],
+) -> tuple[DeepReport, _Fitted]:
+    """Train layers; the fitted model has them where they are better than the closed form."""
+    from service.experiments.personal_layers import deepen
+
+    layers = deepen(learned, head, fitted.spec.rate_hz, note)
+    if layers is None:
+        return DeepReport(0.0, 0, fitted.error, fitted.error), fitted
+    personal = np.asarray(head + (1.0 - layers.share) * found, np.float32)
+    error = _errors_of([layers.run(session, fitted.spec.rate_hz) for session in judged], personal, fitted.bones)
+    report = DeepReport(layers.share, layers.epochs, fitted.error, error)
+    if not report.kept:
+        return report, fitted
+    content, apart = layers.content(fitted.content)
+    spec = replace(
+        fitted.spec,
+        parameters=fitted.spec.parameters + int(layers.layers.count_params()),
+        personal={**(fitted.spec.personal or {}), "layers": {"kind": "gru", "share": layers.share}},
+        parity_max_abs_mm=max(apart, fitted.spec.parity_max_abs_mm or 0.0),
+    )
+    return report, _Fitted(content, spec, personal, fitted.bones, error)
 
 
 def write_model(calibration: Calibration, path: Path) -> None:
@@ -219,18 +295,6 @@ def _alignment(fitter: _Fitter) -> Mapping[str, Mapping[str, list[float]]] | Non
     if fitter.template is None:
         return None
     return {"cues": {cue: list(level) for cue, level in fitter.template.levels.items()}}
-
-
-def _part(run: PersonalSession, start: float, stop: float) -> PersonalSession:
-    """The labels between two shares of a session."""
-    labels = run.labels
-    if not len(labels.t):
-        return run
-    first, length = labels.t[0], labels.t[-1] - labels.t[0]
-    share = (labels.t - first) / max(length, 1e-9)
-    kept = (share >= start) & ((share < stop) | (stop >= 1.0))
-    joints = None if labels.joints is None else labels.joints[kept]
-    return replace(run, labels=Labels(labels.t[kept], labels.angles[kept], joints))
 
 
 def _bones(labels: Sequence[Labels], known: Float32Array) -> Float32Array:

@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 
 from drivers.sessions import read_session, write_session
-from models.data.personal_session import lag_of, run_session
+from models.data.personal_session import run_session
 from models.forward.generator import session
 from models.forward.motion import Step
 from models.kinematics import ANGLES
 from models.onnx_edit import read_initializers
 from models.onnx_file import BONES, CONFIDENCE_PERSONAL, PERSONAL, read_spec
+from models.personal_pairs import lag_of
 from models.recording import Marker, Recording
 from service.cli import main
 

@@ -14,8 +14,12 @@ import pytest
 from models.architectures import NETWORKS, ArchitectureError, network, networks
 from models.architectures.base import Network, NetworkConfig
 from models.hand import CHANNELS, VALUES
-from models.onnx_file import read_spec
-from models.onnx_runner import OnnxRunner, open_session
+from models.kinematics import ANGLES as ANGLE_NAMES
+from models.kinematics import points
+from models.onnx_edit import read_initializers, rewrite
+from models.onnx_file import ANGLES, BONES, FEATURE_MEAN, FEATURE_SCALE, FEATURES, PERSONAL, read_spec
+from models.onnx_runner import POSE, OnnxRunner, open_session
+from models.personal import apply, standardise
 from models.spec import ModelSpec
 from tests.support.training import needs_training, prepare, small_segments, small_training
 
@@ -169,6 +173,38 @@ def test_the_alignment_turns_the_channels(made: Made) -> None:
     turned = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     assert np.abs(run_onnx(made.session, emg[:, :, order]) - plain).max() > 1e-3
     np.testing.assert_allclose(run_onnx(turned, emg[:, :, order]), plain, atol=0.01)
+
+
+@pytest.mark.parametrize("made", STREAMS, indirect=True)
+@pytest.mark.parametrize("kind", ["fp32", "int8"])
+def test_a_stream_has_room_for_one_person(made: Made, kind: str, tmp_path: Path) -> None:
+    """`personal` is zero as exported and changes nothing; another one adds to the angles what the closed form says."""
+    from exporters.parity import probe
+    from exporters.quantize import quantize
+
+    content = made.onnx.read_bytes()
+    if kind == "int8":
+        quantize(made.onnx, tmp_path / "int8.onnx")
+        content = (tmp_path / "int8.onnx").read_bytes()
+    values = read_initializers(content)
+    width = len(values[FEATURE_MEAN])
+    assert values[PERSONAL].shape == (width + 1, len(ANGLE_NAMES))
+    assert not values[PERSONAL].any()
+    emg = probe(1, 100, "raw", seed=8)
+    rng = np.random.default_rng(0)
+    head = np.asarray(rng.normal(0.0, 0.02, values[PERSONAL].shape), np.float32)
+    lengths = np.asarray(rng.uniform(20.0, 80.0, 20), np.float32)
+    plain = OnnxRunner.open(content).step(emg)
+    nothing = OnnxRunner(open_session(content, {PERSONAL: np.zeros_like(head)})).step(emg)
+    np.testing.assert_array_equal(nothing, plain)
+    fitted = {PERSONAL: head, BONES: lengths}
+    features, angles, pose = (
+        output[0] for output in OnnxRunner(open_session(content, fitted)).step_outputs(emg, (FEATURES, ANGLES, POSE))
+    )
+    bent = apply(standardise(features, values[FEATURE_MEAN], values[FEATURE_SCALE]), angles, head)
+    np.testing.assert_allclose(pose.reshape(-1, 21, 3), points(bent, lengths), atol=2e-3)
+    np.testing.assert_array_equal(OnnxRunner.open(rewrite(content, fitted)).step(emg)[0], pose)
+    assert np.abs(pose - plain[0]).max() > 1.0
 
 
 @pytest.mark.parametrize("made", STREAMS, indirect=True)

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from drivers.events import Label
+from models.forward.generator import session
 from models.hand import mirror
 from models.kinematics import ANGLES, ROM, bones, points
-from models.onnx_file import BONES, FEATURE_MEAN, FEATURE_SCALE, PERSONAL
+from models.onnx_edit import read_initializers
+from models.onnx_file import ANGLES as SHIPPED
+from models.onnx_file import BONES, FEATURE_MEAN, FEATURE_SCALE, PERSONAL, read_spec
+from models.onnx_file import FEATURES as HIDDEN
+from models.onnx_runner import OnnxRunner, open_session
 from models.spec import ModelError
-from service.arm.personal_fit import BLOCK_S, EVERY, Lesson, PersonalFit, lesson
+from service.arm import personal_fit as module
+from service.arm.personal_fit import BLOCK_S, EVERY, PersonalFit, Row, Target, target
 from service.engine.pose import Hidden
+from service.experiments.personal_calibration import calibrate
 
+WEIGHTS = Path(__file__).parents[4] / "service" / "weights"
 FEATURES = 6
 VALUES = {
     FEATURE_MEAN: np.zeros(FEATURES, np.float32),
@@ -23,26 +34,36 @@ VALUES = {
 RNG = np.random.default_rng(1)
 TRUE = RNG.normal(0.0, 0.05, (FEATURES, len(ANGLES)))
 MIDDLE = ROM.mean(axis=1)
+HZ = 20.0
+SPEEDS_HZ, PHASES = RNG.uniform(0.1, 0.8, FEATURES), RNG.random(FEATURES)
 
 
-def lessons(first_s: float, last_s: float, rate_hz: float = 20.0, joints: bool = True) -> list[Lesson]:
+@pytest.fixture
+def on_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is taught has no network that smooths, by which a lag could be told."""
+    monkeypatch.setattr(module, "lag_of", lambda *_: 0.0)
+
+
+def taught(first_s: float, last_s: float, joints: bool = True) -> tuple[list[Row], list[Target]]:
     """A hand whose angles are the middle of their ranges and a known mix of the features."""
-    made = []
-    for t in np.arange(first_s, last_s, 1.0 / rate_hz):
-        features = np.clip(np.random.default_rng(int(1000 * t)).normal(0.0, 1.0, FEATURES), -3.0, 3.0)
+    rows, targets = [], []
+    for t in np.arange(round(first_s * HZ), round(last_s * HZ)) / HZ:
+        features = 1.4 * np.sin(2.0 * np.pi * (SPEEDS_HZ * t + PHASES))
         angles = MIDDLE + features @ TRUE
-        hidden = Hidden(features.astype(np.float32), MIDDLE.astype(np.float32))
-        label = points(angles[None], bones(200.0))[0]
-        made.append(Lesson(float(t), hidden, angles, label if joints else None))
-    return made
+        rows.append(Row(float(t), Hidden(features.astype(np.float32), MIDDLE.astype(np.float32))))
+        seen = points(angles[None], bones(200.0))[0] if joints else None
+        known = np.full(len(ANGLES), np.nan) if joints else angles
+        targets.append(Target(float(t), known.astype(np.float32), seen))
+    return rows, targets
 
 
+@pytest.mark.usefixtures("on_time")
 def test_it_learns_what_the_labels_say_and_judges_on_other_seconds() -> None:
     fit = PersonalFit(VALUES)
     for start in range(0, 120, 3):
-        fit.learn(lessons(start, start + 3))
+        fit.learn(*taught(start, start + 3), last=start == 117)
     assert fit.seconds == pytest.approx(120.0, rel=0.01)
-    assert fit.labels == 120 * 20
+    assert fit.labels == 120 * HZ
     assert fit.head is not None
     before, after = fit.before["angle_mae_deg"], fit.after["angle_mae_deg"]
     assert before is not None
@@ -56,20 +77,67 @@ def test_it_learns_what_the_labels_say_and_judges_on_other_seconds() -> None:
     np.testing.assert_allclose(fit.bones, bones(200.0), atol=0.1)
 
 
+@pytest.mark.usefixtures("on_time")
+def test_labels_wait_for_the_signal_after_them() -> None:
+    fit = PersonalFit(VALUES)
+    rows, targets = taught(0.0, 10.0)
+    fit.learn(rows[:100], targets)
+    assert 0 < fit.labels < 100
+    early = fit.labels
+    fit.learn(rows[100:], [])
+    assert early < fit.labels < 200
+    fit.learn([], [], last=True)
+    assert fit.labels == 200
+
+
+@pytest.mark.usefixtures("on_time")
+def test_pieces_teach_what_the_whole_teaches() -> None:
+    whole, pieces = PersonalFit(VALUES), PersonalFit(VALUES)
+    whole.learn(*taught(0.0, 60.0), last=True)
+    for start in range(0, 60, 2):
+        pieces.learn(*taught(start, start + 2))
+    on_the_way = pieces.head
+    pieces.learn([], [], last=True)
+    assert on_the_way is not None
+    assert pieces.head is not None
+    assert whole.head is not None
+    np.testing.assert_allclose(pieces.head, whole.head, atol=1e-5)
+    np.testing.assert_allclose(on_the_way, whole.head, atol=0.01)
+    assert pieces.after == whole.after
+
+
+@pytest.mark.usefixtures("on_time")
+def test_an_hour_takes_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_ROWS", 400)
+    fit = PersonalFit(VALUES)
+    for start in range(0, 120, 3):
+        fit.learn(*taught(start, start + 3), last=start == 117)
+        assert len(fit._t) <= 400 + 3 * HZ
+    assert fit.labels == 120 * HZ
+    everything = PersonalFit(VALUES)
+    monkeypatch.setattr(module, "MAX_ROWS", 10_000)
+    everything.learn(*taught(0, 120), last=True)
+    assert fit.head is not None
+    assert everything.head is not None
+    np.testing.assert_allclose(fit.head, everything.head, atol=0.01)
+
+
+@pytest.mark.usefixtures("on_time")
 def test_nothing_is_judged_before_a_second_was_held_back() -> None:
     fit = PersonalFit(VALUES)
-    fit.learn(lessons(0.0, BLOCK_S * (EVERY - 1)))
+    fit.learn(*taught(0.0, BLOCK_S * (EVERY - 1)), last=True)
     assert fit.head is not None
     assert fit.after == {"angle_mae_deg": None, "mpjpe_mm": None}
-    fit.learn(lessons(BLOCK_S * (EVERY - 1), BLOCK_S * EVERY, joints=False))
+    fit.learn(*taught(BLOCK_S * (EVERY - 1), BLOCK_S * EVERY, joints=False), last=True)
     assert fit.after["angle_mae_deg"] is not None
     assert fit.after["mpjpe_mm"] is None
 
 
+@pytest.mark.usefixtures("on_time")
 def test_it_goes_on_from_the_head_of_the_file() -> None:
     own = np.concatenate([TRUE, np.zeros((1, len(ANGLES)))]).astype(np.float32)
     fit = PersonalFit(VALUES | {PERSONAL: own})
-    fit.learn(lessons(0.0, 30.0))
+    fit.learn(*taught(0.0, 30.0), last=True)
     assert fit.before["angle_mae_deg"] == pytest.approx(0.0, abs=0.05)
     assert fit.head is not None
     np.testing.assert_allclose(fit.head, own, atol=1e-4)
@@ -77,13 +145,55 @@ def test_it_goes_on_from_the_head_of_the_file() -> None:
 
 def test_a_left_hands_points_and_single_angles() -> None:
     right = points(MIDDLE[None], bones())[0].reshape(63)
-    hidden = Hidden(np.zeros(FEATURES, np.float32), np.zeros(20, np.float32))
-    found = lesson(Label(1.0, mirror(right)), hidden, "left")
-    np.testing.assert_allclose(found.angles, lesson(Label(1.0, right), hidden, "right").angles, atol=1e-5)
-    some = lesson(Label(1.0, None, {"index_mcp_fe": 90.0}), hidden, "left")
+    found, same = target(Label(1.0, mirror(right)), "left"), target(Label(1.0, right), "right")
+    assert found.joints is not None
+    assert same.joints is not None
+    np.testing.assert_allclose(found.joints, same.joints, atol=1e-4)
+    some = target(Label(1.0, None, {"index_mcp_fe": 90.0}), "left")
     assert some.angles[ANGLES.index("index_mcp_fe")] == pytest.approx(np.pi / 2)
     assert np.isnan(np.delete(some.angles, ANGLES.index("index_mcp_fe"))).all()
     assert some.joints is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "hop", "off"), [("envelope50", 1, 1e-3), ("raw200", 4, 1e-3)])
+def test_it_finds_what_calibrate_finds(name: str, hop: int, off: float) -> None:
+    """The same session, trembling and late: once as a file, once row by row and label by label."""
+    content = (WEIGHTS / f"{name}.onnx").read_bytes()
+    spec = read_spec(content, name)
+    made = session(3200, 0, 40.0, seed=1, rate_hz=spec.rate_hz, emg_mode=spec.emg_mode, losses=False)
+    assert made.label_t is not None
+    assert made.joints is not None
+    some = slice(None, None, 2)
+    rng = np.random.default_rng(0)
+    joints = made.joints[some] + rng.normal(0.0, 6.0, made.joints[some].shape).astype(np.float32)
+    late = replace(made, label_t=made.label_t[some] + 0.15, joints=joints)
+    expected = calibrate(content, spec, (name, ""), [late], [late])
+    values = read_initializers(content)
+    fit = PersonalFit(values)
+    runner = OnnxRunner(open_session(content))
+    fed = 0
+    piece = round(2 * spec.rate_hz)
+    for start in range(0, len(late.emg), piece):
+        rows = []
+        for first in range(start, min(start + piece, len(late.emg)), hop):
+            emg = np.asarray(late.emg[None, first : first + hop], np.float32)
+            features, angles = runner.step_outputs(emg, (HIDDEN, SHIPPED))
+            rows.append(Row(float(late.t[first + len(emg[0]) - 1]), Hidden(features[0, -1], angles[0, -1])))
+        assert late.label_t is not None
+        until = int(np.searchsorted(late.label_t, rows[-1].t))
+        heard = [Label(float(late.label_t[k]), joints[k]) for k in range(fed, until)]
+        fit.learn(rows, [target(one, "right") for one in heard])
+        fed = until
+    fit.learn(
+        [], [target(Label(float(late.label_t[k]), joints[k]), "right") for k in range(fed, len(joints))], last=True
+    )
+    found = read_initializers(expected.content)
+    assert fit.head is not None
+    assert fit.bones is not None
+    assert fit.lag_s == pytest.approx(expected.lag_s, abs=0.005)
+    np.testing.assert_allclose(fit.bones, found[BONES], atol=1e-3)
+    np.testing.assert_allclose(fit.head, found[PERSONAL], atol=off)
 
 
 def test_a_model_without_room() -> None:

@@ -1,0 +1,194 @@
+"""Layers of one person on the frozen hidden layers of a shipped network: a small GRU, trained on the person's labels.
+
+It gives what the labels leave of the shipped angles, as the closed form does (`models.personal`), but it looks back,
+and it is not linear. `exporters.personal_layers` puts it into a model file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers
+
+from models.arrays import Float32Array
+from models.kinematics import ANGLES, ROM
+
+WIDTH: Final = 64
+"""Units of the dense layer before the GRU."""
+UNITS: Final = 48
+DROPOUT: Final = 0.35
+RUN_S: Final = 5.12
+"""Seconds of a training run; each begins with a state of zero."""
+WARM_UP_S: Final = 2.0
+"""Seconds before what is predicted, so that the state has settled."""
+BATCH: Final = 16
+RATE: Final = 2e-3
+HUBER: Final = 0.2
+"""Radians (11 degrees): from there on errors count linearly."""
+MAX_EPOCHS: Final = 40
+PATIENCE: Final = 6
+"""Epochs without improvement before it stops."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledRun:
+    """Consecutive rows of a session, and what its labels leave of the shipped angles."""
+
+    x: Float32Array
+    """(n, f) standardised features, at the model's own rate."""
+    residual: Float32Array
+    """(n, 20) label minus shipped angle, radians; NaN where there is no label."""
+    shipped: Float32Array
+    """(n, 20) the network's angles, radians."""
+    learned: int
+    """Rows from the start that are learned from; the rest is held back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A training that ended."""
+
+    model: keras.Model
+    """(batch, n, f) standardised features -> (batch, n, 20) radians to add to the shipped angles."""
+    epochs: int
+    """Epochs that the weights were trained for."""
+
+
+def build(features: int) -> keras.Model:
+    """The layers, which begin as zero: (batch, n, features) -> (batch, n, 20)."""
+    x = keras.Input((None, features), name="x")
+    hidden = layers.Dropout(DROPOUT)(layers.Dense(WIDTH, activation="silu", name="dense")(x))
+    hidden = layers.Dropout(DROPOUT)(layers.GRU(UNITS, return_sequences=True, name="gru")(hidden))
+    return keras.Model(x, layers.Dense(len(ANGLES), kernel_initializer="zeros", name="angles")(hidden), name="personal")
+
+
+def train(
+    runs: Sequence[LabelledRun],
+    rate_hz: float,
+    *,
+    epochs: int | None = None,
+    seed: int = 0,
+    note: Callable[[int, float], None] = lambda epoch, error: None,
+) -> Outcome:
+    """Train on the learned part of runs.
+
+    Args:
+        runs: at least one with labels.
+        rate_hz: rows a second.
+        epochs: exactly so many; None: until nothing improves on what is held back, and the best of them.
+        seed: of weights, dropout and the cutting into pieces.
+        note: called after each epoch with its number, from 1, and the error on what is held back in radians (NaN with
+            `epochs`).
+    """
+    keras.utils.set_random_seed(seed)
+    model = build(runs[0].x.shape[1])
+    total = MAX_EPOCHS if epochs is None else epochs
+    length = round(RUN_S * rate_hz)
+    rng = np.random.default_rng(seed)
+    steps = sum(-(-run.learned // length) for run in runs) // BATCH + 1
+    optimizer = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(RATE, MAX_EPOCHS * steps), clipnorm=1.0)
+    step = _step(model, optimizer)
+    best, best_weights, best_epoch = np.inf, model.get_weights(), 0
+    for epoch in range(1, total + 1):
+        for x, residual in _batches(runs, length, rng):
+            step(x, residual)
+        error = np.nan if epochs is not None else error_of(runs, [predict(model, run, rate_hz) for run in runs])
+        note(epoch, error)
+        if epochs is not None or error < best:
+            best, best_weights, best_epoch = error, model.get_weights(), epoch
+        elif epoch - best_epoch >= PATIENCE:
+            break
+    model.set_weights(best_weights)
+    return Outcome(model, best_epoch)
+
+
+def _step(model: keras.Model, optimizer: keras.optimizers.Optimizer) -> Callable[[Float32Array, Float32Array], object]:
+    @tf.function(reduce_retracing=True)
+    def step(x: tf.Tensor, residual: tf.Tensor) -> tf.Tensor:
+        with tf.GradientTape() as tape:
+            loss = _huber(residual - model(x, training=True))
+        optimizer.apply_gradients(
+            zip(tape.gradient(loss, model.trainable_variables), model.trainable_variables, strict=True)
+        )
+        return loss
+
+    return step  # type: ignore[no-any-return]
+
+
+def _huber(apart: tf.Tensor) -> tf.Tensor:
+    """Mean Huber loss over what is a number."""
+    known = tf.math.is_finite(apart)
+    size = tf.abs(tf.where(known, apart, 0.0))
+    loss = tf.where(size < HUBER, 0.5 * size**2, HUBER * (size - 0.5 * HUBER))
+    return tf.reduce_sum(loss) / tf.maximum(tf.reduce_sum(tf.cast(known, tf.float32)), 1.0)
+
+
+def _batches(
+    runs: Sequence[LabelledRun], length: int, rng: np.random.Generator
+) -> Iterator[tuple[Float32Array, Float32Array]]:
+    """Pieces of one length that cover all runs once, cut elsewhere each time; NaN where a piece has no rows."""
+    starts = [
+        (number, start)
+        for number, run in enumerate(runs)
+        for start in range(-int(rng.integers(length)), run.learned, length)
+    ]
+    order = rng.permutation(len(starts))
+    # Every batch has the same size, so that nothing is traced again.
+    order = np.resize(order, -(-len(order) // BATCH) * BATCH)
+    for chosen in order.reshape(-1, BATCH):
+        pieces = [_piece(runs[starts[k][0]], starts[k][1], length) for k in chosen]
+        yield np.stack([x for x, _ in pieces]), np.stack([residual for _, residual in pieces])
+
+
+def _piece(run: LabelledRun, start: int, length: int) -> tuple[Float32Array, Float32Array]:
+    first, last = max(start, 0), min(start + length, run.learned)
+    x, residual = np.zeros((length, run.x.shape[1]), np.float32), np.full((length, len(ANGLES)), np.nan, np.float32)
+    x[: last - first], residual[: last - first] = run.x[first:last], run.residual[first:last]
+    return x, residual
+
+
+def predict(model: keras.Model, run: LabelledRun, rate_hz: float) -> Float32Array:
+    """What the layers add in the part of a run that is held back: (n - learned, 20) radians.
+
+    It is cut into pieces that are run side by side, each after some seconds before it.
+    """
+    length, before = round(RUN_S * rate_hz), round(WARM_UP_S * rate_hz)
+    starts = range(run.learned, len(run.x), length)
+    if not starts:
+        return np.zeros((0, len(ANGLES)), np.float32)
+    x = np.zeros((len(starts), before + length, run.x.shape[1]), np.float32)
+    for row, start in enumerate(starts):
+        first = max(start - before, 0)
+        piece = run.x[first : start + length]
+        x[row, before - (start - first) :][: len(piece)] = piece
+    found = np.asarray(_forward(model)(x))[:, before:]
+    return np.asarray(found.reshape(-1, len(ANGLES))[: len(run.x) - run.learned], np.float32)
+
+
+def run_layers(model: keras.Model, x: Float32Array) -> Float32Array:
+    """What the layers add in a run from its start: (n, f) standardised features -> (n, 20) radians."""
+    return np.asarray(_forward(model)(x[None])[0], np.float32)
+
+
+def _forward(model: keras.Model) -> Callable[[Float32Array], tf.Tensor]:
+    forward = getattr(model, "_compiled_forward", None)
+    if forward is None:
+        forward = tf.function(lambda x: model(x, training=False), reduce_retracing=True)
+        model._compiled_forward = forward
+    return forward  # type: ignore[no-any-return]
+
+
+def error_of(runs: Sequence[LabelledRun], added: Sequence[Float32Array]) -> float:
+    """Mean absolute error in radians, on what is held back, of shipped angles plus `added` in the joints' ranges."""
+    total, count = 0.0, 0
+    for run, more in zip(runs, added, strict=True):
+        shipped = run.shipped[run.learned :]
+        apart = np.clip(shipped + more, ROM[:, 0], ROM[:, 1]) - (shipped + run.residual[run.learned :])
+        known = np.isfinite(apart)
+        total, count = total + float(np.abs(apart[known]).sum()), count + int(known.sum())
+    return total / max(count, 1)
