@@ -115,8 +115,14 @@ def matrix_of(levels: dict[str, Float64Array], template: Template) -> Float32Arr
     return fit(levels, template).matrix()
 
 
-def one_user(model: Model, user: int) -> dict[str, float]:
-    """Errors in mm, with the wearer's own bones."""
+def one_user(model: Model, user: int, *, turned: bool = True) -> dict[str, float]:
+    """Errors in mm, with the wearer's own bones.
+
+    Args:
+        model: the shipped model.
+        user: number of the person.
+        turned: measure bands that are turned as well.
+    """
     made = {number: session(user, number, seconds, seed=1, losses=number == 0) for number, seconds in SECONDS.items()}
     cues = {number: cue_levels(user, number) for number in SECONDS}
     template = Template({cue: tuple(map(float, level)) for cue, level in cues[0].items()})
@@ -142,10 +148,11 @@ def one_user(model: Model, user: int) -> dict[str, float]:
     head, _ = model.learn([part(runs[0], 0, 180)])
     row["other_180"] = mpjpe(runs[1], head, bones)
     row["other_180_unaligned"] = mpjpe(unaligned, head, bones)
-    for name, order in (("turned_135", [(c + 3) % 8 for c in range(8)]), ("mirrored_225", _mirrored(5))):
-        turned = {cue: level[order] for cue, level in cues[1].items()}
-        run = model.run(replace(made[1], emg=made[1].emg[:, order]), matrix_of(turned, template))
-        row[name] = mpjpe(run, head, bones)
+    if turned:
+        for name, order in (("turned_135", [(c + 3) % 8 for c in range(8)]), ("mirrored_225", _mirrored(5))):
+            levels = {cue: level[order] for cue, level in cues[1].items()}
+            run = model.run(replace(made[1], emg=made[1].emg[:, order]), matrix_of(levels, template))
+            row[name] = mpjpe(run, head, bones)
     head, _ = model.learn([part(runs[k], 0, 180) for k in (0, 2, 3)])
     row["three_donnings"] = mpjpe(runs[1], head, bones)
     return row
@@ -204,7 +211,7 @@ def deep(folder: Path) -> list[dict[str, Any]]:
     from service.experiments.personal_calibration import calibrate
 
     model = Model("envelope50")
-    recordings = [_real_recording(path) for path in sorted(folder.glob("*.csv.gz"))]
+    recordings = [real_recording(path) for path in sorted(folder.glob("*.csv.gz"))]
     rows = []
     for judged in recordings:
         learned = [recording for recording in recordings if recording is not judged]
@@ -275,6 +282,7 @@ def _group(group: str, people: Sequence[dict[str, float]]) -> str:
         f"| {text} | {np.mean([row[key] for row in people]):.2f} | {sum(row[key] > row[base] for row in people)} | "
         f"{max(row[key] - row[base] for row in people):+.2f} |"
         for text, key, base in ROWS
+        if key in people[0]
     ]
     lags = [f"{np.mean([row[f'webcam_lag_{s}'] for row in people]) * 1000:.0f} ms after {s} s" for s in (60, 180)]
     role = "on whom the settings were chosen" if group == CHOSEN_ON else "on whom nothing was chosen"
@@ -368,7 +376,7 @@ def main() -> None:
         first, last = map(int, group.split("-"))
         rows = []
         for user in range(first, last + 1):
-            rows.append(one_user(model, user))
+            rows.append(one_user(model, user, turned=group == JUDGED[0]))
             print(user, {key: round(value, 2) for key, value in rows[-1].items()}, flush=True)
         found["synthetic"][group] = rows
     options.out.write_text(json.dumps(found, indent=1) + "\n")

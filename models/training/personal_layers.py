@@ -108,7 +108,6 @@ def train(
 
 
 def _step(model: keras.Model, optimizer: keras.optimizers.Optimizer) -> Callable[[Float32Array, Float32Array], object]:
-    @tf.function(reduce_retracing=True)
     def step(x: tf.Tensor, residual: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
             loss = _huber(residual - model(x, training=True))
@@ -117,7 +116,7 @@ def _step(model: keras.Model, optimizer: keras.optimizers.Optimizer) -> Callable
         )
         return loss
 
-    return step  # type: ignore[no-any-return]
+    return tf.function(step, reduce_retracing=True)  # type: ignore[no-any-return]
 
 
 def _huber(apart: tf.Tensor) -> tf.Tensor:

@@ -210,9 +210,7 @@ class PersonalFit:
         """Seconds by which labels are late beyond what was known before, as far as can be told."""
         return self._found.lag_s
 
-    def learn(
-        self, rows: Sequence[Row], targets: Sequence[Target], *, late_s: float = 0.0, last: bool = False
-    ) -> None:
+    def learn(self, rows: Sequence[Row], targets: Sequence[Target], *, late_s: float = 0.0, last: bool = False) -> None:
         """Add what the network computed and labels, and solve and evaluate again.
 
         Args:

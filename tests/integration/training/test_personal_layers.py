@@ -14,6 +14,7 @@ from models.onnx_edit import read_initializers
 from models.onnx_file import ANGLES, FEATURE_MEAN, FEATURE_SCALE, FEATURES, PERSONAL, PERSONAL_LAYERS, read_spec
 from models.onnx_runner import OnnxRunner, open_session
 from models.personal import apply, standardise
+from models.recording import Recording
 from models.spec import ModelError
 from service.engine.predictor import ModelFile
 from tests.support.training import needs_training, prepare
@@ -32,15 +33,19 @@ def base() -> bytes:
 
 
 @pytest.fixture(scope="module")
-def made(base: bytes) -> Calibration:
-    """Three epochs on half a minute, and layers that count whatever they are worth."""
+def recording() -> Recording:
+    return session(3200, 0, 30.0, seed=1, rate_hz=50.0, emg_mode="envelope", losses=False)
+
+
+@pytest.fixture(scope="module")
+def made(base: bytes, recording: Recording) -> Calibration:
+    """An epoch on half a minute, and layers that count whatever they are worth."""
     prepare()
     from models.training import personal_layers as layers
     from service.experiments import personal_calibration, personal_layers
 
-    recording = session(3200, 0, 30.0, seed=1, rate_hz=50.0, emg_mode="envelope", losses=False)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(layers, "MAX_EPOCHS", 3)
+        patch.setattr(layers, "MAX_EPOCHS", 1)
         patch.setattr(personal_layers, "SHARES", (0.5,))
         patch.setattr(personal_calibration.DeepReport, "kept", True)
         return personal_calibration.calibrate(
@@ -102,24 +107,22 @@ def test_it_is_served_like_any_other(made: Calibration, tmp_path: Path) -> None:
     assert predictor.hidden is not None
 
 
-def test_it_is_fitted_further_in_closed_form_but_not_deepened_twice(made: Calibration) -> None:
+def test_it_is_fitted_further_in_closed_form_but_not_deepened_twice(made: Calibration, recording: Recording) -> None:
     from service.experiments.personal_calibration import calibrate
 
-    recording = session(3200, 0, 30.0, seed=1, rate_hz=50.0, emg_mode="envelope", losses=False)
     again = calibrate(made.content, made.spec, ("anna", "0" * 64), [recording])
     assert again.before["angle_mae_deg"] == pytest.approx(made.after["angle_mae_deg"], rel=0.02)
     with pytest.raises(ModelError, match="has layers of a person already"):
         calibrate(made.content, made.spec, ("anna", "0" * 64), [recording], deep=True)
 
 
-def test_layers_that_are_not_better_are_left_out(base: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_layers_that_are_not_better_are_left_out(
+    base: bytes, recording: Recording, monkeypatch: pytest.MonkeyPatch
+) -> None:
     prepare()
-    from models.training import personal_layers as layers
     from service.experiments import personal_calibration, personal_layers
 
-    recording = session(3200, 0, 20.0, seed=1, rate_hz=50.0, emg_mode="envelope", losses=False)
-    monkeypatch.setattr(layers, "MAX_EPOCHS", 1)
-    monkeypatch.setattr(personal_layers, "SHARES", (0.0,))
+    monkeypatch.setattr(personal_layers, "deepen", lambda *_: None)
     arguments = (base, read_spec(base, "b"), ("b", "0" * 64), [recording])
     deep, closed = (personal_calibration.calibrate(*arguments, deep=asked) for asked in (True, False))
     assert deep.deep is not None
