@@ -134,7 +134,8 @@ def parity(before: bytes, after: bytes, layers: keras.Model, share: float) -> fl
     found = np.concatenate(
         [runner.step_outputs(part, (ANGLES,))[0] for part in (emg[:, : PROBE // 2], emg[:, PROBE // 2 :])], axis=1
     )
-    return float(np.abs(_points(found) - _points(expected)).max())
+    apart = np.abs(_points(found) - _points(np.asarray(expected, np.float32)))
+    return float(apart.max())
 
 
 def _points(angles: Float32Array) -> Float32Array:

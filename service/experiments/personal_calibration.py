@@ -319,12 +319,17 @@ def _errors_of(runs: Sequence[PersonalSession], head: Float32Array, bones: Float
         if run.labels.joints is not None:
             row = run.rows(run.labels.t)
             used = (row >= 0) & np.isfinite(run.labels.joints).all(axis=(1, 2))
-            pose = run.pose[row[used]] if bones is None else points(bent[row[used]], bones)
+            pose = points(bent[row[used]], bones) if bones is not None else _poses(run)[row[used]]
             apart.append(np.linalg.norm(pose - run.labels.joints[used], axis=-1)[:, 1:])
     return {
         "angle_mae_deg": error,
         "mpjpe_mm": float(np.concatenate(apart).mean()) if sum(map(len, apart)) else None,
     }
+
+
+def _poses(run: PersonalSession) -> Float32Array:
+    assert run.pose is not None
+    return run.pose
 
 
 def _angle_error(runs: Sequence[PersonalSession], angles: Sequence[Float32Array]) -> float:

@@ -111,6 +111,7 @@ def test_the_figures_are_those_of_the_written_file(
     content = made.read_bytes()
     run = run_session(content, read_spec(content, "m"), read_initializers(content), read_session(donnings[0]))
     assert run.labels.joints is not None
+    assert run.pose is not None
     row = run.rows(run.labels.t - json.loads(out)["lag_ms"] / 1000)
     apart = np.linalg.norm(run.pose[row] - run.labels.joints, axis=-1)[:, 1:]
     assert apart.mean() == pytest.approx(json.loads(out)["after"]["mpjpe_mm"], abs=0.05)

@@ -167,7 +167,8 @@ def test_it_finds_what_calibrate_finds(name: str, hop: int, off: float) -> None:
     some = slice(None, None, 2)
     rng = np.random.default_rng(0)
     joints = made.joints[some] + rng.normal(0.0, 6.0, made.joints[some].shape).astype(np.float32)
-    late = replace(made, label_t=made.label_t[some] + 0.15, joints=joints)
+    label_t = made.label_t[some] + 0.15
+    late = replace(made, label_t=label_t, joints=joints)
     expected = calibrate(content, spec, (name, ""), [late], [late])
     values = read_initializers(content)
     fit = PersonalFit(values)
@@ -180,14 +181,11 @@ def test_it_finds_what_calibrate_finds(name: str, hop: int, off: float) -> None:
             emg = np.asarray(late.emg[None, first : first + hop], np.float32)
             features, angles = runner.step_outputs(emg, (HIDDEN, SHIPPED))
             rows.append(Row(float(late.t[first + len(emg[0]) - 1]), Hidden(features[0, -1], angles[0, -1])))
-        assert late.label_t is not None
-        until = int(np.searchsorted(late.label_t, rows[-1].t))
-        heard = [Label(float(late.label_t[k]), joints[k]) for k in range(fed, until)]
+        until = int(np.searchsorted(label_t, rows[-1].t))
+        heard = [Label(float(label_t[k]), joints[k]) for k in range(fed, until)]
         fit.learn(rows, [target(one, "right") for one in heard])
         fed = until
-    fit.learn(
-        [], [target(Label(float(late.label_t[k]), joints[k]), "right") for k in range(fed, len(joints))], last=True
-    )
+    fit.learn([], [target(Label(float(label_t[k]), joints[k]), "right") for k in range(fed, len(joints))], last=True)
     found = read_initializers(expected.content)
     assert fit.head is not None
     assert fit.bones is not None
