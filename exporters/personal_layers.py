@@ -13,7 +13,7 @@ import onnx
 from onnx import helper, numpy_helper
 
 from exporters.errors import ExportError
-from exporters.parity import LIMIT_MM, WINDOWS, probe
+from exporters.parity import LIMIT_MM, probe
 from exporters.personal import sort_nodes
 from models.arrays import Float32Array
 from models.kinematics import bones, points
@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 
 STANDARDISED: Final = "feature_clipped"
 """The tensor of standardised features in a graph with `personal`."""
-PROBE: Final = 400
+PROBE: Final = 120
 """Samples of each sequence that the file is compared on with Keras."""
+SEQUENCES: Final = 20
 
 
 def has_layers(content: bytes) -> bool:
@@ -126,10 +127,10 @@ def parity(before: bytes, after: bytes, layers: keras.Model, share: float) -> fl
     spec = ModelSpec.from_json(
         next(entry.value for entry in onnx.load_from_string(after).metadata_props if entry.key == METADATA_KEY)
     )
-    emg = probe(WINDOWS, PROBE, spec.emg_mode)
+    emg = probe(SEQUENCES, PROBE, spec.emg_mode)
     features, angles = OnnxRunner.open(before, len(emg)).step_outputs(emg, (FEATURES, ANGLES))
     x = standardise(features, values[FEATURE_MEAN], values[FEATURE_SCALE])
-    expected = angles + share * np.asarray(layers(x, training=False))
+    expected = angles + share * layers.predict_on_batch(x)
     runner = OnnxRunner.open(after, len(emg))
     found = np.concatenate(
         [runner.step_outputs(part, (ANGLES,))[0] for part in (emg[:, : PROBE // 2], emg[:, PROBE // 2 :])], axis=1
