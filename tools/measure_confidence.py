@@ -24,13 +24,13 @@ import numpy as np
 from models.arrays import Float32Array, Float64Array
 from models.confidence import error_without, of_person
 from models.data.personal_confidence import confidence_weights
-from models.data.personal_session import PersonalSession, earlier, lag_of
 from models.forward.generator import session
 from models.kinematics import points
 from models.onnx_file import CONFIDENCE, CONFIDENCE_PERSONAL, PERSONAL
 from models.onnx_runner import POSE, OnnxRunner
 from models.personal import apply
 from models.personal_labels import bones_of
+from models.personal_pairs import PersonalSession, earlier, lag_of
 from tools.measure_personal import JUDGED_FROM_S, Model, part, real_recording
 
 ROOT: Final = Path(__file__).parents[1]
