@@ -30,9 +30,9 @@ from models.hand import CHANNELS, MIRRORED_CHANNELS
 from models.kinematics import points
 from models.onnx_edit import read_initializers
 from models.onnx_file import ALIGNMENT, PERSONAL, read_spec
-from models.personal_pairs import PersonalSession, statistics_of
 from models.personal import apply
 from models.personal_labels import bones_of
+from models.personal_pairs import PersonalSession, statistics_of
 from models.recording import Marker, Recording
 from models.tables import markdown
 
