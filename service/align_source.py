@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 
@@ -49,7 +50,8 @@ async def align_source(
     asking = _Asking(source, selector, cues, seconds, show, stop)
     async with AsyncExitStack() as stack:
         stop_on_signals(stop)
-        running = asyncio.ensure_future(Supervisor(source, asking.on_event, DeviceStatus(0, lambda: None)).run())
+        status = DeviceStatus(0, lambda: None, log_level=logging.WARNING)
+        running = asyncio.ensure_future(Supervisor(source, asking.on_event, status).run())
         stack.push_async_callback(cancel_and_wait, running)
         stopped = asyncio.ensure_future(stop.wait())
         stack.push_async_callback(cancel_and_wait, stopped)

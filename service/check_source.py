@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
@@ -47,7 +48,7 @@ async def check_source(source: Source, seconds: float) -> SourceCheck:
         MyocastError: the source cannot be used, or gave too little signal.
     """
     stop = asyncio.Event()
-    status = DeviceStatus(0, lambda: None)
+    status = DeviceStatus(0, lambda: None, log_level=logging.WARNING)
     watch = _Watch(status, seconds, stop)
     async with AsyncExitStack() as stack:
         stop_on_signals(stop)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -61,7 +62,7 @@ async def record_source(
         loop.call_soon_threadsafe(stop.set)
 
     recorder = Recorder(file.parent, partial(open_writer, about=about), on_failure, known=lambda: [(0, source.info)])
-    status = DeviceStatus(0, lambda: None)
+    status = DeviceStatus(0, lambda: None, log_level=logging.WARNING)
     recording = _TimedRecording(recorder, file, status, seconds, stop)
     async with AsyncExitStack() as stack:
         stop_on_signals(stop)

@@ -13,6 +13,8 @@ from drivers.events import Battery, Frame, Playback, SourceInfo
 log = logging.getLogger("myocast")
 
 State = Literal["connecting", "live", "stalled", "reconnecting", "replay", "paused", "ended", "failed"]
+FATAL: Final = frozenset({"source_failed", "model_does_not_fit"})
+"""Codes of errors that end the program, where the state is `failed`."""
 STALLED_AFTER_S: Final = 0.5
 """Seconds without a sample after which a live device counts as stalled."""
 RATE_SPAN_S: Final = 2.0
@@ -71,7 +73,10 @@ class RateMeter:
 class DeviceStatus:
     """The state of one device. `on_change` is called after every change that is sent to clients at once."""
 
-    def __init__(self, index: int, on_change: Callable[[], None], clock: Clock = now) -> None:
+    def __init__(
+        self, index: int, on_change: Callable[[], None], clock: Clock = now, *, log_level: int = logging.INFO
+    ) -> None:
+        """`log_level`: of the least changes of state that are logged."""
         self.index = index
         self.state: State = "connecting"
         self.lost = 0
@@ -85,7 +90,7 @@ class DeviceStatus:
         self._meter = RateMeter()
         self._nature = "live"
         self._next_sample: int | None = None
-        self._on_change = on_change
+        self._on_change, self._log_level = on_change, log_level
         self._clock = clock
 
     @property
@@ -165,9 +170,16 @@ class DeviceStatus:
         self.set("replay" if self._nature == "replay" else "live")
 
     def _log(self) -> None:
-        """One line for each change of state: a service is read in its log."""
+        """One line for each change of state: a service is read in its log.
+
+        What ends the program is its last line, and no line of the log beside it.
+        """
+        if self.state == "failed" and self.error is not None and self.error["code"] in FATAL:
+            return
         level = logging.WARNING if self.state in ("stalled", "reconnecting", "failed") else logging.INFO
         reason = f": {self.error['message']}" if self.error is not None else ""
+        if level < self._log_level:
+            return
         log.log(level, "device %d: %s%s", self.index, self.state, reason)
 
     def as_message(self, playback: Playback | None, recording: Mapping[str, object] | None) -> dict[str, object]:
