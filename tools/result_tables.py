@@ -167,6 +167,33 @@ def stages() -> str:
     return Table(("stage, ms", *percentiles), tuple(rows)).text()
 
 
+def swaps() -> str:
+    """What a client saw while matrices, models and heads were swapped, and what learning costs."""
+    document = json.loads((DATA / "bench_swap.json").read_text())
+    found, machine = document["swap"], document["machine"]
+    rows = [
+        (one["kind"], str(one["swaps"]), f"{one['most_hops']:g}", str(one["missed"]), _apart(one["first_mm"]))
+        for one in found["kinds"]
+    ]
+    seen = Table(("swap", "times", "hops between poses, at most", "poses missed", "first pose off, mm"), tuple(rows))
+    dearest = max(found["learning_percent"], found["last_minute_percent"])
+    cost = (
+        ("CPU of the server, of a core", f"{found['serving_percent']:.1f} %"),
+        (
+            f"more while it learns ({found['labels']:,} labels in {found['learned_s']:g} s)",
+            f"{dearest - found['serving_percent']:.1f} %",
+        ),
+        (f"one fit to {found['learned_s']:g} s with 50 labels a second", f"{found['fit_s']:.2f} s"),
+    )
+    load = f"load {machine['load_1min']:g} before"
+    where = f"`myocast bench --swap` on {machine['processor']}, {machine['cores']} cores, {load}:"
+    return f"{where}\n\n{seen.text()}\n\n{Table(('', 'figure'), cost).text()}"
+
+
+def _apart(mm: float | None) -> str:
+    return "–" if mm is None else f"{mm:.3f}"
+
+
 def _machine(document: Mapping[str, Any]) -> str:
     machine, model = document["machine"], document["latency"]["model"]
     return (
@@ -271,6 +298,7 @@ FIGURES: Final[Mapping[str, Callable[[], str]]] = {
     "confidence-real": confidence_real,
     "bench-limits": limits,
     "bench-stages": stages,
+    "bench-swap": swaps,
 }
 """What can stand between the marks of a page."""
 
