@@ -37,7 +37,7 @@ CONTRACT = {
     "bench": "--model --source --clients --seconds --compare --json --plot",
     "check": "SOURCE --seconds --json",
     "align": "--model --out --cues --against --json",
-    "calibrate": "--model --session --test --out --json",
+    "calibrate": "--model --session --test --out --deep --json",
 }
 """Arguments and options of docs/protocol.md#the-command-line."""
 
