@@ -117,7 +117,7 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class Accuracy:
     """One label against the pose that was shown."""
 
     segment: Segment
@@ -242,7 +242,7 @@ def bends(points: Sequence[float] | Float64Array) -> Float64Array:
     return found
 
 
-def judge(labels: Sequence[Mapping[str, Any]], segments: Sequence[Segment]) -> list[Judged]:
+def accuracy_of(labels: Sequence[Mapping[str, Any]], segments: Sequence[Segment]) -> list[Accuracy]:
     """Compare labels with the poses that the film showed."""
     first, film_s = starts(segments), sum(segment.seconds for segment in segments)
     shown = [int(np.searchsorted(first, label["number"], "right")) - 1 for label in labels]
@@ -253,7 +253,7 @@ def judge(labels: Sequence[Mapping[str, Any]], segments: Sequence[Segment]) -> l
         segment = segments[shown[i]]
         truth = bends(kinematics.points(POSES[segment.pose][None], kinematics.bones())[0])
         judged.append(
-            Judged(
+            Accuracy(
                 segment=segment,
                 settled=i > 0 and shown[i] == shown[i - 1],
                 late_s=label["t"] - label["taken"],
@@ -266,7 +266,7 @@ def judge(labels: Sequence[Mapping[str, Any]], segments: Sequence[Segment]) -> l
     return judged
 
 
-def measure(folder: Path, segments: Sequence[Segment]) -> list[Judged]:
+def measure(folder: Path, segments: Sequence[Segment]) -> list[Accuracy]:
     """Make the film, show it to the page, and judge its labels."""
     console = Console(REPOSITORY, folder)
     film = folder / "hand.mjpeg"
@@ -275,13 +275,13 @@ def measure(folder: Path, segments: Sequence[Segment]) -> list[Judged]:
             pictures = render(browser, console.serve("demo:", "--hop", 200), segments)
         write_film(film, segments, pictures)
         with camera_page(film, console) as page:
-            return judge(take_labels(page, segments), segments)
+            return accuracy_of(take_labels(page, segments), segments)
     finally:
         console.close()
         film.unlink(missing_ok=True)
 
 
-def mean_error(judged: Sequence[Judged], error: str = "error", without_bias: bool = False) -> Float64Array:
+def mean_error(judged: Sequence[Accuracy], error: str = "error", without_bias: bool = False) -> Float64Array:
     """(15,) mean absolute error of each bend, degrees; every pose counts the same, whatever its number of labels."""
     poses = list(dict.fromkeys(one.segment for one in judged))
     each = np.array([np.mean([getattr(one, error) for one in judged if one.segment == pose], axis=0) for pose in poses])
@@ -289,7 +289,7 @@ def mean_error(judged: Sequence[Judged], error: str = "error", without_bias: boo
     return found
 
 
-def summary(judged: Sequence[Judged]) -> dict[str, Any]:
+def summary(judged: Sequence[Accuracy]) -> dict[str, Any]:
     """What the page of results shows."""
     poses = [one for one in judged if one.segment.pose not in {"flat", "fist"} and one.settled]
     views = {}

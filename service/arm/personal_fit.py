@@ -127,7 +127,7 @@ class Growing:
 
 
 @dataclass(slots=True)
-class _Found:
+class _FoundHead:
     """What was found of the labels up to a moment."""
 
     labels: int = 0
@@ -142,7 +142,7 @@ class _Found:
 
 
 @dataclass(slots=True)
-class _Judged:
+class _ScoredHead:
     """Labels that are held back, beside what the network computed at their moments."""
 
     x: Float32Array
@@ -151,12 +151,12 @@ class _Judged:
     joints: Float32Array
     """(n, 21, 3) mm, NaN where there are none."""
 
-    def __add__(self, other: _Judged) -> _Judged:
+    def __add__(self, other: _ScoredHead) -> _ScoredHead:
         both = ((getattr(self, key), getattr(other, key)) for key in ("x", "shipped", "angles", "joints"))
-        return _Judged(*map(np.concatenate, both))
+        return _ScoredHead(*map(np.concatenate, both))
 
-    def newest(self, n: int) -> _Judged:
-        return _Judged(self.x[-n:], self.shipped[-n:], self.angles[-n:], self.joints[-n:])
+    def newest(self, n: int) -> _ScoredHead:
+        return _ScoredHead(self.x[-n:], self.shipped[-n:], self.angles[-n:], self.joints[-n:])
 
 
 @dataclass(slots=True)
@@ -165,7 +165,7 @@ class _Summed:
 
     learned: PersonalStatistics
     held: PersonalStatistics
-    judged: _Judged
+    judged: _ScoredHead
 
     def __add__(self, other: _Summed) -> _Summed:
         learned, held = PersonalStatistics(self.learned.features), PersonalStatistics(self.learned.features)
@@ -202,7 +202,7 @@ class PersonalFit:
         self._joints = Growing(POINTS, 3)
         self._waiting: list[Target] = []
         self._late_s = 0.0
-        self._found = _Found()
+        self._found = _FoundHead()
         self._past, self._summed = self._nothing(), self._nothing()
 
     @property
@@ -289,7 +289,7 @@ class PersonalFit:
         self.bones = bones_of(labels) if seen.any() else self.bones
         bent = replace(session, labels=_with_angles(labels, smoothed))
         lag_s = lag_of(bent, self.values[PERSONAL])
-        self._found = _Found(len(labels.t), float(labels.t[-1]), smoothed, lag_s)
+        self._found = _FoundHead(len(labels.t), float(labels.t[-1]), smoothed, lag_s)
         pairs = pairs_of(earlier(bent, lag_s), self.values[PERSONAL])
         if len(pairs.x):
             self._found.weighting, self._found.head = weighting_of([pairs])
@@ -315,12 +315,12 @@ class PersonalFit:
         assert labels.joints is not None
         judged = mine & held & pairs.known
         rows = (mine & held)[pairs.known]
-        found.judged = _Judged(pairs.x[rows], pairs.shipped[rows], labels.angles[judged], labels.joints[judged])
+        found.judged = _ScoredHead(pairs.x[rows], pairs.shipped[rows], labels.angles[judged], labels.joints[judged])
         return found
 
     def _nothing(self) -> _Summed:
         width = self._width
-        empty = _Judged(
+        empty = _ScoredHead(
             np.zeros((0, width), np.float32),
             np.zeros((0, len(ANGLES)), np.float32),
             np.zeros((0, len(ANGLES)), np.float32),
@@ -374,7 +374,7 @@ def _part(labels: Labels, first: int, stop: int) -> Labels:
     return Labels(labels.t[first:stop], labels.angles[first:stop], joints)
 
 
-def _error(judged: _Judged, head: Float32Array, bones: Float32Array) -> Error:
+def _error(judged: _ScoredHead, head: Float32Array, bones: Float32Array) -> Error:
     given = apply(judged.x, judged.shipped, head)
     with_points = np.isfinite(judged.joints).all(axis=(1, 2))
     apart = np.abs(given - judged.angles)
