@@ -10,6 +10,7 @@ from drivers.sessions.read_config import FILE_UNITS, ReadConfig
 from drivers.uri import SourceUri, hand_option, options_of
 
 READ_OPTIONS: Final = ("rate", "mode", "unit", "hand", "columns", "device")
+_MOST_DEVICES: Final = 1e6
 
 
 def split_options(path: str | Path) -> tuple[Path, ReadConfig, int]:
@@ -34,9 +35,16 @@ def split_query(path: str | Path) -> tuple[Path, str]:
     text = str(path)
     whole = Path(text).expanduser()
     name, mark, query = text.rpartition("?")
-    if not mark or not name or "=" not in query or whole.exists():
+    if not mark or not name or "=" not in query or _exists(whole):
         return whole, ""
     return Path(name).expanduser(), mark + query
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # Longer than a name can be, or in a folder that may not be read.
+        return False
 
 
 def read_config(uri: SourceUri) -> ReadConfig:
@@ -52,4 +60,4 @@ def read_config(uri: SourceUri) -> ReadConfig:
 
 def device_option(uri: SourceUri) -> int:
     """Read `?device=`: the index of the armband in a file of several. Raises DriverError."""
-    return round(uri.number("device", 0.0, 0.0))
+    return round(uri.number("device", 0.0, 0.0, _MOST_DEVICES))

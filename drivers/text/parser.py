@@ -140,7 +140,7 @@ class TextLines:
 
 
 def parse_numbers(line: bytes) -> list[float]:
-    """The finite numbers of a line; [] if a word other than the first and the last is not a number."""
+    """The numbers of a line; [] if one is not finite, or a word other than the first and the last is none."""
     if _PLAUSIBLE.fullmatch(line) is None:
         return []
     if b":" in line:
@@ -149,6 +149,8 @@ def parse_numbers(line: bytes) -> list[float]:
         line = line.replace(b",", b".")
     words = _SEPARATOR.split(line.strip(b",;\t "))
     numbers = [_number(word) for word in words]
+    if any(number is not None and not abs(number) <= _LARGEST for number in numbers):
+        return []
     if numbers and numbers[0] is None:
         numbers = numbers[1:]
     if numbers and numbers[-1] is None:
@@ -158,7 +160,6 @@ def parse_numbers(line: bytes) -> list[float]:
 
 def _number(word: bytes) -> float | None:
     try:
-        value = float(word)
+        return float(word)
     except ValueError:
         return None
-    return value if abs(value) <= _LARGEST else None

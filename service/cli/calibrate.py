@@ -68,7 +68,7 @@ def parse_cues(text: str) -> dict[int, str] | None:
     found: dict[int, str] = {}
     for part in text.split(","):
         cue, equals, label = part.strip().partition("=")
-        if not equals or cue not in CUE_NAMES or not label.lstrip("-").isdigit():
+        if not equals or cue not in CUE_NAMES or not label.lstrip("-").isdecimal():
             raise typer.BadParameter(
                 f"expected CUE=CLASS such as rest=0,fist=7,extension=2 with cues of {', '.join(CUE_NAMES)}, got {part!r}",
                 param_hint="--cues",

@@ -31,7 +31,7 @@ BRAINFLOW_CYTON: Final = 24
 _BRAINFLOW_TIME: Final = 22
 
 _CLASS_NAMES: Final = ("label", "labels", "class", "gesture", "stimulus", "restimulus", "target", "marker channel")
-_CHANNEL: Final = re.compile(r"(?P<prefix>[a-z]?[a-z _.\-]*?)[ _.\-]?(?P<number>\d+)")
+_CHANNEL: Final = re.compile(r"(?P<prefix>[a-z]?[a-z _.\-]*?)[ _.\-]?(?P<number>\d{1,4})")
 _CHANNEL_PREFIXES: Final[tuple[str, ...]] = (
     *("emg", "semg", "exg", "ch", "chan", "channel", "emg ch", "emg channel", "exg channel", "myo", "myo emg"),
     *("sensor", "electrode", "pod", "adc", "analog", "e", "s", "c", "v", "a", "raw"),
@@ -39,6 +39,8 @@ _CHANNEL_PREFIXES: Final[tuple[str, ...]] = (
 """Names of numbered channels, the likelier first."""
 _COLUMN: Final = re.compile(r"(?P<what>-|t(?:_(?:s|ms|us|ns))?|label|ch(?P<first>\d)(?:-(?P<last>\d))?)")
 _LARGEST_COUNTER: Final = 32_767
+_RATES: Final = (1.0, 100_000.0)
+"""Samples per second that a comment may state, as `?rate=` may."""
 _SECONDS: Final = {
     **dict.fromkeys(("s", "sec", "secs", "seconds"), 1.0),
     **dict.fromkeys(("ms", "msec", "msecs", "millis", "milliseconds"), 1e-3),
@@ -49,6 +51,7 @@ _UNIT_NAMES: Final = "|".join(sorted(_SECONDS, key=len, reverse=True))
 _TIME: Final = re.compile(
     rf"(?:[a-z]+[ _])?(?:t|time|timestamps?|time[ _]stamps?|ts|elapsed|clock)(?:[ _](?P<unit>{_UNIT_NAMES}))?"
 )
+_IN_BRACKETS: Final = {**_SECONDS, **dict.fromkeys(("min", "minutes"), 60.0), **dict.fromkeys(("h", "hours"), 3600.0)}
 _BARE_TIME: Final = {name: unit for name, unit in _SECONDS.items() if len(name) > 1}
 _UNITS: Final[dict[str, FileUnit]] = {
     **dict.fromkeys(("uv", "µv", "μv", "microvolts"), "uV"),
@@ -140,9 +143,10 @@ def layout_by_values(values: Float64Array, config: ReadConfig, place: str) -> La
         raise SessionError(
             f"{place}: of {width} columns the first grows like a time, and the last is no class; {COLUMNS_ADVICE}"
         )
-    return Layout(
-        width, tuple(range(leading, leading + CHANNELS)), time, None, label=label, notes=_seen(leading, time, label)
-    )
+    notes = _seen(leading, time, label)
+    if label is not None and not leading and len(values) >= LEAST_ROWS and is_counter(values[:, 0]):
+        notes += ("column 1 was taken for channel 1, but rises like a row number; if it is one: `?columns=-,ch1-8`",)
+    return Layout(width, tuple(range(leading, leading + CHANNELS)), time, None, label=label, notes=notes)
 
 
 def layout_by_option(text: str, width: int, place: str) -> Layout:
@@ -155,6 +159,7 @@ def layout_by_option(text: str, width: int, place: str) -> Layout:
     seconds: float | None = None
     label: int | None = None
     channels: dict[int, int] = {}
+    named: list[str] = []
     column = 0
     for word in text.split(","):
         found = _COLUMN.fullmatch(word.strip())
@@ -163,18 +168,24 @@ def layout_by_option(text: str, width: int, place: str) -> Layout:
         what = found["what"]
         if found["first"]:
             first, last = int(found["first"]), int(found["last"] or found["first"])
-            for channel in range(first, last + 1):
-                channels[channel] = column + channel - first
+            named += [f"ch{channel}" for channel in range(first, last + 1)]
+            channels |= {channel: column + channel - first for channel in range(first, last + 1)}
             column += last - first + 1
             continue
         if what == "label":
             label = column
+            named.append(what)
         elif what != "-":
             time = column
+            named.append("t")
             seconds = _SECONDS.get(what.partition("_")[2])
         column += 1
     if sorted(channels) != list(range(1, CHANNELS + 1)):
         raise SessionError(f"`?columns={text}`: expected each of ch1 to ch8 once, as in `?columns=t,ch1-8,label`")
+    if twice := next((name for name in named if named.count(name) > 1), None):
+        raise SessionError(
+            f"`?columns={text}`: {twice} is named twice; expected each once, and `-` for what to leave out"
+        )
     if column > width:
         raise SessionError(f"{place}: `?columns={text}` names {column} columns, and there are {width}")
     emg = tuple(channels[channel] for channel in range(1, CHANNELS + 1))
@@ -271,7 +282,7 @@ def _time(stems: Sequence[str], units: Sequence[str]) -> tuple[int | None, float
             continue
         place = stems.index(stem)
         if units[place]:
-            return place, _SECONDS.get(units[place])
+            return place, _IN_BRACKETS.get(units[place])
         if stem in _BARE_TIME:
             return place, _BARE_TIME[stem]
         found = _TIME.fullmatch(stem)
@@ -295,8 +306,11 @@ def _channel_unit(units: Sequence[str], comments: Sequence[str]) -> FileUnit | N
 
 def _rate(comments: Sequence[str]) -> float | None:
     for comment in comments:
-        if found := re.search(r"(?:sampl\w*[ _-]*(?:rate|frequency)|rate|fs)\s*[=:]?\s*([\d.]+)\s*hz", comment, re.I):
-            return float(found[1]) or None
+        if found := re.search(
+            r"(?:sampl\w*[ _-]*(?:rate|frequency)|rate|fs)\s*[=:]?\s*(\d+(?:\.\d+)?)\s*hz", comment, re.I
+        ):
+            low, high = _RATES
+            return rate if low <= (rate := float(found[1])) <= high else None
     return None
 
 

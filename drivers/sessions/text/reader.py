@@ -40,6 +40,7 @@ _OUTAGE_S: Final = 0.25
 _JOINED_OUTAGE_S: Final = 0.1
 _JOINED_RATE: Final = 50.0
 _BARE_RATE: Final = 200.0
+_HIGHEST_RATE: Final = 100_000.0
 _HEAD_LINES: Final = 100
 """Lines from which separator and columns are told."""
 
@@ -75,6 +76,8 @@ def read_text(path: Path, batches: Iterator[Lines], config: ReadConfig, report: 
         raise SessionError(f"{path}: holds only blank lines; {EXPECTED}")
     head = [line for line in first[:_HEAD_LINES] if line.strip()]
     dialect = dialect_of(head[1:] or head)
+    if dialect.trailing and _last_column_is_empty(head, dialect):
+        dialect = replace(dialect, trailing=False)
     text = _Text(path, chain([first], batches), place, dialect, config, report, comments)
     names = _names(dialect_of(head[:1]).split(head[0]) if len(head) == 1 else dialect.split(head[0]))
     if _is_header(names):
@@ -86,6 +89,13 @@ def read_text(path: Path, batches: Iterator[Lines], config: ReadConfig, report: 
         if len(names) == width and (names == manus.COLUMNS or layout_by_names(names, comments)):
             return _read_named(text, names, comments[-1])
     return _read_bare(text, head)
+
+
+def _last_column_is_empty(head: Sequence[str], dialect: Dialect) -> bool:
+    """Whether lines that end with the separator lack a value of a column that the first line names."""
+    whole = replace(dialect, trailing=False)
+    names, *rows = (whole.split(line) for line in head)
+    return bool(rows and names[-1]) and Counter(map(len, rows)).most_common(1)[0][0] == len(names)
 
 
 def _comments(batches: Iterator[Lines]) -> tuple[list[str], int, Iterator[Lines]]:
@@ -137,6 +147,8 @@ def _read_bare(text: _Text, head: Sequence[str]) -> Recording:
     (width, _), *_ = Counter(len(row) for row in rows).most_common(1)
     values = [[number(token) for token in row] for row in rows if len(row) == width]
     good = [row for row in values if None not in row and np.isfinite(np.array(row, float)).all()]
+    if not good and text.config.columns:
+        return _read_table(text, layout_by_option(text.config.columns, width, text.location))
     if not good:
         if width in (CHANNELS, CHANNELS + 1):
             return _read_table(
@@ -175,6 +187,9 @@ def _read_table(text: _Text, layout: Layout) -> Recording:
     unit, emg = to_kept_unit(emg, config.unit or layout.unit, config.mode, text.path.name, report)
     rated = replace(config, rate=config.rate or layout.rate, unit=unit)
     body = replace(text, config=rated)
+    if clock and rated.rate and len(columns.time) > 1 and not (np.diff(columns.time) > 0).any():
+        report.note("time does not advance: times are made from the rate")
+        clock = ()
     if clock:
         t = _seconds(text, columns.time, layout)
         recording = _timed(body, emg, t, points, layout.format, _OUTAGE_S, None)
@@ -288,7 +303,8 @@ def _angles(values: Float32Array, names: tuple[str, ...]) -> Float32Array:
 def _class_numbers(text: _Text, column: Float32Array, line: Int64Array, layout: Layout) -> Int64Array:
     """Whole numbers; -1 where the column is empty."""
     given = np.nan_to_num(column, nan=-1.0)
-    labels = np.rint(given).astype(np.int64)
+    with np.errstate(invalid="ignore"):
+        labels = np.rint(given).astype(np.int64)
     wrong = np.flatnonzero(labels != given)
     if len(wrong):
         row = int(wrong[0])
@@ -350,6 +366,11 @@ def _timed(
     if timeline.rate_hz < 1.0:
         raise SessionError(
             f"{text.path.name}: samples are {1.0 / timeline.rate_hz:g} s apart; `t` must be in seconds (milliseconds?)"
+        )
+    if timeline.rate_hz > _HIGHEST_RATE:
+        raise SessionError(
+            f"{text.path.name}: samples are {1.0 / timeline.rate_hz:g} s apart, which no EMG is; say in what unit "
+            "the times are, as in `?columns=t_ms,ch1-8`"
         )
     if timeline.breaks is not None:
         report.note(f"time goes back {len(timeline.breaks)} times: what follows is moved to go on from there")

@@ -37,7 +37,7 @@ def from_target(target: str) -> HtsLabels:
     if not target:
         return HtsLabels(HOST, UDP_PORT, TCP_PORT)
     host, _, port = target.rpartition(":")
-    if not port.isdigit() or int(port) > LARGEST_PORT:
+    if not port.isdecimal() or int(port) > LARGEST_PORT:
         raise DriverError(f"--labels hts:{target}: expected a port, like hts:9000, or hts:0 for a free one")
     return HtsLabels(host.strip("[]") or HOST, int(port), int(port))
 

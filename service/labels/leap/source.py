@@ -29,7 +29,7 @@ def from_target(target: str) -> LeapLabels:
         DriverError: it is none of these.
     """
     url = target or DEFAULT_URL
-    if url.isdigit():
+    if url.isdecimal():
         url = f"127.0.0.1:{url}"
     if "://" not in url:
         url = f"ws://{url}"

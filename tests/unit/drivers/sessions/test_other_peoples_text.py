@@ -305,3 +305,82 @@ def test_other_kinds_are_named_with_the_way_out(tmp_path: Path, head: bytes, mes
 def test_an_edf_is_named() -> None:
     with pytest.raises(SessionError, match="is EDF; read it with edfio"):
         read_session(FIELD / "t26b_emg8.edf")
+
+
+def test_a_named_last_column_without_values_is_no_separator_at_the_end(tmp_path: Path) -> None:
+    recording = read(tmp_path, f"{NAMES},label\n{lines(after=('',))}")
+    assert_rows(recording)
+    assert recording.classes is not None
+    assert (recording.classes == -1).all()
+    recording = read(tmp_path, f"{NAMES},label\n{lines(after=(lambda n: 3 if n > 70 else '',))}")
+    assert_rows(recording)
+    assert recording.classes is not None
+    assert recording.classes[[70, 71]].tolist() == [-1, 3]
+    assert_rows(read(tmp_path, f"{NAMES}\n{lines(after=('',))}"))
+
+
+@pytest.mark.parametrize("columns", ["ch1-8,ch1", "t,t,ch1-8", "label,ch1-8,label", "t_ms,ch1-8,t_s"])
+def test_a_column_named_twice_is_refused(tmp_path: Path, columns: str) -> None:
+    with pytest.raises(SessionError, match="is named twice"):
+        read(tmp_path, lines(0, after=(0,)), f"?columns={columns}")
+
+
+def test_columns_are_taken_where_no_row_is_all_numbers(tmp_path: Path) -> None:
+    text = lines(lambda n: f"2024-05-01 12:00:{n / 200:06.3f}")
+    assert_rows(read(tmp_path, text, "?columns=-,ch1-8"))
+
+
+def test_the_rate_that_a_standing_time_asks_for_makes_the_times(tmp_path: Path) -> None:
+    text = f"t,{NAMES}\n{lines(7)}"
+    with pytest.raises(SessionError, match=r"`\?rate=200`"):
+        read(tmp_path, text)
+    recording = read(tmp_path, text, "?rate=200")
+    assert_rows(recording)
+    np.testing.assert_allclose(np.diff(recording.t), 0.005)
+
+
+@pytest.mark.parametrize(
+    ("name", "seconds"), [("time (min)", 60.0), ("time (h)", 3600.0), ("time (s)", 1.0), ("time [ms]", 1e-3)]
+)
+def test_the_unit_in_brackets_is_the_unit_of_the_times(tmp_path: Path, name: str, seconds: float) -> None:
+    recording = read(tmp_path, f"{name},{NAMES}\n{lines(lambda n: repr(n / 200 / seconds))}")
+    assert recording.rate_hz == pytest.approx(200.0)
+
+
+def test_times_that_no_emg_has_are_refused(tmp_path: Path) -> None:
+    """A thousands separator in quotes, taken for a decimal comma."""
+    with pytest.raises(SessionError, match="in what unit the times are"):
+        read(tmp_path, f"time_ms,{NAMES}\n{lines(lambda n: chr(34) + format(1000 + 5 * n, ',') + chr(34))}")
+
+
+@pytest.mark.parametrize(
+    ("said", "rate"), [("500", 500.0), ("0", 200.0), ("1.2.3", 200.0), ("0.001", 200.0), ("9" * 30, 200.0)]
+)
+def test_a_rate_in_a_comment_is_taken_where_it_can_be_one(tmp_path: Path, said: str, rate: float) -> None:
+    assert read(tmp_path, f"# sampling rate: {said} Hz\n{NAMES}\n{lines()}").rate_hz == rate
+
+
+def test_a_row_number_before_a_last_channel_that_stands_still_is_told(tmp_path: Path) -> None:
+    text = "".join(f"{number},{','.join(map(str, row[:7]))},0\n" for number, row in enumerate(ROWS.tolist()))
+    notes = read(tmp_path, text).meta["notes"]
+    assert any("`?columns=-,ch1-8`" in note for note in notes), notes
+    recording = read(tmp_path, text, "?columns=-,ch1-8")
+    np.testing.assert_array_equal(recording.emg[:, :7], ROWS[:, :7])
+
+
+@pytest.mark.parametrize("options", ["?columns=" + "-" * 500, "?device=inf"])
+def test_wild_options_are_one_line(tmp_path: Path, options: str) -> None:
+    with pytest.raises(DriverError) as caught:
+        read(tmp_path, lines(), options)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_name_of_many_digits_is_no_channel(tmp_path: Path) -> None:
+    with pytest.raises(SessionError, match="is not known"):
+        read(tmp_path, ",".join("ch" + str(channel) * 5000 for channel in range(1, 9)) + "\n" + lines())
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_label_that_is_too_large_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SessionError, match="is not a whole number"):
+        read(tmp_path, f"{NAMES},label\n{lines(after=(10**30,))}")

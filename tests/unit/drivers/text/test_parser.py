@@ -174,6 +174,9 @@ def test_ten_million_random_bytes_never_raise_and_keep_no_memory(alphabet: bytes
 def test_a_number_too_large_for_a_sample_is_no_number() -> None:
     assert parse_numbers(b"1,1e39,3,4,5,6,7,8") == []
     assert parse_numbers(b"1,1e999,3") == []
+    # A dead sensor at either end, which is no name of a row: without it the others would move by one.
+    assert parse_numbers(b"nan,1,2,3,4,5,6,7,8") == []
+    assert parse_numbers(b"1,2,3,4,5,6,7,8,inf") == []
 
 
 @settings(deadline=None)
