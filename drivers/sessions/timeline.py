@@ -20,6 +20,7 @@ _OUTAGE_PERIODS: Final = 20.0
 _SPARSEST: Final = 3.0
 _CORRECTION_S: Final = 0.1
 _LONGEST: Final = 1e9
+_LEAST_STAMPS: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,7 @@ def from_times(t: Float64Array, rate_hz: float | None, outage_s: float) -> Timel
     Raises:
         ValueError: the rate is not given and cannot be estimated from `t`.
     """
+    outage_s = max(outage_s, _REGULAR_GAP * _resolution(np.diff(t)))
     rate = rate_hz or estimate_rate(t, outage_s)
     t, breaks = ascending(t, 1.0 / rate)
     steps = np.diff(t) * rate
@@ -78,8 +80,24 @@ def estimate_rate(t: Float64Array, outage_s: float) -> float:
     steady = steps[np.abs(steps - median) <= _REGULAR_WITHIN * median]
     if len(steady) < _MOSTLY * len(steps):
         steady = steps[steps <= max(outage_s, _OUTAGE * median)]
-    rate = 1.0 / float(steady.mean()) if steady.any() else 1.0 / float(steps.mean())
-    return _near_whole(rate)
+    return _near_whole(1.0 / float(steady.mean()) if steady.any() else _rate_of_bursts(steps))
+
+
+def _rate_of_bursts(steps: Float64Array) -> float:
+    """Samples per second from rise to rise, since the first and the last burst may be cut."""
+    rises = np.flatnonzero(steps)
+    if len(rises) < 2:
+        return 1.0 / float(steps.mean())
+    return float(rises[-1] - rises[0]) / float(steps[rises[0] + 1 :].sum())
+
+
+def _resolution(steps: Float64Array) -> float:
+    """Seconds between the stamps of a coarse clock, which many samples share; 0 if there is none."""
+    rising = steps[steps > 0]
+    if len(rising) < _LEAST_STAMPS or 2 * len(rising) > len(steps):
+        return 0.0
+    usual = float(np.median(rising))
+    return usual if (np.abs(rising - usual) <= _REGULAR_WITHIN * usual).mean() >= _MOSTLY else 0.0
 
 
 def on_grid(steps: Float64Array) -> bool:

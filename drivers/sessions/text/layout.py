@@ -11,7 +11,7 @@ import numpy as np
 
 from drivers.sessions.read_config import FileUnit, ReadConfig
 from drivers.sessions.report import SessionError
-from drivers.sessions.text.columns import LEAST_ROWS, is_class, is_counter, leading_columns
+from drivers.sessions.text.columns import LEAST_ROWS, grows, is_class, is_counter, is_unix, leading_columns
 from models.arrays import Float64Array
 from models.hand import CHANNELS, POINTS, VALUES
 from models.kinematics import ANGLES
@@ -143,7 +143,17 @@ def layout_by_values(values: Float64Array, config: ReadConfig, place: str) -> La
         raise SessionError(
             f"{place}: of {width} columns the first grows like a time, and the last is no class; {COLUMNS_ADVICE}"
         )
+    if label is not None and len(values) > 1 and is_unix(values[:, label]) and grows(values[:, label]):
+        raise SessionError(
+            f"{place}: column {width} grows like a time since 1970, where a class label can be; say what each column "
+            f"is, as in `?columns={'-,' * leading}ch1-8,t`"
+        )
     notes = _seen(leading, time, label)
+    if label is not None and not is_class(values[:, label]):
+        notes += (
+            f"column {width} changes from row to row as classes seldom do; if it is none, say what each column is, as "
+            "in `?columns=t,ch1-8` or `?columns=ch1-8,t`",
+        )
     if label is not None and not leading and len(values) >= LEAST_ROWS and is_counter(values[:, 0]):
         notes += ("column 1 was taken for channel 1, but rises like a row number; if it is one: `?columns=-,ch1-8`",)
     return Layout(width, tuple(range(leading, leading + CHANNELS)), time, None, label=label, notes=notes)

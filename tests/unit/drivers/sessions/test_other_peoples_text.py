@@ -384,3 +384,25 @@ def test_a_name_of_many_digits_is_no_channel(tmp_path: Path) -> None:
 def test_a_label_that_is_too_large_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SessionError, match="is not a whole number"):
         read(tmp_path, f"{NAMES},label\n{lines(after=(10**30,))}")
+
+
+def test_a_last_column_that_is_hardly_a_class_is_told(tmp_path: Path) -> None:
+    text = lines(after=(lambda n: 5 * n,))
+    notes = read(tmp_path, text).meta["notes"]
+    assert any("`?columns=ch1-8,t`" in note for note in notes), notes
+    assert_rows(read(tmp_path, text, "?columns=ch1-8,t"))
+    text = lines(after=(lambda n: 1732700000 + n / 200,))
+    with pytest.raises(SessionError, match=r"`\?columns=ch1-8,t`"):
+        read(tmp_path, text)
+    assert read(tmp_path, text, "?columns=ch1-8,t").rate_hz == pytest.approx(200.0)
+
+
+@pytest.mark.parametrize("resolution", [0.1, 0.5, 1.0])
+def test_stamps_of_a_coarse_clock_are_no_outages(resolution: float) -> None:
+    times = np.floor((np.arange(2000) + 70) / 200 / resolution + 1e-9) * resolution
+    timeline = from_times(times, None, 0.25)
+    assert timeline.rate_hz == pytest.approx(200.0, rel=0.01)
+    assert timeline.sample[-1] == len(times) - 1
+    # An outage of five stamps is one.
+    times[1000:] += 5 * resolution
+    assert (np.diff(from_times(times, 200.0, 0.25).sample) > 1).sum() == 1
