@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
+import socket
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 
@@ -13,6 +15,24 @@ def is_address(name: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def is_every_address(bind: str) -> bool:
+    """Return whether a server bound to this listens on every address of this machine: no page can be opened there."""
+    return is_address(bind) and ipaddress.ip_address(bind).is_unspecified
+
+
+def machine_addresses(*, version: int = 4) -> list[str]:
+    """Return this machine's addresses on its networks, the one of the default route first; without loopback."""
+    family, beyond = (socket.AF_INET, "192.0.2.1") if version == 4 else (socket.AF_INET6, "2001:db8::1")
+    found: list[str] = []
+    with suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
+        # Connecting a datagram socket sends nothing; it chooses the address that would be sent from.
+        probe.connect((beyond, 9))
+        found.append(str(probe.getsockname()[0]))
+    with suppress(OSError):
+        found += [str(entry[4][0]) for entry in socket.getaddrinfo(socket.gethostname(), None, family)]
+    return [text for text in dict.fromkeys(found) if not ipaddress.ip_address(text).is_loopback]
 
 
 def is_loopback(bind: str) -> bool:

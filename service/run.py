@@ -17,6 +17,7 @@ from drivers.transport.asyncio_utils import cancel_and_wait, first_done
 from drivers.uri import source_from_uri
 from service.engine.model_selection import ModelSelector
 from service.event_loop import stop_on_signals
+from service.loopback import is_every_address, machine_addresses
 from service.settings import ServiceConfig
 from service.web.access import AccessPolicy
 from service.web.listener import listen, raise_descriptor_limit
@@ -26,6 +27,8 @@ from service.wiring import Service, open_outputs
 
 READY: Final = "Myocast is ready: "
 """Beginning of the line that `serve` prints once it accepts connections; the address follows."""
+ON_THE_NETWORK: Final = "On the network: "
+"""Beginning of the lines with this machine's other addresses, where the server is bound to all of them."""
 ATTEMPT_S: Final = 5.0
 """Seconds that the ready line waits for a source that has not reported whether its radio or port works."""
 _UNQUOTED: Final = "!$'()*,/:;=?@~"
@@ -69,7 +72,10 @@ async def run(
         stack.push_async_callback(_stop_http, server, serving, service.stream)
         if await _ready(service, server):
             _limit_garbage_collection()
-            announce(READY + address(config.policy, sock.getsockname()[1]))
+            first, *others = addresses(config.policy, sock.getsockname()[1])
+            announce(READY + first)
+            for other in others:
+                announce(ON_THE_NETWORK + other)
             for output in outputs:
                 announce(f"{output.name} is ready: {output.address}")
         await service.stop.wait()
@@ -77,10 +83,19 @@ async def run(
         raise service.failure
 
 
-def address(policy: AccessPolicy, port: int) -> str:
-    """Return the address to open, with the token in the fragment, which browsers never send."""
-    host = f"[{policy.bind}]" if ":" in policy.bind else policy.bind
-    return f"http://{host}:{port}/" + (f"#token={quote(policy.token, _UNQUOTED)}" if policy.token else "")
+def addresses(policy: AccessPolicy, port: int) -> list[str]:
+    """Return the addresses to open, with the token in the fragment, which browsers never send.
+
+    A server that is bound to every address of this machine has one for this machine, and those on its networks.
+    """
+    hosts = [policy.bind]
+    if is_every_address(policy.bind):
+        hosts = [
+            "127.0.0.1" if "." in policy.bind else "::1",
+            *machine_addresses(version=6 if ":" in policy.bind else 4),
+        ]
+    token = f"#token={quote(policy.token, _UNQUOTED)}" if policy.token else ""
+    return [f"http://{f'[{host}]' if ':' in host else host}:{port}/{token}" for host in hosts]
 
 
 def _limit_garbage_collection() -> None:

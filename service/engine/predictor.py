@@ -117,6 +117,7 @@ class ModelFile:
             raise ModelError(f"{path}: cannot be read ({error.strerror}); expected a model file") from None
         self.path = path
         self.spec = read_spec(self.data, path.name)
+        self._tried = False
 
     @cached_property
     def sha256(self) -> str:
@@ -135,7 +136,8 @@ class ModelFile:
             hidden: tell what the network computes on the way to a pose (a streaming model with these outputs only).
 
         Raises:
-            ModelError: onnxruntime refuses the graph, or its inputs and outputs do not match the contract.
+            ModelError: onnxruntime refuses the graph, its inputs and outputs do not match the contract, or it fails
+                on zeros, which are tried once.
         """
         try:
             session = open_session(self.data, fitted.initializers())
@@ -144,6 +146,9 @@ class ModelFile:
                 f"{self.path.name}: onnxruntime refuses the graph ({_first_line(error)}); export it again"
             ) from None
         _check_graph(session, self.spec, self.path.name)
+        if not self._tried:
+            _try_out(session, self.spec, self.path.name)
+            self._tried = True
         if self.spec.kind == "window":
             return WindowPredictor(OnnxRunner(session), self.spec, self.sha256)
         features = _features(session, self.path.name) if hidden else 0
@@ -322,6 +327,21 @@ def _check_graph(session: ort.InferenceSession, spec: ModelSpec, name: str) -> N
         raise ModelError(
             f"{name}: a {spec.kind} model with inputs {', '.join(inputs)} does not match the contract; export it again"
         )
+
+
+def _try_out(session: ort.InferenceSession, spec: ModelSpec, name: str) -> None:
+    """Run once on zeros: a graph with open dimensions shows only then that it takes no windows of this size."""
+    rows = spec.window if spec.kind == "window" else spec.hop
+    try:
+        pose = OnnxRunner(session).step(np.zeros((1, rows, CHANNELS), np.float32))
+    except INFERENCE_ERRORS as error:
+        raise ModelError(
+            f"{name}: fails in a trial run on {rows} samples of zeros ({_first_line(error)}); give it the window that "
+            "it was made for in its metadata, or export it again"
+        ) from None
+    expected = (1, VALUES) if spec.kind == "window" else (1, rows, VALUES)
+    if pose.shape != expected:
+        raise ModelError(f"{name}: gives {pose.shape} for {rows} samples; expected {expected}: export it again")
 
 
 def _check_state(given: ort.NodeArg, result: ort.NodeArg | None, name: str) -> None:

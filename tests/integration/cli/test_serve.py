@@ -132,7 +132,7 @@ def test_a_token_is_made_beyond_loopback_and_is_never_logged(
     server = console.serve(f"replay:{session}", "--model", tiny_window, "--host", "0.0.0.0")
     assert server.token is not None
     assert len(server.token) >= 16
-    assert server.line.startswith("Myocast is ready: http://0.0.0.0:")
+    assert server.line.startswith("Myocast is ready: http://127.0.0.1:")
     with pytest.raises(InvalidStatus) as refusal, connect(server.stream, open_timeout=TIMEOUT_S):
         pass
     assert refusal.value.response.status_code == 401

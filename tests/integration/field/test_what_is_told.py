@@ -27,6 +27,8 @@ from service.web.access import AccessPolicy, is_origin
 from tests.fakes.sources import INFO
 from tests.support.console import TIMEOUT_S, Console
 
+FIELD = Path(__file__).parents[4] / "shared" / "cases" / "field"
+
 
 def damaged(folder: Path, samples: int = 400, bad: int = 20) -> Path:
     """A CSV in which every so many rows one cannot be read."""
@@ -154,6 +156,15 @@ def test_a_name_that_is_no_utf8_is_played_and_recorded(console: Console, tmp_pat
     server = console.serve(f"replay:{tmp_path / name}")
     status = httpx.get(f"{server.url}api/v1/status")
     assert status.json()["device"]["name"] == "caf\ufffd.csv"
+
+
+@pytest.mark.case("B44")
+@pytest.mark.skipif(not FIELD.is_dir(), reason="needs ../shared/cases/field beside the checkout")
+def test_a_model_that_fails_in_every_window_is_refused_at_start(console: Console) -> None:
+    done = console.run("serve", "demo:", "--port", 0, "--model", FIELD / "o3_dynamic_time_wrong_window.onnx")
+    assert done.returncode == 2
+    assert "fails in a trial run on 32 samples of zeros" in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 @pytest.mark.case("R")

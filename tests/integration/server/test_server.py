@@ -20,7 +20,7 @@ from models.recording import Recording
 from models.spec import ModelError
 from service.engine.pose import Pose
 from service.recording.errors import RecordingExists
-from service.run import READY, address, run
+from service.run import READY, addresses, run
 from service.settings import ServiceConfig
 from service.web.access import AccessPolicy
 from service.web.listener import PortError
@@ -233,11 +233,19 @@ async def test_the_ready_line_comes_once_connections_are_accepted(tiny_window: P
     [
         (AccessPolicy(), "http://127.0.0.1:8765/"),
         (AccessPolicy("::1"), "http://[::1]:8765/"),
-        (AccessPolicy("0.0.0.0", token="T"), "http://0.0.0.0:8765/#token=T"),
+        (AccessPolicy("0.0.0.0", token="T"), "http://127.0.0.1:8765/#token=T"),
+        (AccessPolicy("::"), "http://[::1]:8765/"),
     ],
 )
 def test_the_printed_address(policy: AccessPolicy, expected: str) -> None:
-    assert address(policy, 8765) == expected
+    assert addresses(policy, 8765)[0] == expected
+
+
+@pytest.mark.case("B45")
+def test_no_printed_address_is_one_that_nobody_can_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.run.machine_addresses", lambda version: ["192.168.7.5"])
+    found = addresses(AccessPolicy("0.0.0.0", token="T"), 8765)
+    assert found == ["http://127.0.0.1:8765/#token=T", "http://192.168.7.5:8765/#token=T"]
 
 
 async def test_two_hundred_clients_get_every_pose(tiny_window: Path) -> None:
