@@ -107,11 +107,12 @@ async def scan(seconds: float = SCAN_S, *, battery: bool = False, ports: Ports |
     """
     findings = Findings()
     dongles = _list_ports(findings, ports)
-    await asyncio.gather(
-        _try(findings, BLUETOOTH, partial(_scan_bluetooth, findings, seconds, battery)),
-        *(_try(findings, path, partial(_scan_dongle, findings, path, seconds, battery)) for path in dongles),
-        _scan_lsl(findings, min(seconds, LSL_S)),
-    )
+    # Of a group that is cancelled, each scan still leaves its radio as it should.
+    async with asyncio.TaskGroup() as scans:
+        scans.create_task(_try(findings, BLUETOOTH, partial(_scan_bluetooth, findings, seconds, battery)))
+        for path in dongles:
+            scans.create_task(_try(findings, path, partial(_scan_dongle, findings, path, seconds, battery)))
+        scans.create_task(_scan_lsl(findings, min(seconds, LSL_S)))
     findings.armbands.sort(key=lambda armband: (-(armband.rssi_dbm or -999), armband.uri))
     return findings
 

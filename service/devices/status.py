@@ -150,9 +150,12 @@ class DeviceStatus:
         new = StatusError(code=error[0], message=error[1]) if error else None
         if state == self.state and (new is None or new == self.error):
             return
+        # The line about what is served tells of the first samples.
+        first = self.state == "connecting" and state in ("live", "replay")
         self.state = state
         self.error = new or (self.error if state in ("reconnecting", "stalled", "failed") else None)
-        self._log()
+        if not first:
+            self._log()
         self._on_change()
 
     def report(self, code: str, message: str) -> None:

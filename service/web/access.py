@@ -18,7 +18,7 @@ _HOST: Final = re.compile(r"(?:\[([0-9a-f:.]+)\]|([^][@/?#\\:\s]+))(?::[0-9]*)?"
 ANY_LOOPBACK: Final = "localhost"
 """The entry among the listed origins that stands for every page of this machine, whatever its port."""
 _ORIGIN: Final = re.compile(r"[a-z][a-z0-9+.-]*://(.+)")
-_LISTABLE: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#@\s]*/?")
+_LISTABLE: Final = re.compile(r"(?i:file:///?)|[A-Za-z][A-Za-z0-9+.-]*://[^/?#@\s]+/?")
 
 
 @dataclass(frozen=True, slots=True)

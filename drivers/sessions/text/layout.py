@@ -250,7 +250,8 @@ def _seen(leading: int, time: int | None, label: int | None) -> tuple[str, ...]:
             )
     if leading:
         notes.append(f"columns {leading + 1}-{leading + CHANNELS} are channels 1-8")
-    if label is not None:
+    # Eight numbers and a class are a layout of the contract; behind others it is told.
+    if label is not None and leading:
         notes.append(f"column {label + 1} was taken for a class label")
     return tuple(notes)
 

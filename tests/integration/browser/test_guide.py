@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import signal
 import sys
 from collections.abc import Iterator
@@ -206,11 +207,18 @@ def test_the_band_is_drawn_as_it_sits(band: ScriptedStream, hand: str, thumb: in
         done = {**QUIET, "state": "done", "result": {**result, "mirrored": mirrored}, "applied": True}
         band.send(hello(uri="myo:", name="Myo", hand=hand), live(alignment=done))
         page.until_text("#guide-body .verdict", "the other way round" if mirrored else "thumb. Leave it")
-        page.until(f"document.querySelectorAll('#guide .light')[0].getAttribute('cx') {'<>'[thumb > 0]} 100")
-        assert drawn_at(page, 1) == pytest.approx((thumb, 0.0), abs=1e-6), "turned from the back to the thumb's side"
-        # Unturned, the ring runs to the left, seen from the elbow.
-        third = (0.0, -1.0) if (thumb < 0) is not mirrored else (0.0, 1.0)
-        assert drawn_at(page, 3) == pytest.approx(third, abs=1e-6)
+        # Most people wear channel 1 at 74 degrees from the back of the arm towards the little finger (electrodes.py); a
+        # turn of 90 degrees towards the thumb brings it 16 degrees beyond the back. Clockwise, seen from the elbow:
+        first = thumb * 16.0
+        page.until(f"document.querySelectorAll('#guide .light')[0].getAttribute('cx') {'<>'[thumb > 0]} 110")
+        assert drawn_at(page, 1) == pytest.approx(on_ring(first), abs=1e-6)
+        # The ring runs counter-clockwise on both arms, unless the band is worn the other way round.
+        assert drawn_at(page, 3) == pytest.approx(on_ring(first + (90.0 if mirrored else -90.0)), abs=1e-6)
+
+
+def on_ring(degrees: float) -> tuple[float, float]:
+    """A point of the drawn ring: degrees clockwise from its top."""
+    return math.sin(math.radians(degrees)), math.cos(math.radians(degrees))
 
 
 def test_each_of_two_bands_has_its_own_steps(script: ScriptedStream) -> None:
@@ -317,12 +325,12 @@ def test_a_camera_that_is_unplugged_goes_on_when_it_is_back(band: ScriptedStream
     page.page.evaluate(BLIND)
     page.page.get_by_role("button", name="Teach", exact=True).click()
     page.page.get_by_role("button", name="Start the camera").click()
-    page.until_text("#guide-body", "First: hold the hand flat")
+    page.until_text("#guide-body", "First: hold the hand upright and flat")
     track = "document.querySelector('#guide video').srcObject.getVideoTracks()[0]"
     page.page.evaluate(f"() => {track}.dispatchEvent(new Event('ended'))")
     page.until_text("#guide-body", "The camera is gone")
     page.page.evaluate("() => navigator.mediaDevices.dispatchEvent(new Event('devicechange'))")
-    page.until_text("#guide-body", "First: hold the hand flat")
+    page.until_text("#guide-body", "First: hold the hand upright and flat")
     assert "The camera is gone" not in page.page.inner_text("#guide-body")
     page.page.get_by_role("button", name="Stop the camera").click()
     page.until("document.querySelector('#guide video').srcObject === null")

@@ -29,7 +29,7 @@ def convert(
 @pytest.fixture
 def csv_without_header(tmp_path: Path) -> Path:
     path = tmp_path / "a.txt"
-    path.write_text("".join(f"{n % 100},2,3,4,5,6,7,8,{n // 500}\n" for n in range(1000)))
+    path.write_text("".join(f"{37 * n % 100},2,3,4,5,6,7,8,{n // 500}\n" for n in range(1000)))
     return path
 
 

@@ -64,7 +64,6 @@ def test_every_change_of_state_is_one_line_of_the_log(caplog: pytest.LogCaptureF
         status.set("reconnecting", ("device_lost", "the board was unplugged"))
         status.on_frame(Frame(40, 2.0, np.zeros((2, 8), np.float32), 2.0))
     assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
-        ("INFO", "device 0: live"),
         ("WARNING", "device 0: stalled: no sample for 0.5 s"),
         ("WARNING", "device 0: reconnecting: the board was unplugged"),
         ("INFO", "device 0: live"),

@@ -130,8 +130,9 @@ async def test_every_error_has_the_contracts_body(tiny_window: Path) -> None:
         assert error_of(await http.get("/readyz"), 401)["code"] == "unauthorized"
         assert (await http.get("/healthz")).status_code == 200
         http.headers["authorization"] = "Bearer secret"
-        for path in ("/api/v1/nothing", "/nothing", "/v1/stream", "/assets/nothing.js", "/api/v1/status/"):
+        for path in ("/api/v1/nothing", "/nothing", "/assets/nothing.js", "/api/v1/status/"):
             assert error_of(await http.get(path), 404)["code"] == "not_found"
+        assert error_of(await http.get("/v1/stream"), 426)["code"] == "upgrade_required"
         for method, path in (
             ("DELETE", "/api/v1/status"),
             ("GET", "/api/v1/recording"),

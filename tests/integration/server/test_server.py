@@ -18,6 +18,7 @@ from drivers.replay.source import ReplaySource
 from drivers.sessions import SessionWriter, read_session
 from models.recording import Recording
 from models.spec import ModelError
+from service.devices.supervisor import DriverFault
 from service.engine.pose import Pose
 from service.recording.errors import RecordingExists
 from service.run import READY, addresses, run
@@ -209,7 +210,7 @@ async def test_a_model_that_turns_out_not_to_fit_ends_the_server(tiny_window: Pa
 
 
 async def test_a_bug_in_a_driver_comes_out(tiny_window: Path) -> None:
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(DriverFault, match="ZeroDivisionError"):
         async with serving([Script([([frame(0)], ZeroDivisionError())])], model=tiny_window) as live:
             await asyncio.wait_for(live.service.stop.wait(), TIMEOUT_S)
 

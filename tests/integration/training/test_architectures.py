@@ -126,7 +126,7 @@ def test_the_exported_file_keeps_the_contract(made: Made) -> None:
     emg, *states = session.get_inputs()
     pose, *others = session.get_outputs()
     out, fitted = others[: len(states)], others[len(states) :]
-    assert [one.name for one in fitted] == ([] if window else ["features", "angles"])
+    assert [one.name for one in fitted] == ([] if window else ["features", "angles", "confidence", "expected_error"])
     assert (emg.name, emg.type, emg.shape[1:] if window else emg.shape[2:]) == (
         "emg",
         "tensor(float)",
