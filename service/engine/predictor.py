@@ -128,11 +128,12 @@ class ModelFile:
         """The same for files that differ only in what fits them to a person."""
         return graph_digest(self.data)
 
-    def open(self, fitted: Fitted = AS_IN_FILE, *, hidden: bool = False) -> Predictor:
+    def open(self, fitted: Fitted = AS_IN_FILE, *, hidden: bool = False, trial: bool = True) -> Predictor:
         """Load it into onnxruntime.
 
         Args:
             fitted: what stands in place of the file's initializers.
+            trial: run it once on zeros, the first time.
             hidden: tell what the network computes on the way to a pose (a streaming model with these outputs only).
 
         Raises:
@@ -146,7 +147,7 @@ class ModelFile:
                 f"{self.path.name}: onnxruntime refuses the graph ({_first_line(error)}); export it again"
             ) from None
         _check_graph(session, self.spec, self.path.name)
-        if not self._tried:
+        if trial and not self._tried:
             _try_out(session, self.spec, self.path.name)
             self._tried = True
         if self.spec.kind == "window":

@@ -112,7 +112,7 @@ def ready_line(image: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 @pytest.mark.timeout(900)
 def test_installed_image_serves_the_demo_and_is_healthy(image: Path, ready_line: str) -> None:
-    ready = re.fullmatch(r"Myocast is ready: http://0\.0\.0\.0:(\d+)/#token=\S+\n", ready_line)
+    ready = re.fullmatch(r"Myocast is ready: http://127\.0\.0\.1:(\d+)/#token=\S+\n", ready_line)
     assert ready, ready_line
     check = dict(steps(DOCKERFILES[0]))["HEALTHCHECK"]
     command: list[str] = json.loads(check[check.index("[") :])

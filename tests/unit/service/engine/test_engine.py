@@ -229,7 +229,7 @@ async def test_after_a_failure_a_stream_goes_on_with_what_is_new(bench: Callable
 
 async def test_a_failing_runtime_is_counted_and_it_goes_on(bench: Callable[..., Bench], tmp_path: Path) -> None:
     path = window_model(tmp_path / "m.onnx", spec_of(), rows="rows", breaks=True)
-    one = bench(ModelFile(path).open())
+    one = bench(ModelFile(path).open(trial=False))
     await one.feed(*frames(0, 20))
     assert (one.engine.poses, one.engine.invalid, one.engine.due) == (0, 4, 4)
     assert len(one.failures) == 4

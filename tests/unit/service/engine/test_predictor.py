@@ -172,7 +172,7 @@ def test_two_devices_do_not_share_a_state(tiny_stream: Path) -> None:
 
 def test_a_failing_run_is_one_of_the_errors_that_the_engine_expects(tmp_path: Path) -> None:
     path = window_model(tmp_path / "m.onnx", spec_of(window=WINDOW), rows="rows", channels=8, breaks=True)
-    predictor = ModelFile(path).open()
+    predictor = ModelFile(path).open(trial=False)
     predictor.load(ramp(0, WINDOW))
     with pytest.raises(INFERENCE_ERRORS):
         predictor.run()
