@@ -5,21 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack
 
 from drivers.events import Event, Frame, SourceInfo
 from drivers.source import Source, SupportsPrompts
-from drivers.transport.asyncio_utils import cancel_and_wait, first_done
 from models.alignment import AlignmentError, Template, template_of_model
 from models.errors import MyocastError
 from models.hand import MIRRORED_CHANNELS
 from service.arm.alignment import AlignmentResult, fit_cues, found
 from service.arm.alignment_session import AlignmentSession, Continuity
 from service.devices.status import DeviceStatus
-from service.devices.supervisor import Supervisor
+from service.devices.supervisor import run_until
 from service.engine.model_selection import ModelSelector, no_fit
 from service.engine.predictor import ModelFile
-from service.event_loop import stop_on_signals
 
 Show = Callable[[AlignmentSession], None]
 """Shows the cue that runs; called whenever it, or its phase, changes."""
@@ -48,16 +45,8 @@ async def align_source(
     """
     stop = asyncio.Event()
     asking = _Asking(source, selector, cues, seconds, show, stop)
-    async with AsyncExitStack() as stack:
-        stop_on_signals(stop)
-        status = DeviceStatus(0, lambda: None, log_level=logging.WARNING)
-        running = asyncio.ensure_future(Supervisor(source, asking.on_event, status).run())
-        stack.push_async_callback(cancel_and_wait, running)
-        stopped = asyncio.ensure_future(stop.wait())
-        stack.push_async_callback(cancel_and_wait, stopped)
-        await first_done(running, stopped)
-        if running.done() and not running.cancelled():
-            running.result()
+    status = DeviceStatus(0, lambda: None, log_level=logging.WARNING)
+    await run_until(stop, source, asking.on_event, status)
     return asking.result()
 
 

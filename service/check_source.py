@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 import numpy as np
 
 from drivers.events import Event, Frame, SourceInfo
 from drivers.source import Source
-from drivers.transport.asyncio_utils import cancel_and_wait, first_done
 from models.arrays import Float32Array
 from models.errors import MyocastError
 from models.signal_check import SHORTEST_S, ChannelCheck, check_signal
 from service.devices.status import DeviceStatus
-from service.devices.supervisor import Supervisor
-from service.event_loop import stop_on_signals
+from service.devices.supervisor import run_until
 
 
 class TooLittleSignal(MyocastError):
@@ -50,15 +47,7 @@ async def check_source(source: Source, seconds: float) -> SourceCheck:
     stop = asyncio.Event()
     status = DeviceStatus(0, lambda: None, log_level=logging.WARNING)
     watch = _Watch(status, seconds, stop)
-    async with AsyncExitStack() as stack:
-        stop_on_signals(stop)
-        running = asyncio.ensure_future(Supervisor(source, watch.on_event, status).run())
-        stack.push_async_callback(cancel_and_wait, running)
-        stopped = asyncio.ensure_future(stop.wait())
-        stack.push_async_callback(cancel_and_wait, stopped)
-        await first_done(running, stopped)
-        if running.done() and not running.cancelled():
-            running.result()
+    await run_until(stop, source, watch.on_event, status)
     return watch.result()
 
 

@@ -13,11 +13,10 @@ from typing import Any
 
 from drivers.events import Event, Frame, SourceInfo
 from drivers.source import Source
-from drivers.transport.asyncio_utils import cancel_and_wait, first_done
+from drivers.transport.asyncio_utils import cancel_and_wait
 from models.errors import MyocastError
 from service.devices.status import DeviceStatus
-from service.devices.supervisor import Supervisor
-from service.event_loop import stop_on_signals
+from service.devices.supervisor import run_until
 from service.recording.deferred_recording import DeferredRecording
 from service.recording.errors import RecordingFailed
 from service.recording.recorder import Recorder
@@ -65,14 +64,9 @@ async def record_source(
     status = DeviceStatus(0, lambda: None, log_level=logging.WARNING)
     recording = _TimedRecording(recorder, file, status, seconds, stop)
     async with AsyncExitStack() as stack:
-        stop_on_signals(stop)
         stack.push_async_callback(asyncio.to_thread, recorder.stop)
         stack.push_async_callback(cancel_and_wait, asyncio.ensure_future(watch(recorder, status)))
-        running = asyncio.ensure_future(Supervisor(source, recording.on_event, status).run())
-        stopped = asyncio.ensure_future(stop.wait())
-        await first_done(running, stopped)
-        if stopped.cancelled():
-            running.result()
+        await run_until(stop, source, recording.on_event, status)
     for failure in (recording.failure, *failures):
         if failure is not None:
             raise failure

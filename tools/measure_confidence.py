@@ -31,7 +31,7 @@ from models.onnx_runner import POSE, OnnxRunner
 from models.personal import apply
 from models.personal_labels import bones_of
 from models.personal_pairs import PersonalSession, earlier, lag_of
-from tools.measure_personal import JUDGED_FROM_S, Model, part, real_recording
+from tools.personal_sessions import JUDGED_FROM_S, Model, part, real_recording
 
 ROOT: Final = Path(__file__).parents[1]
 SECONDS: Final = 300.0

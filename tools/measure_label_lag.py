@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,11 +20,11 @@ import numpy as np
 from drivers.synthetic.source import step_of
 from models.arrays import Float32Array, Float64Array
 from models.forward.generator import Stream, session
-from models.kinematics import ANGLES
 from models.label_lag import CLOCKS, REACTION, LagData, LagRange
 from models.personal_labels import Labels, labels_of
 from models.recording import Recording
 from service.labels.prompts.schedule import default_schedule
+from tools.personal_sessions import as_webcam, real_recording
 
 ROOT: Final = Path(__file__).parents[1]
 RATES: Final = {"raw": 200.0, "envelope": 50.0}
@@ -33,13 +32,6 @@ SECONDS: Final = (30, 60, 120, 180)
 DELAYS_S: Final = (-0.05, 0.05, 0.1, 0.2)
 REACTIONS_S: Final = (0.15, 0.25, 0.4)
 WITHIN_S: Final = 0.02
-WEBCAM_HZ: Final = 20.0
-NOISE_MM: Final = 8.0
-MISSING: Final = 0.1
-REAL_ANGLES: Final = tuple(
-    f"{finger}_{joint}" for finger in ("index", "middle", "ring", "pinky") for joint in ("mcp_fe", "pip_fe")
-)
-"""What the recorded files measure, in the order of their columns."""
 
 
 def estimate(
@@ -59,24 +51,11 @@ def estimate(
     return None if lag is None else lag.seconds
 
 
-def as_webcam(recording: Recording, seed: int) -> Labels:
-    """Labels of the same session as a webcam gives them, on time."""
-    assert recording.label_t is not None
-    rng = np.random.default_rng(seed)
-    t = np.arange(recording.label_t[0], recording.label_t[-1], 1.0 / WEBCAM_HZ)
-    t = t[rng.random(len(t)) >= MISSING]
-    joints = recording.joints_at(t)
-    assert joints is not None
-    noisy = joints + rng.normal(0.0, NOISE_MM, joints.shape).astype(np.float32)
-    noisy[:, :3] = 0.0
-    return labels_of(replace(recording, label_t=t, joints=noisy))
-
-
 def one_user(user: int, mode: str) -> dict[str, Any]:
     """Estimates for one wearer, seconds."""
     made = session(user, 0, max(SECONDS), seed=1, emg_mode=mode, rate_hz=RATES[mode])
     row: dict[str, Any] = {"user": user, "muscles_ahead": Stream(user, 0, seed=1).person.wiring.delay_s}
-    for kind, labels in (("exact", labels_of(made)), ("webcam", as_webcam(made, user))):
+    for kind, labels in (("exact", labels_of(made)), ("webcam", labels_of(as_webcam(made, user, late_s=0.0)))):
         for seconds in SECONDS:
             row[f"{kind}_{seconds}"] = [estimate(made, labels, seconds, delay) for delay in (0.0, *DELAYS_S)]
     return row
@@ -129,14 +108,9 @@ def real(folder: Path) -> list[dict[str, Any]]:
     """Estimates for the files of a recorded person."""
     rows = []
     for path in sorted(folder.glob("*.csv.gz")):
-        values = np.loadtxt(path, delimiter=",", skiprows=1, dtype=np.float32)
-        angles = np.full((len(values), len(ANGLES)), np.nan, np.float32)
-        angles[:, [ANGLES.index(name) for name in REAL_ANGLES]] = np.deg2rad(values[:, 8:16])
-        t = np.arange(len(values)) / 50.0
-        recording = Recording(
-            emg=values[:, :8], t=t, sample=np.arange(len(values)), rate_hz=50.0, emg_mode="envelope", name=path.name
-        )
-        labels = Labels(t, angles, None)
+        recording = real_recording(path)
+        assert recording.angles is not None
+        t, labels = recording.t, Labels(recording.t, recording.angles, None)
         whole = [estimate(recording, labels, 1e9, delay) for delay in (0.0, *DELAYS_S)]
         parts = [_part(recording, labels, start) for start in np.arange(0.0, t[-1] - 60.0, 60.0).tolist()]
         rows.append({"file": path.name, "whole": whole, "minutes": parts})

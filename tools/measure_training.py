@@ -39,17 +39,13 @@ from models.training.config import Epoch, TrainingConfig, default_training, fine
 from service.engine.model_selection import shipped
 from service.experiments.datasets import in_memory
 from service.experiments.keras_setup import prepare_keras
+from tools.personal_sessions import JUDGED_FROM_S, REAL_ANGLES, real_recording
 
 ROOT: Final = Path(__file__).parents[1]
 NETWORK: Final = "stream_mlp"
 MINUTE_S: Final = 60.0
 SYNTHETIC_S: Final = 300.0
-JUDGED_FROM_S: Final = 190.0
 GUARD_S: Final = 2.0
-MEASURED: Final = tuple(
-    f"{finger}_{joint}" for finger in ("index", "middle", "ring", "pinky") for joint in ("mcp_fe", "pip_fe")
-)
-"""Angles in the recorded files."""
 MINUTES: Final = (1, 10)
 EPOCHS: Final = 4
 """Of the measure of an epoch's cost; the first one builds the graph and is left out."""
@@ -178,9 +174,9 @@ def synthetic(user: int, folder: Path) -> dict[str, float]:
 
 def recorded(path: Path, folder: Path) -> dict[str, Any]:
     """MAE in degrees of the eight measured angles after the first minute of a file."""
-    whole = read_recorded(path)
+    whole = real_recording(path)
     assert whole.angles is not None
-    used = [ANGLES.index(name) for name in MEASURED]
+    used = [ANGLES.index(name) for name in REAL_ANGLES]
     minute = cut(whole, 0.0, MINUTE_S)
     base = _shipped("envelope")
     row: dict[str, Any] = {"file": path.name, "minutes_judged": (len(whole) / 50.0 - MINUTE_S - GUARD_S) / 60.0}
@@ -196,18 +192,6 @@ def recorded(path: Path, folder: Path) -> dict[str, Any]:
         bent = np.rad2deg(angles_of(poses(content, whole)[0].reshape(-1, POINTS, 3))[judged][:, used])
         row[name] = float(np.abs(truth - bent).mean())
     return row
-
-
-def read_recorded(path: Path) -> Recording:
-    """A file of sEMG-myo-python: eight envelopes and eight angles in degrees, 50 a second."""
-    values = np.loadtxt(path, delimiter=",", skiprows=1, dtype=np.float32)
-    angles = np.full((len(values), len(ANGLES)), np.nan, np.float32)
-    angles[:, [ANGLES.index(name) for name in MEASURED]] = np.deg2rad(values[:, 8:16])
-    t = np.arange(len(values)) / 50.0
-    return Recording(
-        emg=values[:, :8], t=t, sample=np.arange(len(values)), rate_hz=50.0, emg_mode="envelope", name=path.name,
-        angle_t=t, angles=angles,
-    )  # fmt: skip
 
 
 def _with_points(recording: Recording) -> Recording:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -22,68 +21,20 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np
 
 from models.alignment import Fit, Template, fit, template_of_model
-from models.arrays import Float32Array, Float64Array
-from models.data.personal_session import cue_levels_of, run_session
 from models.forward.generator import session
-from models.forward.motion import Step
-from models.hand import CHANNELS, MIRRORED_CHANNELS
-from models.kinematics import points
-from models.onnx_edit import read_initializers
-from models.onnx_file import ALIGNMENT, PERSONAL, read_spec
-from models.personal import apply
+from models.hand import CHANNELS
+from models.onnx_file import PERSONAL
 from models.personal_labels import bones_of
-from models.personal_pairs import PersonalSession, statistics_of
-from models.recording import Marker, Recording
+from models.personal_pairs import statistics_of
 from models.tables import markdown
+from tools.personal_sessions import NINE, Model, cue_levels, mpjpe, worn
 
 ROOT: Final = Path(__file__).parents[1]
-NINE: Final = ("rest", "fist", "extension", "flexion", "open", "index", "middle", "ring", "thumb")
 THREE: Final = NINE[:3]
-MOVES: Final = {"extension": "wrist_extension", "flexion": "wrist_flexion", "thumb": "thumb_in"}
-CUE_S: Final = 2.8
 SECONDS: Final = 180.0
 TURNS: Final = (0.0, 0.25, 0.5, 0.75, 1.5, 2.5, -0.5, -1.25)
 """Channels, towards the thumb."""
 LIMIT: Final = 0.03
-OTHER_WAY: Final = [MIRRORED_CHANNELS[channel] for channel in range(CHANNELS)]
-
-
-class Model:
-    """The shipped model, and sessions run through it."""
-
-    def __init__(self, name: str = "raw200") -> None:
-        self.content = (ROOT / "service" / "weights" / f"{name}.onnx").read_bytes()
-        self.spec, self.values = read_spec(self.content, name), read_initializers(self.content)
-
-    def run(self, recording: Recording, matrix: Float32Array | None = None) -> PersonalSession:
-        values = self.values if matrix is None else {**self.values, ALIGNMENT: matrix}
-        return run_session(self.content, self.spec, values, recording)
-
-
-def worn(recording: Recording, other_way: bool) -> Recording:
-    """The same with the band the other way round."""
-    return replace(recording, emg=recording.emg[:, OTHER_WAY]) if other_way else recording
-
-
-def cue_levels(user: int, number: int, turn: float, other_way: bool) -> dict[str, Float64Array]:
-    """Levels of nine cues of two seconds in one donning."""
-    script = tuple(Step(MOVES.get(cue, cue), 0.5, CUE_S - 0.5) for cue in NINE)
-    made = session(
-        user, number, CUE_S * len(NINE), seed=1, script=script, losses=False, rotation_channels=turn
-    )  # fmt: skip
-    marked = replace(made, markers=tuple(Marker(CUE_S * k, cue) for k, cue in enumerate(NINE)))
-    found = cue_levels_of(worn(marked, other_way), np.eye(CHANNELS, dtype=np.float32))
-    assert found is not None
-    return found
-
-
-def mpjpe(run: PersonalSession, head: Float32Array, bones: Float32Array) -> float:
-    """Mean distance in mm of 20 points at the labels."""
-    assert run.labels.joints is not None
-    row = run.rows(run.labels.t)
-    used = row >= 0
-    pose = points(apply(run.x[row[used]], run.shipped[row[used]], head), bones)
-    return float(np.linalg.norm(pose - run.labels.joints[used], axis=-1)[:, 1:].mean())
 
 
 def one_user(model: Model, user: int, turns: Sequence[float]) -> dict[tuple[float, bool], Mapping[str, float]]:
@@ -92,14 +43,14 @@ def one_user(model: Model, user: int, turns: Sequence[float]) -> dict[tuple[floa
     zero, bones = model.values[PERSONAL], bones_of(learned.labels)
     assert bones is not None
     head = statistics_of([learned], zero).solve() + zero
-    own = Template({cue: tuple(map(float, level)) for cue, level in cue_levels(user, 0, 0.0, False).items()})
+    own = Template({cue: tuple(map(float, level)) for cue, level in cue_levels(user, 0).items()})
     people = template_of_model(model.spec)
     assert people is not None
     found: dict[tuple[float, bool], Mapping[str, float]] = {}
     for turn in turns:
         made = session(user, 1, SECONDS, seed=1, losses=False, rotation_channels=turn)
         for other_way in (False, True):
-            levels = cue_levels(user, 1, turn, other_way)
+            levels = cue_levels(user, 1, turn, other_way=other_way)
             three = fit({cue: levels[cue] for cue in THREE}, people)
             nine = fit(levels, own)
             recording = worn(made, other_way)
@@ -158,7 +109,7 @@ def main() -> None:
     parser.add_argument("--users", type=int, default=12)
     parser.add_argument("--first", type=int, default=3000)
     options = parser.parse_args()
-    model = Model()
+    model = Model("raw200")
     found = [one_user(model, user, TURNS) for user in range(options.first, options.first + options.users)]
     print(page(found, options.first))
 

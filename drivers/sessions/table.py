@@ -131,7 +131,7 @@ class Table:
     def _at_once(self, lines: Lines) -> Float64Array | None:
         """The rows (n, columns), or None if not every line is good."""
         delimiter = self.dialect.delimiter
-        if self.words or (self.used is not None and not self._all_wide(lines)):
+        if self.used is not None and not self._all_wide(lines):
             return None
         try:
             values = np.loadtxt(lines, dtype=np.float64, delimiter=delimiter, comments=None, ndmin=2, usecols=self.used)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, NamedTuple
 
 import orjson
 import typer
@@ -12,7 +13,6 @@ from rich.markup import escape
 from rich.measure import Measurement
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
-from rich.text import Text
 
 from drivers.discovery import Findings, scan
 from models.errors import MyocastError
@@ -68,41 +68,60 @@ def _show(findings: Findings) -> None:
     _problems(findings, console)
 
 
-def _print(table: Table, console: Console) -> None:
+class Listing(NamedTuple):
+    """What was found of one kind, as plain cells."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: Sequence[tuple[str, ...]]
+
+
+def _print(listing: Listing, console: Console) -> None:
     """Print a table where it fits; else, and in a pipe, plain lines, for a source that is cut cannot be copied."""
+    table = Table(*listing.columns, title=listing.title, title_justify="left")
+    for row in listing.rows:
+        table.add_row(*map(escape, row))
     unbounded = console.options.update(max_width=_WIDEST)
     if console.is_terminal and Measurement.get(console, unbounded, table).maximum <= console.width:
         console.print(table)
         return
-    cells = [[Text.from_markup(str(cell)).plain for cell in column.cells] for column in table.columns]
-    for row in zip(*cells, strict=True):
-        typer.echo("  ".join(cell for cell in row if cell))
+    for row in listing.rows:
+        typer.echo("  ".join(filter(None, row)))
 
 
-def _streams(findings: Findings) -> Table:
-    table = Table("source", "name", "type", "channels", "rate", "host", title="LSL streams", title_justify="left")
-    for stream in findings.lsl:
-        rate = f"{stream.rate_hz:g} Hz" if stream.rate_hz > 0 else "no rate"
-        cells = (stream.uri, stream.name, stream.type, f"{stream.channels} channels", rate, stream.host)
-        table.add_row(*(escape(cell) for cell in cells))
-    return table
+def _streams(findings: Findings) -> Listing:
+    rows = [
+        (
+            stream.uri,
+            stream.name,
+            stream.type,
+            f"{stream.channels} channels",
+            f"{stream.rate_hz:g} Hz" if stream.rate_hz > 0 else "no rate",
+            stream.host,
+        )
+        for stream in findings.lsl
+    ]
+    return Listing("LSL streams", ("source", "name", "type", "channels", "rate", "host"), rows)
 
 
-def _armbands(findings: Findings) -> Table:
-    table = Table("source", "name", "address", "signal", "battery", "via", title="Armbands", title_justify="left")
-    for armband in findings.armbands:
-        signal = "connected" if armband.rssi_dbm is None else f"{armband.rssi_dbm} dBm"
-        battery = "" if armband.battery is None else f"{armband.battery} %"
-        cells = (armband.uri, armband.name, armband.address, signal, battery, armband.via)
-        table.add_row(*(escape(cell) for cell in cells))
-    return table
+def _armbands(findings: Findings) -> Listing:
+    rows = [
+        (
+            armband.uri,
+            armband.name,
+            armband.address,
+            "connected" if armband.rssi_dbm is None else f"{armband.rssi_dbm} dBm",
+            "" if armband.battery is None else f"{armband.battery} %",
+            armband.via,
+        )
+        for armband in findings.armbands
+    ]
+    return Listing("Armbands", ("source", "name", "address", "signal", "battery", "via"), rows)
 
 
-def _ports(findings: Findings) -> Table:
-    table = Table("source", "port", "description", "USB", title="Dongles and serial ports", title_justify="left")
-    for port in (*findings.dongles, *findings.ports):
-        table.add_row(*(escape(cell) for cell in (port.uri, port.port, port.description, port.usb_id)))
-    return table
+def _ports(findings: Findings) -> Listing:
+    rows = [(port.uri, port.port, port.description, port.usb_id) for port in (*findings.dongles, *findings.ports)]
+    return Listing("Dongles and serial ports", ("source", "port", "description", "USB"), rows)
 
 
 def _problems(findings: Findings, console: Console) -> None:

@@ -19,13 +19,7 @@ from drivers.events import Event, Frame
 from drivers.source import Source, SupportsPresence
 from drivers.transport.asyncio_utils import first_done
 from service.devices.status import DeviceStatus
-
-
-class DriverFault(DriverError):
-    """A driver ended with an error that it should not have."""
-
-    exit_code = 1
-
+from service.event_loop import stop_on_signals
 
 log = logging.getLogger("myocast")
 
@@ -35,6 +29,12 @@ FIRST_BACKOFF_S: Final = 0.5
 """Seconds before the first attempt to reconnect; they double with every further one."""
 LAST_BACKOFF_S: Final = 10.0
 """Seconds between two attempts at most."""
+
+
+class DriverFault(DriverError):
+    """A driver ended with an error that it should not have."""
+
+    exit_code = 1
 
 
 class Backoff:
@@ -164,3 +164,19 @@ class Supervisor:
             if left_s <= 0 and self._frames:
                 return
             await asyncio.sleep(max(left_s, 0.05) if self._frames else SILENCE_S / 4)
+
+
+async def run_until(stop: asyncio.Event, source: Source, emit: Callable[[Event], None], status: DeviceStatus) -> None:
+    """Run an opened source without serving it, until `stop` is set, it ends by itself, or SIGINT or SIGTERM comes.
+
+    The signals set `stop`. What the source meets while it is being stopped is no error.
+
+    Raises:
+        DriverError: see `Supervisor.run`.
+    """
+    stop_on_signals(stop)
+    running = asyncio.ensure_future(Supervisor(source, emit, status).run())
+    stopped = asyncio.ensure_future(stop.wait())
+    await first_done(running, stopped)
+    if stopped.cancelled():
+        running.result()

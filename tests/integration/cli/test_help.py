@@ -63,6 +63,7 @@ def test_help_can_be_written_in_any_encoding(monkeypatch: pytest.MonkeyPatch, ve
     assert "Options:" in help_of(monkeypatch, verb, "-h", encoding)
 
 
+@pytest.mark.case("B36")
 @pytest.mark.parametrize("encoding", ENCODINGS)
 def test_a_process_of_its_own_writes_it_in_any_encoding(monkeypatch: pytest.MonkeyPatch, encoding: str) -> None:
     done = run("serve", "-h", encoding=encoding)

@@ -324,6 +324,7 @@ def test_random_damage_never_raises_anything_else(tmp_path: Path) -> None:
     assert read > 0
 
 
+@pytest.mark.case("B25")
 def test_what_another_program_compressed_is_read(tmp_path: Path) -> None:
     rec = read_session(write(tmp_path / "ours.mcap", INFO, *(frame(n) for n in range(0, 100, 2))))
     for compression in (CompressionType.NONE, CompressionType.LZ4, CompressionType.ZSTD):
@@ -440,6 +441,7 @@ def test_a_copy_holds_every_message_and_gets_an_index(tmp_path: Path) -> None:
     assert summary.statistics.message_count == messages
 
 
+@pytest.mark.case("B26")
 def test_a_copy_keeps_attachments(tmp_path: Path) -> None:
     with (tmp_path / "a.mcap").open("wb") as stream:
         writer = Writer(stream)
@@ -468,6 +470,7 @@ def test_a_file_without_samples_says_what_it_holds(tmp_path: Path) -> None:
         read_session(tmp_path / "a.mcap")
 
 
+@pytest.mark.case("B27")
 def test_messages_that_lack_a_key_are_named(tmp_path: Path) -> None:
     with (tmp_path / "a.mcap").open("wb") as stream:
         writer = Writer(stream)

@@ -16,6 +16,7 @@ from drivers.errors import DriverError
 from drivers.sessions import SessionError, read_session
 from drivers.sessions.text.layout import seconds_per_unit
 from drivers.sessions.timeline import from_times
+from drivers.uri import source_from_uri
 from models.recording import Recording
 
 FIELD = Path(__file__).parents[5] / "shared" / "cases" / "field"
@@ -45,6 +46,7 @@ def assert_rows(recording: Recording) -> None:
     np.testing.assert_array_equal(recording.emg, ROWS)
 
 
+@pytest.mark.case("B01", "B02", "B03", "B04", "B05", "B06", "B14", "B18", "B19", "B21")
 @field_files
 @pytest.mark.parametrize(
     ("name", "first", "rate", "unit", "said"),
@@ -70,6 +72,7 @@ def test_files_from_the_field(name: str, first: list[float], rate: float, unit: 
     assert said is None or any(said in note for note in recording.meta["notes"]), recording.meta["notes"]
 
 
+@pytest.mark.case("B05")
 @field_files
 def test_classes_of_a_labelled_csv() -> None:
     recording = read_session(FIELD / "f13.csv")
@@ -77,6 +80,7 @@ def test_classes_of_a_labelled_csv() -> None:
     assert recording.classes.tolist() == [0, 0]
 
 
+@pytest.mark.case("B07")
 @field_files
 @pytest.mark.parametrize("name", ["f11.txt"])
 def test_volts_are_noticed_and_their_unit_asked_for(name: str) -> None:
@@ -87,6 +91,7 @@ def test_volts_are_noticed_and_their_unit_asked_for(name: str) -> None:
     np.testing.assert_allclose(recording.emg[0, :3], [120.0, -60.0, 150.0], rtol=1e-5)
 
 
+@pytest.mark.case("B24")
 @field_files
 def test_options_behind_a_file_are_taken() -> None:
     recording = read_session(f"{FIELD / 't35_pyomyo_50hz_envelope_bare.csv'}?rate=50&mode=envelope")
@@ -95,12 +100,22 @@ def test_options_behind_a_file_are_taken() -> None:
         read_session(f"{FIELD / 'f12.csv'}?speed=2")
 
 
+@pytest.mark.case("B38")
+def test_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    read(tmp_path, lines())
+    assert_rows(read_session("~/file.csv"))
+    replayed = source_from_uri("replay:~/file.csv?rate=250")
+    assert replayed.info.rate_hz == 250.0
+
+
 def test_a_name_with_a_question_mark_is_a_name(tmp_path: Path) -> None:
     path = tmp_path / "a?rate=50"
     path.write_text(lines())
     assert read_session(path).rate_hz == 200.0
 
 
+@pytest.mark.case("B01")
 @pytest.mark.parametrize(
     ("time", "rate"),
     [
@@ -121,6 +136,7 @@ def test_a_first_column_that_grows_is_the_time(tmp_path: Path, time: object, rat
     assert any("column 1 grows: taken for the time" in note for note in recording.meta["notes"])
 
 
+@pytest.mark.case("B02")
 @pytest.mark.parametrize("counter", [lambda n: n, lambda n: n % 16, lambda n: (250 + n) % 256, lambda n: 4711 + n])
 def test_a_first_column_that_counts_is_left_out(tmp_path: Path, counter: object) -> None:
     recording = read(tmp_path, lines(counter))
@@ -202,6 +218,7 @@ def test_classes_by_name(tmp_path: Path) -> None:
     assert "classes by name: 0 = rest, 1 = fist" in recording.meta["notes"]
 
 
+@pytest.mark.case("B14", "B18", "B19", "B21")
 @pytest.mark.parametrize(
     "text",
     [
@@ -228,6 +245,7 @@ def test_ways_to_write_the_same_numbers(tmp_path: Path, text: str | bytes) -> No
     assert recording.meta["dropped"] == []
 
 
+@pytest.mark.case("B23")
 @pytest.mark.parametrize("share", [0.01, 0.04, 0.06, 0.2, 0.5])
 def test_samples_missing_from_a_grid_are_lost_at_every_share(share: float) -> None:
     kept = np.random.default_rng(3).random(4000) >= share
@@ -243,6 +261,7 @@ def test_the_unit_of_times_is_told_by_the_rate(step: float, unit: float) -> None
     assert seconds_per_unit(np.arange(100, dtype=np.float64) * step)[0] == unit
 
 
+@pytest.mark.case("B29")
 @pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress, zstandard.compress])
 def test_packed_files(tmp_path: Path, pack: object) -> None:
     assert callable(pack)
@@ -254,6 +273,7 @@ def test_packed_files(tmp_path: Path, pack: object) -> None:
         assert any("truncated" in note or "damaged" in note for note in cut.meta["notes"])
 
 
+@pytest.mark.case("B29")
 def test_zip_files(tmp_path: Path) -> None:
     path = tmp_path / "a.zip"
     with zipfile.ZipFile(path, "w") as archive:
@@ -283,6 +303,7 @@ def test_an_archive_that_unpacks_to_gigabytes_is_refused(
         read(tmp_path, pack(b"1" * (3 << 20)))
 
 
+@pytest.mark.case("B29")
 @pytest.mark.parametrize(
     ("head", "message"),
     [
@@ -301,6 +322,7 @@ def test_other_kinds_are_named_with_the_way_out(tmp_path: Path, head: bytes, mes
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.case("B28")
 @field_files
 def test_an_edf_is_named() -> None:
     with pytest.raises(SessionError, match="is EDF; read it with edfio"):

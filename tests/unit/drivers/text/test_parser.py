@@ -79,6 +79,7 @@ def test_extra_columns_are_left_out(line: str, expected: str) -> None:
     assert parse(text.encode()) == [[10, 11, 12, 13, 14, 15, 16, 17]] * (3 * PROBE), expected
 
 
+@pytest.mark.case("B13")
 @pytest.mark.parametrize(
     "stamp",
     [
@@ -100,6 +101,7 @@ def test_stamps_that_repeat_and_counters_that_wrap(stamp: Callable[[int], object
     assert parser.skipped == (2 if isinstance(stamp(0), str) and "," in str(stamp(0)) else 1)
 
 
+@pytest.mark.case("B15")
 @pytest.mark.parametrize(
     "line",
     [
