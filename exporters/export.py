@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -20,6 +19,7 @@ from models.architectures.base import Built
 from models.spec import METADATA_KEY, ModelSpec
 from models.training.network_file import Card
 from models.version import package_version
+from models.whole_file import write_whole
 
 STREAM_PROBE: Final = 400
 """Samples of each sequence that a streaming network is compared on."""
@@ -94,10 +94,8 @@ def write(model: onnx.ModelProto, spec: ModelSpec, path: Path) -> int:
     model.producer_name = "myocast"
     model.producer_version = spec.myocast_version
     data: bytes = model.SerializeToString()
-    partial = path.with_name(f".{path.name}.partial")
     try:
-        partial.write_bytes(data)
+        write_whole(path, data)
     except OSError as error:
         raise ExportError(f"{path}: cannot be written ({error.strerror})") from None
-    os.replace(partial, path)
     return len(data)

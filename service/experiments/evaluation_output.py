@@ -14,6 +14,7 @@ from models.onnx_edit import rewrite
 from models.onnx_file import ALIGNMENT, read_spec
 from models.smoothing import OneEuroConfig
 from models.spec import ModelSpec
+from models.whole_file import write_whole
 
 if TYPE_CHECKING:
     from models.evaluation.calibration import Tuner
@@ -152,10 +153,8 @@ def _best(evaluation: Evaluation, filters: Sequence[OneEuroConfig]) -> OneEuroCo
 
 
 def _write(path: Path, content: bytes) -> None:
-    partial = path.with_name(f".{path.name}.partial")
     try:
-        partial.write_bytes(content)
-        partial.replace(path)
+        write_whole(path, content)
     except OSError as error:
         raise _unwritable(path, error) from None
 

@@ -24,6 +24,7 @@ from models.personal_labels import Labels, bones_of
 from models.personal_pairs import PersonalSession, earlier, lag_of, part_of, weighted_statistics_of
 from models.recording import Recording
 from models.spec import ModelError, ModelSpec
+from models.whole_file import write_whole
 
 HELD_BACK: Final = 0.2
 """Share of each session that is not learned from, its end, where no other session is given to test on."""
@@ -278,10 +279,8 @@ def write_model(calibration: Calibration, path: Path) -> None:
             f"nothing was written: after the fit the angles are off by {after:.2f} degrees, before by {before:.2f}; "
             "record more labels"
         )
-    partial = path.with_name(f".{path.name}.partial")
     try:
-        partial.write_bytes(calibration.content)
-        partial.replace(path)
+        write_whole(path, calibration.content)
     except OSError as error:
         raise CalibrationError(f"{path}: cannot be written ({error.strerror})") from None
 

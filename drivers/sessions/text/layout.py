@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from drivers.sessions.read_config import FileUnit, ReadConfig
+from drivers.sessions.read_config import FileUnit
 from drivers.sessions.report import SessionError
 from drivers.sessions.text.columns import LEAST_ROWS, grows, is_class, is_counter, is_unix, leading_columns
 from models.arrays import Float64Array
@@ -112,51 +112,62 @@ def layout_by_names(names: Sequence[str], comments: Sequence[str] = ()) -> Layou
     return Layout(len(names), emg, time, seconds, joints, angles, label, rate, unit, "csv", tuple(notes))
 
 
-def layout_by_values(values: Float64Array, config: ReadConfig, place: str) -> Layout:
+def layout_by_values(values: Float64Array, place: str) -> Layout:
     """Take the columns of a table without a header from its first rows (n, width).
 
     Args:
         values: of rows of one width.
-        config: what the user says.
         place: file and line, for messages.
 
     Raises:
         SessionError: it can be read in two ways, or in none.
     """
     width = values.shape[1]
-    if config.columns:
-        return layout_by_option(config.columns, width, place)
     if width == BRAINFLOW_CYTON and is_brainflow(values):
         note = "taken for BrainFlow's file of a Cyton: columns 2-9 are the channels in uV, column 23 is the time"
         return Layout(width, tuple(range(1, 9)), _BRAINFLOW_TIME, 1.0, unit="uV", format="brainflow", notes=(note,))
     leading = leading_columns(values, CHANNELS, class_last=True)
     rest = width - leading
+    counter = is_counter(values[:, 0])
     if width == CHANNELS and len(values) >= LEAST_ROWS and leading_columns(values, CHANNELS - 1):
-        first = "a row number" if is_counter(values[:, 0]) else "a time"
-        if not is_counter(values[:, 0]) or float(values[:, 0].max()) > _LARGEST_COUNTER:
+        first = "a row number" if counter else "a time"
+        if not counter or float(values[:, 0].max()) > _LARGEST_COUNTER:
             raise SessionError(f"{place}: column 1 is {first}, and 7 numbers follow it; expected 8 channels")
     if rest not in (CHANNELS, CHANNELS + 1):
         raise SessionError(f"{place}: expected 8 numbers (and a label), found {width}; {COLUMNS_ADVICE}; or {EXPECTED}")
     time = next((column for column in range(leading) if not is_counter(values[:, column])), None)
     label = width - 1 if rest == CHANNELS + 1 else None
-    if label is not None and leading and not is_class(values[:, label]):
+    notes = _seen(leading, time, label)
+    if label is not None:
+        notes += _doubts(values, leading, place)
+    return Layout(width, tuple(range(leading, leading + CHANNELS)), time, None, label=label, notes=notes)
+
+
+def _doubts(values: Float64Array, leading: int, place: str) -> tuple[str, ...]:
+    """What speaks against a class in the last column of rows (n, width), and against a channel in the first.
+
+    Raises:
+        SessionError: the last column is no class.
+    """
+    width, last = values.shape[1], values[:, -1]
+    if leading and not is_class(last):
         raise SessionError(
             f"{place}: of {width} columns the first grows like a time, and the last is no class; {COLUMNS_ADVICE}"
         )
-    if label is not None and len(values) > 1 and is_unix(values[:, label]) and grows(values[:, label]):
+    if len(values) > 1 and is_unix(last) and grows(last):
         raise SessionError(
             f"{place}: column {width} grows like a time since 1970, where a class label can be; say what each column "
             f"is, as in `?columns={'-,' * leading}ch1-8,t`"
         )
-    notes = _seen(leading, time, label)
-    if label is not None and not is_class(values[:, label]):
-        notes += (
+    notes = []
+    if not is_class(last):
+        notes.append(
             f"column {width} changes from row to row as classes seldom do; if it is none, say what each column is, as "
-            "in `?columns=t,ch1-8` or `?columns=ch1-8,t`",
+            "in `?columns=t,ch1-8` or `?columns=ch1-8,t`"
         )
-    if label is not None and not leading and len(values) >= LEAST_ROWS and is_counter(values[:, 0]):
-        notes += ("column 1 was taken for channel 1, but rises like a row number; if it is one: `?columns=-,ch1-8`",)
-    return Layout(width, tuple(range(leading, leading + CHANNELS)), time, None, label=label, notes=notes)
+    if not leading and len(values) >= LEAST_ROWS and is_counter(values[:, 0]):
+        notes.append("column 1 was taken for channel 1, but rises like a row number; if it is one: `?columns=-,ch1-8`")
+    return tuple(notes)
 
 
 def layout_by_option(text: str, width: int, place: str) -> Layout:

@@ -145,17 +145,17 @@ def _read_named(text: _Text, names: tuple[str, ...], header: str) -> Recording:
 def _read_bare(text: _Text, head: Sequence[str]) -> Recording:
     rows = [text.dialect.split(line) for line in head]
     (width, _), *_ = Counter(len(row) for row in rows).most_common(1)
+    if text.config.columns:
+        return _read_table(text, layout_by_option(text.config.columns, width, text.location))
     values = [[number(token) for token in row] for row in rows if len(row) == width]
     good = [row for row in values if None not in row and np.isfinite(np.array(row, float)).all()]
-    if not good and text.config.columns:
-        return _read_table(text, layout_by_option(text.config.columns, width, text.location))
     if not good:
         if width in (CHANNELS, CHANNELS + 1):
             return _read_table(
                 text, Layout(width, tuple(range(CHANNELS)), label=width - 1 if width > CHANNELS else None)
             )
         good = [[0.0] * width]
-    return _read_table(text, layout_by_values(np.array(good, np.float64), text.config, text.location))
+    return _read_table(text, layout_by_values(np.array(good, np.float64), text.location))
 
 
 def _read_table(text: _Text, layout: Layout) -> Recording:
@@ -205,12 +205,12 @@ def _read_table(text: _Text, layout: Layout) -> Recording:
 
 
 def _seconds(text: _Text, t: Float64Array, layout: Layout) -> Float64Array:
-    unit, name = seconds_per_unit(t)
-    if layout.seconds is not None:
-        unit = layout.seconds
-    elif unit != 1.0:
-        text.report.note(f"times are in {name}")
-    return t * unit if unit != 1.0 else t
+    unit = layout.seconds
+    if unit is None:
+        unit, name = seconds_per_unit(t)
+        if unit != 1.0:
+            text.report.note(f"times are in {name}")
+    return t if unit == 1.0 else t * unit
 
 
 def _untimed(
