@@ -56,7 +56,8 @@ class SourceUri:
         except ValueError:
             value = float("nan")
         if not low <= value <= high:
-            raise self.problem(name, f"expected a number from {low:g} to {high:g}")
+            span = f"of at least {low:g}" if high == float("inf") else f"from {low:g} to {high:g}"
+            raise self.problem(name, f"expected a number {span}")
         return value
 
     def choice(self, name: str, default: S, choices: Sequence[S]) -> S:

@@ -157,8 +157,11 @@ class LagEstimator:
             joints: (63,) mm, frame `hand`, of the hand `worn`; None where there are angles.
             bent: degrees by the names of `ANGLES`.
         """
+        newest_t = self._frames[-1][0] if self._frames else t
+        if abs(t - newest_t) > LIVE_SPAN_S:
+            return  # of another clock
         self._labels.append(_Label(t, joints if joints is None or worn == "right" else mirror(joints), bent))
-        while t - self._labels[0].t > LIVE_SPAN_S:
+        while max(t, newest_t) - self._labels[0].t > LIVE_SPAN_S:
             self._labels.popleft()
 
     def collected(self) -> Callable[[], LagData]:

@@ -57,6 +57,7 @@ class LiveAlignment:
         self._levels: dict[str, Float64Array] | None = None
         self._error: dict[str, str] | None = None
         self._fitting: asyncio.Task[None] | None = None
+        self._before_fit = self._known()
         self._rows_to_report = 0
 
     @property
@@ -173,6 +174,7 @@ class LiveAlignment:
             self._prompt(None)
         if self._fitting is not None:
             self._fitting.cancel()
+            self._result, self._levels, self._applied = self._before_fit
         self._session, self._fitting = None, None
 
     def _prompt(self, cue: str | None) -> None:
@@ -198,6 +200,9 @@ class LiveAlignment:
         if self._error is not None:
             return "failed"
         return "none" if self._result is None else "done"
+
+    def _known(self) -> tuple[AlignmentResult | None, dict[str, Float64Array] | None, bool]:
+        return self._result, self._levels, self._applied
 
     def _forget(self) -> None:
         self._session, self._result, self._levels, self._error = None, None, None, None
@@ -225,6 +230,7 @@ class LiveAlignment:
         if session.failure is not None:
             self._error = {"code": session.failure.code, "message": session.failure.message}
             return
+        self._before_fit = self._known()
         self._fitting = asyncio.get_running_loop().create_task(self._fit(session))
 
     async def _fit(self, session: AlignmentSession) -> None:

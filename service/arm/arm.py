@@ -35,7 +35,9 @@ class Arm:
         self.device = device
         self.alignment = LiveAlignment(device, changed, aligned)
         self.labels = LiveLabels(device, changed)
-        self.personal = LivePersonal(device, library, changed, lambda: self.alignment.levels, lambda: self.labels.lag_s)
+        self.personal = LivePersonal(
+            device, library, changed, lambda: self.alignment.levels, self._use_kept, lambda: self.labels.lag_s
+        )
         self.signal = LiveSignal(device, changed)
         self._model: ModelFile | None = None
 
@@ -70,11 +72,17 @@ class Arm:
         Raises:
             ModelError: as `Device.use_model` does.
         """
-        matrix = self.alignment.matrix_for(model)
-        await self.device.use_model(model, AS_IN_FILE if matrix is None else Fitted(alignment=matrix))
+        async with self.personal.acting:
+            matrix = self.alignment.matrix_for(model)
+            await self.device.use_model(model, AS_IN_FILE if matrix is None else Fitted(alignment=matrix))
+            self._model = self.device.model
+            self.personal.forget()
+            self.alignment.on_other_model(matrix)
+
+    async def _use_kept(self, model: ModelFile) -> None:
+        """Swap in what was learned: the wearer, the band and all that is known of them stay the same."""
+        await self.device.use_model(model)
         self._model = self.device.model
-        self.personal.forget()
-        self.alignment.on_other_model(matrix)
 
     def close(self) -> None:
         """Stop what runs."""

@@ -59,6 +59,8 @@ class LiveLabels:
         self._name, self._expected = "", False
         self._state: State = "none"
         self._last_arrival = self._reported_at = self._estimated_at = 0.0
+        self._named_at = float("-inf")
+        """When the newest label of the source came whose lag is estimated."""
         self._meter = RateMeter()
         self._estimator: LagEstimator | None = None
         self._told_lag_s: float | None = None
@@ -142,13 +144,15 @@ class LiveLabels:
         self.count += 1
         self._last_t, self._last_arrival = label.t, time
         self._meter.add(1, time)
-        if not self._expected and label.source != self._name:
-            self._name, self.lag_s = label.source, None
+        other = not self._expected and label.source != self._name
+        if other and time - self._named_at > MISSING_S:
+            self._name, self.lag_s, other = label.source, None, False
             self._collect()
         if self._state != "coming":
             self._began()
-        if self._estimator is None:
-            return
+        if other or self._estimator is None:
+            return  # two sources at once have two lags: that of the first is told
+        self._named_at = time
         self._estimator.add_label(label.t, label.joints, label.angles, self._device.hand)
         apart_s = FIRST_ESTIMATES_S if self.lag_s is None else ESTIMATES_S
         if self._estimating is None and time - self._estimated_at >= apart_s:

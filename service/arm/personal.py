@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -23,10 +24,14 @@ from service.engine.pose import Pose
 from service.engine.predictor import ModelFile
 from service.engine.successor import Superseded
 
+log = logging.getLogger("myocast")
+
 HEAD_S: Final = 1.0
 """Seconds between two heads."""
 NO_LABELS_S: Final = 3.0
 """Seconds without a label after which `error` says that none come."""
+CLOCK_S: Final = 3.0
+"""Seconds between a label and the newest pose beyond which its time is of another clock."""
 MAX_WAITING: Final = 1200
 """Labels, and rows of the network, that wait for the next head at most; what is more is not learned from."""
 
@@ -40,6 +45,7 @@ class LivePersonal:
 
     Args:
         changed: is called after every change in `describe`.
+        use: swaps a kept model in.
         lag_s: returns by how many seconds labels are late; None while that is not known.
         levels: returns the cues that were measured in this donning, for the template of a kept model.
     """
@@ -50,10 +56,13 @@ class LivePersonal:
         library: ModelLibrary,
         changed: Callable[[], None],
         levels: Callable[[], Mapping[str, Float64Array] | None],
+        use: Callable[[ModelFile], Awaitable[None]],
         lag_s: Callable[[], float | None] = lambda: None,
     ) -> None:
         self._device, self._library, self._changed = device, library, changed
-        self._levels, self._lag_s = levels, lag_s
+        self._levels, self._use, self._lag_s = levels, use, lag_s
+        self.acting = asyncio.Lock()
+        """Is held while what was learned begins, ends, is kept or discarded, and while another model is chosen."""
         self._model: ModelFile | None = None
         self._fit: PersonalFit | None = None
         self._learning: asyncio.Task[None] | None = None
@@ -62,8 +71,10 @@ class LivePersonal:
         self._rows: list[Row] = []
         self._targets: list[Target] = []
         self._newest_pose_t = 0.0
-        self._newest_label_t: float | None = None
-        """Of the labels that came since it began to learn; then of the first pose since."""
+        self._labelled_at: float | None = None
+        """Time of the newest pose when the newest label came; before the first label, of the first pose."""
+        self._off_s = 0.0
+        """Seconds by which that label was ahead of it."""
 
     def describe(self) -> dict[str, Any]:
         """Return the personal object of the contract."""
@@ -88,20 +99,26 @@ class LivePersonal:
             CannotLearn: it is learning already, or there is no model.
             ModelError: the model has no room for what is learned.
         """
-        if self._learning is not None:
-            raise CannotLearn("it is learning already; stop it first")
-        model = self._device.model
-        if model is None:
-            raise CannotLearn("no model fits this armband, so that there is none to make personal")
-        if self._fit is None or self._model is not model:
-            self._fit = PersonalFit(await asyncio.to_thread(read_initializers, model.data))
-        await self._device.refit(hidden=True)
-        self._model, self._error = model, None
-        self._rows, self._targets = [], []
-        self._newest_label_t = None
-        self._stopping.clear()
-        self._learning = asyncio.get_running_loop().create_task(self._learn())
-        self._changed()
+        async with self.acting:
+            if self._learning is not None:
+                raise CannotLearn("it is learning already; stop it first")
+            model = self._device.model
+            if model is None:
+                raise CannotLearn("no model fits this armband, so that there is none to make personal")
+            if model.spec.kind == "window":
+                raise CannotLearn(f"{name_of(model)} looks at windows, and cannot learn; use a streaming model")
+            fit = self._fit
+            if fit is None or self._model is not model:
+                fit = PersonalFit(await asyncio.to_thread(read_initializers, model.data))
+            await self._device.refit(hidden=True)
+            if self._device.model is not model:
+                raise CannotLearn("the armband sends another signal now, which another model fits; start again")
+            self._fit, self._model, self._error = fit, model, None
+            self._rows, self._targets = [], []
+            self._labelled_at, self._off_s = None, 0.0
+            self._stopping.clear()
+            self._learning = asyncio.get_running_loop().create_task(self._learn())
+            self._changed()
 
     async def stop(self) -> None:
         """Stop learning; poses come from what was learned.
@@ -110,11 +127,12 @@ class LivePersonal:
             CannotLearn: it is not learning.
             ModelError: the model cannot be swapped in.
         """
-        if self._learning is None:
-            raise CannotLearn("it is not learning; start it first")
-        await self._stop_task()
-        await self._device.refit(hidden=False)
-        self._changed()
+        async with self.acting:
+            if self._learning is None:
+                raise CannotLearn("it is not learning; start it first")
+            await self._stop_task()
+            await self._device.refit(hidden=False)
+            self._changed()
 
     async def discard(self) -> None:
         """Forget what was learned: poses come from the model file again.
@@ -122,11 +140,12 @@ class LivePersonal:
         Raises:
             ModelError: the model cannot be swapped in.
         """
-        await self._stop_task()
-        if self._model is not None and self._model is self._device.model:
-            await self._device.refit(personal=None, bones=None, hidden=False)
-        self.forget()
-        self._changed()
+        async with self.acting:
+            await self._stop_task()
+            if self._model is not None and self._model is self._device.model:
+                await self._device.refit(personal=None, bones=None, hidden=False)
+            self.forget()
+            self._changed()
 
     async def keep(self, name: str) -> None:
         """Write what was learned into a model file, and use that.
@@ -137,15 +156,16 @@ class LivePersonal:
             ModelError: the file cannot be made.
             OSError: it cannot be written.
         """
-        fit, model = self._fit, self._model
-        if fit is None or model is None or fit.head is None or model is not self._device.model:
-            raise CannotLearn("nothing was learned yet; start, and send labels")
-        _check_better(fit)
-        await self._stop_task()
-        kept = await asyncio.to_thread(self._write, name, model, fit)
-        await self._device.use_model(kept)
-        self._model = kept
-        self._changed()
+        async with self.acting:
+            fit, model = self._fit, self._model
+            if fit is None or model is None or fit.head is None or model is not self._device.model:
+                raise CannotLearn("nothing was learned yet; start, and send labels")
+            _check_better(fit)
+            await self._stop_task()
+            kept = await asyncio.to_thread(self._write, name, model, fit)
+            await self._use(kept)
+            self._model = kept
+            self._changed()
 
     def forget(self) -> None:
         """Take note that another model is in use, or that nothing shall be left of what was learned."""
@@ -155,8 +175,8 @@ class LivePersonal:
     def on_pose(self, pose: Pose) -> None:
         """Take what the network computed on the way to a pose."""
         self._newest_pose_t = pose.t
-        if self._newest_label_t is None:
-            self._newest_label_t = pose.t
+        if self._labelled_at is None:
+            self._labelled_at = pose.t
         if self._learning is not None and pose.hidden is not None and len(self._rows) < MAX_WAITING:
             self._rows.append(Row(pose.t, pose.hidden))
 
@@ -164,8 +184,9 @@ class LivePersonal:
         """Take a label; it may be newer than the newest pose."""
         if self._learning is None:
             return
-        self._newest_label_t = label.t
-        if len(self._targets) < MAX_WAITING:
+        if self._newest_pose_t:
+            self._labelled_at, self._off_s = self._newest_pose_t, label.t - self._newest_pose_t
+        if len(self._targets) < MAX_WAITING and self._off_s <= CLOCK_S:
             self._targets.append(target(label, self._device.hand))
 
     def close(self) -> None:
@@ -192,10 +213,17 @@ class LivePersonal:
                 "code": "no_signal",
                 "message": f"no samples come from the armband ({status.state}); learning goes on when they do",
             }
-        if self._newest_label_t is not None and self._newest_pose_t - self._newest_label_t > NO_LABELS_S:
+        if self._labelled_at is not None and self._newest_pose_t - self._labelled_at > NO_LABELS_S:
             return {
                 "code": "no_labels",
                 "message": "no labels come; is the hand in view? Learning goes on when they do",
+            }
+        if abs(self._off_s) > CLOCK_S:
+            where = "in the future" if self._off_s > 0 else "ago"
+            return {
+                "code": "wrong_clock",
+                "message": f"labels come with times {abs(self._off_s):.0f} s {where}; they must be on the server's "
+                "clock, which ping and pong tell",
             }
         return None
 
@@ -209,8 +237,10 @@ class LivePersonal:
                     await self._learn_once()
                     self._changed()
             await self._learn_once(last=True)
-        except ModelError as error:
-            self._error, self._learning = {"code": "model_error", "message": str(error)}, None
+        except Exception as error:
+            if not isinstance(error, ModelError):
+                log.exception("device %d: learning failed", self._device.index)
+            self._error, self._learning = _failure(error), None
             self._changed()
 
     async def _learn_once(self, *, last: bool = False) -> None:
@@ -275,3 +305,11 @@ def _check_better(fit: PersonalFit) -> None:
             f"on the seconds held back it is worse than before ({after:g} degrees, before {before:g}); "
             "go on with more labels, or discard it"
         )
+
+
+def _failure(error: Exception) -> dict[str, str]:
+    """Why learning ended, as the contract has it."""
+    if isinstance(error, ModelError):
+        return {"code": "model_error", "message": str(error)}
+    message = f"learning ended with a fault ({type(error).__name__}: {error}); start it again"
+    return {"code": "learning_failed", "message": message}

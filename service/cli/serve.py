@@ -113,6 +113,8 @@ def command(
     with stopping_at_once():
         configure(log_format)
         _check_origins(origin or ())
+        if not host.strip():
+            raise UsageError("--host is empty; give an address of this machine, such as 127.0.0.1 or 0.0.0.0")
         secret = _token(token, token_file)
         if secret is None and not is_loopback(host):
             secret = secrets.token_urlsafe(16)

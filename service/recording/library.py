@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from service.recording.errors import RecordingError
 from service.recording.paths import check_name, recording_name
 
 SUFFIX: Final = ".mcap"
+_NO_LINK_NO_WAIT: Final = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
 class UnknownRecording(RecordingError):
@@ -72,6 +74,24 @@ class RecordingLibrary:
             raise RecordingRuns(f"{name} is still being recorded; stop it first")
         return path
 
+    def open(self, name: str) -> tuple[BinaryIO, int]:
+        """Open the file of a recording; return it, and the bytes that it has now.
+
+        Raises:
+            RecordingNameError, UnknownRecording, RecordingRuns: as `path` does.
+        """
+        try:
+            # Without following a link, and without waiting for a pipe, that took its place meanwhile.
+            descriptor = os.open(self.path(name), os.O_RDONLY | _NO_LINK_NO_WAIT)
+        except OSError:
+            raise UnknownRecording(f"the recording {name!r} is gone") from None
+        file = os.fdopen(descriptor, "rb")
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            file.close()
+            raise UnknownRecording(f"the recording {name!r} is gone")
+        return file, found.st_size
+
     def _inspect(self, path: Path) -> RecordedFile | None:
         """Return what a file is, None if it is no recording."""
         name = recording_name(path)
@@ -82,5 +102,11 @@ class RecordingLibrary:
             return None
         if not stat.S_ISREG(found.st_mode):
             return None
+        return RecordedFile(name, found.st_size, found.st_mtime, self._is_running(found))
+
+    def _is_running(self, found: os.stat_result) -> bool:
         running = self._running()
-        return RecordedFile(name, found.st_size, found.st_mtime, running is not None and running.absolute() == path)
+        try:
+            return running is not None and os.path.samestat(found, running.stat())
+        except OSError:
+            return False

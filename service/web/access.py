@@ -9,7 +9,7 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlsplit
 
 from service.loopback import is_address, is_loopback, is_loopback_origin
 
@@ -95,7 +95,12 @@ class AccessPolicy:
 
 def is_origin(text: str) -> bool:
     """Whether `--origin` takes a text: an origin like https://example.org or file://, `null`, `localhost` or `*`."""
-    return text in ("*", "null", ANY_LOOPBACK) or _LISTABLE.fullmatch(text) is not None
+    if text in ("*", "null", ANY_LOOPBACK):
+        return True
+    try:
+        return _LISTABLE.fullmatch(text) is not None and urlsplit(text).port != 0
+    except ValueError:  # a port or an address that cannot be
+        return False
 
 
 def advice(origin: str) -> str:

@@ -506,7 +506,7 @@ export interface PersonalInfo {
     mpjpe_mm: null | number;
   };
   /**
-   * Why it failed or, while it learns, what it waits for: no_signal, no_labels
+   * Why it failed or, while it learns, what it waits for: no_signal, no_labels, wrong_clock
    */
   error: null | {
     code: string;

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Final
+from collections.abc import Iterator
+from typing import Annotated, BinaryIO, Final
 
-from fastapi import APIRouter, HTTPException
+from fastapi import APIRouter, HTTPException, Request
 from fastapi import Path as PathParameter
-from fastapi.responses import FileResponse, Response
+from fastapi.responses import Response, StreamingResponse
 from pydantic import BaseModel, Field
 
 from service.recording.errors import RecordingNameError
-from service.recording.library import RecordingRuns, UnknownRecording
+from service.recording.library import SUFFIX, RecordingRuns, UnknownRecording
 from service.recording.paths import NAME
 from service.web.context import Context, JsonResponse
 from service.web.openapi import answer, error_responses
 
 MCAP: Final = "application/octet-stream"
 """There is no registered type for MCAP."""
+BLOCK_BYTES: Final = 1 << 18
 DOWNLOAD_HEADERS: Final = {
     "cache-control": "no-store",
     "cross-origin-resource-policy": "same-origin",
@@ -70,15 +72,30 @@ async def recordings(context: Context) -> JsonResponse:
     },
 )
 async def recorded_file(
-    name: Annotated[str, PathParameter(json_schema_extra={"pattern": f"^{NAME.pattern}$"})], context: Context
-) -> FileResponse:
+    name: Annotated[str, PathParameter(json_schema_extra={"pattern": f"^{NAME.pattern}$"})],
+    context: Context,
+    request: Request,
+) -> Response:
     """The session file of a recording, to be saved."""
     try:
-        path = await asyncio.to_thread(context.recordings.path, name)
+        file, size = await asyncio.to_thread(context.recordings.open, name)
     except RecordingNameError as error:
         raise HTTPException(400, str(error)) from None
     except UnknownRecording as error:
         raise HTTPException(404, str(error)) from None
     except RecordingRuns as error:
         raise HTTPException(409, str(error)) from None
-    return FileResponse(path, media_type=MCAP, filename=path.name, headers=DOWNLOAD_HEADERS)
+    # The name is a plain one, so it needs no quoting.
+    about = {"content-length": str(size), "content-disposition": f'attachment; filename="{name}{SUFFIX}"'}
+    if request.method == "HEAD":
+        file.close()
+        return Response(media_type=MCAP, headers={**DOWNLOAD_HEADERS, **about})
+    return StreamingResponse(_bytes(file, size), media_type=MCAP, headers={**DOWNLOAD_HEADERS, **about})
+
+
+def _bytes(file: BinaryIO, size: int) -> Iterator[bytes]:
+    """The first bytes of a file, whatever is written behind them meanwhile."""
+    with file:
+        while size > 0 and (block := file.read(min(size, BLOCK_BYTES))):
+            size -= len(block)
+            yield block

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -180,6 +181,24 @@ async def test_cancel_reset_and_use() -> None:
         again = (await post("/api/v1/alignment", action="reset")).json()
         assert (again["state"], again["result"], again["applied"]) == ("none", None, False)
         assert device.fitted.alignment is None
+
+
+async def test_cancel_while_it_fits_leaves_what_was_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with wearing(turn=2) as wearer:
+        device, post, swapping = wearer.live.service.devices[0], wearer.live.post, asyncio.Event()
+
+        async def refit(**_: Any) -> None:
+            swapping.set()
+            await asyncio.Event().wait()
+
+        monkeypatch.setattr(device, "refit", refit)
+        await post("/api/v1/alignment", action="start", cues=THREE, seconds=1)
+        wearer.follow()
+        await asyncio.wait_for(swapping.wait(), 10)
+        assert (await get(wearer))["result"] is not None
+        cancelled = (await post("/api/v1/alignment", action="cancel")).json()
+        assert (cancelled["state"], cancelled["result"], cancelled["applied"]) == ("none", None, False)
+        assert wearer.live.service.arms[0].alignment.levels is None
 
 
 async def test_a_left_arm_is_aligned_as_the_model_sees_it() -> None:

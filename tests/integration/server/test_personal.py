@@ -169,6 +169,72 @@ async def test_another_model_ends_it(tmp_path: Path, recording: Recording) -> No
         assert engine.predictor.hidden is None
 
 
+async def test_requests_at_once_take_their_turns(tmp_path: Path, recording: Recording) -> None:
+    async with learning(tmp_path) as (live, puppet):
+        await teach(live, puppet, recording, 0.0, 1.0, "nothing")
+        begun = await asyncio.gather(*(live.post("/api/v1/personal", action="start") for _ in range(4)))
+        assert sorted(answer.status_code for answer in begun) == [200, 409, 409, 409]
+        await live.post("/api/v1/personal", action="discard")
+        both = await asyncio.gather(
+            live.post("/api/v1/personal", action="start"), live.post("/api/v1/model", action="use", name="envelope50")
+        )
+        assert [answer.status_code for answer in both] == [200, 200]
+        assert (await state(live))["state"] == "none"
+        assert (await live.post("/api/v1/personal", action="start")).status_code == 200
+
+
+async def test_a_kept_model_is_known_when_the_source_says_again_what_it_is(
+    tmp_path: Path, recording: Recording
+) -> None:
+    async with learning(tmp_path) as (live, puppet):
+        await live.post("/api/v1/alignment", action="use", matrix=np.eye(8).reshape(-1).tolist())
+        await live.post("/api/v1/personal", action="start")
+        await teach(live, puppet, recording, 0.0, 30.0, "joints")
+        await live.post("/api/v1/personal", action="stop")
+        kept = await live.post("/api/v1/personal", action="keep", name="anna")
+        assert kept.status_code == 200, kept.text
+        puppet.emit(replace(ENVELOPE, name="the same armband"))
+        assert (await state(live))["state"] == "ready"
+        assert (await live.http.get("/api/v1/alignment")).json()["state"] == "done"
+
+
+async def test_a_fault_while_learning_is_told(
+    tmp_path: Path, recording: Recording, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise IndexError("out of bounds")
+
+    monkeypatch.setattr("service.arm.personal_fit.PersonalFit.learn", fail)
+    async with learning(tmp_path) as (live, puppet):
+        await live.post("/api/v1/personal", action="start")
+        await teach(live, puppet, recording, 0.0, 1.0, "joints")
+        personal = live.service.arms[0].personal
+        await live.until(lambda: personal.describe()["state"] == "failed")
+        assert "IndexError: out of bounds" in personal.describe()["error"]["message"]
+
+
+async def test_labels_of_another_clock_are_told(tmp_path: Path, recording: Recording) -> None:
+    assert recording.joints is not None
+    async with learning(tmp_path) as (live, puppet):
+        await live.post("/api/v1/personal", action="start")
+        await teach(live, puppet, recording, 0.0, 1.0, "nothing")
+        for off, words in ((3600.0, "3600 s in the future"), (-3600.0, "3600 s ago")):
+            live.service.devices[0].on_client_event(label(1001.0 + off, recording.joints[0], "joints"))
+            error = (await state(live))["error"]
+            assert error["code"] == "wrong_clock"
+            assert words in error["message"]
+
+
+async def test_a_window_model_cannot_learn(tiny_window: Path, tmp_path: Path) -> None:
+    puppet = Puppet(INFO)
+    async with serving([puppet], model=tiny_window, models=tmp_path) as live:
+        await puppet.running.wait()
+        puppet.emit(*frames(0, 20))
+        answer = await live.post("/api/v1/personal", action="start")
+        assert answer.status_code == 409
+        assert "use a streaming model" in answer.json()["error"]["message"]
+
+
 async def test_what_cannot_learn(tiny_stream: Path, tmp_path: Path) -> None:
     puppet = Puppet(INFO)
     async with serving([puppet], model=tiny_stream, models=tmp_path) as live:

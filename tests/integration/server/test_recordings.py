@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from drivers.sessions import read_session
+from service.recording.library import RecordingLibrary, RecordingRuns, UnknownRecording
 from service.web.access import AccessPolicy
 from tests.fakes.sources import INFO, Puppet, frames
 from tests.integration.server.test_app import error_of
@@ -78,6 +79,23 @@ OUTSIDE = (
     "new.mcap%00", "%20new", "new%0a", ".hidden", "linked", "pipe", "a%20folder", "notes", "notes.txt", "new.mcap",
     "none", "x" * 65,
 )  # fmt: skip
+
+
+async def test_a_recording_that_grows_or_goes_while_it_is_read(folder: Path) -> None:
+    library = RecordingLibrary(folder, lambda: folder / ".." / folder.name / "old.mcap")
+    with pytest.raises(RecordingRuns):
+        library.open("old")
+    file, size = library.open("new")
+    (folder / "new.mcap").write_bytes(b"longer than it was")
+    with file:
+        assert size == len("new.mcap")
+    (folder / "new.mcap").unlink()
+    with pytest.raises(UnknownRecording):
+        library.open("new")
+    (folder / "old.mcap").unlink()
+    (folder / "old.mcap").symlink_to(folder.parent / "secret.mcap")
+    with pytest.raises(UnknownRecording):
+        library.open("old")
 
 
 async def test_no_name_leads_out_of_the_folder(folder: Path) -> None:

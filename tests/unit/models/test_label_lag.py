@@ -9,7 +9,7 @@ import pytest
 
 from models.hand import mirror
 from models.kinematics import ANGLES, bones, points
-from models.label_lag import BEHIND_S, CLOCKS, REACTION, LagData, LagEstimator
+from models.label_lag import BEHIND_S, CLOCKS, LIVE_SPAN_S, REACTION, LagData, LagEstimator
 
 RATE_HZ = 200.0
 FIRST = 1000.0
@@ -124,3 +124,15 @@ def test_only_the_newest_is_kept() -> None:
         estimator.add_label(FIRST + k, None, {"index_mcp_fe": 1.0}, "right")
     data = estimator.collected()()
     assert len(data.emg_t) == len(data.label_t) == 181
+
+
+def test_labels_of_another_clock_are_left_out_and_the_rest_stays_bounded() -> None:
+    estimator = LagEstimator(RATE_HZ, "raw")
+    estimator.add_emg(0.0, np.zeros((1, 8), np.float32))
+    estimator.add_label(3e7, None, {"index_mcp_fe": 10.0}, "right")
+    for second in range(600):
+        estimator.add_emg(float(second), np.zeros((1, 8), np.float32))
+        estimator.add_label(float(second), None, {"index_mcp_fe": 10.0}, "right")
+    kept = estimator.collected()().label_t
+    assert kept[0] == 600 - 1 - LIVE_SPAN_S
+    assert kept[-1] == 599.0
