@@ -168,6 +168,11 @@ def calibrate(
     if deep and any(name.startswith(PERSONAL_LAYERS) for name in fitter.values):
         raise ModelError(f"{spec.name} has layers of a person already; begin with the model that it was made from")
     runs = [fitter.run(recording) for recording in sessions]
+    if fitter.template is None:
+        fitter.notes.append(
+            "no session has cues (rest and a movement): they count as one donning, and the new model has nothing to "
+            "align another donning to"
+        )
     share = 1.0 if tests else 1.0 - HELD_BACK
     head, learned = fitter.values[PERSONAL], [part_of(run, 0.0, share) for run in runs]
     judged = [fitter.run(recording) for recording in tests] if tests else [part_of(run, share, 1.0) for run in runs]
