@@ -11,14 +11,13 @@ from service.bench.workloads import fanout, frameworks, soak, swap
 from service.bench.workloads.latency import LatencyConfig, run
 from service.engine.predictor import ModelFile
 
-pytestmark = pytest.mark.alone
-
 
 def ignore(text: str, share: float) -> None:
     assert text
     assert 0.0 <= share <= 1.0
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("kind", [0, 1])
 def test_latency(kind: int, tiny_models: tuple[Path, Path], tmp_path: Path) -> None:
     measured = run(LatencyConfig("synthetic:?seed=2", tiny_models[kind], None, 2, 2.0), tmp_path, ignore)
@@ -67,6 +66,7 @@ def test_soak_counts_every_sample_and_window(tiny_window: Path, tmp_path: Path) 
     assert min(result.rss_mb) > 0
 
 
+@pytest.mark.alone
 def test_swaps_lose_nothing_and_learning_has_a_price(tmp_path: Path) -> None:
     result = swap.run(tmp_path, None, ignore, swap.SwapConfig(run_up_s=3.0, learn_s=4.0, swaps=2))
     assert [(one.kind, one.swaps) for one in result.kinds[1:4]] == [("matrix", 3), ("model", 2), ("head", 2)]
