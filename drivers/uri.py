@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, unquote
 
 from drivers.errors import DriverError
 from drivers.source import Source
-from models.hand import Side
+from models.hand import CHANNELS, Side
 from models.installation import install_command
 
 S = TypeVar("S", bound=str)
@@ -105,6 +105,25 @@ class SourceUri:
 def hand_option(uri: SourceUri) -> Side | None:
     """Read `?hand=left` or `right`; None where it is not given."""
     return uri.given_choice("hand", SIDES)
+
+
+def channels_option(uri: SourceUri) -> list[int]:
+    """Read `?channels=1-8`: which eight of a source's channels are used, as indices from 0; by default the first.
+
+    Raises:
+        DriverError: not eight different channels.
+    """
+    text = uri.options.get("channels", f"1-{CHANNELS}")
+    found: list[int] = []
+    for part in text.split(","):
+        first, _, last = part.partition("-")
+        if len(part) > 20 or not first.strip().isdecimal() or not (last or first).strip().isdecimal():
+            found.clear()
+            break
+        found += range(int(first) - 1, min(int(last or first), int(first) + CHANNELS))
+    if len(found) != CHANNELS or len(set(found)) != CHANNELS or min(found) < 0:
+        raise uri.problem("channels", f"expected {CHANNELS} different ones, such as 1-8 or 1,3,5-10")
+    return found
 
 
 def parse(text: str) -> SourceUri:

@@ -17,9 +17,8 @@ from drivers.errors import DeviceLost, DriverError
 from drivers.events import EMG_MODES, UNITS, Emit, Frame, Notice, SourceInfo, Unit
 from drivers.lsl.streams import claim, names_of, release, streams_there
 from drivers.transport.thread_queue import ThreadQueue
-from drivers.uri import SourceUri, hand_option
+from drivers.uri import SourceUri, channels_option, hand_option
 from models.arrays import Float32Array, Float64Array
-from models.hand import CHANNELS
 from models.installation import install_command
 
 if TYPE_CHECKING:
@@ -60,27 +59,9 @@ def from_uri(uri: SourceUri) -> LslSource:
         emg_mode=uri.choice("mode", "raw", EMG_MODES),
         hand=hand_option(uri),
     )
-    channels = parse_channels(uri.options.get("channels", f"1-{CHANNELS}"), uri.text)
     source_id = uri.options.get("source_id")
+    channels = channels_option(uri)
     return LslSource(info, uri.target or None, channels, "unit" in uri.options, lsl=pylsl, source_id=source_id)
-
-
-def parse_channels(text: str, uri: str) -> list[int]:
-    """Parse `1-8` or `1,3,5-10` as eight indices from 0.
-
-    Raises:
-        DriverError: not eight different channels.
-    """
-    found: list[int] = []
-    for part in text.split(","):
-        first, _, last = part.partition("-")
-        if not first.strip().isdecimal() or not (last or first).strip().isdecimal():
-            found.clear()
-            break
-        found += range(int(first) - 1, min(int(last or first), int(first) + CHANNELS))
-    if len(found) != CHANNELS or len(set(found)) != CHANNELS or min(found) < 0:
-        raise DriverError(f"`channels={text}` in {uri!r}: expected {CHANNELS} different ones, such as 1-8 or 1,3,5-10")
-    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from drivers import uri
 from drivers.clock import now
 from drivers.errors import DeviceLost, DriverError
 from drivers.events import Frame, SourceInfo
-from drivers.lsl.source import LslSource, consecutive, parse_channels
+from drivers.lsl.source import LslSource, consecutive
 from tests.fakes.hardware import EventCollector, running
 
 pylsl: Any = pytest.importorskip("pylsl")
@@ -168,20 +168,6 @@ async def test_two_sources_never_read_the_same_stream_unasked() -> None:
             shared = EventCollector()
             async with running(source(name, f"?source_id={name}"), shared):
                 await shared.until_samples(10)
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [("1-8", list(range(8))), ("9-16", list(range(8, 16))), ("1,3,5-10", [0, 2, 4, 5, 6, 7, 8, 9])],
-)
-def test_channels_are_eight_different_ones(text: str, expected: list[int]) -> None:
-    assert parse_channels(text, "lsl:x") == expected
-
-
-@pytest.mark.parametrize("text", ["", "1-7", "1-9", "0-7", "1,1,2-7", "a-h", "8-1", "1-8,", "-1-7", "1-99999999999"])
-def test_other_channels_are_refused(text: str) -> None:
-    with pytest.raises(DriverError, match="expected 8 different ones"):
-        parse_channels(text, "lsl:x")
 
 
 def test_stamps_far_apart_cut_a_chunk() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from drivers import uri
 from drivers.errors import DriverError
-from drivers.uri import SCHEMES, SourceUri, parse, source_from_uri
+from drivers.uri import SCHEMES, SourceUri, channels_option, parse, source_from_uri
 from tests.fakes.sources import Puppet
 
 
@@ -95,6 +95,20 @@ def test_a_target_that_is_needed_and_one_that_is_not_allowed() -> None:
     )
     parse("demo:").no_target("`demo:`")
     assert "takes no file, found 'a'" in error_message(lambda: parse("demo:a").no_target("`demo:`", kind="file"))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("1-8", list(range(8))), ("9-16", list(range(8, 16))), ("1,3,5-10", [0, 2, 4, 5, 6, 7, 8, 9])],
+)
+def test_channels_are_eight_different_ones(text: str, expected: list[int]) -> None:
+    assert channels_option(parse(f"lsl:x?channels={text}")) == expected
+
+
+@pytest.mark.parametrize("text", ["", "1-7", "1-9", "0-7", "1,1,2-7", "a-h", "8-1", "1-8,", "-1-7", "1-99999999999"])
+def test_other_channels_are_refused(text: str) -> None:
+    with pytest.raises(DriverError, match="expected 8 different ones"):
+        channels_option(parse(f"lsl:x?channels={text}"))
 
 
 def test_a_choice_that_is_not_given() -> None:
