@@ -82,6 +82,7 @@ def describe(card: Card, *, name: str = "") -> ModelSpec:
         trained_on=card.trained_on,
         validation=validation,
         alignment={"cues": cues} if cues else None,
+        ahead_ms=card.ahead_ms or None,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         myocast_version=package_version(),
     )

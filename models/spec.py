@@ -16,8 +16,10 @@ RATE_TOLERANCE: Final = 0.05
 """Of the source's rate or the model's, whichever is higher: 190 and 200 Hz fit each other either way round."""
 _ROUNDING_HZ: Final = 1e-9
 UNITS: Final = ("adc", "uV")
-_OPTIONAL: Final = ("alignment", "personal", "smoothing", "confidence")
+_OPTIONAL: Final = ("alignment", "personal", "smoothing", "confidence", "ahead_ms")
 """Optional keys of the metadata."""
+MAX_AHEAD_MS: Final = 500
+"""Further ahead than that EMG knows nothing of a hand."""
 EMG_MODES: Final = ("raw", "filtered", "envelope", "any")
 
 Kind = Literal["window", "stream"]
@@ -57,6 +59,8 @@ class ModelSpec:
     """The filter that was found to suit it: `min_cutoff_hz`, `beta`, `stages`."""
     confidence: Mapping[str, Any] | None = None
     """Where it has a measure of its error: `still_mm` (error of a still hand, which counts as 1) and `trained_on`."""
+    ahead_ms: float | None = None
+    """Where it was trained on the pose that many ms after the newest sample, which makes up for what filters lag."""
     created: str = ""
     myocast_version: str = ""
     format: int = FORMAT
@@ -81,6 +85,11 @@ class ModelSpec:
         spec = cls(**known)
         spec._check()
         return replace(spec, trained_on=tuple(spec.trained_on))
+
+    @property
+    def ahead_s(self) -> float:
+        """Seconds after the newest sample at which the hand is told; 0 = at the newest sample."""
+        return (self.ahead_ms or 0.0) / 1000.0
 
     @property
     def still_hand(self) -> tuple[float, float] | None:
@@ -135,6 +144,10 @@ class ModelSpec:
             (
                 self.confidence is None or isinstance(self.confidence, Mapping),
                 "confidence", "an object", self.confidence,
+            ),
+            (
+                self.ahead_ms is None or (_number(self.ahead_ms) and 0 <= self.ahead_ms <= MAX_AHEAD_MS),
+                "ahead_ms", f"0 to {MAX_AHEAD_MS}", self.ahead_ms,
             ),
             (_text(self.created), "created", "a text", self.created),
             (_text(self.myocast_version), "myocast_version", "a text", self.myocast_version),

@@ -191,6 +191,15 @@ def _segment(
     )
 
 
+def aim_ahead(segment: Segment, steps: int) -> Segment:
+    """The segment with the pose of so many steps later at each step; the last steps have none."""
+    if not steps:
+        return segment
+    pose, weight = np.zeros_like(segment.pose), np.zeros_like(segment.weight)
+    pose[:-steps], weight[:-steps] = segment.pose[steps:], segment.weight[steps:]
+    return replace(segment, pose=pose, weight=weight)
+
+
 def is_synthetic(meta: Mapping[str, object]) -> bool:
     """Whether the metadata of a session says that the generator made it."""
     return str(meta.get("synthetic", "")).lower() in ("true", "1", "yes")

@@ -20,6 +20,7 @@ from models.evaluation.passes import (
     first_step,
 )
 from models.evaluation.rotations import rotated
+from models.metrics import emg2pose
 from models.metrics.baselines import baseline_figures, known_mean_pose, mean_pose
 from models.metrics.gestures import GestureRow, by_gesture
 from models.metrics.pose_error import by_user, over_users
@@ -64,6 +65,8 @@ class EvaluationConfig:
     smoothing: Sequence[OneEuroConfig] = ()
     calibrate: Calibrate | None = None
     """Tunes the network on labelled seconds of each user."""
+    protocol: bool = False
+    """Tell errors as the benchmark of emg2pose does, too."""
 
 
 def evaluate(content: bytes, spec: ModelSpec, data: EvaluationData, config: EvaluationConfig) -> Evaluation:
@@ -93,6 +96,8 @@ def evaluate(content: bytes, spec: ModelSpec, data: EvaluationData, config: Eval
         out.rotations = _rotations(content, spec, data, config, mean, out.baselines)
     if config.smoothing and found.runs:
         out.smoothing = [smoothed(found.runs, one) for one in (None, *config.smoothing)]
+    if config.protocol:
+        out.protocol = emg2pose.rows(found.runs, mean)
     if data.gestures is not None:
         out.gestures, out.gestures_note = _by_gesture(found, data, mean), data.left_out_note
     if config.calibrate is not None:
@@ -119,6 +124,7 @@ def _summary(
         sessions=[each.model for each in found.closures],
         bands=found.bands,
         matrices=found.matrices,
+        false_alarms=[{"time": kind, **alarms.row()} for kind, alarms in found.alarms.items()],
         runs=found.runs,
     )
 

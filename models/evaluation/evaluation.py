@@ -41,6 +41,10 @@ class Evaluation:
     closure_baseline: Mapping[str, float] = field(default_factory=dict)
     """The same figures for the mean EMG amplitude; its shares of closed samples mean nothing."""
     sessions: Sequence[SessionClosure] = ()
+    false_alarms: Sequence[Mapping[str, str | float]] = ()
+    """Closures and pinches that nobody made, by what the time was: `FalseAlarms.row` and `time`."""
+    protocol: Sequence[Mapping[str, str | float]] = ()
+    """Rows of `emg2pose.rows`, where asked for."""
     runs: Sequence[EvaluatedSegment] = ()
 
     def to_json(self) -> dict[str, Any]:
@@ -58,4 +62,6 @@ class Evaluation:
             "closure": dict(self.closure),
             "closure_baseline": {key: self.closure_baseline[key] for key in AMPLITUDE if key in self.closure_baseline},
             "sessions": [asdict(one) | {"works": one.works} for one in self.sessions],
+            "false_alarms": [dict(row) for row in self.false_alarms],
+            "protocol": [dict(row) for row in self.protocol],
         }

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
+import numpy as np
+
 from models.alignment import Template, template_of_model
 from models.architectures.base import NetworkConfig
 from models.arrays import Float32Array
@@ -15,6 +17,7 @@ from models.data.segments import Segment
 from models.errors import MyocastError
 from models.evaluation.aligned_model import with_alignment
 from models.metrics.baselines import known_mean_pose
+from models.metrics.false_alarms import FalseAlarms, false_alarms, pinch_mm
 from models.metrics.hand_closure import (
     FIST,
     REST,
@@ -30,6 +33,10 @@ from models.metrics.predict import SegmentPredictor, from_onnx, predict_segments
 from models.onnx_runner import OnnxRunner
 from models.spec import ModelSpec
 
+RESTING: Final = "people at rest"
+OTHER_GESTURES: Final = "people in gestures of the wrist"
+OPEN_HAND: Final = "the true hand is open"
+HAND: Final = (REST, FIST)
 SKIP: Final = 50
 """Steps at the start of each segment that are not evaluated (1 s)."""
 
@@ -60,6 +67,13 @@ class EvaluationPass:
     """How the band of each aligned donning sits."""
     matrices: list[Float32Array] = field(default_factory=list)
     """(8, 8) of each of `bands`."""
+    alarms: dict[str, FalseAlarms] = field(default_factory=dict)
+    """Closures and pinches that the wearer did not make, by what the time was."""
+
+    def count(self, kind: str, more: FalseAlarms) -> None:
+        """Add false alarms in some time of a kind."""
+        if more.seconds:
+            self.alarms[kind] = self.alarms.get(kind, FalseAlarms()) + more
 
 
 def evaluation_pass(
@@ -95,7 +109,8 @@ def evaluation_pass(
             if run.valid.any():
                 found.runs.append(run)
                 found.segments.append(segment)
-        found.closures += _closures(predictor, [segment for segment in group if not segment.weight.any()], skip)
+                found.count(OPEN_HAND, _alarms_of(run))
+        found.closures += _closures(found, predictor, [one for one in group if not one.weight.any()], skip)
     return found
 
 
@@ -143,8 +158,17 @@ def _template(spec: ModelSpec) -> Template:
     return template
 
 
-def _closures(predictor: SegmentPredictor, segments: Sequence[Segment], skip: int) -> Iterator[Closures]:
-    """Of each session with rest, fists and wrist gestures."""
+def _alarms_of(run: EvaluatedSegment) -> FalseAlarms:
+    """False alarms where the true hand is known."""
+    poses = poses_by_label(f"{REST}=rest,{FIST}=fist")
+    mine, true = (closed_share(pose, poses[REST], poses[FIST]) for pose in (run.pose, run.truth))
+    return false_alarms(mine, pinch_mm(run.pose), run.valid, true, pinch_mm(run.truth))
+
+
+def _closures(
+    found: EvaluationPass, predictor: SegmentPredictor, segments: Sequence[Segment], skip: int
+) -> Iterator[Closures]:
+    """Of each session with rest, fists and wrist gestures; false alarms are counted on the way."""
     poses = poses_by_label(f"{REST}=rest,{FIST}=fist")
     for user, session in dict.fromkeys((one.user, one.session) for one in segments):
         values: list[Float32Array] = []
@@ -155,7 +179,11 @@ def _closures(predictor: SegmentPredictor, segments: Sequence[Segment], skip: in
                 continue
             kept = settled(segment.classes) & (segment.classes >= 0)
             kept[:skip] = False
-            values.append(closed_share(predictor(segment), poses[REST], poses[FIST])[kept])
+            pose = predictor(segment)
+            share, pinch = closed_share(pose, poses[REST], poses[FIST]), pinch_mm(pose)
+            for kind, some in ((RESTING, segment.classes == REST), (OTHER_GESTURES, ~np.isin(segment.classes, HAND))):
+                found.count(kind, false_alarms(share, pinch, kept & some))
+            values.append(share[kept])
             loudness.append(amplitude(segment.emg, segment.steps)[kept])
             classes.append(segment.classes[kept])
         if classes:

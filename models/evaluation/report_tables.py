@@ -13,6 +13,7 @@ from models.tables import Column, Row, cells, columns, markdown, number, used
 
 MAIN: Final = (
     ("mpjpe_mm", "MPJPE over 20 points", "mm"),
+    ("mpjpe_own_bones_mm", "the same with the wearer's bone lengths", "mm"),
     ("mean_pose_mpjpe_mm", "the same for a constant mean pose", "mm"),
     ("skill", "skill against the mean pose", ""),
     ("rmse_mm", "RMSE per coordinate", "mm"),
@@ -29,8 +30,8 @@ BASELINES: Final = columns(
     name="baseline",
     mpjpe_mm="MPJPE mm",
     mpjpe_mm_sd="SD",
+    mpjpe_own_bones_mm="own bones mm",
     skill="skill",
-    rmse_mm="RMSE mm",
     r2="R²",
     fingertip_mm="fingertips mm",
     angle_mae_deg="angles deg",
@@ -38,15 +39,12 @@ BASELINES: Final = columns(
 USERS: Final = columns(
     name="user",
     mpjpe_mm="MPJPE mm",
+    mpjpe_own_bones_mm="own bones mm",
     mean_pose_mpjpe_mm="mean pose mm",
     skill="skill",
-    r2="R²",
-    **{f"{finger}_mm": finger for finger in FINGERS},
-    fingertip_mm="fingertips",
-    fingertip_p90_mm="P90",
+    fingertip_p90_mm="fingertips, P90 mm",
     angle_mae_deg="angles deg",
     lag_ms="lag ms",
-    seconds="seconds",
 )
 GESTURES: Final = columns(
     gesture="gesture",
@@ -73,7 +71,6 @@ SMOOTHING: Final = columns(
     beta="beta",
     stages="stages",
     mpjpe_mm="MPJPE mm",
-    fingertip_mm="fingertips mm",
     jerk_m_s3="jerk m/s³",
     jerk_ratio="jerk / truth",
     added_lag_ms="added lag ms",
@@ -96,6 +93,30 @@ BANDS: Final = columns(
     turn_deg="deg",
     side="ring runs",
     score="correlation with the template",
+)
+FINGER_ROWS: Final = (
+    ("", "MPJPE, mm"),
+    ("angle", "joint angles, deg"),
+    ("jerk", "fingertip jerk / truth"),
+    ("lag", "lag, ms"),
+)
+"""Figures of each finger: part of their key before the finger's name."""
+PER_FINGER: Final = {"": "{}_mm", "angle": "angle_{}_deg", "jerk": "jerk_{}", "lag": "lag_{}_ms"}
+FALSE_ALARMS: Final = columns(
+    time="time without intent",
+    hours="hours",
+    closures_per_hour="closures an hour",
+    pinches_per_hour="pinches an hour",
+    closed="share of it closed",
+)
+PROTOCOL: Final = columns(
+    name="hand",
+    users="users",
+    trajectories="trajectories of 5 s",
+    angle_deg="joint angles deg",
+    angle_deg_sd="SD",
+    landmark_mm="landmarks mm",
+    landmark_mm_sd="SD ",
 )
 SESSIONS: Final = columns(
     user="person",
@@ -150,7 +171,7 @@ def main_tables(evaluation: Evaluation) -> Iterator[list[str]]:
             if key in figures
         ]
         yield markdown(("figure", "mean over users", "SD"), rows)
-        yield markdown(("finger", *FINGERS), [("mm", *(number(figures.get(f"{finger}_mm")) for finger in FINGERS))])
+        yield markdown(("finger", *FINGERS), _fingers(figures))
     if evaluation.baselines:
         yield _named(evaluation.baselines, BASELINES)
     if evaluation.closure:
@@ -159,6 +180,11 @@ def main_tables(evaluation: Evaluation) -> Iterator[list[str]]:
         yield markdown(("closure on real people", "model", "EMG amplitude alone"), rows)
     if evaluation.users:
         yield _named(evaluation.users, USERS)
+
+
+def _fingers(figures: Mapping[str, float]) -> list[list[str]]:
+    rows = [[title, *(number(figures.get(PER_FINGER[key].format(f))) for f in FINGERS)] for key, title in FINGER_ROWS]
+    return [row for row in rows if any(row[1:])]
 
 
 def _named(rows: Mapping[str, Mapping[str, float]], columns: Sequence[Column]) -> list[str]:
@@ -185,6 +211,24 @@ def tables(evaluation: Evaluation) -> Iterator[Table]:
             "behind the raw ones."
         )
         yield _part("Smoothing", SMOOTHING, evaluation.smoothing, note)
+        for row in evaluation.smoothing[1:]:
+            title = f"Smoothed by {row['min_cutoff_hz']:g},{row['beta']:g},{row.get('stages', 1):g}, finger by finger"
+            fingers = _fingers(row)
+            if fingers:
+                yield Table(title, ("finger", *FINGERS), fingers)
+    if evaluation.false_alarms:
+        note = (
+            "Closures and pinches (thumb on index finger) of the hand on the screen that the wearer did not make, of "
+            "0.1 s or more: at rest, in gestures of the wrist, or while the true hand is known to be open."
+        )
+        yield _part("False alarms", FALSE_ALARMS, evaluation.false_alarms, note)
+    if evaluation.protocol:
+        note = (
+            "As the benchmark of emg2pose (arXiv 2412.02725) tells errors: trajectories of 5 s, mean over those of a "
+            "user, then mean and SD over users; landmarks of a hand of default size for both, so that the wearer's "
+            "does not count. Its figures are those of 16 channels at 2 kHz and cannot be compared with these."
+        )
+        yield _part("The protocol of emg2pose", PROTOCOL, evaluation.protocol, note)
     if evaluation.calibration:
         note = (
             "The last two layers tuned on the first seconds of each user's first session; evaluated on the rest of it, "

@@ -14,11 +14,13 @@ import numpy as np
 from sklearn.metrics import r2_score
 
 from models.architectures.base import STEP_HZ
-from models.arrays import BoolArray, Float32Array, Float64Array
+from models.arrays import BoolArray, Float32Array, Float64Array, Int64Array
 from models.hand import FINGERS, POINTS, TIPS
-from models.kinematics import angles, measure
+from models.kinematics import angles, measure, points
 
 MAX_LAG_S: Final = 0.5
+MOST_ROWS: Final = 20_000
+"""Rows of a user that angles are told from."""
 SPREAD: Final = ("mpjpe_mm", "skill", "r2", "rmse_mm", "fingertip_mm", "fingertip_p90_mm", "angle_mae_deg")
 _TINY: Final = 1e-9
 
@@ -85,17 +87,21 @@ def summary(runs: Sequence[EvaluatedSegment], mean_pose: Float32Array | None = N
     pose = np.concatenate([run.rows()[1] for run in runs])
     each = distances(truth, pose)
     tips = each[:, [tip - 1 for tip in TIPS]]
+    off = angle_errors(truth, pose)
     figures = {
         "mpjpe_mm": float(each.mean()),
         "rmse_mm": rmse(truth, pose),
         "fingertip_mm": float(tips.mean()),
         "fingertip_p90_mm": float(np.percentile(tips, 90)),
-        "angle_mae_deg": angle_mae(truth, pose),
+        "mpjpe_own_bones_mm": mpjpe_own_bones(truth, pose),
+        "angle_mae_deg": float(off.mean()),
         "r2": r2(truth, pose),
         "bone_cv": bone_variation(pose),
         "seconds": len(truth) / STEP_HZ,
     }
-    figures |= {f"{finger}_mm": float(each[:, 4 * i : 4 * i + 4].mean()) for i, finger in enumerate(FINGERS)}
+    for i, finger in enumerate(FINGERS):
+        part = slice(4 * i, 4 * i + 4)
+        figures |= {f"{finger}_mm": float(each[:, part].mean()), f"angle_{finger}_deg": float(off[:, part].mean())}
     figures |= jerk_and_lag(runs)
     if mean_pose is not None:
         constant = mpjpe(truth, np.broadcast_to(mean_pose, (len(truth), len(mean_pose))))
@@ -103,11 +109,26 @@ def summary(runs: Sequence[EvaluatedSegment], mean_pose: Float32Array | None = N
     return figures
 
 
-def angle_mae(truth: Float32Array, pose: Float32Array, most: int = 20_000) -> float:
-    """Mean absolute error of the 20 joint angles of poses (n, 63), degrees, on at most `most` evenly spaced rows."""
-    rows = np.linspace(0, len(truth) - 1, min(len(truth), most)).astype(int)
+def angle_errors(truth: Float32Array, pose: Float32Array, most: int = MOST_ROWS) -> Float64Array:
+    """(m, 20) absolute errors of joint angles of poses (n, 63), degrees, on at most `most` evenly spaced rows."""
+    rows = _spaced(len(truth), most)
     difference = angles(truth.reshape(-1, POINTS, 3)[rows]) - angles(pose.reshape(-1, POINTS, 3)[rows])
-    return float(np.degrees(np.abs(np.angle(np.exp(1j * difference))).mean()))
+    return np.degrees(np.abs(np.angle(np.exp(1j * difference))))
+
+
+def mpjpe_own_bones(truth: Float32Array, pose: Float32Array, most: int = MOST_ROWS) -> float:
+    """MPJPE, mm, of the angles of poses (n, 63) in a hand with the bone lengths of the truth (n, 63).
+
+    The size of a hand is not in its EMG: where nobody tells it, the model's own bones are an average hand's, and that
+    alone costs several mm. On at most `most` evenly spaced rows.
+    """
+    rows = _spaced(len(truth), most)
+    known = truth.reshape(-1, POINTS, 3)[rows]
+    return mpjpe(known, points(angles(pose.reshape(-1, POINTS, 3)[rows]), measure(known).mean(axis=0)))
+
+
+def _spaced(count: int, most: int) -> Int64Array:
+    return np.linspace(0, count - 1, min(count, most)).astype(np.int64)
 
 
 def bone_variation(pose: Float32Array) -> float:
@@ -122,12 +143,17 @@ def jerk_and_lag(runs: Iterable[EvaluatedSegment]) -> dict[str, float]:
     for run in runs:
         if run.valid.sum() > 2 * MAX_LAG_S * STEP_HZ:
             truth, pose = (tip_positions(a[run.valid]) for a in (run.truth, run.pose))
-            jerks.append((jerk(pose), jerk(truth)))
-            lags.append(lag_ms(truth, pose))
+            parts = [slice(None), *(slice(3 * i, 3 * i + 3) for i in range(len(FINGERS)))]
+            jerks.append([(jerk(pose[:, part]), jerk(truth[:, part])) for part in parts])
+            lags.append([lag_ms(truth[:, part], pose[:, part]) for part in parts])
     if not jerks:
         return {}
-    mine, true = np.mean(jerks, axis=0)
-    return {"jerk_m_s3": float(mine), "true_jerk_m_s3": float(true), "lag_ms": float(np.median(lags))}
+    (mine, true), *fingers = np.mean(jerks, axis=0)
+    lag, *finger_lags = np.median(lags, axis=0)
+    figures = {"jerk_m_s3": float(mine), "true_jerk_m_s3": float(true), "lag_ms": float(lag)}
+    for finger, (its, truth), late in zip(FINGERS, fingers, finger_lags, strict=True):
+        figures |= {f"jerk_{finger}": float(its / max(truth, _TINY)), f"lag_{finger}_ms": float(late)}
+    return figures
 
 
 def tip_positions(poses: Float32Array) -> Float64Array:
@@ -136,12 +162,13 @@ def tip_positions(poses: Float32Array) -> Float64Array:
 
 
 def jerk(tips: Float64Array) -> float:
-    """Root mean square third difference of fingertips (n, 15) in mm, as m/s³ at 50 poses a second.
+    """Root mean square third difference of fingertips (n, 15) or fewer (n, 3 k) in mm, as m/s³ at 50 poses a second.
 
     A third difference grows with the cube of the rate: figures of other rates cannot be compared with it, so poses
     are evaluated at 50 Hz whatever the device's rate.
     """
-    third = np.diff(tips, n=3, axis=0).reshape(-1, len(TIPS), 3)
+    third = np.diff(tips, n=3, axis=0)
+    third = third.reshape(len(third), -1, 3)
     return float(np.sqrt(np.mean(np.sum(third**2, axis=-1))) * STEP_HZ**3 / 1000.0)
 
 

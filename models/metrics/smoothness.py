@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from models.architectures.base import STEP_HZ
-from models.hand import POINTS
+from models.hand import FINGERS, POINTS
 from models.kinematics import angles
 from models.metrics.pose_error import MAX_LAG_S, EvaluatedSegment, by_user, lag_ms, over_users
 from models.smoothing import OneEuroConfig, smooth
@@ -27,6 +27,9 @@ def smoothed(runs: Sequence[EvaluatedSegment], config: OneEuroConfig | None) -> 
     figures = over_users(by_user(made))
     row = asdict(config) if config else {}
     row |= {key: figures[key] for key in KEYS if key in figures}
+    for finger in FINGERS:
+        keys = (f"{finger}_mm", f"angle_{finger}_deg", f"jerk_{finger}", f"lag_{finger}_ms")
+        row |= {key: figures[key] for key in keys if key in figures}
     if "jerk_m_s3" in figures:
         row["jerk_ratio"] = figures["jerk_m_s3"] / max(figures["true_jerk_m_s3"], 1e-9)
         row["added_lag_ms"] = 0.0 if config is None else added_lag_ms(runs, made)

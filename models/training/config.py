@@ -35,6 +35,9 @@ class TrainingConfig:
     loss: str = "mpjpe"
     smooth: float = 0.0
     """Streams: weight of the error of the movement from one step to the next, beside the error of the pose."""
+    ahead_ms: float = 0.0
+    """What is learned is the pose so many ms after the newest sample (a multiple of 20): EMG comes before the movement,
+    and what averages and a filter behind the network lag is made up for. Figures stay those of the pose of now."""
     canonical_share: float | None = None
     """Share of runs from sessions with class labels instead of poses; None = as many as there are."""
     patience: int = 10

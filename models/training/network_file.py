@@ -36,6 +36,8 @@ class Card:
     trained_on: tuple[str, ...] = ()
     validation: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
+    ahead_ms: float = 0.0
+    """As in `TrainingConfig`."""
 
     @property
     def network(self) -> Network:
@@ -50,6 +52,7 @@ class Card:
                 "trained_on": list(self.trained_on),
                 "validation": dict(self.validation),
                 "seed": self.seed,
+                "ahead_ms": self.ahead_ms,
             }
         )
 
@@ -63,6 +66,7 @@ class Card:
             trained_on=tuple(values["trained_on"]),
             validation=values["validation"],
             seed=values["seed"],
+            ahead_ms=values.get("ahead_ms", 0.0),
         )
 
 

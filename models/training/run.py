@@ -14,7 +14,7 @@ from models.architectures.base import STEP_HZ, Built, Network, NetworkConfig, Sc
 from models.arrays import Float32Array
 from models.data.batches import Averages, Batches, Sequences, Windows, scaling
 from models.data.features import bank
-from models.data.segments import DataError, Segment
+from models.data.segments import DataError, Segment, aim_ahead
 from models.data.splits import Split
 from models.hand import VALUES
 from models.kinematics import angles, measure
@@ -67,8 +67,11 @@ class Run:
         self.built = self.network.assemble(self.config)
         if self.start is not None:
             self.built.core.set_weights(self.start.weights)
-        train = batches(self.network, self.built, self.split.train, self.config)
-        validation = batches(self.network, self.built, self.split.held_out, self.config)
+        steps = round(self.training.ahead_ms / 1000.0 * STEP_HZ)
+        train, validation = (
+            batches(self.network, self.built, [aim_ahead(segment, steps) for segment in part], self.config)
+            for part in (self.split.train, self.split.held_out)
+        )
         self.trainer = Trainer(self.built, train, validation, self.training, self.folder)
         self.training = self.trainer.config
         done = self._resume() if resume else 0
@@ -126,6 +129,7 @@ class Run:
             trained_on=self.trained_on,
             validation=validation or {},
             seed=self.training.seed,
+            ahead_ms=self.training.ahead_ms,
         )
 
     def finish(self, test: Sequence[Segment], label: str) -> dict[str, Any]:
@@ -139,7 +143,8 @@ class Run:
         validation = {
             **{
                 key: round(figures[key], 3)
-                for key in ("mpjpe_mm", "rmse_mm", "mean_pose_mpjpe_mm", "mpjpe_mm_sd", "r2", "users")
+                for key in ("mpjpe_mm", "rmse_mm", "mean_pose_mpjpe_mm", "mpjpe_mm_sd", "r2", "users", "lag_ms")
+                if key in figures
             },
             "worse_than_still_hand": figures["mpjpe_mm"] >= figures["mean_pose_mpjpe_mm"],
             "split": label,

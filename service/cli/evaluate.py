@@ -41,6 +41,7 @@ def command(
     align: Annotated[float, typer.Option(metavar="SECONDS", min=0.0, help="Fit the band on this much rest, fist and wrist extension of each session first; it is not evaluated.")] = 0.0,
     rotations: Annotated[str, typer.Option(metavar="DEG,DEG", help=f"Evaluate with the band turned by these angles as well, both ways ({ROTATIONS_DEG}).")] = "",
     smooth: Annotated[list[str] | None, typer.Option(metavar="MINCUTOFF,BETA[,STAGES]", help="Evaluate with a One Euro filter after the model as well: Hz, Hz per mm/s, and how many low-passes stand behind each other (2,0.02 or 2,0.02,2). May be given several times.")] = None,
+    protocol: Annotated[str, typer.Option(metavar="emg2pose", help="Tell errors as that benchmark does as well: trajectories of 5 s, mean and SD over users, a hand of default size. Take --split user or session.")] = "",
     calibrate: Annotated[str, typer.Option(metavar="SECONDS,SECONDS", help="Tune the last two layers on this much labelled data of each user (0,30,60,120); needs the .keras file.")] = "",
     network: Annotated[Path | None, typer.Option(metavar="FILE", help="The .keras file that MODEL was exported from; without it MODEL's name with .keras.")] = None,
     manifest: Annotated[Path | None, typer.Option(metavar="FILE", help="The training's manifest.json, which says what gestures it left out; without it the one in MODEL's .run folder.")] = None,
@@ -53,6 +54,8 @@ def command(
     """Evaluate a model on data it was not trained on. Say which split that is when you quote the figures."""
     if split not in ("", *SPLITS):
         raise typer.BadParameter(f"expected one of {', '.join(SPLITS)}, got {split!r}", param_hint="--split")
+    if protocol not in ("", "emg2pose"):
+        raise typer.BadParameter(f"expected emg2pose, got {protocol!r}", param_hint="--protocol")
     angles = _numbers(rotations, "--rotations", ROTATIONS_DEG)
     filters = [OneEuroConfig.parse(text) for text in smooth or ()]
     seconds = sorted(set(_numbers(calibrate, "--calibrate", "0,30,60,120", least=0.0)))
@@ -72,6 +75,7 @@ def command(
         skip=round(skip * STEPS_PER_SECOND),
         rotations_deg=angles,
         smoothing=filters,
+        protocol=bool(protocol),
         calibrate_s=seconds,
         network=network,
         manifest=manifest,

@@ -12,13 +12,16 @@ from typing import Annotated, Final
 import typer
 
 from models.architectures import network
-from models.architectures.base import NetworkConfig
+from models.architectures.base import STEP_HZ, NetworkConfig
+from models.spec import MAX_AHEAD_MS
 from models.training.config import Epoch, TrainingConfig, default_training, fine_tuning, override
 from service.cli.progress import Bar, Bars
 from service.cli.typed import as_typed
 from service.experiments.datasets import items
 from service.experiments.keras_setup import prepare_keras
 from service.experiments.training_data import ALIGN, ALIGN_GESTURES
+
+STEP_MS: Final = 1000.0 / STEP_HZ
 
 
 def command(
@@ -38,6 +41,7 @@ def command(
     batch: Annotated[int | None, typer.Option(min=1, help="Examples in a batch; without it as the network usually takes.")] = None,
     learning_rate: Annotated[float | None, typer.Option(min=0.0, help="Highest learning rate; without it the network's own.")] = None,
     loss: Annotated[str, typer.Option(metavar="mpjpe|mse", help="Mean distance of the joints, or mean squared error of the coordinates.")] = "mpjpe",
+    ahead: Annotated[float | None, typer.Option(metavar="MS", min=0.0, max=MAX_AHEAD_MS, help="Learn the pose so many ms after the newest sample, in steps of 20: it makes up for the lag of a filter.")] = None,
     patience: Annotated[int | None, typer.Option(min=1, help="Epochs without improvement before it stops.")] = None,
     roll: Annotated[float | None, typer.Option(min=0.0, max=4.0, help="Augmentation: turns of the band by up to so many channels.")] = None,
     gain: Annotated[float | None, typer.Option(min=0.0, max=2.0, help="Augmentation: SD of the logarithm of the gain.")] = None,
@@ -61,6 +65,7 @@ def command(
         "learning_rate": learning_rate,
         "patience": patience,
         "loss": loss,
+        "ahead_ms": None if ahead is None else STEP_MS * round(ahead / STEP_MS),
         "seed": seed,
         "canonical_share": canonical_share,
     }

@@ -21,7 +21,7 @@ SUFFIXES: Final = (".mcap", ".csv", ".txt", ".tsv")
 CUE_SETTLE_S: Final = 1.2
 CUE_MOVE_S: Final = 0.4
 _NUMBERS: Final = {"users": 8, "first": 0, "sessions": 2, "seconds": 120, "seed": 1, "rotation": 0}
-_WORDS: Final = {"variant": "A", "hand": "right", "without": ""}
+_WORDS: Final = {"variant": "A", "hand": "right", "without": "", "activity": ""}
 
 
 class DatasetError(MyocastError):
@@ -53,9 +53,14 @@ class Item:
             from drivers.sessions import read_session
 
             return read_session(f"{self.path}{self.options}")
+        from models.forward.activities import activity_script
         from models.forward.generator import session
 
-        return session(**self.synthetic, emg_mode=mode, rate_hz=rate_hz)
+        recipe = dict(self.synthetic)
+        name = recipe.pop("activity", "")
+        who = (recipe["user"], recipe["session"], recipe["seed"])
+        script = activity_script(name, recipe["seconds"], *who) if name else None
+        return session(**recipe, emg_mode=mode, rate_hz=rate_hz, script=script)
 
     def calibration(self, seconds: float, mode: str, rate_hz: float) -> Recording | None:
         """The same synthetic wearer and donning, asked to rest, make a fist and extend the wrist; None for others."""
@@ -69,6 +74,7 @@ class Item:
         each = seconds / len(steps) + CUE_SETTLE_S
         script = tuple(Step(steps[cue], CUE_MOVE_S, each - CUE_MOVE_S) for cue in CLASS_CUES.values())
         recipe = {**self.synthetic, "seconds": each * len(steps), "leave_out": ()}
+        recipe.pop("activity", None)
         made = session(**recipe, emg_mode=mode, rate_hz=rate_hz, script=script)
         labels = np.array(list(CLASS_CUES))[np.minimum((made.t / each).astype(int), len(steps) - 1)]
         return replace(made, joints=None, label_t=None, classes=labels)
@@ -95,7 +101,8 @@ def items(paths: Sequence[str]) -> list[Item]:
     Args:
         paths: files, folders (searched through), or
             `synthetic:users=24,sessions=2,seconds=120,seed=1,first=0,rotation=0,variant=A,without=ok+fist`
-            (`without`: gestures that these people never make).
+            (`without`: gestures that these people never make; `activity=typing` in place of free movement: what they
+            do without meaning anything by it).
 
     Raises:
         DatasetError: nothing there, or not understood.
@@ -143,7 +150,7 @@ def _suffix(path: Path) -> str:
 
 def _synthetic(text: str) -> Iterator[Item]:
     values = _parse_options(text)
-    left_out = _gestures(text, values["without"])
+    left_out, activity = _gestures(text, values["without"]), _activity(text, values["activity"])
     for user in range(values["first"], values["first"] + values["users"]):
         for number in range(values["sessions"]):
             recipe = {
@@ -156,6 +163,7 @@ def _synthetic(text: str) -> Iterator[Item]:
                 "hand": values["hand"],
                 # Absent, not empty: the hashes of recipes that leave nothing out stay what they were.
                 **({"leave_out": left_out} if left_out else {}),
+                **({"activity": activity} if activity else {}),
             }
             yield Item("synthetic:" + ",".join(f"{key}={value}" for key, value in recipe.items()), None, recipe)
 
@@ -168,6 +176,14 @@ def _gestures(text: str, words: str) -> list[str]:
     if unknown:
         raise DatasetError(f"{text}: no gesture {unknown[0]!r}; there are {', '.join(POSES)}")
     return names
+
+
+def _activity(text: str, name: str) -> str:
+    from models.forward.activities import ACTIVITIES
+
+    if name and name not in ACTIVITIES:
+        raise DatasetError(f"{text}: no activity {name!r}; there are {', '.join(ACTIVITIES)}")
+    return name
 
 
 def _parse_options(text: str) -> dict[str, Any]:

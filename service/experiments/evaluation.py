@@ -46,6 +46,8 @@ class FileEvaluationConfig:
     """Steps at the start of each segment that are not evaluated."""
     rotations_deg: Sequence[float] = ()
     smoothing: Sequence[OneEuroConfig] = ()
+    protocol: bool = False
+    """Tell errors as the benchmark of emg2pose does, too."""
     calibrate_s: Sequence[float] = ()
     """Labelled seconds of each user to tune the network on."""
     network: Path | None = None
@@ -90,7 +92,9 @@ def evaluate_file(
     if wanted is not None:
         wanted.check_data(data.segments)
     tuning = None if network is None else _Tuning(network, spec, config.calibrate_s, note)
-    settings = EvaluationConfig(config.align_s, config.skip, config.rotations_deg, config.smoothing, tuning)
+    settings = EvaluationConfig(
+        config.align_s, config.skip, config.rotations_deg, config.smoothing, tuning, config.protocol
+    )
     found = evaluate(content, spec, data, settings)
     if wanted is not None:
         tuned = None if tuning is None else Tuned(tuning.tuner, tuning.card, data.segments, spec.name)

@@ -52,6 +52,14 @@ def test_a_recommended_filter_survives_too() -> None:
     assert ModelSpec.from_json(spec.to_json()) == spec
 
 
+def test_how_far_ahead_a_model_aims_is_in_its_file() -> None:
+    spec = spec_of(ahead_ms=120.0)
+    assert ModelSpec.from_json(spec.to_json()) == spec
+    assert (spec.ahead_s, spec_of().ahead_s) == (0.12, 0.0)
+    for wrong in (-20, 501, "far", True):
+        assert "`ahead_ms`: expected 0 to 500" in error_message(metadata(ahead_ms=wrong))
+
+
 def test_a_model_says_whether_it_is_worse_than_a_still_hand() -> None:
     good, bad = (spec_of(validation={"mpjpe_mm": error, "mean_pose_mpjpe_mm": 16.4}) for error in (16.3, 19.2))
     assert good.still_hand == (16.3, 16.4)

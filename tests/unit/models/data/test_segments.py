@@ -12,7 +12,7 @@ from models.data.alignment_cues import aligned_segments, template_of
 from models.data.augment import NONE, Augmentation
 from models.data.batches import MOVING, Windows
 from models.data.gesture_labels import poses_by_label
-from models.data.segments import DataError, Segment, conform, right_handed, segments_of
+from models.data.segments import DataError, Segment, aim_ahead, conform, right_handed, segments_of
 from models.forward.generator import session
 from models.hand import CHANNELS, MIRRORED_CHANNELS, VALUES, mirror
 from models.recording import Recording
@@ -52,6 +52,16 @@ def test_the_pose_of_a_step_is_that_of_its_last_sample() -> None:
     (segment,) = segments_of([ramp()], RAW)
     np.testing.assert_allclose(segment.pose[:-1, 5], segment.emg[3::4, 0][:-1], atol=1e-3)
     assert (segment.weight[:-1] == 1).all()
+
+
+def test_aiming_ahead_takes_a_later_pose_of_the_same_run_and_none_from_behind_its_end() -> None:
+    for segment in segments_of([ramp(800, gaps=(300,))], RAW):
+        ahead = aim_ahead(segment, 4)
+        np.testing.assert_array_equal(ahead.pose[:-4], segment.pose[4:])
+        np.testing.assert_array_equal(ahead.weight[:-4], segment.weight[4:])
+        assert not ahead.weight[-4:].any()
+        np.testing.assert_array_equal(ahead.emg, segment.emg)
+        assert aim_ahead(segment, 0) is segment
 
 
 @pytest.mark.parametrize("steps", [1, 8, 32])

@@ -101,3 +101,22 @@ def test_rows_that_do_not_count_change_nothing() -> None:
     pose[:100] = np.nan
     valid = np.arange(200) >= 100
     assert summary([EvaluatedSegment(truth, pose, valid)])["mpjpe_mm"] == pytest.approx(0.0)
+
+
+def test_the_wearers_bones_take_away_what_the_size_of_a_hand_costs() -> None:
+    truth = (1.1 * moving_hand()).astype(np.float32)
+    figures = summary([evaluated(truth, moving_hand())])
+    assert figures["mpjpe_mm"] > 5.0
+    assert figures["mpjpe_own_bones_mm"] == pytest.approx(0.0, abs=0.2)
+
+
+def test_lag_and_jerk_and_angles_are_told_finger_by_finger() -> None:
+    truth = moving_hand(800)
+    pose = truth.copy()
+    # Points of the index finger: 5 to 8, of which each has three coordinates.
+    pose[5:, 15:27] = truth[:-5, 15:27]
+    figures = summary([evaluated(truth, pose)])
+    assert figures["lag_index_ms"] == pytest.approx(100.0, abs=6.0)
+    assert figures["lag_ring_ms"] == pytest.approx(0.0, abs=6.0)
+    assert figures["angle_index_deg"] > 1.0 > figures["angle_ring_deg"]
+    assert figures["jerk_ring"] == pytest.approx(1.0)
