@@ -19,6 +19,8 @@ from itertools import pairwise
 from math import ceil
 from typing import Final
 
+from drivers.errors import DeviceLost
+
 BIN_S: Final = 0.25
 """Seconds; of each such span only the earliest arrival takes part in the fit."""
 BINS: Final = 120
@@ -33,10 +35,37 @@ BURST_S: Final = 0.002
 """Seconds between arrivals that belong to one burst."""
 LATE: Final = 0.85
 """Fraction of the smallest possible loss that counts as late."""
+AHEAD_S: Final = 2.0
+"""Seconds by which times may run ahead of arrivals; samples that would come later still come too fast."""
+AHEAD: Final = 64
+"""Samples by which they may run ahead at least, whatever their rate."""
+RECENT: Final = 512
+"""Arrivals from which the rate of samples that come too fast is measured."""
+PACE: Final = 1.5
+"""Times the rate at which samples come in a flood at least, whatever times they get."""
+CREDIT_S: Final = 5.0
+"""Seconds of samples that may have waited and come at once after a stall without being a flood."""
+LEAST_S: Final = 1e-3
+"""Seconds that a measurement of a rate takes at least."""
 CHARACTERISTICS: Final = 4
 """Characteristics that carry EMG one after the other."""
 TRUST: Final = 12
 """Notifications in order before their order is taken as evidence."""
+
+
+class TooFast(DeviceLost):
+    """Samples come faster than their rate allows, so that their times would run away into the future.
+
+    Args:
+        rate_hz: at which they come.
+        nominal_hz: at which they should.
+    """
+
+    def __init__(self, rate_hz: float, nominal_hz: float) -> None:
+        super().__init__(
+            f"{rate_hz:.0f} samples a second come where {nominal_hz:g} were expected; check what sends them"
+        )
+        self.rate_hz, self.nominal_hz = rate_hz, nominal_hz
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +219,7 @@ class SampleClock:
         if not rate_hz > 0 or loss_unit < 1:
             raise ValueError(f"rate_hz and loss_unit must be positive, got {rate_hz} and {loss_unit}")
         self.lost = 0
+        self._nominal_hz, self._tolerance = rate_hz, tolerance
         self._arrival_fit = _ArrivalFit(1.0 / rate_hz, tolerance)
         self._order = CharacteristicOrder()
         self._loss_unit = loss_unit
@@ -198,14 +228,27 @@ class SampleClock:
         self._last_t = float("-inf")
         self._late: _Lateness | None = None
         self._new_link = True
+        self._recent: deque[tuple[int, float]] = deque(maxlen=RECENT)
+        self._excess = 0.0
+        """Samples that have come beyond `PACE` times the rate; negative after a stall."""
 
     @property
     def rate_hz(self) -> float:
         """The fitted rate."""
         return 1.0 / self._arrival_fit.period
 
+    def ahead_s(self, arrival: float) -> float:
+        """Seconds by which the newest time is later than this; samples left out for so long let it catch up."""
+        return max(0.0, self._last_t - arrival)
+
     def restart(self) -> None:
         """Start anew on a new link: the next samples come after a gap, as long as the silence was."""
+        self._new_link = True
+
+    def change_rate(self, rate_hz: float, *, loss_unit: int) -> None:
+        """Go on with another nominal rate: indices continue, and times go on from the next arrival."""
+        self._nominal_hz, self._loss_unit = rate_hz, loss_unit
+        self._arrival_fit = _ArrivalFit(1.0 / rate_hz, self._tolerance)
         self._new_link = True
 
     def stamp(self, count: int, arrival: float, *, lost: int = 0, characteristic_index: int | None = None) -> Stamp:
@@ -216,6 +259,9 @@ class SampleClock:
             arrival: seconds; must never step back.
             lost: samples missing before these according to the device's own counter.
             characteristic_index: which of the four characteristics carried them (0..3), where there are four.
+
+        Raises:
+            TooFast: they come faster than the rate allows; on a new link (`restart`) it goes on.
         """
         if self._new_link:
             return self._first(count, arrival, characteristic_index)
@@ -226,6 +272,8 @@ class SampleClock:
 
     def _first(self, count: int, arrival: float, characteristic_index: int | None) -> Stamp:
         self._new_link, self._late, self._missing_notifications = False, None, 0
+        self._recent.clear()
+        self._excess = -float(count)
         self._order.restart()
         if characteristic_index is not None:
             self._order.missing(characteristic_index)
@@ -241,12 +289,32 @@ class SampleClock:
 
     def _stamp(self, count: int, arrival: float, lost: int) -> Stamp:
         sample = self._next + lost
+        flooded = self._floods(count, arrival)
+        self._recent.append((sample, arrival))
         self._arrival_fit.add(sample + count - 1, arrival)
         self._next = sample + count
         self.lost += lost
         t = self._never_back(self._arrival_fit.at(sample), count, arrival, lost)
-        self._last_t = t + (count - 1) * self._arrival_fit.period
+        last_t = t + (count - 1) * self._arrival_fit.period
+        if flooded or last_t > arrival + max(AHEAD_S, AHEAD * self._arrival_fit.period):
+            raise self._too_fast(arrival)
+        self._last_t = last_t
         return Stamp(sample, t, lost, gap=lost > 0)
+
+    def _floods(self, count: int, arrival: float) -> bool:
+        """Whether more samples have come than `PACE` times the rate and the stall before them explain."""
+        waited = arrival - self._recent[-1][1] if self._recent else 0.0
+        self._excess = max(self._excess - PACE * self._nominal_hz * waited, -CREDIT_S * self._nominal_hz) + count
+        return self._excess > max(AHEAD_S * self._nominal_hz, AHEAD)
+
+    def _too_fast(self, arrival: float) -> TooFast:
+        """Forget the line that such samples made, and tell."""
+        enough = self._next - AHEAD_S * self._nominal_hz
+        sample, since = next((point for point in reversed(self._recent) if point[0] <= enough), self._recent[0])
+        rate_hz = (self._next - sample) / max(arrival - since, LEAST_S)
+        self._arrival_fit = _ArrivalFit(1.0 / self._nominal_hz, self._tolerance)
+        self._arrival_fit.begin(self._next - 1, arrival)
+        return TooFast(rate_hz, self._nominal_hz)
 
     def _never_back(self, t: float, count: int, arrival: float, lost: int) -> float:
         """A corrected line may lie before times already given: go on slowly until it catches up."""

@@ -24,6 +24,8 @@ SCHEMES: Final = {
     "dongle": "drivers.myo.source",
     "cyton": "drivers.cyton.source",
     "serial": "drivers.text.source",
+    "tcp": "drivers.text.source",
+    "udp": "drivers.text.source",
     "lsl": "drivers.lsl.source",
 }
 """Module of each scheme, imported when it is first used; it has `from_uri(SourceUri) -> Source`."""

@@ -12,7 +12,8 @@ from drivers.cyton.protocol import CytonParser
 from drivers.errors import DriverError, connection_error
 from drivers.events import Emit, Frame, Notice, Raw, SourceInfo
 from drivers.sample_clock import SampleClock
-from drivers.transport.serial_port import Chunk, SerialPort, port_returns, usable
+from drivers.transport.byte_link import ByteLink, BytePort, Chunk
+from drivers.transport.serial_port import link_to
 from drivers.uri import SourceUri, hand_option
 from models.hand import Side
 
@@ -29,7 +30,7 @@ def from_uri(uri: SourceUri) -> CytonSource:
     """Make the source of a `cyton:` URI. Raises DriverError if the port is missing or an option is unknown."""
     uri.allow(("hand",))
     port = uri.required_target("port", "cyton:PORT, see which there are with `myocast scan`")
-    return CytonSource(uri.text, port, hand_option(uri))
+    return CytonSource(uri.text, link_to(port, BAUD, now), hand_option(uri))
 
 
 class CytonSource:
@@ -37,17 +38,17 @@ class CytonSource:
 
     Args:
         uri: as the user gave it.
-        path: the port of the board's dongle.
+        link: the way to the port of the board's dongle.
         hand: the arm that wears the electrodes, if known.
         clock: Unix seconds.
         greeting_s: seconds that the board may take to answer a reset.
     """
 
     def __init__(
-        self, uri: str, path: str, hand: Side | None = None, *, clock: Clock = now, greeting_s: float = _GREETING_S
+        self, uri: str, link: ByteLink, hand: Side | None = None, *, clock: Clock = now, greeting_s: float = _GREETING_S
     ) -> None:
-        self.info = SourceInfo(uri, _NAME, protocol.RATE_HZ, unit="uV", hand=hand, address=path)
-        self._path = path
+        self.info = SourceInfo(uri, _NAME, protocol.RATE_HZ, unit="uV", hand=hand, address=link.name)
+        self._link = link
         self._clock = clock
         self._greeting_s = greeting_s
         self._parser = CytonParser()
@@ -67,7 +68,7 @@ class CytonSource:
             DeviceLost: the port went away, or the board that was there does not answer.
         """
         try:
-            port = await SerialPort.open(self._path, BAUD, self._clock)
+            port = await self._link.open()
         except DriverError as error:
             raise self._problem(str(error)) from None
         try:
@@ -86,35 +87,37 @@ class CytonSource:
 
     async def reachable(self) -> None:
         """Wait until the port is there again or, where it never went away, until the board answers."""
-        await port_returns(lambda: [self._path] if usable(self._path) else [], BAUD, self._clock, self._answers)
+        await self._link.returns(self._answers)
 
-    async def _answers(self, port: SerialPort) -> None:
+    async def _answers(self, port: BytePort) -> None:
         while True:
             if _ready(await self._reset(port, _RESET_S)):
                 return
             await asyncio.sleep(_RESET_S)
 
-    async def _reset(self, port: SerialPort, seconds: float) -> bytes:
+    async def _reset(self, port: BytePort, seconds: float) -> bytes:
         """Reset the board; return the text it answers with."""
         port.write(protocol.STOP + protocol.SOFT_RESET)
         return await _text_until_prompt(port, seconds)
 
     def _take(self, chunk: Chunk, emit: Emit) -> None:
         data, arrival = chunk
-        emit(Raw(arrival, self._path, data))
+        emit(Raw(arrival, self._link.name, data))
         for run in self._parser.feed(data):
             self._connected_before = True
             stamp = self._samples.stamp(len(run.samples), arrival, lost=run.lost)
             emit(Frame(stamp.sample, stamp.t, run.samples, arrival, stamp.gap))
 
-    async def _greet(self, port: SerialPort) -> None:
+    async def _greet(self, port: BytePort) -> None:
         """Stop an earlier stream, reset, and set the channels to the gain that the scale assumes."""
         banner = await self._reset(port, self._greeting_s)
         if b"Failure" in banner:
-            raise self._problem(f"the dongle at {self._path} answers, but not the Cyton: switch the board on (to PC)")
+            raise self._problem(
+                f"the dongle at {self._link.name} answers, but not the Cyton: switch the board on (to PC)"
+            )
         if not _ready(banner):
             raise self._problem(
-                f"no OpenBCI Cyton answers at {self._path}; check the port, and the dongle's switch (GPIO 6)"
+                f"no OpenBCI Cyton answers at {self._link.name}; check the port, and the dongle's switch (GPIO 6)"
             )
         port.write(protocol.CHANNEL_DEFAULTS)
         await _text_until_prompt(port, _DEFAULTS_S)
@@ -127,7 +130,7 @@ def _ready(banner: bytes) -> bool:
     return protocol.PROMPT in banner and b"Failure" not in banner
 
 
-async def _text_until_prompt(port: SerialPort, seconds: float) -> bytes:
+async def _text_until_prompt(port: BytePort, seconds: float) -> bytes:
     """Read the board's text up to its prompt or until the time is over."""
     text = b""
     with suppress(TimeoutError):

@@ -11,6 +11,7 @@ import asyncio
 import errno
 import os
 import threading
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
@@ -22,6 +23,8 @@ import serial
 
 from drivers.clock import Clock
 from drivers.errors import DeviceLost, DriverError
+from drivers.transport.byte_link import ByteLink, BytePort, Chunk
+from drivers.transport.network import TcpLink, address_of
 from drivers.transport.thread_queue import ThreadQueue
 
 WATCH_S: Final = 0.25
@@ -34,8 +37,8 @@ _READ_S: Final = 0.1
 _WRITE_S: Final = 0.5
 _CLOSE_S: Final = 0.5
 
-Chunk = tuple[bytes, float]
-"""Bytes and the time they arrived, Unix seconds."""
+SOCKET: Final = "socket://"
+"""Begins a port that is the raw bytes of a TCP connection, as pyserial names it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +80,7 @@ def usable(path: str, ports: Ports = list_ports) -> bool:
 
 
 async def port_returns(
-    paths: Callable[[], Sequence[str]], baud: int, clock: Clock, answers: Callable[[SerialPort], Awaitable[None]]
+    paths: Callable[[], Sequence[str]], baud: int, clock: Clock, answers: Callable[[BytePort], Awaitable[None]]
 ) -> None:
     """Wait until one of these ports is there again or, where one never went away, until its device answers.
 
@@ -103,15 +106,56 @@ async def port_returns(
             return
 
 
+def link_to(target: str, baud: int, clock: Clock, *, discard_s: float = 0.0) -> ByteLink:
+    """The link to what a user calls a port: a serial one, or `socket://HOST:PORT`. Raises DriverError.
+
+    Args:
+        target: as the user gave it.
+        baud: bits per second, of a serial port.
+        clock: Unix seconds.
+        discard_s: see `SerialLink`.
+    """
+    if target.startswith(SOCKET):
+        return TcpLink(*address_of(target.removeprefix(SOCKET), f"{SOCKET}HOST:PORT"), clock)
+    return SerialLink(target, baud, clock, discard_s=discard_s)
+
+
+@dataclass(frozen=True, slots=True)
+class SerialLink:
+    """A serial port as a `ByteLink`.
+
+    Args:
+        name: the port's path.
+        baud: bits per second.
+        clock: Unix seconds.
+        discard_s: seconds after opening for which everything that comes is thrown away: what waited in the port, or
+            in the driver behind it, says nothing about now.
+    """
+
+    name: str
+    baud: int
+    clock: Clock
+    discard_s: float = 0.0
+
+    async def open(self) -> SerialPort:
+        """Open the port."""
+        return await SerialPort.open(self.name, self.baud, self.clock, discard_s=self.discard_s)
+
+    async def returns(self, answers: Callable[[BytePort], Awaitable[None]]) -> None:
+        """Wait until the port is there again or, where it never went away, until its board answers."""
+        await port_returns(lambda: [self.name] if usable(self.name) else [], self.baud, self.clock, answers)
+
+
 class SerialPort:
     """An open port: `read()` what arrived, `write()` without waiting, `close()` in bounded time.
 
     Use `await SerialPort.open(...)`; all methods belong to the thread of the event loop.
     """
 
-    def __init__(self, path: str, baud: int, clock: Clock) -> None:
+    def __init__(self, path: str, baud: int, clock: Clock, discard_s: float = 0.0) -> None:
         self.path = path
         self._baud = baud
+        self._discard_s = discard_s
         self._clock = clock
         self._received = ThreadQueue[Chunk](BUFFER_BYTES)
         self._to_send: deque[bytes] = deque()
@@ -126,13 +170,13 @@ class SerialPort:
         return self._received.dropped
 
     @classmethod
-    async def open(cls, path: str, baud: int, clock: Clock) -> SerialPort:
-        """Open a port for this process alone.
+    async def open(cls, path: str, baud: int, clock: Clock, *, discard_s: float = 0.0) -> SerialPort:
+        """Open a port for this process alone; `discard_s` as in `SerialLink`.
 
         Raises:
             DriverError: no such port, no permission, in use, not a serial port, or no such baud rate.
         """
-        port = cls(path, baud, clock)
+        port = cls(path, baud, clock, discard_s)
         threading.Thread(target=port._run, name=f"serial {path}", daemon=True).start()
         try:
             await asyncio.shield(port._opened)
@@ -197,6 +241,9 @@ class SerialPort:
             self._received.call(self._closed.set)
 
     def _pump(self, port: serial.Serial) -> None:
+        end = time.monotonic() + self._discard_s
+        while not self._stop and time.monotonic() < end:
+            port.read(max(1, port.in_waiting))
         while not self._stop:
             self._send(port)
             data = port.read(1)

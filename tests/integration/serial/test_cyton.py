@@ -9,10 +9,11 @@ import pytest
 
 from drivers import uri
 from drivers.clock import Clock, now
-from drivers.cyton.source import CytonSource
+from drivers.cyton.source import BAUD, CytonSource
 from drivers.errors import DeviceLost, DriverError
 from drivers.events import Frame, SourceInfo
 from drivers.source import SupportsPresence
+from drivers.transport.serial_port import SerialLink
 from models.arrays import Float32Array
 from tests.fakes.boards import SCALE, CytonBoard
 from tests.fakes.hardware import LIVE_S, PATIENCE_S, EventCollector, running, session
@@ -27,7 +28,8 @@ def board(counts: Float32Array | None = None, time_scale: float = TIME_SCALE) ->
 
 
 def source(path: str, clock: Clock | None = None, greeting_s: float = 2.0) -> CytonSource:
-    return CytonSource("cyton:PORT", path, clock=clock or fast_clock(TIME_SCALE), greeting_s=greeting_s)
+    clock = clock or fast_clock(TIME_SCALE)
+    return CytonSource("cyton:PORT", SerialLink(path, BAUD, clock), clock=clock, greeting_s=greeting_s)
 
 
 async def test_recorded_emg_arrives_sample_for_sample() -> None:
@@ -105,7 +107,7 @@ async def test_an_unplugged_board_is_lost_and_the_next_run_goes_on() -> None:
     collector = EventCollector()
     live = source("not yet")
     async with board() as first:
-        live._path = first.path
+        live._link = SerialLink(first.path, BAUD, live._clock)
         async with running(live, collector) as run:
             await collector.until_samples(300)
             first.unplug()
@@ -114,7 +116,7 @@ async def test_an_unplugged_board_is_lost_and_the_next_run_goes_on() -> None:
             assert isinstance(await run.ended(), DeviceLost), "it was there before"
     before = collector.samples
     async with board() as second:
-        live._path = second.path
+        live._link = SerialLink(second.path, BAUD, live._clock)
         async with running(live, collector):
             await collector.until_samples(before + 300)
     frames = collector.of(Frame)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,8 +14,11 @@ from drivers.clock import Clock, now
 from drivers.errors import DeviceLost, DriverError
 from drivers.events import Frame, Raw, SourceInfo
 from drivers.source import SupportsPresence
-from drivers.text.parser import TextRun, parse_numbers
-from drivers.text.source import TextSource, measured_rate
+from drivers.text import rate
+from drivers.text.parser import parse_numbers
+from drivers.text.rate import RateWatch, measured_rate
+from drivers.text.source import TextSource, sample_clock
+from drivers.transport.serial_port import SerialLink
 from models.arrays import Float32Array
 from tests.fakes.boards import TextBoard, text_lines
 from tests.fakes.hardware import LIVE_S, PATIENCE_S, EventCollector, running, session
@@ -29,7 +34,8 @@ def board(samples: Float32Array | None = None, rate_hz: float = 200.0, time_scal
 
 def source(path: str, rate_hz: float = 200.0, first_line_s: float = 5.0, clock: Clock | None = None) -> TextSource:
     info = SourceInfo("serial:PORT", "board", rate_hz)
-    return TextSource(info, path, clock=clock or fast_clock(TIME_SCALE), first_line_s=first_line_s)
+    clock = clock or fast_clock(TIME_SCALE)
+    return TextSource(info, SerialLink(path, 115200, clock), clock=clock, first_line_s=first_line_s)
 
 
 async def test_recorded_emg_arrives_sample_for_sample() -> None:
@@ -130,6 +136,50 @@ async def test_a_board_that_falls_silent_before_its_rate_is_known_is_lost() -> N
     assert live.info.rate_hz == pytest.approx(200.0, rel=0.1)
 
 
+async def test_bytes_that_waited_in_the_port_do_not_spoil_the_rate() -> None:
+    """A second of lines waits when the port is opened, and more than fits into it."""
+    async with board(rate_hz=500.0) as printer:
+        for line in printer.packets[:1500]:
+            printer.send(line)
+        collector = EventCollector()
+        live = source(printer.path, 0.0)
+        live._link = SerialLink(printer.path, 115200, live._clock, discard_s=0.1)
+        async with running(live, collector):
+            await collector.until_samples(1200)
+    assert live.info.rate_hz == pytest.approx(500.0, rel=0.03)
+
+
+@pytest.mark.case("F11")
+async def test_a_board_that_floods_is_told_of_and_read_again_when_it_has_stopped() -> None:
+    async with board() as printer:
+        collector = EventCollector()
+        live = source(printer.path)
+        async with running(live, collector) as run:
+            await collector.until_samples(200)
+            printer._period /= 100
+            printer.stop()
+            printer.start()
+            error = await run.ended()
+        assert isinstance(error, DeviceLost)
+        assert re.search(r"sends \d{4,} lines a second, not 200; mend the board, or say its rate", str(error))
+        before = collector.samples
+        async with running(live, collector) as run:
+            assert isinstance(await run.ended(), DeviceLost)
+        assert collector.samples == before, "what comes meanwhile is no sample"
+        printer._period *= 100
+        printer.stop()
+        printer.at = 0
+        printer._unsent.clear()
+        printer.start()
+        async with running(live, collector):
+            await collector.until_samples(before + 400)
+            end = live._clock()
+    t = [frame.t for frame in collector.of(Frame)]
+    assert t == sorted(t)
+    assert (np.diff(collector.index) > 0).all()
+    assert t[-1] == pytest.approx(end, abs=0.5)
+
+
 def raw_lines(collector: EventCollector) -> list[list[float]]:
     """The lines of numbers in the bytes that came, but for the first line, which may be a part of one."""
     lines = b"".join(raw.data for raw in collector.of(Raw)).split(b"\r\n")[1:-1]
@@ -151,7 +201,7 @@ async def test_an_unplugged_board_is_lost_and_the_next_run_goes_on() -> None:
     collector = EventCollector()
     live = source("not yet")
     async with board() as first:
-        live._path = first.path
+        live._link = SerialLink(first.path, 115200, live._clock)
         async with running(live, collector) as run:
             await collector.until_samples(300)
             first.unplug()
@@ -160,7 +210,7 @@ async def test_an_unplugged_board_is_lost_and_the_next_run_goes_on() -> None:
             assert isinstance(await run.ended(), DeviceLost), "it was there before"
     before = collector.samples
     async with board() as second:
-        live._path = second.path
+        live._link = SerialLink(second.path, 115200, live._clock)
         async with running(live, collector):
             await collector.until_samples(before + 300)
     assert sum(frame.gap for frame in collector.of(Frame)) == 1
@@ -186,10 +236,43 @@ async def test_what_is_no_emg_board_is_refused() -> None:
 
 
 def test_a_rate_is_what_came_after_the_first_run_per_time() -> None:
-    def run(count: int, lost: int = 0) -> TextRun:
-        return TextRun(np.zeros((count, 8), np.float32), lost)
+    assert measured_rate([(7, 10.0), (50, 10.5), (50, 11.0)]) == 100.0
 
-    assert measured_rate([(run(7), 10.0), (run(50), 10.5), (run(49, 1), 11.0)]) == 100.0
+
+def test_what_waited_at_the_start_does_not_count() -> None:
+    backlog = [(3000, 10.0)]
+    assert measured_rate(backlog + [(5, 10.01 + 0.01 * n) for n in range(200)]) == pytest.approx(500.0, rel=0.01)
+
+
+def test_a_rate_that_was_wrong_is_corrected() -> None:
+    watch = RateWatch(662.0)
+    found = [each for n in range(1600) if (each := watch.add(5, 100.0 + 0.01 * n))]
+    assert found == [pytest.approx(500.0, rel=0.003)]
+
+
+@pytest.mark.parametrize("rate_hz", [495.0, 505.0])
+def test_a_rate_that_was_right_stays(rate_hz: float) -> None:
+    watch = RateWatch(500.0)
+    rng = np.random.default_rng(3)
+    assert not any(watch.add(int(n), 100.0 + 0.01 * k) for k, n in enumerate(rng.poisson(rate_hz * 0.01, 4000)))
+
+
+async def test_a_corrected_rate_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rate, "SPAN_S", 1.0)
+    async with board(rate_hz=500.0) as printer:
+        collector = EventCollector()
+        live = source(printer.path, 0.0)
+        async with running(live, collector):
+            await collector.until_samples(10)
+            live._watch = RateWatch(600.0)
+            live._samples = sample_clock(600.0)
+            live.info = replace(live.info, rate_hz=600.0)
+            await collector.until(lambda collector: len(collector.of(SourceInfo)) == 3, 60)
+            await collector.until_samples(collector.samples + 2000)
+            lost = live.lost
+            await collector.until_samples(collector.samples + 500)
+    assert live.info.rate_hz == pytest.approx(500.0, rel=0.03)
+    assert live.lost - lost < 100, "it no longer grows for ever"
 
 
 def test_the_uri_says_how() -> None:

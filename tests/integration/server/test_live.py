@@ -24,7 +24,7 @@ import pytest
 import pytest_asyncio
 
 from drivers.clock import now
-from drivers.cyton.source import CytonSource
+from drivers.cyton.source import BAUD, CytonSource
 from drivers.emulation.dongle import EmulatedDongle
 from drivers.emulation.myo import EmulatedMyo
 from drivers.emulation.pseudo_terminal import PseudoTerminal
@@ -37,6 +37,7 @@ from drivers.myo.stream import MyoConfig
 from drivers.sessions import read_session
 from drivers.source import Source
 from drivers.text.source import TextSource
+from drivers.transport.serial_port import SerialLink
 from service import wiring
 from service.devices.supervisor import Backoff, Supervisor
 from tests.fakes.bluez import FakeBluez
@@ -175,7 +176,7 @@ def cyton() -> CytonBoard:
 async def cyton_unplugged(stack: AsyncExitStack, folder: Path) -> Peer:
     socket = Socket(stack, folder, cyton)
     await socket.plug()
-    return Peer(CytonSource("cyton:", str(socket.path)), socket.unplug, socket.plug)
+    return Peer(CytonSource("cyton:", SerialLink(str(socket.path), BAUD, now)), socket.unplug, socket.plug)
 
 
 async def cyton_switched_off(stack: AsyncExitStack, _: Path) -> Peer:
@@ -189,7 +190,7 @@ async def cyton_switched_off(stack: AsyncExitStack, _: Path) -> Peer:
     async def come() -> None:
         board.on = True
 
-    return Peer(CytonSource("cyton:", board.path), go, come)
+    return Peer(CytonSource("cyton:", SerialLink(board.path, BAUD, now)), go, come)
 
 
 def printer() -> TextBoard:
@@ -197,7 +198,7 @@ def printer() -> TextBoard:
 
 
 def text_source(path: str) -> TextSource:
-    return TextSource(SourceInfo("serial:", "board", 200.0), path, first_line_s=2.0)
+    return TextSource(SourceInfo("serial:", "board", 200.0), SerialLink(path, 115200, now), first_line_s=2.0)
 
 
 async def text_unplugged(stack: AsyncExitStack, folder: Path) -> Peer:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drivers.sample_clock import CharacteristicOrder, SampleClock, Stamp
+from drivers.sample_clock import AHEAD, AHEAD_S, CharacteristicOrder, SampleClock, Stamp, TooFast
 
 RATE = 200.0
 TOLERANCE_S = 0.005
@@ -204,10 +204,51 @@ def test_whatever_arrives_time_and_index_never_step_back(steps: list[tuple[int, 
     arrival, t, sample = 1e9, float("-inf"), -1
     for count, wait, index in steps:
         arrival += wait
-        stamp = clock.stamp(count, arrival, characteristic_index=index)
+        try:
+            stamp = clock.stamp(count, arrival, characteristic_index=index)
+        except TooFast:
+            clock.restart()
+            continue
         assert stamp.t >= t
+        assert stamp.t + (count - 1) / clock.rate_hz <= arrival + max(AHEAD_S, AHEAD / clock.rate_hz) + 1e-6
         assert stamp.sample > sample
         t, sample = stamp.t, stamp.sample + count - 1
+
+
+@pytest.mark.case("F11")
+@pytest.mark.parametrize("rows", [1, 7, 80])
+def test_a_flood_is_told_and_the_clock_recovers(rows: int) -> None:
+    """A hundred times too fast for ten seconds; the source opens its link anew each time that it is told."""
+    clock = SampleClock(RATE, loss_unit=10, tolerance=0.05)
+    arrival, t, told, waits = 1e9, float("-inf"), list[float](), False
+    for seconds, rate_hz in ((10.0, RATE), (10.0, 100 * RATE), (20.0, RATE)):
+        for _ in range(int(seconds * rate_hz / rows)):
+            arrival += rows / rate_hz
+            if waits := waits and clock.ahead_s(arrival) > 0:
+                continue
+            try:
+                stamp = clock.stamp(rows, arrival)
+            except TooFast as flood:
+                told.append(flood.rate_hz)
+                clock.restart()
+                waits = True
+                continue
+            assert t <= stamp.t <= arrival + AHEAD_S
+            t = stamp.t
+    assert told
+    assert min(told) > 10 * RATE
+    assert clock.rate_hz == pytest.approx(RATE, rel=0.005)
+    assert stamp.t == pytest.approx(arrival - (rows - 1) / RATE, abs=0.05)
+
+
+def test_another_rate_goes_on_from_here() -> None:
+    clock = SampleClock(531.0, loss_unit=27, tolerance=0.05)
+    first = clock.stamp(50, 1e9)
+    clock.change_rate(500.0, loss_unit=25)
+    second = clock.stamp(50, 1e9 + 0.1)
+    assert (second.sample, second.lost, second.gap) == (50, 0, False)
+    assert second.t >= first.t + 49 / 531.0
+    assert clock.rate_hz == pytest.approx(500.0)
 
 
 def test_reported_losses_are_taken_as_they_are() -> None:
