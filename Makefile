@@ -16,9 +16,9 @@ MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 SIZE := 360 MB on disk, one to three minutes
 
 PYTEST := $(BIN)/python -m pytest
-# One worker more than cores, for tests often wait; four at most, for each may train a network. The tests of one file
+# Two workers a core, for tests often wait; four at most, for each may train a network. The tests of one file
 # share what they set up, and tests/conftest.py says which files begin. Arithmetic on one thread: the cores are taken.
-WORKERS := $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
+WORKERS := $(shell expr $$(getconf _NPROCESSORS_ONLN) \* 2)
 SIDE_BY_SIDE := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(PYTEST) -n $(WORKERS) --maxprocesses 4 \
 	--dist loadfile --no-loadscope-reorder
 

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
+from types import FrameType
 from typing import Any, Final
 
 import psutil
@@ -56,8 +57,13 @@ class WorkerProcess:
         self._connection, theirs = context.Pipe()
         self._name = f"{target.__module__.rpartition('.')[2]}.{target.__name__}"
         self._process = context.Process(target=_run, args=(target, theirs, request), daemon=True)
-        with _interrupts_held_back():
-            self._process.start()
+        try:
+            with _interrupts_held_back():
+                self._process.start()
+        except KeyboardInterrupt:
+            theirs.close()
+            self.close()
+            raise
         theirs.close()
 
     def __enter__(self) -> WorkerProcess:
@@ -165,10 +171,16 @@ def _run(target: Target, connection: Connection, request: Message) -> None:
 
 @contextlib.contextmanager
 def _interrupts_held_back() -> Iterator[None]:
-    """Block SIGINT; a process that is started meanwhile begins with it blocked."""
-    if sys.platform == "win32":
+    """Answer SIGINT only afterwards; a process that is started meanwhile begins with it blocked.
+
+    Blocking it is not enough here: another thread, numpy's for instance, may receive it, and Python then runs the
+    handler in the main thread all the same, in the midst of a start.
+    """
+    if sys.platform == "win32" or threading.current_thread() is not threading.main_thread():
         yield
         return
+    came: list[FrameType | None] = []
+    before = signal.signal(signal.SIGINT, lambda _, frame: came.append(frame))
     # Started on demand, the resource tracker would unblock it.
     resource_tracker.ensure_running()
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
@@ -176,6 +188,9 @@ def _interrupts_held_back() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        signal.signal(signal.SIGINT, before)
+    if came and callable(before):
+        before(signal.SIGINT, came[0])
 
 
 def _leave_terminal() -> None:
