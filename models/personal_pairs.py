@@ -15,25 +15,13 @@ import numpy.typing as npt
 
 from models.arrays import BoolArray, Float32Array, Float64Array
 from models.kinematics import ANGLES
+from models.label_lag import LagData
 from models.personal import PersonalStatistics
 from models.personal_labels import Labels
+from models.recording import Recording
 
 LATE_S: Final = 0.05
 """A label whose newest row is older than this has none: samples were lost there."""
-LAGS_S: Final = np.arange(-8, 14) * 0.02
-"""Seconds by which features are taken earlier than labels to see what explains them best."""
-SYNCHRONOUS_S: Final = -0.05
-"""Where labels on time are explained best, since features smooth and so come after the hand.
-
-12 synthetic users, 180 s of exact labels: -55 ms, SD 33 ms."""
-COARSE: Final = 3
-"""Every so many lags are tried first, then those around the best: the error has one minimum."""
-LEAST_LAG_S: Final = 0.05
-"""A smaller lag cannot be told from none."""
-LEAST_LAG_DATA_S: Final = 15.0
-"""Seconds of labels below which nothing can be told of their lag."""
-LAG_ROWS: Final = 1000
-"""Labels of a session that the lag is estimated on, at most."""
 SPEED_S: Final = 0.0501
 """Seconds before and after a label that tell how fast the hand moves."""
 STILL: Final = 0.25
@@ -59,6 +47,8 @@ class PersonalSession:
     """(n, 21, 3) mm, the pose of the model as it is, where it is kept."""
     expected: Float32Array | None = None
     """(n,) errors that the shipped head expects; None where the model has no measure for its confidence."""
+    heard: Recording | None = None
+    """The EMG at the model's rate, by which it is told how late the labels are; None where that is known."""
 
     def rows(self, t: Float64Array) -> npt.NDArray[np.intp]:
         """The newest row at each time, or -1 where there was no EMG at that time."""
@@ -90,33 +80,17 @@ class PersonalSession:
         )
 
 
-def lag_of(session: PersonalSession, head: Float32Array) -> float:
-    """Seconds by which a session's labels are late (negative: early): the lag at which the features explain them best.
+def lag_of(session: PersonalSession) -> float:
+    """Seconds by which a session's labels are late (negative: early); 0 where that cannot be told.
 
     Args:
-        session: with labels; its EMG and its labels may come from different clocks.
-        head: (f + 1, 20) of the model that is fitted further.
-
-    Returns:
-        Seconds; 0 where it is too small, or there are too few labels, to tell.
+        session: with its EMG and labels, which may come from different clocks.
     """
-    if len(session.labels.t) < LEAST_LAG_DATA_S * session.labels.rate_hz:
+    heard = session.heard
+    if heard is None or not len(session.labels.t):
         return 0.0
-    some = _thinned(session)
-    errors: dict[int, float] = {}
-
-    def error(place: int) -> float:
-        if place not in errors:
-            errors[place] = _error_at(some, head, LAGS_S[place])
-        return errors[place]
-
-    best = min(range(1, len(LAGS_S) - 1, COARSE), key=error)
-    best = min(range(max(1, best - COARSE + 1), min(len(LAGS_S) - 1, best + COARSE)), key=error)
-    before, at, after = error(best - 1), error(best), error(best + 1)
-    bend = before - 2.0 * at + after
-    offset = float(np.clip(0.5 * (before - after) / bend, -1.0, 1.0)) if bend > 0 else 0.0
-    lag = float(LAGS_S[best] + offset * (LAGS_S[1] - LAGS_S[0])) - SYNCHRONOUS_S
-    return lag if abs(lag) >= LEAST_LAG_S else 0.0
+    lag = LagData(heard.t, heard.emg, session.labels.t, session.labels.angles, heard.emg_mode).estimate()
+    return 0.0 if lag is None else lag.seconds
 
 
 def earlier(session: PersonalSession, seconds: float) -> PersonalSession:
@@ -134,22 +108,6 @@ def part_of(session: PersonalSession, start: float, stop: float) -> PersonalSess
     kept = (share >= start) & ((share < stop) | (stop >= 1.0))
     joints = None if labels.joints is None else labels.joints[kept]
     return replace(session, labels=Labels(labels.t[kept], labels.angles[kept], joints))
-
-
-def _thinned(session: PersonalSession) -> PersonalSession:
-    labels = session.labels
-    every = slice(None, None, max(1, len(labels.t) // LAG_ROWS))
-    joints = None if labels.joints is None else labels.joints[every]
-    return replace(session, labels=Labels(labels.t[every], labels.angles[every], joints))
-
-
-def _error_at(session: PersonalSession, head: Float32Array, lag: float) -> float:
-    """Mean square that a fit leaves of the labels, if they are so late."""
-    moved = earlier(session, lag)
-    found = statistics_of([moved], head).solve() + head
-    known, x, shipped = moved.at(moved.labels.t)
-    rest = moved.labels.angles[known] - (shipped + x @ found[:-1] + found[-1])
-    return float(np.nansum(rest**2)) / max(int(np.isfinite(rest).sum()), 1)
 
 
 def statistics_of(sessions: Sequence[PersonalSession], head: Float32Array) -> PersonalStatistics:

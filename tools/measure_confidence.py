@@ -23,12 +23,12 @@ import numpy as np
 
 from models.arrays import Float32Array, Float64Array
 from models.confidence import error_without, of_person
-from models.data.personal_confidence import confidence_weights
 from models.forward.generator import session
 from models.kinematics import points
 from models.onnx_file import CONFIDENCE, CONFIDENCE_PERSONAL, PERSONAL
 from models.onnx_runner import POSE, OnnxRunner
 from models.personal import apply
+from models.personal_confidence import confidence_weights
 from models.personal_labels import bones_of
 from models.personal_pairs import PersonalSession, earlier, lag_of
 from tools.personal_sessions import JUDGED_FROM_S, Model, part, real_recording
@@ -94,7 +94,7 @@ def real(folder: Path) -> list[dict[str, Any]]:
     model = Model("envelope50")
     zero, shipped = model.values[PERSONAL], model.values[CONFIDENCE_PERSONAL]
     runs = [model.run(real_recording(path)) for path in sorted(folder.glob("*.csv.gz"))]
-    runs = [earlier(run, lag_of(run, zero)) for run in runs]
+    runs = [earlier(run, lag_of(run)) for run in runs]
     rows = []
     for judged in runs:
         learned = [run for run in runs if run is not judged]

@@ -116,7 +116,7 @@ def real(folder: Path) -> list[dict[str, Any]]:
         used = np.isfinite(known).any(axis=0)
         mean = np.zeros(len(ANGLES))
         mean[used] = known[:, used].mean(axis=0)
-        own_lag = lag_of(judged, model.values[PERSONAL])
+        own_lag = lag_of(judged)
         row = judged.rows(judged.labels.t - own_lag)
         x, shipped, truth = judged.x[row[row >= 0]], judged.shipped[row[row >= 0]], judged.labels.angles[row >= 0]
         found = {"file": judged.name, "minutes": len(truth) / 3000, "lag_ms": lag * 1000, "own_lag_ms": own_lag * 1000}

@@ -53,7 +53,7 @@ class Model:
     def learn(self, runs: Sequence[PersonalSession]) -> tuple[Float32Array, float]:
         """Head and lag, as `myocast calibrate` finds them."""
         zero = self.values[PERSONAL]
-        lags = [lag_of(run, zero) for run in runs]
+        lags = [lag_of(run) for run in runs]
         learned = [earlier(run, lag) for run, lag in zip(runs, lags, strict=True)]
         return weighted_statistics_of(learned, zero).solve(), float(np.median(lags))
 

@@ -72,6 +72,7 @@ def run_session(
         angles,
         pose.reshape(-1, POINTS, 3),
         expected[0][:, 0] if expected else None,
+        fitted,
     )
 
 

@@ -53,6 +53,8 @@ class Segment:
     """(8, 8) matrix that aligns this donning to the template, where it was fitted."""
     named: bool = True
     """Whether the data say who wore the band; otherwise `user` is only the name of the recording."""
+    bent: bool = False
+    """Its labels are angles alone, so that there is no pose."""
 
     @property
     def steps(self) -> int:
@@ -188,6 +190,7 @@ def _segment(
         canonical=recording.joints is None and bool(gestures),
         synthetic=is_synthetic(meta),
         named=named,
+        bent=recording.joints is None and recording.angles is not None,
     )
 
 

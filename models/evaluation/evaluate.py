@@ -84,10 +84,7 @@ def evaluate(content: bytes, spec: ModelSpec, data: EvaluationData, config: Eval
     config = replace(config, skip=first_step(spec, config.skip))
     found = _pass(content, spec, data, config)
     if not found.runs and not found.closures:
-        raise EvaluationError(
-            "nothing to evaluate against: the data has no true poses, and no session with the class labels 0 (rest), "
-            "7 (fist) and any other (wrist gestures)"
-        )
+        raise EvaluationError(_nothing_found(found, data, config))
     mean = mean_pose(data.training) if data.training else known_mean_pose(spec)
     posed = [segment for segment in data.segments if segment.weight.any()]
     out = _summary(found, spec, data, config, mean)
@@ -103,6 +100,24 @@ def evaluate(content: bytes, spec: ModelSpec, data: EvaluationData, config: Eval
     if config.calibrate is not None:
         out.calibration = config.calibrate(posed, mean, config.skip)
     return out
+
+
+def _nothing_found(found: EvaluationPass, data: EvaluationData, config: EvaluationConfig) -> str:
+    """Why there is nothing to measure by, and what to do."""
+    if config.align_s and not found.bands:
+        return (
+            "--align found no cues: no session has the class labels 0 (rest), 7 (fist) and 2 (wrist extension); leave "
+            "--align out, or give sessions with them"
+        )
+    if any(segment.bent for segment in data.segments):
+        return (
+            "the labels of the data are angles, and errors are told in points; judge by angles with "
+            "`myocast calibrate`, which says how far the model is off before and after"
+        )
+    return (
+        "nothing to evaluate against: the data has no true poses, and no session with the class labels 0 (rest), "
+        "7 (fist) and any other (wrist gestures)"
+    )
 
 
 def _pass(content: bytes, spec: ModelSpec, data: EvaluationData, config: EvaluationConfig) -> EvaluationPass:

@@ -59,12 +59,37 @@ class Outcome:
     """Epochs that the weights were trained for."""
 
 
-def build(features: int) -> keras.Model:
-    """The layers, which begin as zero: (batch, n, features) -> (batch, n, 20)."""
+def build(features: int, networks: int = 1) -> keras.Model:
+    """The layers of one or several networks, which begin as zero: (batch, n, features) -> (batch, n, 20)."""
     x = keras.Input((None, features), name="x")
-    hidden = layers.Dropout(DROPOUT)(layers.Dense(WIDTH, activation="silu", name="dense")(x))
-    hidden = layers.Dropout(DROPOUT)(layers.GRU(UNITS, return_sequences=True, name="gru")(hidden))
+    hidden = layers.Dropout(DROPOUT)(layers.Dense(networks * WIDTH, activation="silu", name="dense")(x))
+    hidden = layers.Dropout(DROPOUT)(layers.GRU(networks * UNITS, return_sequences=True, name="gru")(hidden))
     return keras.Model(x, layers.Dense(len(ANGLES), kernel_initializer="zeros", name="angles")(hidden), name="personal")
+
+
+def average(members: Sequence[keras.Model]) -> keras.Model:
+    """Layers that give the mean of what several networks of one size give: these side by side, not connected."""
+    model = build(members[0].input_shape[-1], len(members))
+    dense, gru, out = zip(
+        *([m.get_layer(n).get_weights() for n in ("dense", "gru", "angles")] for m in members), strict=True
+    )
+    kernel, recurrent = (_side_by_side([one[k] for one in gru]) for k in (0, 1))
+    # Each gate has its own columns; the two rows of a bias are of what comes in and of what comes back.
+    bias = np.concatenate([one[2].reshape(2, 3, UNITS) for one in gru], axis=2).reshape(2, -1)
+    model.get_layer("dense").set_weights([np.concatenate([one[k] for one in dense], axis=-1) for k in (0, 1)])
+    model.get_layer("gru").set_weights([kernel, recurrent, bias])
+    mean = np.concatenate([one[0] for one in out]) / len(members)
+    model.get_layer("angles").set_weights([mean, np.mean([one[1] for one in out], axis=0)])
+    return model
+
+
+def _side_by_side(weights: Sequence[Float32Array]) -> Float32Array:
+    """Weights (n, 3 units) of the three gates of each of k networks as one (k n, 3 k units), zero between networks."""
+    rows, k = len(weights[0]), len(weights)
+    whole = np.zeros((k, rows, 3, k, UNITS), np.float32)
+    for number, one in enumerate(weights):
+        whole[number, :, :, number] = one.reshape(rows, 3, UNITS)
+    return whole.reshape(k * rows, 3 * k * UNITS)
 
 
 def train(

@@ -15,7 +15,7 @@ from drivers.events import Label
 from models.arrays import Float32Array, Float64Array
 from models.errors import MyocastError
 from models.onnx_edit import read_initializers, rewrite
-from models.onnx_file import ALIGNMENT, BONES, PERSONAL
+from models.onnx_file import ALIGNMENT, BONES, CONFIDENCE_PERSONAL, PERSONAL
 from models.spec import ModelError, ModelSpec
 from service.arm.personal_fit import PersonalFit, Row, Target, target, unknown
 from service.devices.device import Device
@@ -79,8 +79,6 @@ class LivePersonal:
     def describe(self) -> dict[str, Any]:
         """Return the personal object of the contract."""
         fit, lag_s = self._fit, self._lag_s()
-        if fit is not None and (lag_s is not None or fit.lag_s):
-            lag_s = (lag_s or 0.0) + fit.lag_s
         return {
             "device": self._device.index,
             "state": self._state(),
@@ -143,7 +141,7 @@ class LivePersonal:
         async with self.acting:
             await self._stop_task()
             if self._model is not None and self._model is self._device.model:
-                await self._device.refit(personal=None, bones=None, hidden=False)
+                await self._device.refit(personal=None, bones=None, confidence=None, hidden=False)
             self.forget()
             self._changed()
 
@@ -252,9 +250,9 @@ class LivePersonal:
         await asyncio.to_thread(fit.learn, rows, targets, late_s=self._lag_s() or 0.0, last=last)
         if fit.head is before:
             return
-        changes: dict[str, Any] = {"personal": fit.head} | ({} if fit.bones is None else {"bones": fit.bones})
+        found = {"personal": fit.head, "bones": fit.bones, "confidence": fit.confidence}
         try:
-            await self._device.refit(**changes)
+            await self._device.refit(**{name: value for name, value in found.items() if value is not None})
         except Superseded:
             return
 
@@ -271,6 +269,8 @@ class LivePersonal:
         values: dict[str, Float32Array] = {} if fit.head is None else {PERSONAL: fit.head}
         if fit.bones is not None:
             values[BONES] = fit.bones
+        if fit.confidence is not None:
+            values[CONFIDENCE_PERSONAL] = fit.confidence
         if fitted.alignment is not None:
             values[ALIGNMENT] = fitted.alignment
         return self._library.keep(name, rewrite(model.data, values, self._spec(name, model, fit)))

@@ -1,8 +1,8 @@
 """What one person's labels teach: the head, and how well it does on seconds that it has not seen.
 
 Labels are treated as `myocast calibrate` treats those of a session: points that tremble are smoothed, their noise is
-taken out of the bones' lengths, and how late they are is found from the EMG. All of that is found anew each time a
-share of labels was added; in between, what is new is summed up with what was found last.
+taken out of the bones' lengths. All of that is found anew each time a share of labels was added; in between, what is
+new is summed up with what was found last. How late labels are is told from outside (`service.arm.live_labels`).
 Nothing in it knows a clock, a thread or a socket.
 """
 
@@ -19,17 +19,16 @@ from drivers.events import Label
 from models.arrays import BoolArray, Float32Array
 from models.hand import POINTS, Side, mirror
 from models.kinematics import ANGLES, points
-from models.onnx_file import BONES, FEATURE_MEAN, FEATURE_SCALE, PERSONAL
+from models.label_lag import CLOCKS
+from models.onnx_file import BONES, CONFIDENCE_PERSONAL, FEATURE_MEAN, FEATURE_SCALE, PERSONAL
 from models.personal import PersonalStatistics, apply, standardise
+from models.personal_confidence import confidence_weights
 from models.personal_labels import NEIGHBOURS, Labels, angles_of, bones_of, trembles
 from models.personal_pairs import (
-    LAGS_S,
     Pairs,
     PersonalSession,
     Weighting,
     add_weighted,
-    earlier,
-    lag_of,
     pairs_of,
     weighting_of,
 )
@@ -43,8 +42,10 @@ EVERY: Final = 5
 MAX_HELD: Final = 2000
 """Labels that are evaluated, at most."""
 GROWTH: Final = 1.15
-"""Lag, trembling and bones are found anew when there are so many times the labels of the last time."""
-WAIT_S: Final = float(-LAGS_S[0]) + 0.1
+"""Weights, trembling and bones are found anew when there are so many times the labels of the last time."""
+CONFIDENCE_GROWTH: Final = 1.5
+"""The same for what the confidence goes by, which takes longer to find and changes less."""
+WAIT_S: Final = -CLOCKS.least_s + 0.1
 """Seconds of EMG after a label that there must be before it is learned from, so that it can turn out to be early."""
 SAME_S: Final = 0.005
 """A lag of labels that changes by less is the same."""
@@ -135,7 +136,6 @@ class _FoundHead:
     until: float = -np.inf
     """Time of the newest of them."""
     smoothed: bool = False
-    lag_s: float = 0.0
     weighting: Weighting = field(default_factory=Weighting)
     head: Float32Array | None = None
     """By which the weights are told; None: labels count the same."""
@@ -196,19 +196,17 @@ class PersonalFit:
         """(features + 1, 20) from all labels; None before the first."""
         self.bones: Float32Array | None = None
         """(20,) mm, of the labels' hand; None where none had points."""
+        self.confidence: Float32Array | None = None
+        """(features + 2, 1), what the confidence goes by; None where there is no measure, or not yet."""
         self._width = len(values[FEATURE_MEAN])
         self._t, self._x, self._shipped = Growing(dtype=np.float64), Growing(self._width), Growing(len(ANGLES))
+        self._expected, self._measured_labels = Growing(), 0
         self._label_t, self._angles = Growing(dtype=np.float64), Growing(len(ANGLES))
         self._joints = Growing(POINTS, 3)
         self._waiting: list[Target] = []
         self._late_s = 0.0
         self._found = _FoundHead()
         self._past, self._summed = self._nothing(), self._nothing()
-
-    @property
-    def lag_s(self) -> float:
-        """Seconds by which labels are late beyond what was known before, as far as can be told."""
-        return self._found.lag_s
 
     def learn(self, rows: Sequence[Row], targets: Sequence[Target], *, late_s: float = 0.0, last: bool = False) -> None:
         """Add what the network computed and labels, and solve and evaluate again.
@@ -217,7 +215,7 @@ class PersonalFit:
             rows: in the order of time, after those of earlier calls.
             targets: labels; those after which there are not enough rows yet wait for the next call.
             late_s: seconds by which all labels are late, as far as that is known.
-            last: no rows come after these: no label waits, and lag, trembling and bones are found anew.
+            last: no rows come after these: no label waits, and weights, trembling and bones are found anew.
         """
         if abs(late_s - self._late_s) > SAME_S:
             self._late_s = late_s
@@ -232,6 +230,7 @@ class PersonalFit:
         new = self._nothing()
         if last or len(self._label_t) >= GROWTH * self._found.labels:
             self._find(session)
+            self._find_confidence(session, last)
             self._summed = self._sum(session, 0)
         else:
             new = self._sum(session, int(np.searchsorted(session.labels.t, self._found.until, side="right")))
@@ -257,6 +256,7 @@ class PersonalFit:
             self._t.add([row.t for row in kept])
             self._x.add(standardise(features, self.values[FEATURE_MEAN], self.values[FEATURE_SCALE]))
             self._shipped.add(np.stack([row.hidden.angles for row in kept]))
+            self._expected.add([np.nan if row.hidden.expected is None else row.hidden.expected for row in kept])
 
     def _take_ready(self, last: bool) -> list[Target]:
         """Labels with enough rows after them."""
@@ -278,21 +278,33 @@ class PersonalFit:
         order = np.argsort(self._label_t.rows, kind="stable")
         t = self._label_t.rows[order] - self._late_s
         labels = Labels(t, self._angles.rows[order], self._joints.rows[order])
-        return PersonalSession("live", labels, self._t.rows, self._x.rows, self._shipped.rows)
+        told = self._expected.rows
+        measured = CONFIDENCE_PERSONAL in self.values and bool(np.isfinite(told).all())
+        return PersonalSession(
+            "live", labels, self._t.rows, self._x.rows, self._shipped.rows, expected=told if measured else None
+        )
 
     def _find(self, session: PersonalSession) -> None:
-        """Find anew whether labels tremble, how late they are, what they count, and the bones."""
+        """Find anew whether labels tremble, what they count, and the bones."""
         labels = session.labels
         assert labels.joints is not None
         seen = np.isfinite(labels.joints).all(axis=(1, 2))
         smoothed = bool(seen.any()) and trembles(labels.t[seen], labels.joints[seen])
         self.bones = bones_of(labels) if seen.any() else self.bones
         bent = replace(session, labels=_with_angles(labels, smoothed))
-        lag_s = lag_of(bent, self.values[PERSONAL])
-        self._found = _FoundHead(len(labels.t), float(labels.t[-1]), smoothed, lag_s)
-        pairs = pairs_of(earlier(bent, lag_s), self.values[PERSONAL])
+        self._found = _FoundHead(len(labels.t), float(labels.t[-1]), smoothed)
+        pairs = pairs_of(bent, self.values[PERSONAL])
         if len(pairs.x):
             self._found.weighting, self._found.head = weighting_of([pairs])
+
+    def _find_confidence(self, session: PersonalSession, last: bool) -> None:
+        """Find what the confidence goes by, from the labels that are kept."""
+        labels = len(session.labels.t)
+        if session.expected is None or not (last or labels >= CONFIDENCE_GROWTH * self._measured_labels):
+            return
+        self._measured_labels = labels
+        bent = replace(session, labels=_with_angles(session.labels, self._found.smoothed))
+        self.confidence = confidence_weights([bent], self.values[PERSONAL])
 
     def _sum(self, session: PersonalSession, first: int, until: float = np.inf) -> _Summed:
         """Sum up the labels from number `first` on and before a moment."""
@@ -302,8 +314,7 @@ class PersonalFit:
         labels = _with_angles(_part(session.labels, before, stop), self._found.smoothed)
         if first >= stop:
             return self._nothing()
-        moved = earlier(replace(session, labels=labels), self._found.lag_s)
-        pairs = pairs_of(moved, self.values[PERSONAL])
+        pairs = pairs_of(replace(session, labels=labels), self.values[PERSONAL])
         mine = np.arange(len(labels.t)) >= first - before
         held = (labels.t // BLOCK_S).astype(int) % EVERY == EVERY - 1
         found = self._nothing()
@@ -335,11 +346,11 @@ class PersonalFit:
         kept = self._label_t.rows - self._late_s >= middle
         for array in (self._label_t, self._angles, self._joints):
             array.drop(kept)
-        recent = self._t.rows >= middle - float(LAGS_S[-1]) - WAIT_S
-        for array in (self._t, self._x, self._shipped):
+        recent = self._t.rows >= middle - CLOCKS.most_s - WAIT_S
+        for array in (self._t, self._x, self._shipped, self._expected):
             array.drop(recent)
         # The next labels are summed up with all that is left.
-        self._found = replace(self._found, labels=0)
+        self._found, self._measured_labels = replace(self._found, labels=0), 0
 
     def _evaluate(self, total: _Summed) -> None:
         """Compare with the seconds held back: as it was, and as learned from the others."""

@@ -33,6 +33,10 @@ def command(
         raise typer.BadParameter(f"{out}: a model file ends in .onnx", param_hint="--out")
     if not out.absolute().parent.is_dir():
         raise typer.BadParameter(f"{out.parent}: no such folder", param_hint="--out")
+    if out.exists():
+        raise typer.BadParameter(
+            f"{out}: exists already, and models are never overwritten; choose another name", param_hint="--out"
+        )
     from drivers.sessions import read_session
     from service.engine.predictor import ModelFile
     from service.experiments.personal_calibration import calibrate, write_model

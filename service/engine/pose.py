@@ -16,6 +16,8 @@ class Hidden:
     """(f,) its last hidden layers, as they are."""
     angles: Float32Array
     """(20,) radians: the shipped model's, before anything personal is added."""
+    expected: float | None = None
+    """The error that the shipped head expects, as a share of a still hand's; None where the model has no such head."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ the session, so a run allocates only its result.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +21,17 @@ from models.arrays import Float32Array
 from models.hand import CHANNELS, MIRRORED_CHANNELS, VALUES, mirror
 from models.kinematics import ANGLES as ANGLE_NAMES
 from models.onnx_digest import graph_digest
-from models.onnx_file import ALIGNMENT, ANGLES, BONES, CONFIDENCE, FEATURES, PERSONAL, read_spec
+from models.onnx_file import (
+    ALIGNMENT,
+    ANGLES,
+    BONES,
+    CONFIDENCE,
+    CONFIDENCE_PERSONAL,
+    EXPECTED_ERROR,
+    FEATURES,
+    PERSONAL,
+    read_spec,
+)
 from models.onnx_runner import EMG, POSE, STATE_IN, STATE_OUT, BoundStep, OnnxRunner, open_session, state_names
 from models.spec import ModelError, ModelSpec
 from service.engine.pose import Hidden
@@ -89,10 +100,17 @@ class Fitted:
     """(features + 1, 20) radians."""
     bones: Float32Array | None = None
     """(20,) mm."""
+    confidence: Float32Array | None = None
+    """(features + 2, 1), of a model with a measure of confidence."""
 
     def initializers(self) -> dict[str, Float32Array]:
         """Those that are set, by name."""
-        values = {ALIGNMENT: self.alignment, PERSONAL: self.personal, BONES: self.bones}
+        values = {
+            ALIGNMENT: self.alignment,
+            PERSONAL: self.personal,
+            BONES: self.bones,
+            CONFIDENCE_PERSONAL: self.confidence,
+        }
         return {name: value for name, value in values.items() if value is not None}
 
 
@@ -153,8 +171,8 @@ class ModelFile:
         if self.spec.kind == "window":
             return WindowPredictor(OnnxRunner(session), self.spec, self.sha256)
         features = _features(session, self.path.name) if hidden else 0
-        memory, measured = self._memory(session, fitted), _has_confidence(session)
-        return StreamPredictor(OnnxRunner(session), self.spec, self.sha256, memory, features, measured)
+        memory, measures = self._memory(session, fitted), _measures(session)
+        return StreamPredictor(OnnxRunner(session), self.spec, self.sha256, memory, features, measures)
 
     def _memory(self, session: ort.InferenceSession, fitted: Fitted) -> Memory:
         if state_names(session) == BEFORE_ALIGNMENT:
@@ -209,11 +227,11 @@ class StreamPredictor:
         sha256: str,
         memory: Memory = ("", b""),
         features: int = 0,
-        measured: bool = False,
+        measures: Collection[str] = (),
     ) -> None:
         """With `features`, their number, it tells what the network computes on the way to a pose.
 
-        `measured` says that the graph has a measure of confidence.
+        `measures` names outputs of the graph that say how far off a pose probably is.
         """
         self.spec = spec
         self.sha256 = sha256
@@ -221,7 +239,7 @@ class StreamPredictor:
         self._memory = memory
         self._runner = runner
         self._features = features
-        self._measured = measured
+        self._measures = measures
         self._hidden: Hidden | None = None
         self._confidence: float | None = None
         self._allocate(self.ROWS)
@@ -238,9 +256,9 @@ class StreamPredictor:
     def run(self) -> Float32Array:
         self._runner.run(self._bound.get(self._rows) or self._bind())
         if self._features:
-            self._hidden = Hidden(*(self._more[name][self._rows - 1].copy() for name in (FEATURES, ANGLES)))
-        if self._measured:
-            self._confidence = self._more[CONFIDENCE].item(self._rows - 1)
+            features, angles = (self._more[name][self._rows - 1].copy() for name in (FEATURES, ANGLES))
+            self._hidden = Hidden(features, angles, self._told(EXPECTED_ERROR))
+        self._confidence = self._told(CONFIDENCE)
         newest = self._poses[self._rows - 1]
         return mirror(newest) if self.mirrored else newest.copy()
 
@@ -261,12 +279,14 @@ class StreamPredictor:
             self._runner.copy_states(other._runner)
         return same
 
+    def _told(self, name: str) -> float | None:
+        return self._more[name].item(self._rows - 1) if name in self._measures else None
+
     def _allocate(self, rows: int) -> None:
         self._samples = np.zeros((rows, CHANNELS), dtype=np.float32)
         self._poses = np.zeros((rows, VALUES), dtype=np.float32)
         sizes = {FEATURES: self._features, ANGLES: len(ANGLE_NAMES)} if self._features else {}
-        if self._measured:
-            sizes[CONFIDENCE] = 1
+        sizes |= dict.fromkeys(self._measures, 1)
         self._more = {name: np.zeros((rows, size), dtype=np.float32) for name, size in sizes.items()}
 
     def _bind(self) -> BoundStep:
@@ -291,11 +311,15 @@ def _features(session: ort.InferenceSession, name: str) -> int:
     return int(outputs[FEATURES][-1])
 
 
-def _has_confidence(session: ort.InferenceSession) -> bool:
-    """Whether a graph has a measure of confidence."""
-    return any(
-        node.name == CONFIDENCE and len(node.shape) == 3 and node.shape[2] == 1 and node.type == "tensor(float)"
+def _measures(session: ort.InferenceSession) -> frozenset[str]:
+    """Outputs of a graph that say how far off a pose probably is."""
+    return frozenset(
+        node.name
         for node in session.get_outputs()
+        if node.name in (CONFIDENCE, EXPECTED_ERROR)
+        and len(node.shape) == 3
+        and node.shape[2] == 1
+        and node.type == "tensor(float)"
     )
 
 

@@ -12,7 +12,6 @@ import numpy as np
 
 from models.alignment import Template, fit, template_of_model
 from models.arrays import Float32Array, Float64Array
-from models.data.personal_confidence import confidence_weights
 from models.data.personal_session import KEPT_HZ, cue_levels_of, run_session
 from models.data.segments import right_handed
 from models.errors import MyocastError
@@ -20,6 +19,7 @@ from models.kinematics import points
 from models.onnx_edit import read_initializers, rewrite
 from models.onnx_file import ALIGNMENT, BONES, CONFIDENCE_PERSONAL, PERSONAL, PERSONAL_LAYERS
 from models.personal import apply
+from models.personal_confidence import confidence_weights
 from models.personal_labels import Labels, bones_of
 from models.personal_pairs import PersonalSession, earlier, lag_of, part_of, weighted_statistics_of
 from models.recording import Recording
@@ -183,10 +183,10 @@ def calibrate(
             "give sessions with labels (`myocast info` shows them)"
         )
     started = time.perf_counter()
-    lags = [lag_of(run, head) for run in learned]
+    lags = [lag_of(run) for run in learned]
     learned = [earlier(run, lag) for run, lag in zip(learned, lags, strict=True)]
     # What is judged on has a clock of its own where it is another recording.
-    judged_lags = [lag_of(run, head) for run in judged] if tests else lags
+    judged_lags = [lag_of(run) for run in judged] if tests else lags
     judged = [earlier(run, lag) for run, lag in zip(judged, judged_lags, strict=True)]
     statistics = weighted_statistics_of(learned, head)
     found = statistics.solve()

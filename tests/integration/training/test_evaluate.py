@@ -7,9 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from drivers.sessions import write_session
 from models.architectures import network
 from models.architectures.base import NetworkConfig
 from models.data.alignment_cues import CLASS_CUES
+from models.forward.generator import session
+from models.kinematics import ANGLES
 from models.onnx_edit import read_initializers
 from models.onnx_file import read_spec
 from tests.support.training import needs_training, prepare, run_cli, small_segments
@@ -292,3 +295,20 @@ def test_wrong_use_is_one_line_and_exit_2(
     assert code == 2
     assert says in err
     assert len(err.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("bent", "more", "said"),
+    [(False, ("--align", 6), "--align found no cues"), (True, (), "labels of the data are angles")],
+)
+def test_why_there_is_nothing_to_measure_by_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], bent: bool, more: tuple[str | int, ...], said: str
+) -> None:
+    made = session(3000, 0, 6.0, seed=1, losses=False)
+    if bent:
+        angles = np.zeros((6, len(ANGLES)), np.float32)
+        made = replace(made, joints=None, label_t=None, angle_t=np.arange(6.0), angles=angles)
+    write_session(tmp_path / "a.mcap", made)
+    shipped = Path(__file__).parents[3] / "service" / "weights" / "raw200.onnx"
+    code, _, err = run_cli(capsys, "evaluate", shipped, "--data", tmp_path, *more)
+    assert (code, said in err) == (2, True), err

@@ -14,7 +14,15 @@ from models.hand import mirror
 from models.kinematics import ANGLES, ROM, bones, points
 from models.onnx_edit import read_initializers
 from models.onnx_file import ANGLES as SHIPPED
-from models.onnx_file import BONES, FEATURE_MEAN, FEATURE_SCALE, PERSONAL, read_spec
+from models.onnx_file import (
+    BONES,
+    CONFIDENCE_PERSONAL,
+    EXPECTED_ERROR,
+    FEATURE_MEAN,
+    FEATURE_SCALE,
+    PERSONAL,
+    read_spec,
+)
 from models.onnx_file import FEATURES as HIDDEN
 from models.onnx_runner import OnnxRunner, open_session
 from models.spec import ModelError
@@ -38,12 +46,6 @@ HZ = 20.0
 SPEEDS_HZ, PHASES = RNG.uniform(0.1, 0.8, FEATURES), RNG.random(FEATURES)
 
 
-@pytest.fixture
-def on_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is taught has no network that smooths, by which a lag could be told."""
-    monkeypatch.setattr(module, "lag_of", lambda *_: 0.0)
-
-
 def taught(first_s: float, last_s: float, joints: bool = True) -> tuple[list[Row], list[Target]]:
     """A hand whose angles are the middle of their ranges and a known mix of the features."""
     rows, targets = [], []
@@ -57,7 +59,6 @@ def taught(first_s: float, last_s: float, joints: bool = True) -> tuple[list[Row
     return rows, targets
 
 
-@pytest.mark.usefixtures("on_time")
 def test_it_learns_what_the_labels_say_and_judges_on_other_seconds() -> None:
     fit = PersonalFit(VALUES)
     for start in range(0, 120, 3):
@@ -77,7 +78,6 @@ def test_it_learns_what_the_labels_say_and_judges_on_other_seconds() -> None:
     np.testing.assert_allclose(fit.bones, bones(200.0), atol=0.1)
 
 
-@pytest.mark.usefixtures("on_time")
 def test_labels_wait_for_the_signal_after_them() -> None:
     fit = PersonalFit(VALUES)
     rows, targets = taught(0.0, 10.0)
@@ -90,7 +90,6 @@ def test_labels_wait_for_the_signal_after_them() -> None:
     assert fit.labels == 200
 
 
-@pytest.mark.usefixtures("on_time")
 def test_pieces_teach_what_the_whole_teaches() -> None:
     whole, pieces = PersonalFit(VALUES), PersonalFit(VALUES)
     whole.learn(*taught(0.0, 60.0), last=True)
@@ -106,7 +105,6 @@ def test_pieces_teach_what_the_whole_teaches() -> None:
     assert pieces.after == whole.after
 
 
-@pytest.mark.usefixtures("on_time")
 def test_an_hour_takes_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_ROWS", 400)
     fit = PersonalFit(VALUES)
@@ -122,7 +120,6 @@ def test_an_hour_takes_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     np.testing.assert_allclose(fit.head, everything.head, atol=0.01)
 
 
-@pytest.mark.usefixtures("on_time")
 def test_nothing_is_judged_before_a_second_was_held_back() -> None:
     fit = PersonalFit(VALUES)
     fit.learn(*taught(0.0, BLOCK_S * (EVERY - 1)), last=True)
@@ -133,7 +130,6 @@ def test_nothing_is_judged_before_a_second_was_held_back() -> None:
     assert fit.after["mpjpe_mm"] is None
 
 
-@pytest.mark.usefixtures("on_time")
 def test_it_goes_on_from_the_head_of_the_file() -> None:
     own = np.concatenate([TRUE, np.zeros((1, len(ANGLES)))]).astype(np.float32)
     fit = PersonalFit(VALUES | {PERSONAL: own})
@@ -179,19 +175,21 @@ def test_it_finds_what_calibrate_finds(name: str, hop: int, off: float) -> None:
         rows = []
         for first in range(start, min(start + piece, len(late.emg)), hop):
             emg = np.asarray(late.emg[None, first : first + hop], np.float32)
-            features, angles = runner.step_outputs(emg, (HIDDEN, SHIPPED))
-            rows.append(Row(float(late.t[first + len(emg[0]) - 1]), Hidden(features[0, -1], angles[0, -1])))
+            features, angles, told = (out[0, -1] for out in runner.step_outputs(emg, (HIDDEN, SHIPPED, EXPECTED_ERROR)))
+            rows.append(Row(float(late.t[first + len(emg[0]) - 1]), Hidden(features, angles, told.item())))
         until = int(np.searchsorted(label_t, rows[-1].t))
         heard = [Label(float(label_t[k]), joints[k]) for k in range(fed, until)]
-        fit.learn(rows, [target(one, "right") for one in heard])
+        fit.learn(rows, [target(one, "right") for one in heard], late_s=expected.lag_s)
         fed = until
-    fit.learn([], [target(Label(float(label_t[k]), joints[k]), "right") for k in range(fed, len(joints))], last=True)
+    rest = [target(Label(float(label_t[k]), joints[k]), "right") for k in range(fed, len(joints))]
+    fit.learn([], rest, late_s=expected.lag_s, last=True)
     found = read_initializers(expected.content)
     assert fit.head is not None
     assert fit.bones is not None
-    assert fit.lag_s == pytest.approx(expected.lag_s, abs=0.005)
     np.testing.assert_allclose(fit.bones, found[BONES], atol=1e-3)
     np.testing.assert_allclose(fit.head, found[PERSONAL], atol=off)
+    assert fit.confidence is not None
+    np.testing.assert_allclose(fit.confidence, found[CONFIDENCE_PERSONAL], atol=10 * off)
 
 
 def test_a_model_without_room() -> None:
