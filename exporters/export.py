@@ -68,7 +68,8 @@ def export(built: Built, card: Card, path: Path, *, name: str = "", extra: Mappi
 def describe(card: Card, *, name: str = "") -> ModelSpec:
     """The specification of a network's model file."""
     network = card.network
-    validation = {key: value for key, value in card.validation.items() if key != "template"}
+    elsewhere = ("template", "smoothing", "lag_ms")
+    validation = {key: value for key, value in card.validation.items() if key not in elsewhere}
     cues = card.validation.get("template")
     return ModelSpec(
         name=name or card.architecture,
@@ -83,6 +84,8 @@ def describe(card: Card, *, name: str = "") -> ModelSpec:
         validation=validation,
         alignment={"cues": cues} if cues else None,
         ahead_ms=card.ahead_ms or None,
+        smoothing=card.validation.get("smoothing"),
+        lag_ms=card.validation.get("lag_ms"),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         myocast_version=package_version(),
     )

@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 
 from models.errors import MyocastError
 from models.hand import CHANNELS, ORDER, Side
+from models.smoothing import OneEuroConfig, SmoothingError
 
 METADATA_KEY: Final = "myocast"
 FORMAT: Final = 1
@@ -16,7 +17,7 @@ RATE_TOLERANCE: Final = 0.05
 """Of the source's rate or the model's, whichever is higher: 190 and 200 Hz fit each other either way round."""
 _ROUNDING_HZ: Final = 1e-9
 UNITS: Final = ("adc", "uV")
-_OPTIONAL: Final = ("alignment", "personal", "smoothing", "confidence", "ahead_ms")
+_OPTIONAL: Final = ("alignment", "personal", "smoothing", "lag_ms", "confidence", "ahead_ms")
 """Optional keys of the metadata."""
 MAX_AHEAD_MS: Final = 500
 """Further ahead than that EMG knows nothing of a hand."""
@@ -56,7 +57,9 @@ class ModelSpec:
     personal: Mapping[str, Any] | None = None
     """Where it was fitted to one person: `seconds`, `labels`, `base`, `base_sha256`, `bones_mm` (20)."""
     smoothing: Mapping[str, Any] | None = None
-    """The filter that was found to suit it: `min_cutoff_hz`, `beta`, `stages`."""
+    """The filter that `serve` puts behind it: `min_cutoff_hz`, `beta`, `stages`, and what it delays by, `lag_ms`."""
+    lag_ms: float | None = None
+    """By how much its poses, without a filter, are behind the hand, ms; negative where they are ahead."""
     confidence: Mapping[str, Any] | None = None
     """Where it has a measure of its error: `still_mm` (error of a still hand, which counts as 1) and `trained_on`."""
     ahead_ms: float | None = None
@@ -90,6 +93,11 @@ class ModelSpec:
     def ahead_s(self) -> float:
         """Seconds after the newest sample at which the hand is told; 0 = at the newest sample."""
         return (self.ahead_ms or 0.0) / 1000.0
+
+    @property
+    def recommended_filter(self) -> OneEuroConfig | None:
+        """The filter that `smoothing` says; None where it says none."""
+        return None if self.smoothing is None else OneEuroConfig.of(self.smoothing)
 
     @property
     def still_hand(self) -> tuple[float, float] | None:
@@ -140,7 +148,8 @@ class ModelSpec:
             (parity is None or _number(parity), "parity_max_abs_mm", "a number", parity),
             (_cues(self.alignment), "alignment", "`cues` of 8 levels each", self.alignment),
             (self.personal is None or isinstance(self.personal, Mapping), "personal", "an object", self.personal),
-            (self.smoothing is None or isinstance(self.smoothing, Mapping), "smoothing", "an object", self.smoothing),
+            (_filter(self.smoothing), "smoothing", "min_cutoff_hz, beta and stages of a filter", self.smoothing),
+            (self.lag_ms is None or _number(self.lag_ms), "lag_ms", "a number", self.lag_ms),
             (
                 self.confidence is None or isinstance(self.confidence, Mapping),
                 "confidence", "an object", self.confidence,
@@ -187,6 +196,18 @@ def _cues(value: object) -> bool:
         _text(cue) and isinstance(level, list | tuple) and len(level) == CHANNELS and all(map(_number, level))
         for cue, level in cues.items()
     )
+
+
+def _filter(value: object) -> bool:
+    if value is None:
+        return True
+    if not isinstance(value, Mapping) or not (value.get("lag_ms") is None or _number(value["lag_ms"])):
+        return False
+    try:
+        OneEuroConfig.of(value)
+    except SmoothingError:
+        return False
+    return True
 
 
 def _number(value: object) -> bool:

@@ -13,6 +13,7 @@ from drivers.events import Frame, Label
 from drivers.source import Source, SupportsPrompts
 from models.errors import MyocastError
 from service.arm.label_feed import LabelFeed
+from service.engine.output_stage import AUTO, Smoothing
 from service.events import DeviceEvent
 from service.labels.prompts.source import PromptLabels
 from service.labels.source import LabelSource
@@ -48,6 +49,7 @@ async def record_with_labels(
     about: Mapping[str, str],
     announce: Callable[[str], None],
     watch: Callable[[Service], Any],
+    smoothing: Smoothing = AUTO,
 ) -> LabelledRecording:
     """Record until enough seconds are labelled, the prompts or the source end, or SIGINT or SIGTERM comes.
 
@@ -59,13 +61,16 @@ async def record_with_labels(
         about: further metadata of the session.
         announce: takes the lines that say where the page is, and where labels are taken.
         watch: makes a coroutine that runs meanwhile and may show how the recording goes.
+        smoothing: what stands behind the model.
 
     Raises:
         NoLabels: none came.
         MyocastError: the source, the label source or the file cannot be used.
     """
     kind, tracker = labels
-    config = ServiceConfig(sources=(source.info.uri,), port=0, record=file, about=about, labelled=True)
+    config = ServiceConfig(
+        sources=(source.info.uri,), port=0, record=file, about=about, labelled=True, smoothing=smoothing
+    )
     session = _LabelledSession(kind, tracker, seconds, watch)
     async with AsyncExitStack() as stack:
         if tracker is None:

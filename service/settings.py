@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from service.devices.hold import DEFAULT_HOLD_S
+from service.engine.output_stage import AUTO, Smoothing
 from service.web.access import AccessPolicy
 
 DEFAULT_PORT: Final = 8765
@@ -27,6 +29,10 @@ class ServiceConfig:
     """Model file; None chooses the shipped model that fits each source."""
     hop: int | None = None
     """Samples between poses; None takes the model's own."""
+    smoothing: Smoothing = AUTO
+    """What stands behind the models."""
+    hold_s: float = DEFAULT_HOLD_S
+    """Seconds for which the last pose is repeated when no samples come any more."""
     record: Path | None = None
     """Session file that everything is recorded into."""
     recordings: Path = DEFAULT_RECORDINGS

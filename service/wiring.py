@@ -63,6 +63,8 @@ class Service:
                 self.status_publisher,
                 hop=config.hop,
                 fitted=aligned_by(aligned) if index == 0 else AS_IN_FILE,
+                smoothing=config.smoothing,
+                hold_s=config.hold_s,
                 clock=clock,
             )
             for index, source in enumerate(sources)

@@ -13,7 +13,7 @@ from drivers.errors import DriverError
 JsonObject = dict[str, Any]
 """A JSON object, as parsed or to be written."""
 
-DERIVED: Final = frozenset({"format", "path", "index", "devices", "events", "dropped", "notes"})
+DERIVED: Final = frozenset({"format", "path", "index", "devices", "events", "poses", "dropped", "notes"})
 """Keys of `Recording.meta` that the reader adds to the file's own."""
 
 _FIRST: Final = 5

@@ -36,6 +36,7 @@ def summary(recording: Recording) -> JsonObject:
         "truth": _labels(recording.label_t),
         "angles": _labels(recording.angle_t),
         "markers": [{"t_s": _since(recording, marker.t), "label": marker.label} for marker in recording.markers],
+        "poses": [dict(one) for one in meta.get("poses", ())],
         "imu_samples": 0 if recording.imu is None else len(recording.imu),
         "bursts": 0 if recording.frame_start is None else len(recording.frame_start),
         "events": len(meta.get("events", ())),

@@ -91,8 +91,11 @@ def evaluate(content: bytes, spec: ModelSpec, data: EvaluationData, config: Eval
     out.baselines = baseline_figures(posed, data.training, NetworkConfig.of(spec), mean, config.skip)
     if config.rotations_deg:
         out.rotations = _rotations(content, spec, data, config, mean, out.baselines)
-    if config.smoothing and found.runs:
-        out.smoothing = [smoothed(found.runs, one) for one in (None, *config.smoothing)]
+    filters = _filters(config.smoothing, spec)
+    if filters and found.runs:
+        out.smoothing = [smoothed(found.runs, one) for one in (None, *filters)]
+        if spec.recommended_filter is not None:
+            out.served = out.smoothing[1 + filters.index(spec.recommended_filter)]
     if config.protocol:
         out.protocol = emg2pose.rows(found.runs, mean)
     if data.gestures is not None:
@@ -118,6 +121,12 @@ def _nothing_found(found: EvaluationPass, data: EvaluationData, config: Evaluati
         "nothing to evaluate against: the data has no true poses, and no session with the class labels 0 (rest), "
         "7 (fist) and any other (wrist gestures)"
     )
+
+
+def _filters(asked: Sequence[OneEuroConfig], spec: ModelSpec) -> list[OneEuroConfig]:
+    """The filters that are measured: those asked for, and the one that `serve` puts behind this model."""
+    served = spec.recommended_filter
+    return [*asked, *([] if served is None or served in asked else [served])]
 
 
 def _pass(content: bytes, spec: ModelSpec, data: EvaluationData, config: EvaluationConfig) -> EvaluationPass:

@@ -30,6 +30,8 @@ class Evaluation:
     """Rows of `degrees` and figures."""
     smoothing: Sequence[Mapping[str, float]] = ()
     """Rows of `smoothness.smoothed`, the first without a filter."""
+    served: Mapping[str, float] = field(default_factory=dict)
+    """The one of these rows with the filter that the model file recommends: what `serve` sends."""
     gestures: Sequence[GestureRow] = ()
     gestures_note: str = ""
     """Which of them the network was trained on, in words."""
@@ -57,6 +59,7 @@ class Evaluation:
             "calibration": [dict(row) for row in self.calibration],
             "rotations": [dict(row) for row in self.rotations],
             "smoothing": [dict(row) for row in self.smoothing],
+            "served": dict(self.served),
             "gestures": [dict(row) for row in self.gestures],
             "bands": [dict(row) for row in self.bands],
             "closure": dict(self.closure),

@@ -26,6 +26,12 @@ MAIN: Final = (
     ("lag_ms", "lag", "ms"),
     ("bone_cv", "bone length variation", ""),
 )
+SERVED: Final = (
+    ("mpjpe_mm", "MPJPE over 20 points", "mm"),
+    ("jerk_ratio", "fingertip jerk", "times the truth's"),
+    ("lag_ms", "lag", "ms"),
+)
+"""Figures of the filtered pose that stand beside those of the network's own output."""
 BASELINES: Final = columns(
     name="baseline",
     mpjpe_mm="MPJPE mm",
@@ -150,6 +156,11 @@ def overview(evaluation: Evaluation) -> Table:
         if key in evaluation.figures:
             spread = evaluation.figures.get(f"{key}_sd")
             rows.append((label, f"{evaluation.figures[key]:.2f} {unit}", "" if spread is None else f"{spread:.2f}"))
+    rows += [
+        (f"as served: {label}", f"{evaluation.served[key]:.2f} {unit}", "")
+        for key, label, unit in SERVED
+        if key in evaluation.served
+    ]
     for name, figures in evaluation.baselines.items():
         rows.append((f"baseline: {name}, MPJPE", f"{figures['mpjpe_mm']:.2f} mm", f"{figures['mpjpe_mm_sd']:.2f}"))
     rows += [(f"closure, real people: {key}", f"{value:.3f}", "") for key, value in evaluation.closure.items()]
@@ -205,8 +216,9 @@ def tables(evaluation: Evaluation) -> Iterator[Table]:
         yield _part("Turned band", ROTATIONS, evaluation.rotations, note)
     if evaluation.smoothing:
         note = (
-            "One Euro filter after the model (Casiez, Roussel, Vogel, CHI 2012; speed = each point's own, mm/s; "
-            "its low-pass as many times over as there are stages). "
+            f"{_what_is_served(evaluation.served)}"
+            "One Euro filter on the joint angles (Casiez, Roussel, Vogel, CHI 2012; speed = each fingertip's, mm/s; "
+            "its low-pass as many times over as there are stages); the first row is the network's own output. "
             "Jerk is the fingertips' at 50 poses a second; the added lag is that of the smoothed joint angles "
             "behind the raw ones."
         )
@@ -243,6 +255,13 @@ def tables(evaluation: Evaluation) -> Iterator[Table]:
     if evaluation.sessions:
         rows = [asdict(one) | {"works": "yes" if one.works else "no"} for one in evaluation.sessions]
         yield _part("Real people, session by session", SESSIONS, rows)
+
+
+def _what_is_served(served: Mapping[str, float]) -> str:
+    if not served:
+        return ""
+    settings = ",".join(f"{served[key]:g}" for key in ("min_cutoff_hz", "beta", "stages"))
+    return f"`serve` sends what {settings} gives, as the model file recommends. "
 
 
 def _part(title: str, columns: Sequence[Column], rows: Sequence[Row], note: str = "") -> Table:

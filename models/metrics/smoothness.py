@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Final
 
@@ -14,6 +14,8 @@ from models.kinematics import angles
 from models.metrics.pose_error import MAX_LAG_S, EvaluatedSegment, by_user, lag_ms, over_users
 from models.smoothing import OneEuroConfig, smooth
 
+MOST_JERK: Final = 3.0
+"""Fingertip jerk over the truth's that a served hand may have; more is seen as trembling."""
 KEYS: Final = ("mpjpe_mm", "fingertip_mm", "jerk_m_s3", "true_jerk_m_s3", "lag_ms")
 
 
@@ -34,6 +36,37 @@ def smoothed(runs: Sequence[EvaluatedSegment], config: OneEuroConfig | None) -> 
         row["jerk_ratio"] = figures["jerk_m_s3"] / max(figures["true_jerk_m_s3"], 1e-9)
         row["added_lag_ms"] = 0.0 if config is None else added_lag_ms(runs, made)
     return row
+
+
+def best_filter(rows: Sequence[Mapping[str, float]]) -> int:
+    """Which filter to recommend: of those with little jerk the one with the lag nearest to 0, else that of least jerk.
+
+    Args:
+        rows: what `smoothed` found for each, at least one.
+
+    Returns:
+        Its index.
+    """
+    calm = [i for i, row in enumerate(rows) if row.get("jerk_ratio", np.inf) <= MOST_JERK]
+    if calm:
+        return min(calm, key=lambda i: abs(rows[i]["lag_ms"]))
+    return min(range(len(rows)), key=lambda i: rows[i].get("jerk_ratio", np.inf))
+
+
+def recommendation(
+    config: OneEuroConfig, raw: Mapping[str, float], served: Mapping[str, float]
+) -> tuple[dict[str, float], float | None]:
+    """What a model file says of its filter and its lag: `smoothing` and `lag_ms` of its metadata.
+
+    Args:
+        config: the filter.
+        raw: what `smoothed` found without a filter.
+        served: what it found with this one.
+    """
+    if "lag_ms" not in raw or "lag_ms" not in served:
+        return asdict(config), None
+    lag_ms = round(raw["lag_ms"], 1)
+    return asdict(config) | {"lag_ms": round(served["lag_ms"] - lag_ms, 1)}, lag_ms
 
 
 def added_lag_ms(before: Sequence[EvaluatedSegment], after: Sequence[EvaluatedSegment]) -> float:

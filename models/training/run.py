@@ -19,8 +19,10 @@ from models.data.splits import Split
 from models.hand import VALUES
 from models.kinematics import angles, measure
 from models.metrics.baselines import mean_pose
-from models.metrics.pose_error import by_user, over_users
+from models.metrics.pose_error import EvaluatedSegment, by_user, over_users
 from models.metrics.predict import from_keras, predict_segments
+from models.metrics.smoothness import MOST_JERK, recommendation, smoothed
+from models.smoothing import DEFAULT_FILTER
 from models.training.config import Outcome, Progress, TrainingConfig
 from models.training.network_file import Card, load_weights, save
 from models.training.trainer import Trainer, seed_everything
@@ -139,15 +141,17 @@ class Run:
             test: segments that chose nothing; empty = the held-out part, which chose when to stop.
             label: what the split is, for the metadata.
         """
-        figures = self.evaluate(test or self.split.held_out)
+        runs = self._predict(test or self.split.held_out)
+        figures = over_users(by_user(runs, self.mean_pose()))
         validation = {
             **{
                 key: round(figures[key], 3)
-                for key in ("mpjpe_mm", "rmse_mm", "mean_pose_mpjpe_mm", "mpjpe_mm_sd", "r2", "users", "lag_ms")
+                for key in ("mpjpe_mm", "rmse_mm", "mean_pose_mpjpe_mm", "mpjpe_mm_sd", "r2", "users")
                 if key in figures
             },
             "worse_than_still_hand": figures["mpjpe_mm"] >= figures["mean_pose_mpjpe_mm"],
             "split": label,
+            **output_stage(runs),
             **self.constants(),
         }
         save(self.out, self.built, self.card(validation))
@@ -164,13 +168,30 @@ class Run:
 
     def evaluate(self, segments: Sequence[Segment]) -> dict[str, float]:
         """Figures over users."""
-        runs = list(predict_segments(from_keras(self.built, self.config), segments, self._skip()))
-        return over_users(by_user(runs, self.mean_pose()))
+        return over_users(by_user(self._predict(segments), self.mean_pose()))
+
+    def _predict(self, segments: Sequence[Segment]) -> list[EvaluatedSegment]:
+        return list(predict_segments(from_keras(self.built, self.config), segments, self._skip()))
 
     def mean_pose(self) -> Float32Array:
         """(63,) the constant hand to beat: the mean of the measured poses of the training part."""
         measured = [segment for segment in self.split.train if not segment.canonical]
         return mean_pose(measured or self.split.train)
+
+
+def output_stage(runs: Sequence[EvaluatedSegment]) -> dict[str, Any]:
+    """What a model file says of its filter and its lag, as measured on runs.
+
+    Returns:
+        `lag_ms` of the network alone; and `smoothing`, where its own output trembles.
+    """
+    raw = smoothed(runs, None)
+    if "lag_ms" not in raw:
+        return {}
+    if raw["jerk_ratio"] <= MOST_JERK:
+        return {"lag_ms": round(raw["lag_ms"], 1)}
+    smoothing, lag_ms = recommendation(DEFAULT_FILTER, raw, smoothed(runs, DEFAULT_FILTER))
+    return {"smoothing": smoothing, "lag_ms": lag_ms}
 
 
 def batches(network: Network, built: Built, segments: Sequence[Segment], config: NetworkConfig) -> Batches:

@@ -57,7 +57,7 @@ class Arm:
                 self.signal.on_frame(event)
                 self.alignment.on_frame(event)
                 self.labels.on_frame(event)
-            case Pose():
+            case Pose() if not event.held:
                 self.personal.on_pose(event)
             case Label():
                 self.labels.on_label(event)

@@ -18,6 +18,7 @@ from models.arrays import Float32Array
 from models.hand import ORDER, POINTS
 from models.spec import ModelSpec
 from service.broadcast.labels import LabelError, LabelMessage, MarkerMessage, label_message, marker_message
+from service.engine.output_stage import OutputStage
 from service.engine.pose import Pose
 
 PROTOCOL: Final = "myocast.v1"
@@ -146,6 +147,8 @@ def pose_json(pose: Pose, age_ms: float) -> bytes:
         message["truth"] = _rounded(pose.truth)
     if pose.gap:
         message["gap"] = True
+    if pose.held:
+        message["held"] = True
     if pose.confidence is not None:
         message["confidence"] = round(pose.confidence, 3)
     return orjson.dumps(message, option=_NUMPY)
@@ -158,7 +161,7 @@ def pose_binary(pose: Pose, age_ms: float) -> bytes:
         age_ms: milliseconds from the arrival of the newest sample until now.
     """
     flags = (pose.hand == "left") * _LEFT | pose.gap * _GAP | (pose.truth is not None) * _TRUTH
-    flags |= (pose.confidence is not None) * _CONFIDENT
+    flags |= pose.held * _HELD | (pose.confidence is not None) * _CONFIDENT
     head = _POSE.pack(
         1, 1, flags, pose.seq & 0xFFFFFFFF, pose.sample, pose.t, age_ms, pose.infer_ms, pose.skipped, pose.device
     )
@@ -231,9 +234,17 @@ def model_object(spec: ModelSpec | None, sha256: str, hop: int) -> JsonObject | 
     }
 
 
-def pose_object(rate_hz: float) -> JsonObject:
-    """Return `hello.pose`: the format of a pose, and the poses per real second."""
-    return {"points": POINTS, "order": ORDER, "unit": "mm", "frame": "hand", "rate_hz": rate_hz}
+def pose_object(rate_hz: float, stage: OutputStage) -> JsonObject:
+    """Return `hello.pose`: the format of a pose, poses per real second, and what stands behind the model."""
+    return {
+        "points": POINTS,
+        "order": ORDER,
+        "unit": "mm",
+        "frame": "hand",
+        "rate_hz": rate_hz,
+        "filter": None if stage.filter is None else stage.filter.as_object(),
+        "lag_ms": stage.lag_ms,
+    }
 
 
 def hello(

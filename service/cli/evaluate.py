@@ -40,7 +40,7 @@ def command(
     seed: Annotated[int, typer.Option(min=0, help="Which users the split holds out.")] = 0,
     align: Annotated[float, typer.Option(metavar="SECONDS", min=0.0, help="Fit the band on this much rest, fist and wrist extension of each session first; it is not evaluated.")] = 0.0,
     rotations: Annotated[str, typer.Option(metavar="DEG,DEG", help=f"Evaluate with the band turned by these angles as well, both ways ({ROTATIONS_DEG}).")] = "",
-    smooth: Annotated[list[str] | None, typer.Option(metavar="MINCUTOFF,BETA[,STAGES]", help="Evaluate with a One Euro filter after the model as well: Hz, Hz per mm/s, and how many low-passes stand behind each other (2,0.02 or 2,0.02,2). May be given several times.")] = None,
+    smooth: Annotated[list[str] | None, typer.Option(metavar="MINCUTOFF,BETA[,STAGES]", help="Evaluate with a One Euro filter after the model as well: Hz, Hz per mm/s of a fingertip, and how many low-passes stand behind each other (7,0.01 or 7,0.01,3). May be given several times. What the model file recommends is evaluated anyway.")] = None,
     protocol: Annotated[str, typer.Option(metavar="emg2pose", help="Tell errors as that benchmark does as well: trajectories of 5 s, mean and SD over users, a hand of default size. Take --split user or session.")] = "",
     calibrate: Annotated[str, typer.Option(metavar="SECONDS,SECONDS", help="Tune the last two layers on this much labelled data of each user (0,30,60,120); needs the .keras file.")] = "",
     network: Annotated[Path | None, typer.Option(metavar="FILE", help="The .keras file that MODEL was exported from; without it MODEL's name with .keras.")] = None,
@@ -49,7 +49,7 @@ def command(
     threads: Annotated[int | None, typer.Option(min=1, help="Processor threads for --calibrate; default all.")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write all figures as JSON; - prints them.")] = None,
     report: Annotated[Path | None, typer.Option(metavar="DIR", help="Write a report with figures.")] = None,
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a model file with what was found: the matrix of the one band in --data (--align), the network tuned on the most seconds (--calibrate), the filter with the smallest error (--smooth).")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a model file with what was found: the matrix of the one band in --data (--align), the network tuned on the most seconds (--calibrate), the filter with the lag nearest to 0 of those that bring jerk to 3 times the truth's (--smooth), with that lag.")] = None,
 ) -> None:  # fmt: skip
     """Evaluate a model on data it was not trained on. Say which split that is when you quote the figures."""
     if split not in ("", *SPLITS):

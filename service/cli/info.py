@@ -72,6 +72,8 @@ def _lines(about: dict[str, Any]) -> list[tuple[str, str]]:
         lines.append(("hand poses", f"{about['truth']['labels']} at {about['truth']['rate_hz'] or 0:g} Hz"))
     if about["angles"]:
         lines.append(("joint angles", f"{about['angles']['labels']} at {about['angles']['rate_hz'] or 0:g} Hz"))
+    if about["poses"]:
+        lines.append(("served poses", "; ".join(map(_served, about["poses"]))))
     if about["markers"]:
         lines.append(("markers", ", ".join(f"{m['label']} at {m['t_s']:.2f} s" for m in about["markers"][:20])))
     counts = [
@@ -80,6 +82,17 @@ def _lines(about: dict[str, Any]) -> list[tuple[str, str]]:
     if counts:
         lines.append(("also", ", ".join(counts)))
     return lines + [(key, value) for key, value in about["metadata"].items() if key != "device"]
+
+
+def _served(poses: dict[str, Any]) -> str:
+    """How many poses were recorded, and what stood behind the model."""
+    match poses["filter"]:
+        case "":
+            return f"{poses['poses']}, with what filter the file does not say"
+        case "none":
+            return f"{poses['poses']}, as the model gave them"
+    settings = ",".join(str(poses.get(key, "?")) for key in ("min_cutoff_hz", "beta", "stages"))
+    return f"{poses['poses']}, filtered ({poses['filter']} {settings}, {poses.get('lag_ms', '?')} ms late)"
 
 
 def _gaps(gaps: dict[str, Any]) -> str:

@@ -19,6 +19,7 @@ from drivers.uri import source_from_uri
 from models.errors import MyocastError
 from service.cli.arguments import source_uri
 from service.devices.status import DeviceStatus
+from service.engine.output_stage import Smoothing
 from service.event_loop import loop_factory
 from service.labels.kinds import label_source
 from service.labels.source import LabelSource
@@ -54,10 +55,16 @@ def command(
     ] = None,
     user: Annotated[str, typer.Option(metavar="NAME", help="Pseudonym of who wears the band, kept in the file.")] = "",
     session: Annotated[str, typer.Option(metavar="NAME", help="Name of this session of the user, kept in the file.")] = "",
+    smooth: Annotated[
+        str | None, typer.Option(metavar="auto|off|MINCUTOFF,BETA[,STAGES]", help="With --labels: the filter behind the model, as for `serve`; default auto.")
+    ] = None,
 ) -> None:  # fmt: skip
     """Record a source into a session file: every sample, with the time it arrived."""
     configure("text")
     about = {key: _pseudonym(f"--{key}", text) for key, text in (("user", user), ("session", session)) if text}
+    if smooth is not None and labels is None:
+        raise UsageError("--smooth has an effect only with --labels (without, no poses are made); leave it out")
+    smoothing = Smoothing.parse(smooth or "auto")
     # Before the source is touched.
     check_place(file)
     tracker = None if labels is None else label_source(labels)
@@ -65,7 +72,7 @@ def command(
     for note in opened.notes if isinstance(opened, SupportsNotes) else ():
         typer.echo(note, err=True)
     if labels is not None:
-        _record_labelled(opened, file, (labels.partition(":")[0], tracker), seconds, about)
+        _record_labelled(opened, file, (labels.partition(":")[0], tracker), seconds, about, smoothing)
     else:
         _record(opened, file, seconds, about)
 
@@ -85,11 +92,13 @@ def _record_labelled(
     labels: tuple[str, LabelSource | None],
     seconds: float | None,
     about: Mapping[str, str],
+    smoothing: Smoothing,
 ) -> None:
     from service.labelled_recording import record_with_labels
 
+    recorded = record_with_labels(source, file, labels, seconds, about, typer.echo, _show_labels, smoothing)
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
-        made = runner.run(record_with_labels(source, file, labels, seconds, about, typer.echo, _show_labels))
+        made = runner.run(recorded)
     typer.echo(f"{file}: {made.samples} samples, {made.lost} lost; {_labels(labels[0], made)}")
 
 

@@ -17,7 +17,9 @@ from drivers.uri import source_from_uri
 from models.errors import MyocastError
 from service.cli.arguments import source_uri
 from service.cli.signals import stopping_at_once
+from service.devices.hold import DEFAULT_HOLD_S, MAX_HOLD_S
 from service.engine.model_selection import ModelSelector
+from service.engine.output_stage import Smoothing
 from service.event_loop import loop_factory
 from service.logs import configure
 from service.loopback import is_loopback
@@ -48,6 +50,24 @@ Port = Annotated[
     ),
 ]
 Hop = Annotated[int | None, typer.Option(metavar="N", min=1, help="Samples between poses; else as the model says.")]
+Smooth = Annotated[
+    str,
+    typer.Option(
+        metavar="auto|off|MINCUTOFF,BETA[,STAGES]",
+        envvar="MYOCAST_SMOOTH",
+        help="The filter behind the model: as its file recommends, none, or a One Euro filter (7,0.01,3).",
+    ),
+]
+Hold = Annotated[
+    float,
+    typer.Option(
+        metavar="SECONDS",
+        envvar="MYOCAST_HOLD",
+        min=0.0,
+        max=MAX_HOLD_S,
+        help="When the signal is lost: repeat the last pose so long before the hand goes to rest.",
+    ),
+]
 Record = Annotated[Path | None, typer.Option(metavar="FILE", help="Record everything into this file.")]
 Recordings = Annotated[
     Path,
@@ -95,6 +115,8 @@ def command(
     host: Host = "127.0.0.1",
     port: Port = 8765,
     hop: Hop = None,
+    smooth: Smooth = "auto",
+    hold: Hold = DEFAULT_HOLD_S,
     record: Record = None,
     recordings: Recordings = Path("recordings"),
     models: Models = Path("my-models"),
@@ -124,6 +146,8 @@ def command(
             port=port,
             model=model,
             hop=hop,
+            smoothing=Smoothing.parse(smooth),
+            hold_s=hold,
             record=record,
             recordings=recordings,
             models=models,

@@ -16,10 +16,12 @@ from models.spec import ModelError
 from service.broadcast import messages
 from service.broadcast.hub import Hub
 from service.broadcast.messages import JsonObject
+from service.devices.hold import DEFAULT_HOLD_S, Hold
 from service.devices.status import STALLED_AFTER_S, DeviceStatus
 from service.engine.engine import Engine
 from service.engine.model_library import name_of
 from service.engine.model_selection import ModelSelector, no_fit
+from service.engine.output_stage import AUTO, Smoothing
 from service.engine.pose import Pose
 from service.engine.predictor import AS_IN_FILE, Fitted, ModelFile, Predictor
 from service.events import DeviceEvent, Output
@@ -60,9 +62,18 @@ class Device:
         *,
         hop: int | None = None,
         fitted: Fitted = AS_IN_FILE,
+        smoothing: Smoothing = AUTO,
+        hold_s: float = DEFAULT_HOLD_S,
         clock: Clock = now,
     ) -> None:
-        """`fitted` is what stands in place of the initializers of the model that it starts with."""
+        """Make a device whose source does not run yet.
+
+        Args:
+            hop: samples between poses; None takes the model's own.
+            fitted: what stands in place of the initializers of the model that it starts with.
+            smoothing: what stands behind its models.
+            hold_s: seconds for which the last pose is repeated when no samples come any more.
+        """
         self.index = index
         self.source = source
         self.info: SourceInfo | None = None
@@ -81,7 +92,8 @@ class Device:
         self.frames = 0
         """Frames that have come since the start."""
         self._model_selector, self._hub, self._listener = model_selector, hub, listener
-        self._clock, self._hop = clock, hop
+        self._clock, self._hop, self._smoothing = clock, hop, smoothing
+        self._hold = Hold(hold_s, self._on_held)
         self._stall_timer: asyncio.TimerHandle | None = None
         self._steered = asyncio.Event()
         self._first_fitted = fitted
@@ -102,6 +114,11 @@ class Device:
     def real_rate_hz(self) -> float:
         """Samples per second of real time (a replay may run faster or slower than it was recorded)."""
         return (self.info.rate_hz if self.info else 0.0) * self.speed
+
+    @property
+    def pose_rate_hz(self) -> float:
+        """Poses per second of real time that fall due; 0 without a model."""
+        return 0.0 if self.engine is None else round(self.real_rate_hz / self.engine.hop, 6)
 
     @property
     def playback(self) -> Playback | None:
@@ -141,7 +158,7 @@ class Device:
         return {
             "device": messages.device_object(self.info),
             "model": messages.model_object(predictor.spec, predictor.sha256, engine.hop),
-            "pose": messages.pose_object(round(self.real_rate_hz / engine.hop, 6)),
+            "pose": messages.pose_object(self.pose_rate_hz, engine.stage),
         }
 
     def preload(self) -> None:
@@ -217,6 +234,7 @@ class Device:
 
     async def close(self) -> None:
         """Stop the engine and wait for its thread."""
+        self._hold.end()
         if self._stall_timer is not None:
             self._stall_timer.cancel()
         if self.engine is not None:
@@ -225,6 +243,10 @@ class Device:
     def _on_status(self) -> None:
         if self.status.state != "connecting":
             self.attempted.set()
+        if self.status.lost_signal:
+            self._hold.begin(self.pose_rate_hz)
+        else:
+            self._hold.end()
         self._listener.status_changed(self)
 
     def _publish(self, event: DeviceEvent) -> None:
@@ -304,6 +326,7 @@ class Device:
             self._on_failure,
             device=self.index,
             hop=self._hop,
+            smoothing=self._smoothing,
             state=self.status.on_pose,
             clock=self._clock,
         )
@@ -312,7 +335,16 @@ class Device:
 
     def _on_pose(self, pose: Pose) -> None:
         self.newest_pose_at = pose.finished
+        self._hold.on_pose(pose)
         self._publish(pose)
+        if self.status.lost_signal:
+            # The model took so long that it counts as lost already.
+            self._hold.begin(self.pose_rate_hz)
+
+    def _on_held(self, pose: Pose) -> None:
+        """Pass on a pose that is repeated, with a number and the state of its own."""
+        if self.engine is not None:
+            self._publish(replace(pose, seq=self.engine.repeat(), state=self.status.state))
 
     def _on_failure(self, reason: str) -> None:
         self.status.set("failed", ("inference_failed", f"no pose from the newest samples: {reason}"))

@@ -99,6 +99,11 @@ class DeviceStatus:
         return self.state in ("live", "replay")
 
     @property
+    def lost_signal(self) -> bool:
+        """Whether samples came, and should come now, but do not."""
+        return self.state in ("stalled", "reconnecting")
+
+    @property
     def silent(self) -> bool:
         """Whether no samples come: not yet, not now, or no more."""
         return self.state in ("connecting", "stalled", "reconnecting", "paused", "ended")

@@ -20,6 +20,7 @@ from drivers.events import Frame
 from models.arrays import Float32Array
 from models.confidence import after_gap
 from models.hand import Side
+from service.engine.output_stage import OFF, OutputStage, Smoothing
 from service.engine.pose import Hidden, Pose
 from service.engine.predictor import INFERENCE_ERRORS, Predictor
 from service.engine.ring import Ring
@@ -54,6 +55,7 @@ class Engine:
         on_failure: takes the reason, in one line, why a window gave no pose.
         device: index of the device, which poses carry.
         hop: samples between poses; None takes the model's own.
+        smoothing: what stands behind the model.
         state: returns the device's state, which the next pose carries; called once for each pose.
     """
 
@@ -66,6 +68,7 @@ class Engine:
         *,
         device: int = 0,
         hop: int | None = None,
+        smoothing: Smoothing = OFF,
         state: Callable[[], str] = str,
         clock: Clock = now,
     ) -> None:
@@ -74,8 +77,11 @@ class Engine:
         self._hop = hop
         self.hop = hop or spec.hop
         self.windower = Windower(spec.window, self.hop, rate_hz)
+        self.stage = OutputStage(smoothing, spec)
         self.poses = 0
         """Poses made so far."""
+        self.repeated = 0
+        """Poses that were repeated while no samples came; they are counted in `seq`, too."""
         self.skipped = 0
         """Windows passed over because a newer one was due."""
         self.invalid = 0
@@ -148,6 +154,11 @@ class Engine:
             self._advance_swap()
         return done
 
+    def repeat(self) -> int:
+        """Count a pose that is repeated while no samples come; return its number."""
+        self.repeated += 1
+        return self.poses + self.repeated - 1
+
     def stop(self) -> None:
         """Publish nothing any more, and let the worker end after its current run."""
         self._stopped = True
@@ -193,6 +204,7 @@ class Engine:
     def _take_over(self, successor: Successor) -> None:
         self.predictor, self._successor = successor.predictor, None
         spec = self.predictor.spec
+        self.stage.change(spec)
         self.hop = self._hop or spec.hop
         self.windower.change(spec.window, self.hop)
         pending = self._pending
@@ -254,10 +266,10 @@ class Engine:
         skipped, self._unreported_skips = self._unreported_skips + job.skipped, 0
         pose = Pose(
             device=self._device,
-            seq=self.poses,
+            seq=self.poses + self.repeated,
             sample=window.sample,
             t=window.t,
-            joints=joints,
+            joints=self.stage.feed(joints, window.sample, job.hand, gap=job.gap),
             hand=job.hand,
             state=self._state(),
             skipped=skipped,
@@ -269,6 +281,7 @@ class Engine:
             finished=finished,
             hidden=job.hidden,
             confidence=self._confidence(job),
+            filter=self.stage.filter,
         )
         self.poses += 1
         self._on_pose(pose)

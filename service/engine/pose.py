@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from models.arrays import Float32Array
 from models.hand import Side
+from service.engine.output_stage import PoseFilter
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,6 +55,10 @@ class Pose:
     """Only while a fit runs."""
     confidence: float | None = None
     """0..1, lower where a larger error is expected; None where the model has no measure for it."""
+    held: bool = False
+    """Whether it repeats the last pose, or is on the way from there to a hand at rest, because no samples come."""
+    filter: PoseFilter | None = None
+    """What stands behind the model."""
 
     @property
     def infer_ms(self) -> float:

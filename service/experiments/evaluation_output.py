@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from models.data.segments import Segment
 from models.errors import MyocastError
 from models.evaluation.evaluation import Evaluation
+from models.metrics.smoothness import best_filter, recommendation
 from models.onnx_edit import rewrite
 from models.onnx_file import ALIGNMENT, read_spec
 from models.smoothing import OneEuroConfig
@@ -102,9 +103,11 @@ def write_found(wanted: Wanted, content: bytes, spec: ModelSpec, evaluation: Eva
         values[ALIGNMENT] = evaluation.matrices[0]
         said.append(f"a band that sits {evaluation.bands[0]['turn_deg']:.0f} degrees off the template")
     if wanted.smoothing:
-        best = _best(evaluation, wanted.smoothing)
-        spec = replace(spec, smoothing=asdict(best))
-        said.append(f"the filter that suits it best, {best.min_cutoff_hz:g},{best.beta:g},{best.stages}")
+        best, row = _best(evaluation, wanted.smoothing)
+        found, lag_ms = recommendation(best, evaluation.smoothing[0], row)
+        spec = replace(spec, smoothing=found, lag_ms=spec.lag_ms if lag_ms is None else lag_ms)
+        late = "" if lag_ms is None else f" ({row['lag_ms']:.0f} ms late, {row['jerk_ratio']:.1f} times the true jerk)"
+        said.append(f"the filter that suits it best, {best.text}{late}")
     _write(wanted.out, rewrite(content, values, spec))
     return f"{wanted.out}: {spec.name} with {' and '.join(said)}"
 
@@ -130,7 +133,8 @@ class Tuned:
         if still is not None:
             figures |= {"mean_pose_mpjpe_mm": round(still, 3), "worse_than_still_hand": row["mpjpe_mm"] >= still}
         split = {"split": f"the person's session after {wanted.calibrate_s:g} s of labels that it was tuned on"}
-        kept = {key: self.card.validation[key] for key in ("mean_pose", "template") if key in self.card.validation}
+        inherited = ("mean_pose", "template", "smoothing", "lag_ms")
+        kept = {key: self.card.validation[key] for key in inherited if key in self.card.validation}
         try:
             export(
                 self.tuner.built,
@@ -144,12 +148,13 @@ class Tuned:
         return content, read_spec(content, wanted.out.name)
 
 
-def _best(evaluation: Evaluation, filters: Sequence[OneEuroConfig]) -> OneEuroConfig:
-    """The filter with the smallest error of those that were measured."""
-    rows = evaluation.smoothing[1:]
+def _best(evaluation: Evaluation, filters: Sequence[OneEuroConfig]) -> tuple[OneEuroConfig, Mapping[str, float]]:
+    """The filter to recommend of those that were measured, and what was found for it."""
+    rows = evaluation.smoothing[1 : 1 + len(filters)]
     if not rows:
         raise OutputError("the data have no true poses that a filter could be chosen by; give sessions with labels")
-    return min(zip(filters, rows, strict=True), key=lambda pair: pair[1]["mpjpe_mm"])[0]
+    best = best_filter(rows)
+    return filters[best], rows[best]
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -78,11 +78,14 @@ class LslOutput:
         return [_name(name, device) for name, device in self._outlets]
 
     def on_event(self, device: int, event: DeviceEvent) -> None:
-        """Send EMG, poses and markers; follow what the source is and how fast a replay runs."""
+        """Send EMG, poses and markers; follow what the source is and how fast a replay runs.
+
+        Poses that are repeated while no samples come are left out: a measurement has one value at one time.
+        """
         match event:
             case Frame():
                 self._on_frame(device, event)
-            case Pose():
+            case Pose() if not event.held:
                 self._outlet(HAND, device).push_chunk(event.joints.reshape(1, -1), event.t + self._offset)
             case Marker():
                 self._outlet(MARKERS, device).push_sample([event.label], event.t + self._offset)

@@ -134,6 +134,8 @@ class Recording:
 
     def _write_one(self, device: int, event: DeviceEvent) -> None:
         if isinstance(event, Pose):
+            if event.held:
+                return  # a recording has what was made of samples
             self._writer.write_pose(
                 event.t,
                 event.sample,
@@ -142,6 +144,7 @@ class Recording:
                 arrival=event.finished,
                 device=device,
                 confidence=event.confidence,
+                filtered={} if event.filter is None else event.filter.as_object(),
             )
         else:
             self._writer.write(event, device=device)

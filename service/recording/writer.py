@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from drivers.events import Event
 from models.arrays import Float32Array
+
+NO_FILTER: Final[Mapping[str, str | float]] = {}
 
 
 class Writer(Protocol):
@@ -30,6 +32,7 @@ class Writer(Protocol):
         arrival: float | None = None,
         device: int = 0,
         confidence: float | None = None,
+        filtered: Mapping[str, str | float] = NO_FILTER,
     ) -> None: ...
 
     def flush_if_due(self) -> bool: ...

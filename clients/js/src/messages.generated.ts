@@ -90,6 +90,33 @@ export interface PoseInfo {
    * Poses per second that fall due
    */
   rate_hz: number;
+  /**
+   * The filter behind the model; null where there is none
+   */
+  filter: null | FilterInfo;
+  /**
+   * By how much a pose is behind the hand, model and filter together, ms, as measured when the model was exported; negative where it is ahead, null where that is not known
+   */
+  lag_ms: number | null;
+}
+export interface FilterInfo {
+  name: "one_euro";
+  /**
+   * Cutoff for a hand that rests
+   */
+  min_cutoff_hz: number;
+  /**
+   * Hz that the cutoff grows by for each mm/s of a fingertip
+   */
+  beta: number;
+  /**
+   * Low-passes behind each other
+   */
+  stages: number;
+  /**
+   * By how much it delays the hand, ms
+   */
+  lag_ms: number;
 }
 
 /**

@@ -11,7 +11,7 @@ import type {
 } from "./messages.generated.js";
 
 export type {
-  AlignmentInfo, Bye, DeviceInfo, EmgText, ErrorMessage, Hello, Imu, Label, Marker, ModelInfo, PersonalInfo, Ping, Pong, PoseInfo,
+  AlignmentInfo, Bye, DeviceInfo, EmgText, ErrorMessage, FilterInfo, Hello, Imu, Label, Marker, ModelInfo, PersonalInfo, Ping, Pong, PoseInfo,
   PoseText, Status, Subscribe,
 } from "./messages.generated.js";
 

@@ -128,6 +128,7 @@ class Hello:
     device: Mapping[str, Any] | None
     model: Mapping[str, Any] | None
     pose: Mapping[str, Any] | None
+    """The format of poses; `filter`: what stands behind the model, or None; `lag_ms`: how late the hand is, or None."""
     devices: tuple[Mapping[str, Any], ...]
     streams: tuple[str, ...]
     encoding: str

@@ -26,6 +26,8 @@ from models.recording import Recording
 
 T = TypeVar("T", bound=np.generic)
 
+JsonPoses = list[dict[str, str | int]]
+"""Of each filter: `poses`, its name in `filter` ("none" for none, "" where the file does not say), its settings."""
 ARRIVAL: Final = "arrival"
 """Metadata key; `unknown` means that `log_time` is not the arrival time, and messages are not bursts."""
 _LATEST_S: Final = 5.0
@@ -42,12 +44,15 @@ def read_mcap(path: Path, file: BinaryIO, config: ReadConfig, report: ReadReport
     records = RecordReader(file, report)
     devices_columns: dict[int, SessionColumns] = {}
     messages_of: Counter[str] = Counter()
+    poses_of: Counter[int] = Counter()
     first_of: dict[str, Message] = {}
     for batch in records.batches():
         records.attachments.clear()
         for topic, messages in _by_topic(batch, records.channels).items():
             messages_of[topic] += len(messages)
             first_of.setdefault(topic, messages[0])
+            if topic == topics.POSE:
+                poses_of.update(message.channel_id for message in messages)
             _append(topic, messages, devices_columns, report)
     found = devices_columns.get(device)
     if found is None or not found.counts:
@@ -55,8 +60,20 @@ def read_mcap(path: Path, file: BinaryIO, config: ReadConfig, report: ReadReport
     meta = _metadata(records.metadata, device)
     devices = sorted(index for index, one in devices_columns.items() if one.counts)
     described = {key: value for key, value in meta.items() if key not in _OWN_KEYS}
-    about = {**described, "format": "mcap", "index": device, "devices": devices}
+    poses = _poses(poses_of, records.channels, device, devices)
+    about = {**described, "format": "mcap", "index": device, "devices": devices, "poses": poses}
     return _recording(path, found, _Facts.of(path, meta, config, found), about, report)
+
+
+def _poses(counts: Mapping[int, int], channels: Mapping[int, Channel], device: int, devices: list[int]) -> JsonPoses:
+    """How many poses of a device there are with each filter; of a file that does not say, if it has one device only."""
+    found: JsonPoses = []
+    for number, count in counts.items():
+        about = dict(channels[number].metadata)
+        of = about.pop(topics.DEVICE, str(device) if devices == [device] else "")
+        if of == str(device):
+            found.append({"poses": count, "filter": about.pop(topics.FILTER, ""), **about})
+    return found
 
 
 def _no_emg(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from drivers.sessions.report import JsonObject
@@ -21,6 +22,13 @@ EVENT: Final = "/event"
 
 CLASS: Final = "class"
 """`kind` of a marker whose label is the class (a whole number) of every sample up to the next of its kind."""
+
+NO_FILTER: Final[Mapping[str, str | float]] = {}
+DEVICE: Final = "device"
+FILTER: Final = "filter"
+"""Metadata keys of a channel of `/pose`: index of the armband, and the name of the filter behind the model or `none`.
+
+Beside them stand the filter's settings and its `lag_ms`, as `hello.pose.filter` has them."""
 
 _DRAFT: Final = "https://json-schema.org/draft/2020-12/schema"
 _DEVICE: Final = {"type": "integer", "minimum": 0, "default": 0, "description": "index of the armband"}
@@ -105,3 +113,9 @@ SCHEMAS: Final[dict[str, tuple[str, JsonObject]]] = {
 def required(topic: str) -> list[str]:
     """The keys that every message of a topic has; [] for a topic that is not ours."""
     return list(SCHEMAS[topic][1]["required"]) if topic in SCHEMAS else []
+
+
+def pose_metadata(device: int, filtered: Mapping[str, str]) -> dict[str, str]:
+    """The metadata of a channel of poses; `filtered` as `hello.pose.filter` has it, empty for none."""
+    settings = {key: value for key, value in filtered.items() if key != "name"}
+    return {DEVICE: str(device), FILTER: filtered.get("name", "none"), **settings}

@@ -126,13 +126,21 @@ class SessionWriter:
         arrival: float | None = None,
         device: int = 0,
         confidence: float | None = None,
+        filtered: Mapping[str, str | float] = topics.NO_FILTER,
     ) -> None:
-        """Write a pose that a model estimated: joints (63,) or (21, 3) in mm, frame `hand`, at EMG sample `sample`."""
+        """Write a pose that a model estimated.
+
+        Args:
+            t: time of EMG sample `sample`.
+            joints: (63,) or (21, 3) in mm, frame `hand`.
+            filtered: the filter behind the model as `hello.pose.filter` has it; empty where there was none. Every
+                filter has a channel of its own, whose metadata name it.
+        """
         flat = np.round(np.ascontiguousarray(joints, dtype=np.float32).reshape(VALUES), 2)
         payload = {"device": device, "seq": int(seq), "sample": int(sample), "t": float(t), "joints": flat}
         if confidence is not None:
             payload["confidence"] = round(confidence, 3)
-        self._message(topics.POSE, payload, t if arrival is None else arrival, t)
+        self._message(topics.POSE, payload, t if arrival is None else arrival, t, self._pose_channel(device, filtered))
         self.flush_if_due()
 
     def write_label(self, t: float, joints: Float32Array, *, arrival: float | None = None, device: int = 0) -> None:
@@ -211,12 +219,27 @@ class SessionWriter:
             if self.path:
                 self.path.unlink(missing_ok=True)
             raise refused(self.path or self._stream.path, error) from None
-        self._channels = {topic: self._register(topic) for topic in topics.SCHEMAS}
+        self._schemas = {topic: self._register(topic) for topic in topics.SCHEMAS}
+        self._channels = {topic: self._channel(topic) for topic in topics.SCHEMAS if topic != topics.POSE}
+        self._pose_channels: dict[tuple[int, tuple[str | float, ...]], int] = {}
 
     def _register(self, topic: str) -> int:
         name, schema = topics.SCHEMAS[topic]
-        schema_id = self._mcap.register_schema(name, "jsonschema", orjson.dumps(schema))
-        return self._mcap.register_channel(topic, "json", schema_id)
+        return self._mcap.register_schema(name, "jsonschema", orjson.dumps(schema))
+
+    def _channel(self, topic: str, metadata: Mapping[str, str] | None = None) -> int:
+        return self._mcap.register_channel(topic, "json", self._schemas[topic], dict(metadata or {}))
+
+    def _pose_channel(self, device: int, filtered: Mapping[str, str | float]) -> int:
+        key = device, tuple(filtered.values())
+        channel = self._pose_channels.get(key)
+        if channel is None:
+            values = {
+                name: f"{value:.10g}" if isinstance(value, float | int) else value for name, value in filtered.items()
+            }
+            channel = self._channel(topics.POSE, topics.pose_metadata(device, values))
+            self._pose_channels[key] = channel
+        return channel
 
     def _finish(self) -> None:
         # The index only makes seeking faster; without room for it, it is left out.
@@ -227,11 +250,12 @@ class SessionWriter:
             self._broken = True
         self._stream.sync()
 
-    def _message(self, topic: str, payload: JsonObject, arrival: float, t: float) -> None:
+    def _message(self, topic: str, payload: JsonObject, arrival: float, t: float, channel: int | None = None) -> None:
         if self._broken or self._closed:
             raise ValueError("the session is closed")
         data = orjson.dumps(payload, option=_DUMP)
-        self._mcap.add_message(self._channels[topic], _nanoseconds(arrival), data, _nanoseconds(t))
+        number = self._channels[topic] if channel is None else channel
+        self._mcap.add_message(number, _nanoseconds(arrival), data, _nanoseconds(t))
 
     def _frame(self, frame: Frame, device: int) -> None:
         if frame.gap:

@@ -104,6 +104,10 @@ namespace Myocast
             ModelRateHz = Number("model.rate_hz"), Parameters = Whole("model.parameters"),
             HasPose = Has("pose"), Points = Index("pose.points"), Order = Text("pose.order"),
             PoseUnit = Text("pose.unit"), Frame = Text("pose.frame"), PoseRateHz = Number("pose.rate_hz"),
+            Filter = Text("pose.filter.name"), FilterMinCutoffHz = Number("pose.filter.min_cutoff_hz"),
+            FilterBeta = Number("pose.filter.beta"), FilterStages = Number("pose.filter.stages"),
+            FilterLagMs = Number("pose.filter.lag_ms"),
+            PoseLagMs = Has("pose.lag_ms") ? Number("pose.lag_ms") : (double?)null,
         };
 
         public string TextOrNull(string path) => (string)Value(path, JTokenType.String);

@@ -143,8 +143,12 @@ namespace Myocast
         public int Channels, Window, Hop, Points;
         /// <summary>Weights of the model.</summary>
         public long Parameters;
-        /// <summary>The poses: order of their points, unit and frame.</summary>
-        public string Order = "", PoseUnit = "", Frame = "";
+        /// <summary>The poses: order of their points, unit, frame, and the filter behind the model (empty for none).</summary>
+        public string Order = "", PoseUnit = "", Frame = "", Filter = "";
+        /// <summary>Of the filter: Hz for a resting hand, Hz more for each mm/s, low-passes, ms by which it delays.</summary>
+        public double FilterMinCutoffHz, FilterBeta, FilterStages, FilterLagMs;
+        /// <summary>Milliseconds by which a pose is behind the hand, all in all; negative if ahead, null if not known.</summary>
+        public double? PoseLagMs;
     }
 
     /// <summary>What the stream carries. It comes first, and again whenever something in it changes.</summary>

@@ -179,7 +179,11 @@ internal static class Harness
                     "kind", Text(d.ModelKind), "window", d.Window.ToString(), "hop", d.Hop.ToString(),
                     "rate_hz", Number(d.ModelRateHz), "parameters", d.Parameters.ToString()),
                 "pose", !d.HasPose ? "null" : Object("points", d.Points.ToString(), "order", Text(d.Order),
-                    "unit", Text(d.PoseUnit), "frame", Text(d.Frame), "rate_hz", Number(d.PoseRateHz))));
+                    "unit", Text(d.PoseUnit), "frame", Text(d.Frame), "rate_hz", Number(d.PoseRateHz),
+                    "filter", d.Filter == "" ? "null" : Object("name", Text(d.Filter),
+                        "min_cutoff_hz", Number(d.FilterMinCutoffHz), "beta", Number(d.FilterBeta),
+                        "stages", Number(d.FilterStages), "lag_ms", Number(d.FilterLagMs)),
+                    "lag_ms", d.PoseLagMs == null ? "null" : Number(d.PoseLagMs.Value))));
         var streams = new List<string>();
         foreach (var stream in h.Streams)
             streams.Add(Text(stream));
