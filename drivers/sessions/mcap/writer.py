@@ -228,7 +228,7 @@ class SessionWriter:
         return self._mcap.register_schema(name, "jsonschema", orjson.dumps(schema))
 
     def _channel(self, topic: str, metadata: Mapping[str, str] | None = None) -> int:
-        return self._mcap.register_channel(topic, "json", self._schemas[topic], dict(metadata or {}))
+        return int(self._mcap.register_channel(topic, "json", self._schemas[topic], dict(metadata or {})))
 
     def _pose_channel(self, device: int, filtered: Mapping[str, str | float]) -> int:
         key = device, tuple(filtered.values())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -77,7 +78,7 @@ def test_confidence_falls_to_nothing(before: float | None, first: float) -> None
     told = [pose.confidence for _, pose in run(0.5, a_pose(confidence=before))]
     assert told[0] == pytest.approx(first)
     assert told[-1] == 0.0
-    assert all(a > b for a, b in zip(told[:-1], told[1:], strict=True) if a is not None and b is not None)
+    assert all(a > b for a, b in itertools.pairwise(told) if a is not None and b is not None)
 
 
 def test_very_slow_and_fast_poses_are_repeated_at_a_bounded_rate() -> None:
