@@ -102,7 +102,7 @@ class OneEuroConfig:
         return 1000.0 * self.stages / (2.0 * np.pi * cutoff_hz)
 
 
-DEFAULT_FILTER: Final = OneEuroConfig(7.0, 0.01, 3)
+DEFAULT_FILTER: Final = OneEuroConfig(10.0, 0.01, 3)
 """Recommended for networks that tremble; found in `docs/results/models.md`."""
 
 
