@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final, Literal
 
 from models.errors import MyocastError
+from models.filter_config import OneEuroConfig, SmoothingError
 from models.hand import CHANNELS, ORDER, Side
-from models.smoothing import OneEuroConfig, SmoothingError
 
 METADATA_KEY: Final = "myocast"
 FORMAT: Final = 1

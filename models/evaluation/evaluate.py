@@ -20,12 +20,12 @@ from models.evaluation.passes import (
     first_step,
 )
 from models.evaluation.rotations import rotated
+from models.filter_config import OneEuroConfig
 from models.metrics import emg2pose
 from models.metrics.baselines import baseline_figures, known_mean_pose, mean_pose
 from models.metrics.gestures import GestureRow, by_gesture
 from models.metrics.pose_error import by_user, over_users
 from models.metrics.smoothness import smoothed
-from models.smoothing import OneEuroConfig
 from models.spec import ModelSpec
 
 Calibrate = Callable[[Sequence[Segment], "Float32Array | None", int], Sequence[Mapping[str, float]]]

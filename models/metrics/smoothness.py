@@ -9,10 +9,11 @@ from typing import Final
 import numpy as np
 
 from models.architectures.base import STEP_HZ
+from models.filter_config import OneEuroConfig
 from models.hand import FINGERS, POINTS
 from models.kinematics import angles
 from models.metrics.pose_error import MAX_LAG_S, EvaluatedSegment, by_user, lag_ms, over_users
-from models.smoothing import OneEuroConfig, smooth
+from models.smoothing import smooth
 
 MOST_JERK: Final = 3.0
 """Fingertip jerk over the truth's that a served hand may have; more is seen as trembling."""

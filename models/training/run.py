@@ -16,13 +16,13 @@ from models.data.batches import Averages, Batches, Sequences, Windows, scaling
 from models.data.features import bank
 from models.data.segments import DataError, Segment, aim_ahead
 from models.data.splits import Split
+from models.filter_config import DEFAULT_FILTER
 from models.hand import VALUES
 from models.kinematics import angles, measure
 from models.metrics.baselines import mean_pose
 from models.metrics.pose_error import EvaluatedSegment, by_user, over_users
 from models.metrics.predict import from_keras, predict_segments
 from models.metrics.smoothness import MOST_JERK, recommendation, smoothed
-from models.smoothing import DEFAULT_FILTER
 from models.training.config import Outcome, Progress, TrainingConfig
 from models.training.network_file import Card, load_weights, save
 from models.training.trainer import Trainer, seed_everything

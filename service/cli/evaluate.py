@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from models.errors import MyocastError
-from models.smoothing import OneEuroConfig
+from models.filter_config import OneEuroConfig
 from service.cli.progress import reading_bar
 from service.cli.tables import print_table
 from service.experiments.datasets import items

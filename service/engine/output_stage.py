@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from models.arrays import Float32Array
+from models.filter_config import NAME, OneEuroConfig, SmoothingError
 from models.hand import Side
-from models.smoothing import NAME, OneEuro, OneEuroConfig, SmoothingError
+from models.smoothing import OneEuro
 from models.spec import ModelSpec
 
 

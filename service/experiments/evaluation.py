@@ -15,9 +15,9 @@ from models.evaluation.evaluate import EvaluationConfig, EvaluationData, evaluat
 from models.evaluation.evaluation import Evaluation
 from models.evaluation.passes import EvaluationError
 from models.evaluation.report_tables import Table, overview, tables
+from models.filter_config import OneEuroConfig
 from models.metrics.gestures import gestures_left_out, label_by_markers
 from models.onnx_file import read_spec
-from models.smoothing import OneEuroConfig
 from models.spec import ModelSpec
 from service.experiments.datasets import Item, read
 from service.experiments.evaluation_output import Tuned, Wanted, write_found

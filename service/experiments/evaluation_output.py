@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from models.data.segments import Segment
 from models.errors import MyocastError
 from models.evaluation.evaluation import Evaluation
+from models.filter_config import OneEuroConfig
 from models.metrics.smoothness import best_filter, recommendation
 from models.onnx_edit import rewrite
 from models.onnx_file import ALIGNMENT, read_spec
-from models.smoothing import OneEuroConfig
 from models.spec import ModelSpec
 from models.whole_file import write_whole
 

@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 
 from models.arrays import Float32Array, Float64Array
 from models.articulation import LEVERS_MM
+from models.filter_config import OneEuroConfig, SmoothingError
 from models.forward.poses import POSES
 from models.hand import VALUES, mirror
 from models.kinematics import angles, bones, measure, points
-from models.smoothing import OneEuro, OneEuroConfig, SmoothingError, smooth
+from models.smoothing import OneEuro, smooth
 
 CONFIG = OneEuroConfig(2.0, 0.02)
 

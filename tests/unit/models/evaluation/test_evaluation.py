@@ -15,6 +15,7 @@ from models.evaluation.evaluation import Evaluation
 from models.evaluation.report import write
 from models.evaluation.report_tables import tables
 from models.evaluation.rotations import rotated
+from models.filter_config import OneEuroConfig
 from models.forward.generator import session
 from models.hand import CHANNELS, VALUES
 from models.kinematics import ANGLES, bones, points
@@ -24,7 +25,6 @@ from models.metrics.pose_error import EvaluatedSegment
 from models.metrics.predict import from_onnx
 from models.metrics.smoothness import smoothed
 from models.onnx_runner import OnnxRunner
-from models.smoothing import OneEuroConfig
 from models.spec import ModelSpec
 from tests.fakes.models_onnx import window_model
 

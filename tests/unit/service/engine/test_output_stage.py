@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from models.arrays import Float32Array
+from models.filter_config import OneEuroConfig, SmoothingError
 from models.hand import VALUES
 from models.kinematics import bones, points
-from models.smoothing import OneEuroConfig, SmoothingError, smooth
+from models.smoothing import smooth
 from models.spec import ModelError, ModelSpec
 from service.engine.output_stage import AUTO, OFF, OutputStage, Smoothing
 from service.engine.predictor import Fitted, ModelFile
