@@ -78,7 +78,10 @@ class ReplaySource:
             nature="replay",
         )
         self._emit: Emit | None = None
-        self._changed = asyncio.Event()
+        self._over: asyncio.Future[None] | None = None
+        self._timer: asyncio.Handle | None = None
+        self._steered = False
+        """Whether it was steered since the present step began."""
         self._running = self._paused = self._ended = False
         self._played = self._jumped = False
         self._next_sample = self._base = 0
@@ -152,35 +155,52 @@ class ReplaySource:
         """Emit until cancelled or at the end; return at once if it is at the end."""
         self._emit = emit
         self._running = True
+        self._over = asyncio.get_running_loop().create_future()
         try:
             emit(self._info)
             self._start_clock()
             emit(self.playback)
-            while not self._ended:
-                await self._step(emit)
+            self._play()
+            await self._over
         finally:
+            self._stop_timer()
             self._stop_clock()
             self._running = False
 
-    async def _step(self, emit: Emit) -> None:
-        self._changed.clear()
-        if self._anchor_t is None:
-            await self._changed.wait()
+    def _play(self) -> None:
+        """Emit what is due and set the timer for what is due next: a task would cost more than the frame."""
+        self._timer = None
+        if self._over is None or self._over.done():
             return
-        more = self._play_due(emit)
-        if self._row >= len(self._frames) and not self._changed.is_set():
-            self._at_end()
-            more = True
-        if more:
-            await asyncio.sleep(0)
-            return
-        wait = max(self._real(self._next_due()) - self._clock(), self._tick)
-        # A bare timer: `asyncio.timeout` would raise and catch an exception for every frame.
-        timer = asyncio.get_running_loop().call_later(wait, self._changed.set)
         try:
-            await self._changed.wait()
-        finally:
-            timer.cancel()
+            self._steered = False
+            wait = self._step()
+        except Exception as error:
+            self._over.set_exception(error)
+            return
+        if self._ended:
+            self._over.set_result(None)
+        elif wait is not None:
+            # Steering while events were emitted may have set the timer already.
+            self._stop_timer()
+            self._timer = asyncio.get_running_loop().call_later(wait, self._play)
+
+    def _step(self) -> float | None:
+        """Emit what is due; return the seconds until more is due, None while the clock stands still."""
+        assert self._emit is not None
+        if self._anchor_t is None:
+            return None
+        if self._play_due(self._emit):
+            return 0.0
+        if self._row >= len(self._frames):
+            self._at_end()
+            return 0.0
+        return max(self._real(self._next_due()) - self._clock(), self._tick)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     @property
     def _tick(self) -> float:
@@ -191,23 +211,22 @@ class ReplaySource:
         return min(self._frames.due.item(self._row), self._extras.next_due(self._extra))
 
     def _play_due(self, emit: Emit) -> bool:
-        """Emit what is due, one batch at most; return whether more is due."""
+        """Emit what is due, one batch at most; return whether to look again at once: more is due, or it was steered."""
         position = self._position(self._clock() + _EARLY_S)
-        stop = int(np.searchsorted(self._frames.due, position, side="right"))
-        last = min(stop, self._row + _BATCH)
-        while self._row < last:
-            self._play_extras(emit, self._frames.due.item(self._row))
-            if self._changed.is_set():
+        due, last = self._frames.due, min(self._row + _BATCH, len(self._frames))
+        while self._row < last and due.item(self._row) <= position:
+            self._play_extras(emit, due.item(self._row))
+            if self._steered:
                 return True
             frame = self._frame(self._row)
             self._row += 1
             emit(frame)
-            if self._changed.is_set():
+            if self._steered:
                 return True
-        if last < stop:
+        if self._row == last < len(self._frames) and due.item(last) <= position:
             return True
         self._play_extras(emit, position)
-        return False
+        return self._steered
 
     def _frame(self, row: int) -> Frame:
         start, stop = self._frames.edges.item(row), self._frames.edges.item(row + 1)
@@ -229,7 +248,7 @@ class ReplaySource:
             event = self._extras.event(self._extra, self._real(due))
             self._extra += 1
             emit(event)
-            if self._changed.is_set():
+            if self._steered:
                 return
 
     def _at_end(self) -> None:
@@ -270,7 +289,10 @@ class ReplaySource:
         self._anchor_t = None
 
     def _emit_playback(self) -> None:
-        self._changed.set()
+        self._steered = True
+        if self._running:
+            self._stop_timer()
+            self._timer = asyncio.get_running_loop().call_soon(self._play)
         if self._emit:
             self._emit(self.playback)
 
