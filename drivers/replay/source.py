@@ -216,11 +216,10 @@ class ReplaySource:
         due, last = self._frames.due, min(self._row + _BATCH, len(self._frames))
         while self._row < last and due.item(self._row) <= position:
             self._play_extras(emit, due.item(self._row))
-            if self._steered:
-                return True
-            frame = self._frame(self._row)
-            self._row += 1
-            emit(frame)
+            if not self._steered:
+                frame = self._frame(self._row)
+                self._row += 1
+                emit(frame)
             if self._steered:
                 return True
         if self._row == last < len(self._frames) and due.item(last) <= position:
