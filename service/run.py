@@ -66,7 +66,7 @@ async def run(
         stop_on_signals(service.stop)
         outputs = await open_outputs(service, config, stack)
         await _start(service, config, stack)
-        server = HttpServer(service.app)
+        server = HttpServer(service.app, service.limits, service.connections)
         serving = asyncio.ensure_future(server.serve([sock]))
         serving.add_done_callback(lambda _: service.stop.set())
         stack.push_async_callback(_stop_http, server, serving, service.stream)

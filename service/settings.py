@@ -9,6 +9,7 @@ from typing import Final
 
 from service.devices.hold import DEFAULT_HOLD_S
 from service.engine.output_stage import AUTO, Smoothing
+from service.limits import DEFAULT_LIMITS, Limits
 from service.web.access import AccessPolicy
 
 DEFAULT_PORT: Final = 8765
@@ -53,3 +54,5 @@ class ServiceConfig:
     What a synthetic source itself knows of the hand is not recorded beside the labels."""
     lsl: bool = False
     """Whether to open outlets of the Lab Streaming Layer."""
+    limits: Limits = DEFAULT_LIMITS
+    """What one client, one address and all of them may cost."""

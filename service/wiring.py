@@ -24,13 +24,16 @@ from service.engine.model_library import ModelLibrary
 from service.engine.model_selection import ModelSelector
 from service.engine.predictor import AS_IN_FILE
 from service.events import DeviceEvent, Output
+from service.limits import fitting
 from service.recording.errors import RecordingFailed
 from service.recording.library import RecordingLibrary
 from service.recording.recorder import Recorder
 from service.recording.writer import open_writer
 from service.settings import ServiceConfig
 from service.web.app import create_app
+from service.web.connections import ConnectionTable
 from service.web.context import AppContext
+from service.web.listener import most_connections
 from service.web.stream import StreamEndpoint
 
 
@@ -82,7 +85,9 @@ class Service:
         for device, arm in zip(self.devices, self.arms, strict=True):
             device.describe_arm = arm.describe
             device.outputs.append(arm)
-        self.stream = StreamEndpoint(self.hub, self.status_publisher, clock=clock)
+        self.limits = fitting(config.limits, most_connections())
+        self.connections = ConnectionTable(self.limits.unfinished_per_address, most_connections())
+        self.stream = StreamEndpoint(self.hub, self.status_publisher, limits=self.limits, clock=clock)
         context = AppContext(
             devices=self.devices,
             arms=self.arms,
@@ -93,6 +98,7 @@ class Service:
             stream=self.stream,
             library=self.library,
             policy=config.policy,
+            limits=self.limits,
             clock=clock,
         )
         self.app = create_app(context)

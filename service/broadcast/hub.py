@@ -3,7 +3,9 @@
 A message goes straight into the transport of a client that keeps up. Where it cannot, the client has one
 slot per device for the newest pose and a short backlog for the rest, and its own sender task empties them
 as fast as the client reads. So a slow client costs only itself: a pose that was not sent in time is
-replaced, and counted as dropped. Clients with the same `max_rate` share a grid of send times.
+replaced, and counted as dropped. Clients with about the same `max_rate` share a grid of send times.
+
+A client's subscription costs the same however many others there are, so that none can slow the others by changing it.
 
 Everything here runs on the event loop's thread.
 """
@@ -14,12 +16,13 @@ import asyncio
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from math import floor, log2
 from typing import Final
 
 from drivers.clock import Clock, now
 from drivers.events import Frame, Imu, Playback, SourceInfo
 from service.broadcast import messages
-from service.broadcast.client import Client, Observer
+from service.broadcast.client import Client, Message, Observer
 from service.broadcast.emg_batch import EmgBatch
 from service.broadcast.messages import Encoding, Subscription
 from service.broadcast.rate_limiter import RateLimiter
@@ -28,28 +31,46 @@ from service.events import DeviceEvent
 
 JOIN_S: Final = 0.02
 """Seconds to the next pose of a group at most for a new client of the same `max_rate` to join it."""
+GRIDS_OF_A_RATE: Final = 8
+"""Grids of one rate at most; with so many a new client joins the one that is due first."""
+SAME_ENCODING_S: Final = 0.005
+"""Seconds for which a pose that was encoded for some clients goes to others as it is."""
+COMMON_RATES: Final = frozenset(
+    map(float, (1, 2, 5, 10, 12, 15, 20, 24, 25, 30, 40, 45, 48, 50, 60, 72, 75, 80, 90, 100, 120, 125, 144, 200, 1000))
+)
+"""Rates that have a grid of their own; others are rounded down by 1 % at most, so that they share some."""
+STEPS_PER_OCTAVE: Final = 64
+
+
+def grid_rate(max_rate: float) -> float:
+    """The rate of the grid that serves a `max_rate`, poses per second: not more, and at most 1.1 % less."""
+    if max_rate in COMMON_RATES:
+        return max_rate
+    rounded = 2.0 ** (floor(log2(max_rate) * STEPS_PER_OCTAVE) / STEPS_PER_OCTAVE)
+    return min(rounded or max_rate, max_rate)
 
 
 class _Group:
-    """Clients that get poses on the same grid of `max_rate`: one timer and one encoding for all of them."""
+    """Clients that get poses on the same grid: one timer for all of them."""
 
-    def __init__(self, max_rate: float, send: Callable[[Pose, Iterable[Client]], None]) -> None:
-        self.max_rate = max_rate
-        self.clients: set[Client] = set()
+    def __init__(self, rate: float, send: Callable[[Pose, Iterable[Client]], None]) -> None:
+        self.rate = rate
+        self.clients: dict[Client, None] = {}
         self._send = send
         self._limiters: dict[int, RateLimiter[Pose]] = {}
         self._loop = asyncio.get_running_loop()
 
-    def open_to(self, max_rate: float) -> bool:
-        """Return whether a client that joins now would get its first pose without a noticeable wait."""
+    @property
+    def wait_s(self) -> float:
+        """Seconds that a client which joins now may have to wait for its first pose."""
         time = self._loop.time()
-        return max_rate == self.max_rate and all(limiter.due <= time + JOIN_S for limiter in self._limiters.values())
+        return max((limiter.due - time for limiter in self._limiters.values()), default=0.0)
 
     def put(self, pose: Pose) -> None:
         """Send a pose to the group, or hold it until the grid's next time."""
         limiter = self._limiters.get(pose.device)
         if limiter is None:
-            limiter = self._limiters[pose.device] = RateLimiter(self.max_rate, self._release, self._loop)
+            limiter = self._limiters[pose.device] = RateLimiter(self.rate, self._release, self._loop)
         limiter.put(pose)
 
     def close(self) -> None:
@@ -71,11 +92,13 @@ class Hub:
         self._connections = 0
         self._dropped_before = 0
         self._clock = clock
-        self._subscribers: dict[str, tuple[Client, ...]] = {}
-        self._unlimited: tuple[Client, ...] = ()
-        self._groups: list[_Group] = []
+        # Dictionaries serve as sets that keep their order.
+        self._subscribers: dict[str, dict[Client, None]] = {stream: {} for stream in messages.STREAMS}
+        self._unlimited: dict[Client, None] = {}
+        self._groups: dict[float, list[_Group]] = {}
+        self._group_of: dict[Client, _Group] = {}
+        self._encoded: dict[Encoding, tuple[Pose, float, Message]] = {}
         self._batches: dict[int, EmgBatch] = {}
-        self._regroup()
 
     def on_event(self, device: int, event: DeviceEvent) -> None:
         """Send what clients have subscribed to: frames as EMG messages, poses, and inertial samples."""
@@ -101,7 +124,6 @@ class Hub:
         self._connections += 1
         self.clients.add(client)
         self._join(client)
-        self._regroup()
         return client
 
     def disconnect(self, client: Client) -> None:
@@ -110,7 +132,6 @@ class Hub:
             self.clients.remove(client)
             self._dropped_before += client.dropped
             self._part(client)
-            self._regroup()
 
     @contextmanager
     def connected(self, subscription: Subscription, encoding: Encoding) -> Iterator[Client]:
@@ -126,7 +147,6 @@ class Hub:
         self._part(client)
         client.subscribe(subscription)
         self._join(client)
-        self._regroup()
 
     @property
     def dropped(self) -> int:
@@ -152,25 +172,31 @@ class Hub:
         if not self._subscribers["pose"]:
             return
         self._send_pose(pose, self._unlimited)
-        for group in self._groups:
-            group.put(pose)
+        for groups in self._groups.values():
+            for group in groups:
+                group.put(pose)
 
     def _send_pose(self, pose: Pose, clients: Iterable[Client]) -> None:
-        """Encode a pose once per encoding in use."""
-        age_ms = (self._clock() - pose.arrival) * 1e3
-        text: str | None = None
-        binary: bytes | None = None
+        """Send a pose, encoded once per encoding in use for all who get it at about the same time."""
+        now_ = self._clock()
+        ready: dict[Encoding, Message] = {}
         for client in clients:
-            if client.encoding == "binary":
-                if binary is None:
-                    binary = messages.pose_binary(pose, age_ms)
-                    self._tell_encoded(pose)
-                client.put_pose(pose.device, binary, pose.seq)
-            else:
-                if text is None:
-                    text = messages.pose_json(pose, age_ms).decode()
-                    self._tell_encoded(pose)
-                client.put_pose(pose.device, text, pose.seq)
+            message = ready.get(client.encoding)
+            if message is None:
+                message = ready[client.encoding] = self._encode(pose, client.encoding, now_)
+            client.put_pose(pose.device, message, pose.seq)
+
+    def _encode(self, pose: Pose, encoding: Encoding, time: float) -> Message:
+        known = self._encoded.get(encoding)
+        if known is not None and known[0] is pose and time - known[1] <= SAME_ENCODING_S:
+            return known[2]
+        age_ms = (time - pose.arrival) * 1e3
+        message: Message = (
+            messages.pose_binary(pose, age_ms) if encoding == "binary" else messages.pose_json(pose, age_ms).decode()
+        )
+        self._encoded[encoding] = pose, time, message
+        self._tell_encoded(pose)
+        return message
 
     def _tell_encoded(self, pose: Pose) -> None:
         if self.observer is not None:
@@ -206,23 +232,39 @@ class Hub:
             for client in clients:
                 client.put(text)
 
-    def _regroup(self) -> None:
-        self._subscribers = {stream: tuple(c for c in self.clients if c.wants(stream)) for stream in messages.STREAMS}
-        self._unlimited = tuple(c for c in self._subscribers["pose"] if c.subscription.max_rate is None)
-
     def _join(self, client: Client) -> None:
+        for stream in client.subscription.streams:
+            self._subscribers[stream][client] = None
         max_rate = client.subscription.max_rate
-        if max_rate is None or not client.wants("pose"):
+        if not client.wants("pose"):
             return
-        group = next((group for group in self._groups if group.open_to(max_rate)), None)
-        if group is None:
-            group = _Group(max_rate, self._send_pose)
-            self._groups.append(group)
-        group.clients.add(client)
+        if max_rate is None:
+            self._unlimited[client] = None
+            return
+        group = self._group(grid_rate(max_rate))
+        group.clients[client] = None
+        self._group_of[client] = group
+
+    def _group(self, rate: float) -> _Group:
+        """A grid of this rate that a client can join without waiting for its first pose; else a new one."""
+        groups = self._groups.setdefault(rate, [])
+        first = min(groups, key=lambda group: group.wait_s, default=None)
+        if first is None or (first.wait_s > JOIN_S and len(groups) < GRIDS_OF_A_RATE):
+            first = _Group(rate, self._send_pose)
+            groups.append(first)
+        return first
 
     def _part(self, client: Client) -> None:
-        for group in [group for group in self._groups if client in group.clients]:
-            group.clients.remove(client)
-            if not group.clients:
-                group.close()
-                self._groups.remove(group)
+        for stream in client.subscription.streams:
+            self._subscribers[stream].pop(client, None)
+        self._unlimited.pop(client, None)
+        group = self._group_of.pop(client, None)
+        if group is None:
+            return
+        del group.clients[client]
+        if not group.clients:
+            group.close()
+            groups = self._groups[group.rate]
+            groups.remove(group)
+            if not groups:
+                del self._groups[group.rate]

@@ -21,11 +21,12 @@ from service.devices.hold import DEFAULT_HOLD_S, MAX_HOLD_S
 from service.engine.model_selection import ModelSelector
 from service.engine.output_stage import Smoothing
 from service.event_loop import loop_factory
+from service.limits import with_options
 from service.logs import configure
 from service.loopback import is_loopback
 from service.run import READY, run
 from service.settings import ServiceConfig
-from service.web.access import AccessPolicy, is_origin
+from service.web.access import SHORTEST_TOKEN, AccessPolicy, is_origin
 
 log = logging.getLogger("myocast")
 
@@ -101,6 +102,9 @@ Leap = Annotated[
 ]
 Udp = Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Poses as UDP JSON, e.g. 127.0.0.1:4243.")]
 Lsl = Annotated[bool, typer.Option("--lsl", help="Lab Streaming Layer outlets (needs the [lsl] extra).")]
+Limit = Annotated[
+    list[str] | None, typer.Option(metavar="NAME=VALUE", help="A limit, like clients=100 (docs/limits.md). Repeatable.")
+]
 Open = Annotated[bool, typer.Option("--open", help="Open the viewer in a browser once the server is ready.")]
 LogFormat = Annotated[str, typer.Option(metavar="text|json", help="How logs on stderr look.")]
 
@@ -127,6 +131,7 @@ def command(
     leap: Leap = None,
     udp: Udp = None,
     lsl: Lsl = False,
+    limit: Limit = None,
     open_viewer: Open = False,
     log_format: LogFormat = "text",
 ) -> None:
@@ -155,6 +160,7 @@ def command(
             leap=leap,
             udp=udp,
             lsl=lsl,
+            limits=with_options(limit or ()),
         )
         opened, model_selector = [source_from_uri(text) for text in config.sources], ModelSelector(model)
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
@@ -195,6 +201,7 @@ def _token(token: str | None, token_file: Path | None) -> str | None:
         except (OSError, UnicodeDecodeError) as error:
             why = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
             raise UsageError(f"--token-file {token_file}: cannot be read ({why}); give a file with the token") from None
-    if token == "":
-        raise UsageError("the token is empty; give at least one character, better sixteen")
+    if token is not None and len(token) < SHORTEST_TOKEN:
+        found = f"has {len(token)} characters" if token else "is empty"
+        raise UsageError(f"the token {found}; give at least {SHORTEST_TOKEN}, better sixteen or none to have one made")
     return token

@@ -6,9 +6,9 @@ import hmac
 import re
 import shlex
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 from urllib.parse import parse_qs, urlsplit
 
 from service.loopback import is_address, is_loopback, is_loopback_origin
@@ -21,6 +21,19 @@ _ORIGIN: Final = re.compile(r"[a-z][a-z0-9+.-]*://(.+)")
 _LISTABLE: Final = re.compile(r"(?i:file:///?)|[A-Za-z][A-Za-z0-9+.-]*://[^/?#@\s]+/?")
 
 
+Scope = Literal["watch", "label", "control"]
+"""What a token allows: to watch; to send labels and markers as well; everything."""
+SCOPES: Final[tuple[Scope, ...]] = ("watch", "label", "control")
+"""In this order each includes those before it."""
+SHORTEST_TOKEN: Final = 6
+"""Characters of a token at least; with the wait after wrong ones, a shorter one could still be guessed in days."""
+
+
+def allows(held: Scope, needed: Scope) -> bool:
+    """Whether a scope includes another one."""
+    return SCOPES.index(held) >= SCOPES.index(needed)
+
+
 @dataclass(frozen=True, slots=True)
 class AccessDenied:
     """Why a request is refused."""
@@ -29,24 +42,29 @@ class AccessDenied:
     message: str
     origin: str | None = None
     """The origin, if that is what was refused."""
+    guessed: bool = False
+    """Whether a token was given, and a wrong one."""
 
 
 @dataclass(frozen=True)
 class AccessPolicy:
-    """The address that the server is bound to, the origins that are listed, and the token."""
+    """The address that the server is bound to, the origins that are listed, and the tokens."""
 
     bind: str = "127.0.0.1"
     origins: tuple[str, ...] = ()
     token: str | None = None
+    """Allows everything; where there is no token at all, nobody needs one."""
+    label_token: str | None = None
+    """Allows to watch and to send labels and markers."""
+    watch_token: str | None = None
+    """Allows to watch."""
 
     def check_host_and_origin(self, headers: Mapping[str, str]) -> AccessDenied | None:
         """Return None, or why a request is refused. `headers` has lower-case names."""
         host, origin = headers.get("host", ""), headers.get("origin")
-        if not self._host_allowed(host):
-            return AccessDenied(
-                403,
-                "this Host is not served; use the address that Myocast printed, or start it with --host or --origin",
-            )
+        denied = self.check_host(host)
+        if denied is not None:
+            return denied
         if not self.origin_allowed(origin, host):
             return AccessDenied(
                 403,
@@ -55,12 +73,35 @@ class AccessPolicy:
             )
         return None
 
-    def check_token(self, headers: Mapping[str, str], query: str) -> AccessDenied | None:
-        """Return None, or why a request is refused. `headers` has lower-case names."""
-        if self._token_fits(headers.get("authorization", ""), query):
+    def check_host(self, host: str) -> AccessDenied | None:
+        """Return None, or why no answer is given under this name."""
+        if self._host_allowed(host):
             return None
         return AccessDenied(
-            401, "a token is needed: `Authorization: Bearer TOKEN` or `?token=TOKEN`, as Myocast printed it"
+            403, "this Host is not served; use the address that Myocast printed, or start it with --host or --origin"
+        )
+
+    def check_token(self, authorization: Sequence[str], query: str) -> Scope | AccessDenied:
+        """Return what a request may do, or why it is refused.
+
+        Args:
+            authorization: the values of its `Authorization` headers.
+            query: its query string.
+        """
+        known = self._tokens()
+        if not known:
+            return "control"
+        given = _tokens_given(authorization, query)
+        if len(given) > 1:
+            return AccessDenied(401, "expected one token, in a header or in the address", guessed=True)
+        # Every known token is compared, so that the time tells nothing of which one it is.
+        found = [scope for scope, token in known.items() if given and hmac.compare_digest(given[0], token.encode())]
+        if found:
+            return found[0]
+        return AccessDenied(
+            401,
+            "a token is needed: `Authorization: Bearer TOKEN` or `?token=TOKEN`, as Myocast printed it",
+            guessed=bool(given),
         )
 
     def origin_allowed(self, origin: str | None, host: str) -> bool:
@@ -81,16 +122,24 @@ class AccessPolicy:
             return True
         return not is_loopback(self.bind) and (is_address(name) or name in machine_names())
 
-    def _token_fits(self, authorization: str, query: str) -> bool:
-        if self.token is None:
-            return True
-        scheme, _, bearer = authorization.partition(" ")
+    def _tokens(self) -> dict[Scope, str]:
+        tokens: dict[Scope, str | None] = {
+            "control": self.token,
+            "label": self.label_token,
+            "watch": self.watch_token,
+        }  # the widest first: it counts where two are the same
+        return {scope: token for scope, token in tokens.items() if token is not None}
+
+
+def _tokens_given(authorization: Sequence[str], query: str) -> list[bytes]:
+    """The tokens of a request; where a header has one, the address does not count."""
+    given = []
+    for value in authorization:
+        scheme, _, bearer = value.partition(" ")
         if scheme.lower() == "bearer":
             # Headers are bytes, read here as Latin-1; a token is UTF-8.
-            given = [bearer.strip().encode("latin-1", "replace")]
-        else:
-            given = [text.encode() for text in parse_qs(query).get("token", [])]
-        return any(hmac.compare_digest(text, self.token.encode()) for text in given)
+            given.append(bearer.strip().encode("latin-1", "replace"))
+    return given or [text.encode() for text in parse_qs(query).get("token", [])]
 
 
 def is_origin(text: str) -> bool:

@@ -13,7 +13,9 @@ from service.web.errors import add_error_handlers
 from service.web.metrics import exposition
 from service.web.openapi import ANY_ERROR, DESCRIPTION, REFUSALS, TOKEN, TOO_LARGE, operation_id
 from service.web.routes import alignment, device, health, models, pages, personal, recording, recordings, replay, status
+from service.web.security_headers import SecurityHeadersMiddleware
 from service.web.stream import NoSuchStream
+from service.web.token_guesses import TokenGuesses
 
 
 def create_app(context: AppContext) -> FastAPI:
@@ -28,7 +30,15 @@ def create_app(context: AppContext) -> FastAPI:
         default_response_class=JsonResponse,
         responses=ANY_ERROR,
         generate_unique_id_function=operation_id,
-        middleware=[Middleware(AccessMiddleware, policy=context.policy), Middleware(BodyLimitMiddleware)],
+        middleware=[
+            Middleware(SecurityHeadersMiddleware),
+            Middleware(
+                AccessMiddleware,
+                policy=context.policy,
+                guesses=TokenGuesses(context.limits.wrong_tokens, context.limits.wrong_token_wait_s),
+            ),
+            Middleware(BodyLimitMiddleware, most=context.limits.body_bytes),
+        ],
         routes=[WebSocketRoute("/v1/stream", context.stream), WebSocketRoute("/{path:path}", NoSuchStream())],
     )
     app.state.context = context

@@ -11,30 +11,30 @@ from typing import Final
 from fastapi import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-MAX_BODY: Final = 65536
-"""Bytes of a body; a longer one is refused."""
+from service.limits import DEFAULT_LIMITS
+
 DISCARDED: Final = 1 << 25
 """Bytes of a longer body that are read and thrown away; after them the connection is closed."""
 
 
 class BodyLimitMiddleware:
-    """ASGI middleware that answers a longer body with 413, and keeps no more of it than `MAX_BODY`."""
+    """ASGI middleware that answers a body of more than `most` bytes with 413, and keeps no more of it than that."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, most: int = DEFAULT_LIMITS.body_bytes) -> None:
+        self._app, self._most = app, most
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._app(scope, _limited(receive) if scope["type"] == "http" else receive, send)
+        await self._app(scope, _limited(receive, self._most) if scope["type"] == "http" else receive, send)
 
 
-def _limited(receive: Receive) -> Receive:
+def _limited(receive: Receive, most: int) -> Receive:
     size = 0
 
     async def limited() -> Message:
         nonlocal size
         message = await receive()
         size += _length(message)
-        if size > MAX_BODY:
+        if size > most:
             await _refuse(message, size)
         return message
 
@@ -43,7 +43,7 @@ def _limited(receive: Receive) -> Receive:
             message = await receive()
             size += _length(message)
         headers = {"Connection": "close"} if size > DISCARDED else None
-        raise HTTPException(413, f"the body is longer than {MAX_BODY} bytes; expected a small JSON object", headers)
+        raise HTTPException(413, f"the body is longer than {most} bytes; expected a small JSON object", headers)
 
     return limited
 

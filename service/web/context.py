@@ -16,6 +16,7 @@ from service.broadcast.hub import Hub
 from service.devices.device import Device
 from service.devices.status_publisher import StatusPublisher
 from service.engine.model_library import ModelLibrary
+from service.limits import DEFAULT_LIMITS, Limits
 from service.recording.library import RecordingLibrary
 from service.recording.recorder import Recorder
 from service.web.access import AccessPolicy
@@ -35,6 +36,7 @@ class AppContext:
     stream: StreamEndpoint
     library: ModelLibrary
     policy: AccessPolicy
+    limits: Limits = DEFAULT_LIMITS
     clock: Clock = now
 
     def device(self, index: int) -> Device:

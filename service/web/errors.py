@@ -16,6 +16,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
+from service.web.security_headers import HEADERS
 from service.web.validation import describe
 
 log = logging.getLogger("myocast")
@@ -26,10 +27,12 @@ CODES: Final = {
     403: "forbidden",
     404: "not_found",
     405: "method_not_allowed",
+    408: "timeout",
     409: "conflict",
     413: "too_large",
     414: "too_large",
     426: "upgrade_required",
+    429: "too_many_requests",
     431: "too_large",
     500: "internal_error",
     503: "not_ready",
@@ -44,7 +47,8 @@ def error_body(status: int, message: str) -> bytes:
 
 def error_response(status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
     """An answer with the error body, to a request or to a WebSocket's handshake."""
-    return Response(error_body(status, message), status, headers, media_type="application/json")
+    all_headers = {**{name.decode(): value.decode() for name, value in HEADERS}, **(headers or {})}
+    return Response(error_body(status, message), status, all_headers, media_type="application/json")
 
 
 def add_error_handlers(app: FastAPI) -> None:

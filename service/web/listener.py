@@ -15,6 +15,10 @@ UNLIMITED_DESCRIPTORS: Final = 65536
 """File descriptors to allow where the system sets no upper limit."""
 
 
+RESERVED_DESCRIPTORS: Final = 96
+"""File descriptors that are kept from connections: for files, ports, radios, and health checks."""
+
+
 class PortError(MyocastError):
     """The address cannot be listened on."""
 
@@ -48,3 +52,14 @@ def raise_descriptor_limit() -> None:
     wanted = UNLIMITED_DESCRIPTORS if hard == resource.RLIM_INFINITY else hard
     if soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def most_connections() -> int:
+    """Connections that the process has descriptors for."""
+    if sys.platform == "win32":
+        return UNLIMITED_DESCRIPTORS
+    import resource
+
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    allowed = UNLIMITED_DESCRIPTORS if soft == resource.RLIM_INFINITY else soft
+    return max(16, allowed - RESERVED_DESCRIPTORS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import Counter
 from typing import Final
 from urllib.parse import parse_qs
 
@@ -26,13 +27,24 @@ from service.broadcast.messages import (
 )
 from service.devices.label_intake import LabelIntake
 from service.devices.status_publisher import StatusPublisher
+from service.limits import DEFAULT_LIMITS, Limits
+from service.loopback import is_address, is_loopback
+from service.token_bucket import TokenBucket
+from service.web.access import Scope as AccessScope
+from service.web.access import allows
+from service.web.access_middleware import SCOPE
 from service.web.errors import error_response
+from service.web.token_guesses import network_of
 from service.web.uvicorn_adapter import WRITE
 
 MAX_INVALID: Final = 10
 """Invalid messages in a row after which a client is closed."""
-MAX_CLIENTS: Final = 4096
-"""Clients at a time; further ones are closed with code 1013."""
+TOO_MANY: Final = "too_many_messages"
+"""Code of the error that a client gets which sends more messages than it may."""
+IGNORED: Final = 1000
+"""Messages beyond the limit that are ignored; with one more the client is closed. A message within it forgives one."""
+ERROR_EVERY_S: Final = 1.0
+"""Seconds between two errors about too many messages."""
 LAST_MESSAGES_S: Final = 0.3
 """Seconds that a client gets to take what still waits for it before it is closed."""
 CLOSE_ALL_S: Final = 0.5
@@ -51,9 +63,12 @@ class StreamEndpoint:
     """An ASGI application for WebSockets. Host, Origin and token have been checked before."""
 
     def __init__(
-        self, hub: Hub, status_publisher: StatusPublisher, *, max_clients: int = MAX_CLIENTS, clock: Clock = now
+        self, hub: Hub, status_publisher: StatusPublisher, *, limits: Limits = DEFAULT_LIMITS, clock: Clock = now
     ) -> None:
-        self._hub, self._status_publisher, self._max_clients, self._clock = hub, status_publisher, max_clients, clock
+        self._hub, self._status_publisher, self._limits, self._clock = hub, status_publisher, limits, clock
+        self._of_address: Counter[str] = Counter()
+        self.refused: Counter[str] = Counter()
+        """Clients that were refused or closed because of a limit, by the limit."""
         self._labels = LabelIntake(lambda: status_publisher.devices, clock)
         self._stop_reason: str | None = None
         self._running: dict[asyncio.Task[Ending], asyncio.Future[None]] = {}
@@ -65,15 +80,23 @@ class StreamEndpoint:
         except SubscriptionError as error:
             await error_response(400, str(error))(scope, receive, send)
             return
+        address = network_of(tuple(scope.get("client") or ("", 0)))
         await receive()
         await send({"type": "websocket.accept", "subprotocol": subprotocol})
         if self._stop_reason is not None:
             await _close(send, GOING_AWAY, self._stop_reason)
-        elif len(self._hub.clients) >= self._max_clients:
+        elif (limit := self._full(address)) is not None:
+            self.refused[limit] += 1
             await _close(send, TRY_AGAIN_LATER, "too many clients")
         else:
-            with self._hub.connected(subscription, encoding) as client:
-                await self._serve(client, receive, send, scope["extensions"].get(WRITE))
+            self._of_address[address] += 1
+            try:
+                with self._hub.connected(subscription, encoding) as client:
+                    await self._serve(client, scope, receive, send)
+            finally:
+                self._of_address[address] -= 1
+                if not self._of_address[address]:
+                    del self._of_address[address]
 
     async def close_all(self, reason: str) -> None:
         """Close every client and refuse new ones. It takes at most `CLOSE_ALL_S`, whatever clients do."""
@@ -83,7 +106,18 @@ class StreamEndpoint:
         if self._running:
             await asyncio.wait(list(self._running.values()), timeout=CLOSE_ALL_S)
 
-    async def _serve(self, client: Client, receive: Receive, send: Send, write: Write | None) -> None:
+    def _full(self, address: str) -> str | None:
+        """The limit that one client more would break, or None."""
+        if len(self._hub.clients) >= self._limits.clients:
+            return "clients"
+        local = is_address(address) and is_loopback(address)
+        if not local and self._of_address[address] >= self._limits.clients_per_address:
+            return "clients_per_address"
+        return None
+
+    async def _serve(self, client: Client, scope: Scope, receive: Receive, send: Send) -> None:
+        write: Write | None = scope["extensions"].get(WRITE)
+
         async def forward(message: Message) -> None:
             await send({"type": "websocket.send", "text" if isinstance(message, str) else "bytes": message})
 
@@ -92,7 +126,7 @@ class StreamEndpoint:
         client.write = write
         self._put_statuses(client)
         sending = asyncio.create_task(pump(client, forward))
-        receiving = asyncio.create_task(self._receive_all(client, receive))
+        receiving = asyncio.create_task(self._receive_all(client, scope.get(SCOPE, "control"), receive))
         task = asyncio.create_task(_first_result(sending, receiving))
         closed = self._running[task] = asyncio.get_running_loop().create_future()
         try:
@@ -116,13 +150,27 @@ class StreamEndpoint:
                 raise
             return GOING_AWAY, self._stop_reason
 
-    async def _receive_all(self, client: Client, receive: Receive) -> Ending:
-        """Answer the client's messages until it leaves or must be closed."""
-        invalid_in_a_row = 0
+    async def _receive_all(self, client: Client, held: AccessScope, receive: Receive) -> Ending:
+        """Answer the client's messages until it leaves or must be closed. `held` is what its token allows."""
+        invalid_in_a_row = ignored = 0
+        told = -ERROR_EVERY_S
+        time = asyncio.get_running_loop().time
+        bucket = TokenBucket(self._limits.messages_per_s, self._limits.message_burst, time())
         while True:
             event = await receive()
             if event["type"] != "websocket.receive":
                 return LEFT
+            if not bucket.take(time()):
+                ignored += 1
+                if time() - told >= ERROR_EVERY_S:
+                    told = time()
+                    client.put(messages.error_message(self._too_many()).decode())
+                if ignored > IGNORED:
+                    self.refused["messages_per_s"] += 1
+                    return POLICY_VIOLATION, "too many messages"
+                await asyncio.sleep(0)
+                continue
+            ignored = max(0, ignored - 1)
             text = event.get("text")
             message = messages.parse_client(text if text is not None else event.get("bytes") or b"")
             if not isinstance(message, InvalidMessage):
@@ -130,13 +178,17 @@ class StreamEndpoint:
             elif message.code != BAD_LABEL:
                 # A camera that loses the hand sends wrong labels for a while; that is no reason to end its stream.
                 invalid_in_a_row += 1
-            self._answer(client, message)
+            self._answer(client, held, message)
             # Messages that came together are read without a pause in between; poses and other clients go first.
             await asyncio.sleep(0)
             if invalid_in_a_row >= MAX_INVALID:
                 return POLICY_VIOLATION, f"{MAX_INVALID} bad messages in a row"
 
-    def _answer(self, client: Client, message: ClientMessage) -> None:
+    def _too_many(self) -> InvalidMessage:
+        text = f"more than {self._limits.messages_per_s:g} messages a second; those beyond are ignored"
+        return InvalidMessage(TOO_MANY, text)
+
+    def _answer(self, client: Client, held: AccessScope, message: ClientMessage) -> None:
         match message:
             case Ping():
                 client.put(messages.pong(message.id, self._clock()).decode())
@@ -146,6 +198,9 @@ class StreamEndpoint:
                 self._hub.resubscribe(client, message)
                 client.put(self._status_publisher.hello(client))
                 self._put_statuses(client)
+            case _ if not allows(held, "label"):
+                refusal = InvalidMessage("forbidden", "this token allows to watch only; use one that may send labels")
+                client.put(messages.error_message(refusal).decode())
             case _:
                 try:
                     self._labels.take(message)

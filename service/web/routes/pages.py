@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI, HTTPException, Request
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
+from starlette.staticfiles import PathLike
 
 from service.web.context import JsonResponse
 from service.web.openapi import Responses, answer, error_responses
+from service.web.security_headers import page_policy
 
 BUILT: Final = Path(str(files("service") / "viewer" / "dist"))
 """What the installation built from service/viewer and clients/js."""
 NOT_BUILT: Final = "the viewer is not built; run `make install`, or `npm ci && npm run build` in service/viewer"
-FROM_ANYWHERE: Final = {"access-control-allow-origin": "*"}
+FROM_ANYWHERE: Final = {"access-control-allow-origin": "*", "cross-origin-resource-policy": "cross-origin"}
 """Headers of files without data, which pages of other sites may import."""
 
 router = APIRouter(tags=["pages"])
@@ -31,7 +34,9 @@ def _file(media_type: str) -> Responses:
 @router.get("/", response_class=Response, responses=_file("text/html"))
 async def viewer() -> Response:
     """The viewer."""
-    return _built("index.html", "text/html")
+    # The tracker of hands in a camera's pictures is WebAssembly.
+    policy = page_policy(scripts=("'wasm-unsafe-eval'",))
+    return _built("index.html", "text/html", {"content-security-policy": policy})
 
 
 @router.head("/client.js", include_in_schema=False)
@@ -55,7 +60,8 @@ async def _examples(request: Request) -> Response:
 async def _docs(request: Request) -> Response:
     from service.schemas.page import docs_page
 
-    return HTMLResponse(docs_page(request.app.openapi(), request.app.version))
+    page = docs_page(request.app.openapi(), request.app.version)
+    return HTMLResponse(page, headers={"content-security-policy": page_policy(page)})
 
 
 async def _asyncapi(request: Request) -> Response:
@@ -74,7 +80,23 @@ def mount_files(app: FastAPI) -> None:
     if (BUILT / "assets").is_dir():
         app.mount("/assets", StaticFiles(directory=BUILT / "assets"))
     if (BUILT / "examples").is_dir():
-        app.mount("/examples/", StaticFiles(directory=BUILT / "examples", html=True))
+        app.mount("/examples/", _Examples(directory=BUILT / "examples", html=True))
+
+
+class _Examples(StaticFiles):
+    """Pages with scripts in them, which may show the poses of another server."""
+
+    def file_response(self, full_path: PathLike, *args: Any, **more: Any) -> Response:
+        response = super().file_response(full_path, *args, **more)
+        path = Path(full_path)
+        if path.suffix == ".html":
+            response.headers["content-security-policy"] = _example_policy(path)
+        return response
+
+
+@cache
+def _example_policy(path: Path) -> str:
+    return page_policy(path.read_text(encoding="utf-8"), connect=("'self'", "http:", "https:", "ws:", "wss:"))
 
 
 def _built(name: str, media_type: str, headers: Mapping[str, str] | None = None) -> Response:

@@ -24,6 +24,7 @@ from service.broadcast.hub import Hub
 from service.devices.device import Device
 from service.devices.status_publisher import StatusPublisher
 from service.engine.model_selection import ModelSelector
+from service.limits import Limits
 from service.web.access import AccessPolicy
 from service.web.stream import StreamEndpoint
 from tests.fakes.models_onnx import HOP, WINDOW, offline, window_model
@@ -548,8 +549,7 @@ async def test_messages_that_came_together_leave_room_for_the_rest() -> None:
 
 
 async def test_too_many_clients_are_turned_away_with_1013(tiny_window: Path) -> None:
-    async with stage(tiny_window) as (live, _):
-        live.service.stream._max_clients = 1
+    async with stage(tiny_window, limits=Limits(clients=1)) as (live, _):
         async with live.connect() as first, live.connect() as second:
             await receive(first)
             code, messages = await closed(second)

@@ -13,7 +13,7 @@ import pytest
 from drivers.events import Frame, Imu
 from service.broadcast import messages
 from service.broadcast.client import BACKLOG, Client, Message, pump
-from service.broadcast.hub import Hub
+from service.broadcast.hub import Hub, grid_rate
 from service.broadcast.messages import Encoding, Subscription
 from service.engine.pose import Pose
 from service.events import DeviceEvent
@@ -214,7 +214,7 @@ def rate_of(
             await asyncio.sleep(max(0.0, due - loop.time()))
             newest = seq
             publish(hub, pose(seq))
-        await asyncio.sleep(1.0 / (max_rate or pose_rate))
+        await asyncio.sleep(1.02 / (max_rate or pose_rate))
         hub.disconnect(client)
         return client
 
@@ -309,6 +309,66 @@ async def test_clients_of_one_rate_share_a_grid_but_nobody_waits_for_one(monkeyp
     assert seqs(late) == [1]
     for client in (*early, late):
         hub.disconnect(client)
+
+
+@pytest.mark.case("W4")
+def test_a_thousand_rates_share_grids_and_encodings(monkeypatch: pytest.MonkeyPatch) -> None:
+    encoded: list[int] = []
+    real = messages.pose_binary
+
+    def pose_binary(p: Pose, age_ms: float) -> bytes:
+        encoded.append(p.seq)
+        return real(p, age_ms)
+
+    monkeypatch.setattr(messages, "pose_binary", pose_binary)
+    got: dict[float, int] = {}
+
+    async def run(loop: VirtualLoop) -> int:
+        hub = Hub(clock=loop.now)
+        rates = [5.0 + 0.055 * number for number in range(1000)]
+        for rate in rates:
+            client = hub.connect(Subscription(max_rate=rate), "binary")
+
+            def write(_: Message, rate: float = rate) -> bool:
+                got[rate] = got.get(rate, 0) + 1
+                return True
+
+            client.write = write
+        for seq in range(200):
+            await asyncio.sleep(0.02)
+            publish(hub, pose(seq))
+        grids = sum(len(groups) for groups in hub._groups.values())
+        for client in list(hub.clients):
+            hub.disconnect(client)
+        assert not hub._groups
+        return grids
+
+    with VirtualLoop() as loop:
+        grids = loop.run(run(loop))
+    assert grids < 300
+    assert len(encoded) <= 200 * 5
+    assert all(got[rate] / 4.0 == pytest.approx(min(rate, 50.0), rel=0.05, abs=0.5) for rate in got)
+
+
+@pytest.mark.parametrize("rate", [5e-324, 1e-9, 0.3, 1.0, 7.7, 30.0, 59.94, 60.0, 999.9, 1000.0])
+def test_a_grid_is_never_faster_and_hardly_slower(rate: float) -> None:
+    assert 0.989 * rate <= grid_rate(rate) <= rate
+    assert grid_rate(rate) > 0.0
+
+
+@pytest.mark.case("F2")
+async def test_a_subscription_looks_at_no_other_client() -> None:
+    """Its cost is that of what it touches: none of the hub's collections is rebuilt."""
+    hub = Hub()
+    for _ in range(100):
+        hub.connect(Subscription(("pose", "emg"), 30.0), "json")
+    before = {id(part) for part in (hub._unlimited, hub._groups, *hub._subscribers.values(), *hub._groups.values())}
+    client = hub.connect(Subscription(), "json")
+    for subscription in (Subscription(("emg",)), Subscription(("pose",), 30.0), Subscription()):
+        hub.resubscribe(client, subscription)
+    after = {id(part) for part in (hub._unlimited, hub._groups, *hub._subscribers.values(), *hub._groups.values())}
+    assert after == before
+    assert list(hub._unlimited) == [client]
 
 
 async def test_held_back_by_max_rate_is_not_dropped() -> None:

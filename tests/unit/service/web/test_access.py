@@ -7,14 +7,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.loopback import is_loopback
-from service.web.access import AccessDenied, AccessPolicy, host_name
+from service.web.access import SCOPES, AccessDenied, AccessPolicy, allows, host_name
 
 LOOPBACK = AccessPolicy()
 ABROAD = AccessPolicy("0.0.0.0", token="secret")
 
 
 def check(policy: AccessPolicy, headers: dict[str, str], query: str = "") -> AccessDenied | None:
-    return policy.check_host_and_origin(headers) or policy.check_token(headers, query)
+    denied = policy.check_host_and_origin(headers)
+    if denied is not None:
+        return denied
+    held = policy.check_token([headers["authorization"]] if "authorization" in headers else [], query)
+    return held if isinstance(held, AccessDenied) else None
 
 
 def status(policy: AccessPolicy, headers: dict[str, str], query: str = "") -> int:
@@ -197,3 +201,45 @@ def test_what_loopback_is(bind: str, expected: bool) -> None:
 
 def test_the_name_in_a_host() -> None:
     assert [host_name(h) for h in ("A.b:1", "[::1]:8", "x")] == ["a.b", "::1", "x"]
+
+
+THREE = AccessPolicy(token="control", label_token="labels", watch_token="watch")
+
+
+@pytest.mark.parametrize(("token", "scope"), [("control", "control"), ("labels", "label"), ("watch", "watch")])
+def test_a_token_has_a_scope(token: str, scope: str) -> None:
+    assert THREE.check_token([f"Bearer {token}"], "") == scope
+    assert THREE.check_token([], f"token={token}") == scope
+
+
+def test_scopes_include_those_below() -> None:
+    assert [[allows(held, needed) for needed in SCOPES] for held in SCOPES] == [
+        [True, False, False],
+        [True, True, False],
+        [True, True, True],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("authorization", "query"),
+    [
+        ([], "token=wrong&token=secret"),
+        ([], "token=secret&token=secret"),
+        (["Bearer wrong", "Bearer secret"], ""),
+    ],
+)
+def test_a_request_has_one_token(authorization: list[str], query: str) -> None:
+    denied = ABROAD.check_token(authorization, query)
+    assert isinstance(denied, AccessDenied)
+    assert (denied.status, denied.guessed) == (401, True)
+
+
+def test_a_header_counts_before_the_address() -> None:
+    assert ABROAD.check_token(["Bearer secret"], "token=wrong") == "control"
+    assert isinstance(ABROAD.check_token(["Bearer wrong"], "token=secret"), AccessDenied)
+
+
+def test_no_token_is_no_guess() -> None:
+    denied = ABROAD.check_token([], "")
+    assert isinstance(denied, AccessDenied)
+    assert not denied.guessed

@@ -8,8 +8,11 @@ import pytest
 from fastapi import HTTPException
 from starlette.types import Message, Receive, Scope, Send
 
+from service.limits import DEFAULT_LIMITS
 from service.web import body_limit
-from service.web.body_limit import MAX_BODY, BodyLimitMiddleware
+from service.web.body_limit import BodyLimitMiddleware
+
+MAX_BODY = DEFAULT_LIMITS.body_bytes
 
 
 class Body:
