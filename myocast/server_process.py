@@ -24,7 +24,7 @@ from service.logs import configure
 from service.loopback import is_loopback
 from service.run import READY, run
 from service.settings import ServiceConfig
-from service.web.access import AccessPolicy
+from service.web.access import AccessPolicy, check_length
 from service.wiring import Service
 
 
@@ -44,7 +44,9 @@ def main() -> None:
 def config_of(request: dict[str, Any]) -> ServiceConfig:
     """Make the configuration of a server from a request of `myocast.serve`."""
     host, token = request["host"], request["token"]
-    if token is None and not is_loopback(host):
+    if token is not None:
+        check_length(token)
+    elif not is_loopback(host):
         token = secrets.token_urlsafe(16)
     model, record = request["model"], request["record"]
     return ServiceConfig(

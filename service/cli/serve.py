@@ -26,7 +26,7 @@ from service.logs import configure
 from service.loopback import is_loopback
 from service.run import READY, run
 from service.settings import ServiceConfig
-from service.web.access import SHORTEST_TOKEN, AccessPolicy, is_origin
+from service.web.access import AccessPolicy, check_length, is_origin
 
 log = logging.getLogger("myocast")
 
@@ -89,6 +89,12 @@ Token = Annotated[
     str | None, typer.Option(metavar="TOKEN", envvar="MYOCAST_TOKEN", help="Clients must show this token.")
 ]
 TokenFile = Annotated[Path | None, typer.Option(metavar="FILE", help="A file with the token in it.")]
+WatchToken = Annotated[
+    str | None, typer.Option(metavar="TOKEN", envvar="MYOCAST_WATCH_TOKEN", help="A token that allows to watch only.")
+]
+LabelToken = Annotated[
+    str | None, typer.Option(metavar="TOKEN", envvar="MYOCAST_LABEL_TOKEN", help="One to watch and to send labels.")
+]
 Origin = Annotated[
     list[str] | None,
     typer.Option(
@@ -127,6 +133,8 @@ def command(
     align: Align = None,
     token: Token = None,
     token_file: TokenFile = None,
+    watch_token: WatchToken = None,
+    label_token: LabelToken = None,
     origin: Origin = None,
     leap: Leap = None,
     udp: Udp = None,
@@ -143,11 +151,15 @@ def command(
         if not host.strip():
             raise UsageError("--host is empty; give an address of this machine, such as 127.0.0.1 or 0.0.0.0")
         secret = _token(token, token_file)
-        if secret is None and not is_loopback(host):
+        others = [_checked("--watch-token", watch_token), _checked("--label-token", label_token)]
+        if secret is None and (not is_loopback(host) or any(others)):
             secret = secrets.token_urlsafe(16)
+        given = [one for one in (secret, *others) if one is not None]
+        if len(set(given)) < len(given):
+            raise UsageError("two tokens are the same; give each its own, for they allow different things")
         config = ServiceConfig(
             sources=tuple(map(source_uri, sources or ["demo:"])),
-            policy=AccessPolicy(host, tuple(origin or ()), secret),
+            policy=AccessPolicy(host, tuple(origin or ()), secret, label_token=label_token, watch_token=watch_token),
             port=port,
             model=model,
             hop=hop,
@@ -201,7 +213,11 @@ def _token(token: str | None, token_file: Path | None) -> str | None:
         except (OSError, UnicodeDecodeError) as error:
             why = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
             raise UsageError(f"--token-file {token_file}: cannot be read ({why}); give a file with the token") from None
-    if token is not None and len(token) < SHORTEST_TOKEN:
-        found = f"has {len(token)} characters" if token else "is empty"
-        raise UsageError(f"the token {found}; give at least {SHORTEST_TOKEN}, better sixteen or none to have one made")
-    return token
+    return _checked("--token-file" if token_file is not None else "--token", token)
+
+
+def _checked(option: str, token: str | None) -> str | None:
+    try:
+        return None if token is None else check_length(token)
+    except MyocastError as error:
+        raise UsageError(f"{option}: {error}") from None

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 from urllib.parse import parse_qs, urlsplit
 
+from models.errors import MyocastError
 from service.loopback import is_address, is_loopback, is_loopback_origin
 
 LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -32,6 +33,22 @@ SHORTEST_TOKEN: Final = 6
 def allows(held: Scope, needed: Scope) -> bool:
     """Whether a scope includes another one."""
     return SCOPES.index(held) >= SCOPES.index(needed)
+
+
+class TokenError(MyocastError):
+    """A token that could be guessed."""
+
+
+def check_length(token: str) -> str:
+    """Return a token that is long enough.
+
+    Raises:
+        TokenError: it is not.
+    """
+    if len(token) >= SHORTEST_TOKEN:
+        return token
+    found = "is empty" if not token else f"has {len(token)} character{'s' if len(token) > 1 else ''}"
+    raise TokenError(f"the token {found}; give one of at least {SHORTEST_TOKEN}, better of sixteen")
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,9 +67,9 @@ def test_a_jump_back_in_time_starts_the_rate_anew() -> None:
 
 def test_it_prints_lines_until_it_is_stopped(console: Console, tiny_window: Path) -> None:
     session = write_session(console.folder / "session.csv", 60)
-    server = console.serve(f"replay:{session}", "--model", tiny_window, "--token", "T")
+    server = console.serve(f"replay:{session}", "--model", tiny_window, "--token", "sesame")
     for number in (signal.SIGINT, signal.SIGTERM):
-        viewer = console.start("view", f"{server.url}#token=T", "--text", before=WITH_CLIENT)
+        viewer = console.start("view", f"{server.url}#token=sesame", "--text", before=WITH_CLIENT)
         assert viewer.stdout is not None
         lines: list[str] = []
         while not any("poses/s" in line for line in lines):
@@ -98,7 +98,7 @@ def test_on_a_terminal_it_is_one_line_that_changes(console: Console, tiny_window
 
 def test_what_a_user_can_do_wrong_is_one_line(console: Console, tiny_window: Path) -> None:
     session = write_session(console.folder / "session.csv", 5)
-    server = console.serve(f"replay:{session}", "--model", tiny_window, "--token", "T")
+    server = console.serve(f"replay:{session}", "--model", tiny_window, "--token", "sesame")
     refused = console.run("view", server.url, "--text", before=WITH_CLIENT)
     assert (refused.returncode, refused.stdout) == (2, "")
     assert refused.stderr.startswith("myocast: the server does not let us in: ")

@@ -87,8 +87,8 @@ async def test_it_comes_back_after_a_restart_and_counts_what_it_missed(tmp_path:
 
 async def test_the_server_itself(console: Console, tiny_window: Path, tmp_path: Path) -> None:
     session = write_session(console.folder / "session.csv", 60)
-    server = console.serve(f"replay:{session}?hand=left", "--model", tiny_window, "--hop", 2, "--token", "T")
-    async with godot(tmp_path, f"--address={server.url}#token=T", "--poses=200") as process:
+    server = console.serve(f"replay:{session}?hand=left", "--model", tiny_window, "--hop", 2, "--token", "sesame")
+    async with godot(tmp_path, f"--address={server.url}#token=sesame", "--poses=200") as process:
         seen = await report(process)
     assert (seen["poses"], seen["left"]) == (200, True)
     assert seen["missed"] < 20  # a busy machine may cost some
@@ -169,7 +169,7 @@ async def test_labels_and_markers_are_sent_as_the_golden_ones(tmp_path: Path) ->
 
 
 async def test_it_says_why_there_is_no_connection(console: Console, tmp_path: Path) -> None:
-    server = console.serve("synthetic:", "--token", "T")
+    server = console.serve("synthetic:", "--token", "sesame")
     for address, words in (
         (f"{server.url}#token=wrong", "Myocast: a token is needed"),
         (f"http://127.0.0.1:{unused_port()}/", "Myocast: no server answers at http://127.0.0.1:"),

@@ -320,7 +320,7 @@ async def test_leapjs_sees_a_fist() -> None:
 @needs_node
 async def test_the_server_itself(console: Console, tiny_window: Path) -> None:
     session = write_session(console.folder / "session.csv", 60)
-    server = console.serve(f"replay:{session}?hand=left", "--model", tiny_window, "--token", "T", "--leap", "0")
+    server = console.serve(f"replay:{session}?hand=left", "--model", tiny_window, "--token", "sesame", "--leap", "0")
     assert server.process.stdout is not None
     said = re.fullmatch(r"Leap is ready: ws://127\.0\.0\.1:(\d+)/v6\.json\n", server.process.stdout.readline())
     assert said is not None

@@ -435,13 +435,13 @@ async def test_a_close_for_policy_is_final() -> None:
 
 async def test_the_server_itself(console: Console, tiny_window: Path, tmp_path: Path) -> None:
     session = write_session(tmp_path / "session.csv", 60)
-    server = console.serve(f"replay:{session}?hand=left", "--model", tiny_window, "--hop", 2, "--token", "T")
+    server = console.serve(f"replay:{session}?hand=left", "--model", tiny_window, "--hop", 2, "--token", "sesame")
     with pytest.raises(mc.Unauthorized, match="token"):
         await mc.connect(server.url).open()
     with pytest.raises(mc.BadRequest, match="pots"):
-        await mc.connect(server.url, token="T", streams=cast(Any, ("pots",))).open()
+        await mc.connect(server.url, token="sesame", streams=cast(Any, ("pots",))).open()
     seen: dict[type, int] = {}
-    async with mc.connect(f"{server.url}#token=T", streams=("pose", "emg", "status"), **QUICK) as client:
+    async with mc.connect(f"{server.url}#token=sesame", streams=("pose", "emg", "status"), **QUICK) as client:
         assert client.hello is not None
         assert client.hello.device is not None
         assert client.hello.device["hand"] == "left"
@@ -475,7 +475,7 @@ async def test_the_server_itself(console: Console, tiny_window: Path, tmp_path: 
         port, session_before = server.port, client.hello.session
         assert server.stop() == 0
         await until(lambda: not client.connected)
-        console.start("serve", f"replay:{session}", "--model", tiny_window, "--token", "T", "--port", port)
+        console.start("serve", f"replay:{session}", "--model", tiny_window, "--token", "sesame", "--port", port)
         await until(lambda: client.connections == 2)
         assert client.hello.session != session_before
         async for pose in client:  # those that were still waiting come first

@@ -620,8 +620,8 @@ async def test_the_server_itself(
 ) -> None:
     session = write_session(tmp_path / "session.csv", SECONDS + 20)
     source = f"replay:{session}?loop=1&hand={hand}"
-    server = console.serve(source, "--model", tiny_window, "--hop", 2, "--token", "T")
-    async with watching(harness, server.url, "T", encoding, "pose,status") as peer:
+    server = console.serve(source, "--model", tiny_window, "--hop", 2, "--token", "sesame")
+    async with watching(harness, server.url, "sesame", encoding, "pose,status") as peer:
         await peer.until(state="Open")
         await peer.poses(RATE_HZ)
         await peer.request("steady")
@@ -639,7 +639,7 @@ async def test_the_server_itself(
         assert server.stop() == 0
         assert (await peer.until(bye=...))["bye"]
         await peer.until(state="Waiting")
-        again = console.start("serve", source, "--model", tiny_window, "--hop", 2, "--token", "T", "--port", port)
+        again = console.start("serve", source, "--model", tiny_window, "--hop", 2, "--token", "sesame", "--port", port)
         await peer.until(state="Open")
         await peer.poses(before + 1)
     again.terminate()
@@ -647,7 +647,7 @@ async def test_the_server_itself(
 
 async def test_the_server_refuses_a_wrong_token(harness: Path, console: Console, tiny_window: Path) -> None:
     session = write_session(console.folder / "session.csv", 5)
-    server = console.serve(f"replay:{session}", "--model", tiny_window, "--token", "T")
+    server = console.serve(f"replay:{session}", "--model", tiny_window, "--token", "sesame")
     async with watching(harness, server.url, "wrong") as peer:
         assert "token" in (await peer.until(state="Refused"))["problem"]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from service.limits import DEFAULT_LIMITS, LimitError, described, fitting, with_options
@@ -38,3 +40,9 @@ def test_every_limit_is_described_and_its_default_is_allowed() -> None:
 def test_clients_leave_connections_to_requests() -> None:
     assert fitting(DEFAULT_LIMITS, 200).clients == 136
     assert fitting(DEFAULT_LIMITS, 10_000).clients == DEFAULT_LIMITS.clients
+
+
+def test_the_page_lists_every_limit_with_its_default() -> None:
+    page = (Path(__file__).resolve().parents[3] / "docs" / "limits.md").read_text(encoding="utf-8")
+    for name, default, text in described():
+        assert f"| `{name}` | {default:.10g} | {text} |\n" in page
