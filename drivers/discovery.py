@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from drivers.errors import DriverError
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from drivers.myo.bgapi import ScanResponse
     from drivers.myo.bled112_link import Bled112Link
+    from drivers.transport.gatt import GattDevice
     from drivers.transport.serial_port import Ports
 
 SCAN_S: Final = 5.0
@@ -30,7 +31,7 @@ _CONNECT_S: Final = 10.0
 
 @dataclass(frozen=True, slots=True)
 class FoundArmband:
-    """A Myo that advertises, or that this computer is connected to."""
+    """A Myo or gForce that advertises, or that this computer is connected to."""
 
     uri: str
     """Source URI, as `serve` takes it."""
@@ -145,9 +146,10 @@ def _list_ports(findings: Findings, ports: Ports | None) -> list[str]:
 
 
 async def _scan_bluetooth(findings: Findings, seconds: float, battery: bool) -> None:
-    from drivers.myo.bleak_radio import Scan, held_armbands, is_myo, name_of, radio_lock
+    from drivers.transport.bleak_radio import Scan, held_armbands, is_one, name_of, radio_lock
 
-    devices: dict[str, tuple[BLEDevice, str, int | None]] = {}
+    kinds = _kinds()
+    devices: dict[str, tuple[BLEDevice, str, int | None, str]] = {}
     async with radio_lock():
         # The start has a limit of its own: a radio that never starts has not scanned.
         async with Scan() as radio:
@@ -155,26 +157,61 @@ async def _scan_bluetooth(findings: Findings, seconds: float, battery: bool) -> 
                 async with asyncio.timeout(seconds):
                     while True:
                         device, advertisement = await radio.next()
-                        if is_myo(advertisement):
-                            devices[device.address] = device, name_of(device, advertisement), advertisement.rssi
-        for device in await held_armbands():
-            devices.setdefault(device.address, (device, name_of(device), None))
-        for address, (device, name, rssi) in devices.items():
-            percent = await _battery_over_bluetooth(device) if battery and rssi is not None else None
+                        for kind in kinds:
+                            if is_one(kind, advertisement):
+                                name = name_of(device, advertisement)
+                                devices[device.address] = device, name, advertisement.rssi, kind.scheme
+        for kind in kinds:
+            for device in await held_armbands(kind):
+                devices.setdefault(device.address, (device, name_of(device), None, kind.scheme))
+        for address, (device, name, rssi, scheme) in devices.items():
+            percent = await _BATTERIES[scheme](device) if battery and rssi is not None else None
+            usual = "Myo" if scheme == "myo" else "gForce"
             findings.armbands.append(
-                FoundArmband(f"myo:{address}", name or "Myo", address, rssi, BLUETOOTH, percent, rssi is None)
+                FoundArmband(f"{scheme}:{address}", name or usual, address, rssi, BLUETOOTH, percent, rssi is None)
             )
 
 
-async def _battery_over_bluetooth(device: BLEDevice) -> int | None:
+def _kinds() -> tuple[GattDevice[Any], ...]:
+    from drivers.gforce.source import GFORCE
+    from drivers.myo.gatt import MYO
+
+    return MYO, GFORCE
+
+
+async def _battery_of_myo(device: BLEDevice) -> int | None:
     from bleak import BleakClient
 
-    from drivers.myo.bleak_radio import BLEAK_ERRORS
+    from drivers.transport.bleak_radio import BLEAK_ERRORS
 
     with suppress(*BLEAK_ERRORS):
         async with asyncio.timeout(_CONNECT_S), BleakClient(device, timeout=_CONNECT_S) as client:
             return _percent(bytes(await client.read_gatt_char(Characteristic.BATTERY.uuid)))
     return None
+
+
+async def _battery_of_gforce(device: BLEDevice) -> int | None:
+    from bleak import BleakClient
+
+    from drivers.gforce import protocol as gforce
+    from drivers.transport.bleak_radio import BLEAK_ERRORS
+
+    answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+    command = gforce.Characteristic.COMMAND.uuid
+
+    def take(_: object, value: bytearray) -> None:
+        if bytes(value[:2]) == bytes((0, gforce.GET_BATTERY)) and not answer.done():
+            answer.set_result(bytes(value[2:]))
+
+    with suppress(*BLEAK_ERRORS):
+        async with asyncio.timeout(_CONNECT_S), BleakClient(device, timeout=_CONNECT_S) as client:
+            await client.start_notify(command, take, bluez={"use_start_notify": True})
+            await client.write_gatt_char(command, bytes((gforce.GET_BATTERY,)))
+            return _percent(await answer)
+    return None
+
+
+_BATTERIES: Final = {"myo": _battery_of_myo, "gforce": _battery_of_gforce}
 
 
 async def _scan_dongle(findings: Findings, path: str, seconds: float, battery: bool) -> None:

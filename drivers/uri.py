@@ -22,6 +22,7 @@ SCHEMES: Final = {
     "synthetic": "drivers.synthetic.source",
     "myo": "drivers.myo.source",
     "dongle": "drivers.myo.source",
+    "gforce": "drivers.gforce.source",
     "cyton": "drivers.cyton.source",
     "serial": "drivers.text.source",
     "tcp": "drivers.text.source",
@@ -171,5 +172,5 @@ def source_from_uri(text: str) -> Source:
 
 
 def _missing(scheme: str, error: ModuleNotFoundError) -> str:
-    extra = {"myo": "ble", "lsl": "lsl"}.get(scheme, "serial")
+    extra = {"myo": "ble", "gforce": "ble", "lsl": "lsl"}.get(scheme, "serial")
     return f"`{scheme}:` needs the package `{error.name}`, which is not installed; run: {install_command(extra)}"

@@ -90,7 +90,7 @@ def bluetooth() -> Check:
 
 async def _begin_scan() -> None:
 
-    from drivers.myo.bleak_radio import Scan
+    from drivers.transport.bleak_radio import Scan
 
     async with asyncio.timeout(SCAN_S), Scan():
         pass

@@ -15,12 +15,14 @@ from drivers.clock import Clock, now
 from drivers.errors import DeviceLost
 from drivers.myo import bgapi
 from drivers.myo.bgapi import AttributeValue, BgapiParser, Kind, Message, ScanResponse
-from drivers.myo.gatt import AttributeRefused, NothingToConnect, OnValue
 from drivers.myo.protocol import SERVICE_UUID, clean_name
 from drivers.transport.asyncio_utils import cancel_and_wait
+from drivers.transport.gatt import AttributeRefused, NothingToConnect
 from drivers.transport.serial_port import SerialPort
 
 T = TypeVar("T")
+OnHandle = Callable[[int, bytes, float], None]
+"""Called with the handle of a characteristic, its new value, and when the value arrived (Unix seconds)."""
 
 BAUD: Final = 115200
 """Baud rate; a USB CDC port ignores it, but every operating system must accept it."""
@@ -89,7 +91,7 @@ class Bled112Link:
         on_value: called with new values of the attributes subscribed to.
     """
 
-    def __init__(self, port: SerialPort, on_value: OnValue) -> None:
+    def __init__(self, port: SerialPort, on_value: OnHandle) -> None:
         self.parser = BgapiParser()
         self.connection: int | None = None
         self._port = port
@@ -99,7 +101,7 @@ class Bled112Link:
         self._reader: asyncio.Task[None] | None = None
 
     @classmethod
-    async def open(cls, path: str, *, clock: Clock = now, on_value: OnValue = lambda *_: None) -> Bled112Link:
+    async def open(cls, path: str, *, clock: Clock = now, on_value: OnHandle = lambda *_: None) -> Bled112Link:
         """Open the dongle's port. Raises DriverError as `SerialPort.open` does."""
         return cls(await SerialPort.open(path, BAUD, clock), on_value)
 

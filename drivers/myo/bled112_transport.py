@@ -9,12 +9,14 @@ from drivers.clock import Clock, now
 from drivers.errors import DeviceLost, DriverError
 from drivers.myo.bgapi import USB_ID, ScanResponse
 from drivers.myo.bled112_link import BAUD, Bled112Link, is_myo, name_of
-from drivers.myo.gatt import SCAN_S, NothingToConnect, OnValue, Peripheral, not_found
+from drivers.myo.gatt import MYO
 from drivers.myo.protocol import Characteristic
+from drivers.transport.gatt import SCAN_S, NothingToConnect, OnValue, Peripheral, not_found
 from drivers.transport.serial_port import Ports, SerialPort, list_ports, port_returns, usable
 
 _NOTIFY = b"\x01\x00"
 _INDICATE = b"\x02\x00"
+_HANDLES = frozenset(Characteristic)
 
 
 def dongle_ports(ports: Ports) -> list[str]:
@@ -48,10 +50,10 @@ class Bled112Transport:
         self._clock = clock
         self._scan_s = scan_s
         self._link: Bled112Link | None = None
-        self._on_value: OnValue | None = None
+        self._on_value: OnValue[Characteristic] | None = None
         self._known_to_be_myo = False
 
-    async def find(self, on_radio: Callable[[], None]) -> Peripheral:
+    async def find(self, on_radio: Callable[[], None]) -> Peripheral[Characteristic]:
         """Scan for the armband and connect to it; see `GattTransport`."""
         link = self._link = await self._open()
         await link.greet()
@@ -71,7 +73,9 @@ class Bled112Transport:
         """Write a value and wait until the armband has confirmed it."""
         await self._connected().write(characteristic, value)
 
-    async def subscribe(self, characteristics: Sequence[Characteristic], on_value: OnValue) -> asyncio.Future[None]:
+    async def subscribe(
+        self, characteristics: Sequence[Characteristic], on_value: OnValue[Characteristic]
+    ) -> asyncio.Future[None]:
         """Pass new values to `on_value`; the future fails with DeviceLost when the link is lost."""
         link = self._connected()
         self._on_value = on_value
@@ -106,8 +110,9 @@ class Bled112Transport:
         return self._link
 
     def _take(self, handle: int, value: bytes, arrival: float) -> None:
-        if self._on_value is not None:
-            self._on_value(handle, value, arrival)
+        # Only characteristics that were subscribed to send values.
+        if self._on_value is not None and handle in _HANDLES:
+            self._on_value(Characteristic(handle), value, arrival)
 
     def _paths(self) -> list[str]:
         return [self._path] if self._path else dongle_ports(self._ports)
@@ -138,7 +143,7 @@ class Bled112Transport:
 
         found = await link.scan(match, self._scan_s)
         if found is None:
-            raise NothingToConnect(not_found(self._address, sorted(others)))
+            raise NothingToConnect(not_found(MYO, self._address, sorted(others)))
         if not is_myo(found) and not self._known_to_be_myo:
             raise DriverError(
                 f"{found.address} ({name_of(found) or 'no name'}) is not a Myo armband; see `myocast scan`"

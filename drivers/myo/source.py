@@ -11,9 +11,10 @@ from drivers.errors import DeviceLost, DriverError, connection_error
 from drivers.events import Emit, SourceInfo
 from drivers.myo import protocol
 from drivers.myo.bgapi import pack_address
-from drivers.myo.gatt import AttributeRefused, GattTransport, NothingToConnect, Peripheral
+from drivers.myo.gatt import MYO
 from drivers.myo.protocol import Characteristic
 from drivers.myo.stream import OPTIONS, MyoConfig, MyoStream, check_firmware, emit_all, read_name
+from drivers.transport.gatt import AttributeRefused, GattTransport, NothingToConnect, Peripheral
 from drivers.uri import SourceUri
 
 SETTLE_S: Final = 10.0
@@ -35,10 +36,10 @@ def from_uri(uri: SourceUri) -> MyoSource:
 
 
 def _over_bluetooth(uri: SourceUri) -> MyoSource:
-    from drivers.myo.bleak_transport import BleakTransport
+    from drivers.transport.bleak_transport import BleakTransport
 
     uri.allow((*OPTIONS, "adapter"))
-    transport = BleakTransport(uri.target or None, adapter=uri.options.get("adapter"))
+    transport = BleakTransport(MYO, uri.target or None, adapter=uri.options.get("adapter"))
     return MyoSource(uri.text, MyoConfig.from_uri(uri), transport)
 
 
@@ -65,7 +66,9 @@ class MyoSource:
         clock: Unix seconds.
     """
 
-    def __init__(self, uri: str, config: MyoConfig, transport: GattTransport, *, clock: Clock = now) -> None:
+    def __init__(
+        self, uri: str, config: MyoConfig, transport: GattTransport[Characteristic], *, clock: Clock = now
+    ) -> None:
         self._config = config
         self._transport = transport
         self._clock = clock
@@ -138,7 +141,7 @@ class MyoSource:
         self._connected_before = self._streaming = True
         return link_lost
 
-    async def _set_up(self, peripheral: Peripheral, emit: Emit) -> asyncio.Future[None]:
+    async def _set_up(self, peripheral: Peripheral[Characteristic], emit: Emit) -> asyncio.Future[None]:
         """Set the armband up after a connect: each link starts with its defaults. The order matters."""
         self._check(peripheral)
         firmware = await self._read(peripheral, Characteristic.FIRMWARE)
@@ -156,7 +159,7 @@ class MyoSource:
         await self._transport.write(Characteristic.COMMAND, self._config.start)
         return link_lost
 
-    def _check(self, peripheral: Peripheral) -> None:
+    def _check(self, peripheral: Peripheral[Characteristic]) -> None:
         """Raises DriverError if the armband lacks what the mode needs."""
         for characteristic in (Characteristic.COMMAND, *self._config.emg):
             if characteristic not in peripheral.characteristics:
@@ -165,15 +168,15 @@ class MyoSource:
                     f"{self._config.mode} needs; try another ?mode=, or update the armband's firmware"
                 )
 
-    async def _read(self, peripheral: Peripheral, characteristic: Characteristic) -> bytes | None:
+    async def _read(self, peripheral: Peripheral[Characteristic], characteristic: Characteristic) -> bytes | None:
         """The value, or None where the armband or the system hides it."""
         if characteristic not in peripheral.characteristics:
             return None
         return await self._transport.read(characteristic)
 
-    async def _subscribe(self, peripheral: Peripheral, emit: Emit) -> asyncio.Future[None]:
-        def on_value(handle: int, value: bytes, arrival: float) -> None:
-            emit_all(self._stream.feed(handle, value, arrival), emit)
+    async def _subscribe(self, peripheral: Peripheral[Characteristic], emit: Emit) -> asyncio.Future[None]:
+        def on_value(characteristic: Characteristic, value: bytes, arrival: float) -> None:
+            emit_all(self._stream.feed(characteristic, value, arrival), emit)
 
         offered = [one for one in self._config.optional if one in peripheral.characteristics]
         return await self._transport.subscribe((*self._config.emg, *offered), on_value)

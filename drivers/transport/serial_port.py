@@ -80,7 +80,7 @@ def usable(path: str, ports: Ports = list_ports) -> bool:
 
 
 async def port_returns(
-    paths: Callable[[], Sequence[str]], baud: int, clock: Clock, answers: Callable[[BytePort], Awaitable[None]]
+    paths: Callable[[], Sequence[str]], baud: int, clock: Clock, answers: Callable[[SerialPort], Awaitable[None]]
 ) -> None:
     """Wait until one of these ports is there again or, where one never went away, until its device answers.
 

@@ -14,6 +14,7 @@ import select
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from enum import IntEnum
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -30,7 +31,8 @@ class FakeBluez:
 
     Args:
         *devices: each `{"address", "name", "emg": path of an int8 (n, 8) array, "battery", "firmware",
-            "without": [short UUIDs], "is_myo": bool, "hand", "advertises": bool}`; all but the address have defaults.
+            "without": [short UUIDs], "is_myo": bool, "hand", "advertises": bool, "gforce": {"mtu", "resolutions"}}`;
+            all but the address have defaults.
         adapter: properties of the adapter that differ, or None: there is no adapter.
         time_scale: seconds of the armbands per second.
     """
@@ -95,8 +97,18 @@ def _main() -> None:
     from drivers.emulation.myo import EmulatedMyo
     from drivers.myo.protocol import SERVICE_UUID, Characteristic, uuid
     from models.recording import Recording
+    from tests.fakes import gforce
     from tests.support.signals import fast_clock, made_up
 
+    class GForceCharacteristic(IntEnum):
+        COMMAND = gforce.COMMAND
+        DATA = gforce.DATA
+
+        @property
+        def uuid(self) -> str:
+            return gforce.COMMAND_UUID if self == gforce.COMMAND else gforce.DATA_UUID
+
+    gforce_services = {0x20: (gforce.SERVICE, tuple(GForceCharacteristic))}
     services = {
         0x01: ("00001800-0000-1000-8000-00805f9b34fb", (Characteristic.NAME,)),
         0x0F: ("0000180f-0000-1000-8000-00805f9b34fb", (Characteristic.BATTERY,)),
@@ -108,7 +120,10 @@ def _main() -> None:
     }
     readable = (Characteristic.NAME, Characteristic.BATTERY, Characteristic.INFO, Characteristic.FIRMWARE)
 
-    def flag_names(characteristic: Characteristic) -> list[str]:
+    def flag_names(characteristic: IntEnum) -> list[str]:
+        if isinstance(characteristic, GForceCharacteristic):
+            return ["write", "notify"] if characteristic == gforce.COMMAND else ["notify"]
+        assert isinstance(characteristic, Characteristic)
         if characteristic == Characteristic.COMMAND:
             return ["write"]
         if characteristic == Characteristic.BATTERY:
@@ -139,20 +154,26 @@ def _main() -> None:
                 emg = np.load(setup["emg"]).astype(np.float32)
                 index = np.arange(len(emg))
                 recording = Recording(emg, index / 200.0, index, 200.0, hand=recording.hand)
-            self.myo = EmulatedMyo(
+            self.services: dict[int, tuple[str, tuple[Any, ...]]] = dict(services)
+            self.advertised = SERVICE_UUID if self.is_myo else "0000180d-0000-1000-8000-00805f9b34fb"
+            self.myo: Any = EmulatedMyo(
                 recording,
                 name=setup.get("name", "Myo"),
                 address=self.address,
                 battery=setup.get("battery", 87),
                 firmware=tuple(setup.get("firmware", (1, 5, 1970, 2))),
             )
+            if "gforce" in setup:
+                shown = {key: setup[key] for key in ("name", "battery") if key in setup}
+                self.myo = gforce.EmulatedGForce(made_up(4000).emg, **shown, **setup["gforce"])
+                self.services, self.advertised = gforce_services, gforce.ADVERTISED
             self.advertises = setup.get("advertises", True)
             self.known = self.connected = self.silent = False
             self.restarted = False
             self.connect_error = ""
             self.sent = 0
             self.timer: asyncio.TimerHandle | None = None
-            self.objects: dict[str, Characteristic] = {}
+            self.objects: dict[str, Any] = {}
 
         def properties(self) -> dict[str, Variant]:
             return {
@@ -164,14 +185,14 @@ def _main() -> None:
                 "Connected": Variant("b", self.connected),
                 "ServicesResolved": Variant("b", self.connected),
                 "Paired": Variant("b", False),
-                "UUIDs": Variant("as", [SERVICE_UUID] if self.is_myo else ["0000180d-0000-1000-8000-00805f9b34fb"]),
+                "UUIDs": Variant("as", [self.advertised]),
                 "RSSI": Variant("n", -56),
             }
 
         def gatt(self) -> dict[str, dict[str, dict[str, Variant]]]:
             found: dict[str, dict[str, dict[str, Variant]]] = {}
             self.objects.clear()
-            for start, (service, characteristics) in services.items():
+            for start, (service, characteristics) in self.services.items():
                 if not self.is_myo and start >= 0x13:
                     continue
                 path = f"{self.path}/service{start:04x}"
@@ -373,6 +394,7 @@ def _main() -> None:
         def on_StartNotify(self, message: Message) -> Message:
             device = self.device_of(message)
             device.myo.subscribe(device.objects[str(message.path)], 1)
+            device.schedule()
             return Message.new_method_return(message)
 
         def on_StopNotify(self, message: Message) -> Message:
@@ -398,6 +420,8 @@ def _main() -> None:
                     device.silent = device.restarted = True
                 case "mute":
                     self.mute = True
+                case "lose":
+                    device.myo.lose = set(request["notifications"])
                 case "refuse":
                     device.connect_error = request["error"]
             state: dict[str, Any] = device.state()

@@ -19,12 +19,13 @@ from drivers import uri
 from drivers.clock import Clock, now
 from drivers.errors import DeviceLost, DriverError
 from drivers.events import Battery, Frame, Imu, Notice, Raw, SourceInfo
-from drivers.myo import bleak_radio
-from drivers.myo.bleak_transport import BleakTransport
+from drivers.myo.gatt import MYO
 from drivers.myo.protocol import Characteristic
 from drivers.myo.source import MyoSource
 from drivers.myo.stream import MyoConfig
 from drivers.source import SupportsPresence, SupportsVibration
+from drivers.transport import bleak_radio
+from drivers.transport.bleak_transport import BleakTransport
 from tests.fakes.bluez import FakeBluez
 from tests.fakes.hardware import LIVE_S, PATIENCE_S, EventCollector, running, session
 from tests.fakes.private_bus import NEEDS_DAEMON, close_bleak, dbus_daemon
@@ -52,7 +53,7 @@ async def bus(private_bus: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
 
 
 def source(wanted: str | None = None, *, clock: Clock = now, scan_s: float = 5.0, **options: Any) -> MyoSource:
-    transport = BleakTransport(wanted, clock=clock, scan_s=scan_s)
+    transport = BleakTransport(MYO, wanted, clock=clock, scan_s=scan_s)
     return MyoSource("myo:", MyoConfig(**options), transport, clock=clock)
 
 

@@ -29,14 +29,15 @@ from drivers.emulation.dongle import EmulatedDongle
 from drivers.emulation.myo import EmulatedMyo
 from drivers.emulation.pseudo_terminal import PseudoTerminal
 from drivers.events import SourceInfo
-from drivers.myo.bleak_transport import BleakTransport
 from drivers.myo.bled112_transport import Bled112Transport
-from drivers.myo.gatt import SCAN_S
+from drivers.myo.gatt import MYO
 from drivers.myo.source import MyoSource
 from drivers.myo.stream import MyoConfig
 from drivers.sessions import read_session
 from drivers.source import Source
 from drivers.text.source import TextSource
+from drivers.transport.bleak_transport import BleakTransport
+from drivers.transport.gatt import SCAN_S
 from drivers.transport.serial_port import SerialLink
 from service import wiring
 from service.devices.supervisor import Backoff, Supervisor
@@ -50,7 +51,7 @@ from tests.support.live_server import receive, serving
 from tests.support.signals import made_up
 
 OUTAGE_S: Final = float(os.environ.get("MYOCAST_OUTAGE_SECONDS", "0"))
-MYO: Final = {"address": "C6:05:04:03:02:01"}
+BAND: Final = {"address": "C6:05:04:03:02:01"}
 EMG: Final = made_up(20_000).emg
 
 
@@ -89,7 +90,7 @@ async def bus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
 
 
 def myo() -> MyoSource:
-    return MyoSource("myo:", MyoConfig(), BleakTransport(scan_s=2.0))
+    return MyoSource("myo:", MyoConfig(), BleakTransport(MYO, scan_s=2.0))
 
 
 def over_dongle(path: str, scan_s: float = SCAN_S) -> MyoSource:
@@ -97,19 +98,19 @@ def over_dongle(path: str, scan_s: float = SCAN_S) -> MyoSource:
 
 
 async def out_of_range(stack: AsyncExitStack, _: Path) -> Peer:
-    bluez = await stack.enter_async_context(FakeBluez(MYO))
+    bluez = await stack.enter_async_context(FakeBluez(BAND))
     return Peer(myo(), partial(bluez.do, "hide"), partial(bluez.do, "show"))
 
 
 async def armband_restarts(stack: AsyncExitStack, _: Path) -> Peer:
     """The computer is not told that the link is gone."""
-    bluez = await stack.enter_async_context(FakeBluez(MYO))
+    bluez = await stack.enter_async_context(FakeBluez(BAND))
     return Peer(myo(), partial(bluez.do, "silence"), partial(bluez.do, "restart"))
 
 
 async def bluetoothd_dies(stack: AsyncExitStack, _: Path) -> Peer:
-    first = await stack.enter_async_context(FakeBluez(MYO))
-    return Peer(myo(), first.vanish, lambda: stack.enter_async_context(FakeBluez(MYO)))
+    first = await stack.enter_async_context(FakeBluez(BAND))
+    return Peer(myo(), first.vanish, lambda: stack.enter_async_context(FakeBluez(BAND)))
 
 
 class Socket:
@@ -280,9 +281,10 @@ async def test_two_armbands_are_two_devices_and_one_does_not_wait_for_the_other(
     """`serve myo:A myo:B`: each message names its device; while one is away, the other one's link is made again."""
     other = {"address": "D6:15:14:13:12:11"}
     async with AsyncExitStack() as stack:
-        bluez = await stack.enter_async_context(FakeBluez(MYO, other))
+        bluez = await stack.enter_async_context(FakeBluez(BAND, other))
         sources = [
-            MyoSource(f"myo:{each['address']}", MyoConfig(), BleakTransport(each["address"])) for each in (MYO, other)
+            MyoSource(f"myo:{each['address']}", MyoConfig(), BleakTransport(MYO, each["address"]))
+            for each in (BAND, other)
         ]
         live = await stack.enter_async_context(serving(sources, model=tiny_window))
         client = await stack.enter_async_context(live.connect("?streams=pose,emg,status"))
@@ -306,7 +308,7 @@ async def test_two_armbands_are_two_devices_and_one_does_not_wait_for_the_other(
         await wait_for("pose", 1, lambda pose: pose.get("gap"))
         report(f"the second of two armbands: next pose {now() - start:.2f} s after its loss, the first still away")
         addresses = [source.info.address for source in sources]
-    assert addresses == [MYO["address"], other["address"]]
+    assert addresses == [BAND["address"], other["address"]]
 
 
 class Stoppable:
@@ -327,7 +329,7 @@ class Stoppable:
 
 @asynccontextmanager
 async def over_bluetooth() -> AsyncIterator[Stoppable]:
-    async with FakeBluez(MYO | {"advertises": False}) as bluez:
+    async with FakeBluez(BAND | {"advertises": False}) as bluez:
 
         async def state() -> dict[str, bool]:
             found = await bluez.do("state")

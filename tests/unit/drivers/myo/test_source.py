@@ -11,10 +11,10 @@ import pytest
 from drivers.errors import DeviceLost, DriverError
 from drivers.events import Battery, Event, Frame, Notice, SourceInfo
 from drivers.myo import protocol
-from drivers.myo.gatt import AttributeRefused, NothingToConnect, OnValue, Peripheral
 from drivers.myo.protocol import Characteristic
 from drivers.myo.source import MyoSource
 from drivers.myo.stream import MyoConfig
+from drivers.transport.gatt import AttributeRefused, NothingToConnect, OnValue, Peripheral
 
 ADDRESS = "C6:05:04:03:02:01"
 EVERY = frozenset(Characteristic)
@@ -32,11 +32,11 @@ class ListedTransport:
         self.calls: list[object] = []
         self.failures: dict[str, Exception] = {}
         self.link_lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.on_value: OnValue = lambda *_: None
+        self.on_value: OnValue[Characteristic] = lambda *_: None
         self.subscribed = asyncio.Event()
         self._characteristics = characteristics
 
-    async def find(self, on_radio: Callable[[], None]) -> Peripheral:
+    async def find(self, on_radio: Callable[[], None]) -> Peripheral[Characteristic]:
         self._call("find")
         on_radio()
         return Peripheral("advertised", ADDRESS, self._characteristics)
@@ -50,7 +50,9 @@ class ListedTransport:
         if value == MyoConfig().start:
             self.subscribed.set()
 
-    async def subscribe(self, characteristics: Sequence[Characteristic], on_value: OnValue) -> asyncio.Future[None]:
+    async def subscribe(
+        self, characteristics: Sequence[Characteristic], on_value: OnValue[Characteristic]
+    ) -> asyncio.Future[None]:
         self._call(f"subscribe {' '.join(one.name for one in characteristics)}")
         self.on_value = on_value
         return self.link_lost

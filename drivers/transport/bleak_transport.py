@@ -1,11 +1,11 @@
-"""A Myo's link over the computer's own Bluetooth LE, through bleak."""
+"""An armband's link over the computer's own Bluetooth LE, through bleak."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Final
+from typing import Final, Generic
 
 from bleak import BleakClient
 from bleak.args.bluez import BlueZClientArgs
@@ -15,20 +15,19 @@ from bleak.backends.scanner import AdvertisementData
 
 from drivers.clock import Clock, now
 from drivers.errors import DeviceLost, DriverError
-from drivers.myo.bleak_radio import (
+from drivers.transport.asyncio_utils import cancel_and_wait, first_done
+from drivers.transport.bleak_radio import (
     BLEAK_ERRORS,
     LEAVE_S,
     RadioLock,
     held_armbands,
-    is_myo,
+    is_one,
     listen,
     name_of,
     radio_lock,
     translate_errors,
 )
-from drivers.myo.gatt import SCAN_S, NothingToConnect, OnValue, Peripheral, not_found
-from drivers.myo.protocol import SERVICE_UUID, Characteristic
-from drivers.transport.asyncio_utils import cancel_and_wait, first_done
+from drivers.transport.gatt import SCAN_S, C, GattDevice, NothingToConnect, OnValue, Peripheral, not_found
 
 CONNECT_S: Final = 15.0
 """Seconds that one connection attempt may take."""
@@ -38,10 +37,11 @@ WATCH_S: Final = 0.5
 """Seconds between looks for an armband while there is no radio to scan with."""
 
 
-class BleakTransport:
+class BleakTransport(Generic[C]):
     """A `GattTransport` over bleak.
 
     Args:
+        kind: of device that is looked for.
         wanted: address (on macOS the system's identifier) or name, or None for the first armband that advertises.
         adapter: of several, `hci1` (Linux).
         clock: Unix seconds.
@@ -49,8 +49,15 @@ class BleakTransport:
     """
 
     def __init__(
-        self, wanted: str | None = None, *, adapter: str | None = None, clock: Clock = now, scan_s: float = SCAN_S
+        self,
+        kind: GattDevice[C],
+        wanted: str | None = None,
+        *,
+        adapter: str | None = None,
+        clock: Clock = now,
+        scan_s: float = SCAN_S,
     ) -> None:
+        self._kind = kind
         self._wanted = wanted
         self._adapter = adapter
         self._clock = clock
@@ -64,31 +71,35 @@ class BleakTransport:
         self._last_value_s = 0.0
         """Time of the event loop when the last value came."""
 
-    async def find(self, on_radio: Callable[[], None]) -> Peripheral:
+    async def find(self, on_radio: Callable[[], None]) -> Peripheral[C]:
         """Scan for the armband and connect to it; see `GattTransport`."""
         self._on_radio = on_radio
         self._disconnected = asyncio.Event()
         client = self._client = await self._find_and_connect(self._disconnected)
-        if client.services.get_service(SERVICE_UUID) is None:
+        if all(client.services.get_service(service) is None for service in self._kind.services):
             raise DriverError(
-                f"{client.address} ({client.name}) is not a Myo armband; see which there are with `myocast scan`"
+                f"{client.address} ({client.name}) is not a {self._kind.name}; see which there are with `myocast scan`"
             )
         uuids = {characteristic.uuid for characteristic in client.services.characteristics.values()}
-        return Peripheral(client.name, client.address, frozenset(one for one in Characteristic if one.uuid in uuids))
+        return Peripheral(
+            client.name, client.address, frozenset(one for one in self._kind.characteristics if one.uuid in uuids)
+        )
 
-    async def read(self, characteristic: Characteristic) -> bytes:
+    async def read(self, characteristic: C) -> bytes:
         """Read a value."""
         client = self._connected()
         with translate_errors(client.address):
             return bytes(await client.read_gatt_char(characteristic.uuid))
 
-    async def write(self, characteristic: Characteristic, value: bytes) -> None:
-        """Write a value and wait until the armband has confirmed it."""
+    async def write(self, characteristic: C, value: bytes) -> None:
+        """Write a value and wait until the armband has confirmed it, where the characteristic can be confirmed."""
         client = self._connected()
         with translate_errors(client.address):
-            await client.write_gatt_char(characteristic.uuid, value, response=True)
+            found = client.services.get_characteristic(characteristic.uuid)
+            confirmed = found is None or "write" in found.properties
+            await client.write_gatt_char(characteristic.uuid, value, response=confirmed)
 
-    async def subscribe(self, characteristics: Sequence[Characteristic], on_value: OnValue) -> asyncio.Future[None]:
+    async def subscribe(self, characteristics: Sequence[C], on_value: OnValue[C]) -> asyncio.Future[None]:
         """Pass new values to `on_value`; the future fails with DeviceLost when the link is lost."""
         client = self._connected()
         with translate_errors(client.address):
@@ -132,7 +143,7 @@ class BleakTransport:
         return self._client
 
     def _listener(
-        self, characteristic: Characteristic, on_value: OnValue
+        self, characteristic: C, on_value: OnValue[C]
     ) -> Callable[[BleakGATTCharacteristic, bytearray], None]:
         loop_time = asyncio.get_running_loop().time
 
@@ -188,7 +199,7 @@ class BleakTransport:
         def matches(device: BLEDevice, advertisement: AdvertisementData) -> bool:
             if self._matches(device, advertisement):
                 return True
-            if is_myo(advertisement):
+            if is_one(self._kind, advertisement):
                 others.add(f"{name_of(device, advertisement)} {device.address}".strip())
             return False
 
@@ -196,11 +207,11 @@ class BleakTransport:
 
     async def _held_by_system(self, others: set[str]) -> BLEDevice:
         """The armband that the system holds connected for an earlier program. Raises NothingToConnect without one."""
-        for device in await held_armbands():
+        for device in await held_armbands(self._kind):
             if self._wanted is not None and _is(device, self._wanted):
                 return device
             others.add(f"{name_of(device)} {device.address}, already connected to this computer")
-        raise NothingToConnect(not_found(self._wanted, sorted(others)))
+        raise NothingToConnect(not_found(self._kind, self._wanted, sorted(others)))
 
     async def _connect(self, device: BLEDevice, disconnected: asyncio.Event) -> BleakClient:
         """Connect; when cancelled, give bleak a bounded time to undo it."""
@@ -218,7 +229,7 @@ class BleakTransport:
 
     def _matches(self, device: BLEDevice, advertisement: AdvertisementData) -> bool:
         if self._wanted is None:
-            return is_myo(advertisement)
+            return is_one(self._kind, advertisement)
         return _is(device, self._wanted, advertisement)
 
 

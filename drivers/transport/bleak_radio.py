@@ -1,4 +1,4 @@
-"""The computer's Bluetooth through bleak: a lock, scans for Myos, and errors in words for a person."""
+"""The computer's Bluetooth through bleak: a lock, scans for armbands, and errors in words for a person."""
 
 from __future__ import annotations
 
@@ -22,9 +22,8 @@ from bleak.exc import (
 )
 
 from drivers.errors import DeviceLost, DriverError
-from drivers.myo.gatt import NothingToConnect
-from drivers.myo.protocol import SERVICE_UUID, clean_name
 from drivers.transport.asyncio_utils import first_done
+from drivers.transport.gatt import C, GattDevice, NothingToConnect, shown_name
 
 BLEAK_ERRORS = (BleakError, OSError, EOFError)
 """What bleak raises, TimeoutError included (it is an OSError)."""
@@ -92,22 +91,22 @@ class BluetoothUnavailable(NothingToConnect):
 def name_of(device: BLEDevice, advertisement: AdvertisementData | None = None) -> str:
     """The device's name, or ""."""
     name = (advertisement.local_name if advertisement else None) or device.name or ""
-    return clean_name(name.encode())
+    return shown_name(name)
 
 
-def is_myo(advertisement: AdvertisementData) -> bool:
-    """Whether the advertising device has the Myo's control service."""
-    return SERVICE_UUID in advertisement.service_uuids
+def is_one(kind: GattDevice[C], advertisement: AdvertisementData) -> bool:
+    """Whether the advertising device is of this kind."""
+    return any(service in advertisement.service_uuids for service in kind.services)
 
 
-async def held_armbands() -> list[BLEDevice]:
-    """Armbands that this computer is connected to already, so that they do not advertise (bleak 3.1 and newer)."""
+async def held_armbands(kind: GattDevice[C]) -> list[BLEDevice]:
+    """Armbands of a kind that are connected to this computer already, and so do not advertise (bleak 3.1 and newer)."""
     adapter = getattr(bleak, "BleakAdapter", None)
     if adapter is None:
         return []
     with suppress(*BLEAK_ERRORS):
         async with asyncio.timeout(_START_S):
-            return list(await (await adapter.get()).get_connected_devices([SERVICE_UUID]))
+            return list(await (await adapter.get()).get_connected_devices(list(kind.services)))
     return []
 
 
@@ -220,7 +219,8 @@ def translate_errors(doing: str = "Bluetooth") -> Iterator[None]:
         raise DeviceLost(f"{doing}: no answer in time; bring the armband nearer, or wake it") from None
     except (OSError, EOFError) as error:
         raise BluetoothUnavailable(
-            f"the system's D-Bus cannot be reached ({error}); start it and bluetoothd, or use a dongle: `serve dongle:`"
+            f"the system's D-Bus cannot be reached ({error}); start it and bluetoothd (a Myo also works with its own "
+            "dongle: `serve dongle:`)"
         ) from None
     except BleakError as error:
         raise DeviceLost(f"{doing}: {_one_line(error)}") from None
@@ -230,9 +230,12 @@ def _unavailable(error: BleakBluetoothNotAvailableError) -> str:
     reason = BleakBluetoothNotAvailableReason
     match error.reason:
         case reason.NO_BLUETOOTH:
-            return "there is no Bluetooth adapter; plug one in, or use a dongle: `serve dongle:`"
+            return "there is no Bluetooth adapter; plug one in (a Myo also works with its own dongle: `serve dongle:`)"
         case reason.NO_BLE_CENTRAL_ROLE:
-            return "the Bluetooth adapter has no Low Energy; plug in one that has, or use a dongle: `serve dongle:`"
+            return (
+                "the Bluetooth adapter has no Low Energy; plug in one that has (a Myo also works with its own dongle: "
+                "`serve dongle:`)"
+            )
         case reason.POWERED_OFF:
             return "Bluetooth is off; switch it on: bluetoothctl power on (if that fails: rfkill unblock bluetooth)"
         case reason.DENIED_BY_USER | reason.DENIED_BY_SYSTEM | reason.DENIED_BY_UNKNOWN:

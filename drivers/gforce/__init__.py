@@ -1,0 +1,1 @@
+"""OYMotion's gForce armbands over Bluetooth LE."""
