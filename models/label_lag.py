@@ -44,6 +44,10 @@ LEAST_EXPLAINED: Final = 0.03
 """Share of the angles' variance that the strengths must explain at the lag."""
 BLOCKS: Final = 6
 """Parts of the time; each is left out once to tell the standard error."""
+COARSE_STEPS: Final = 2
+"""Steps of the grid between the lags that are tried first where the range is wide."""
+LEAST_AHEAD: Final = 0.2
+"""Share by which the best of these must explain more than any that is more than a second away."""
 _RIDGE: Final = 1e-3
 _COLUMN: Final = {name: column for column, name in enumerate(ANGLES)}
 
@@ -121,6 +125,39 @@ class LagData:
         if not inside or explained < LEAST_EXPLAINED or error_s > self.range.largest_error_s:
             return None
         return Lag(seconds, error_s, explained)
+
+
+def estimate_offset(data: LagData, reach_s: float = 10.0) -> Lag | None:
+    """Find a lag of up to `reach_s` seconds either way: coarsely first, then as `LagData.estimate` does.
+
+    None where it cannot be told, also where two lags that are far apart explain about as much.
+    """
+    if len(data.label_t) < 3 or len(data.emg_t) < GRID_HZ:
+        return None
+    first = int(np.floor(data.emg_t[0] * GRID_HZ))
+    grid = (first + np.arange(int(np.ceil(data.emg_t[-1] * GRID_HZ)) - first + 1)) / GRID_HZ
+    strength, heard = _strength(grid, data.emg_t, data.emg, data.emg_mode)
+    reach = int(reach_s * GRID_HZ)
+    wide = (first + np.arange(-reach, len(grid) + reach)) / GRID_HZ
+    bent, seen = _angles_on(wide, data.label_t, data.angles)
+    if bent is None:
+        return None
+    tried: list[tuple[float, int]] = []
+    for step in range(-reach, reach + 1, COARSE_STEPS):
+        part = slice(reach + step, reach + step + len(grid))
+        sums = _sums(strength, bent[part], heard & seen[part])
+        if float(sums.rows.sum()) >= LEAST_S * GRID_HZ:
+            tried.append((sums.explained()[0], step))
+    if not tried:
+        return None
+    best, place = max(tried)
+    far = [likely for likely, step in tried if abs(step - place) > GRID_HZ]
+    if far and best - max(far) < LEAST_AHEAD * max(best, 1e-9):
+        return None
+    behind = BEHIND_S.get(data.emg_mode, BEHIND_S["raw"])
+    coarse = place / GRID_HZ - behind
+    fine = LagData(data.emg_t, data.emg, data.label_t - coarse, data.angles, data.emg_mode).estimate()
+    return None if fine is None else Lag(fine.seconds + coarse, fine.error_s, fine.explained)
 
 
 class LagEstimator:

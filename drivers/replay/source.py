@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from dataclasses import asdict
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Final, cast
@@ -16,6 +15,7 @@ from drivers.events import EmgMode, Emit, Frame, Playback, SourceInfo, Unit
 from drivers.replay.playback_schedule import Extras, Frames, Truth
 from drivers.sessions import SessionError, read_session
 from drivers.sessions.file_options import READ_OPTIONS, device_option, read_config
+from drivers.sessions.reader import read_configured
 from drivers.sessions.report import ReadReport
 from drivers.uri import SourceUri
 from models.recording import Recording
@@ -318,10 +318,8 @@ def from_uri(uri: SourceUri) -> ReplaySource:
 
 
 def _recording(uri: SourceUri) -> Recording:
-    config = read_config(uri)
-    return read_session(
-        Path(uri.required_target("file", "`replay:FILE`")).expanduser(), device=device_option(uri), **asdict(config)
-    )
+    path = Path(uri.required_target("file", "`replay:FILE`")).expanduser()
+    return read_configured(path, read_config(uri), device_option(uri))
 
 
 def _demo() -> Recording:

@@ -10,20 +10,25 @@ from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, Final, cast
 
+import numpy as np
+
 from drivers.events import EmgMode
 from drivers.sessions.file_options import split_options
+from drivers.sessions.formats.kinds import HEAD_BYTES, archive_reader, check_known, reader_of
+from drivers.sessions.labels_file import with_labels
 from drivers.sessions.mcap.reader import read_mcap
 from drivers.sessions.mcap.records import MAGIC
-from drivers.sessions.other_formats import HEAD_BYTES, name_of
-from drivers.sessions.read_config import FileUnit, ReadConfig
+from drivers.sessions.read_config import FileUnit, LabelsConfig, ReadConfig
 from drivers.sessions.report import ReadReport, SessionError
 from drivers.sessions.source_bytes import blocks, open_file
 from drivers.sessions.table import lines_of
 from drivers.sessions.text.reader import read_text
+from drivers.sessions.units import to_kept_unit
 from drivers.uri import shown
 from models.hand import Side
 from models.recording import Recording
 
+_FORMATS: Final = "expected a session (.mcap, .csv, .txt, .xdf, .edf, .bdf, .mat, .h5, .npz, .json, also packed)"
 _GESTURE_FOLDER: Final = re.compile(r"(?P<user>\d+)-(?P<session>\d+)")
 _HAND_FOLDER: Final = re.compile(r"_readings_(left|right)_hand")
 
@@ -37,10 +42,14 @@ def read_session(
     unit: FileUnit | None = None,
     hand: Side | None = None,
     columns: str | None = None,
+    channels: str | None = None,
+    scale: float | None = None,
+    part: str | None = None,
+    labels: LabelsConfig | None = None,
 ) -> Recording:
     """Read one device's session from a file.
 
-    MCAP, CSV, bare columns, the joined CSV of earlier projects or sEMG-MANUS, plain or packed. What was dropped
+    MCAP; CSV, bare columns and other text; XDF, EDF, BDF, MATLAB, HDF5, NumPy, JSON; plain or packed. What was dropped
     and why is in `meta["dropped"]` (list of {reason, count, lines, place}) and `meta["notes"]` (list of text);
     `meta["format"]` names the layout, `meta["events"]` are the `Battery` and `Notice` events of the device, and
     the rest of `meta` is the metadata of the file or its folder (text).
@@ -50,21 +59,40 @@ def read_session(
         device: index of the armband in a file of several.
         rate: nominal samples per second, if the file lacks it or has it wrong.
         mode: `raw`, `filtered` or `envelope`, likewise.
-        unit: `adc`, `uV`, `mV` or `V`, likewise; the last two become `uV`.
+        unit: `adc`, `nV`, `uV`, `mV` or `V`, likewise; all but `adc` become `uV`.
         hand: `left` or `right`, likewise.
-        columns: what each column of a text file is, from the left, as in `t,ch1-8,label`.
+        columns: what each column of a table is, from the left, as in `t,ch1-8,label`.
+        channels: which eight of more channels, by their place from 1, as in `9-16`.
+        scale: by which the samples are multiplied; then they are in `unit`.
+        part: which stream, array or group of a file of several.
+        labels: labels in a second file.
 
     Raises:
         SessionError: it is missing, empty, of no known layout, or too much of it cannot be read.
         DriverError: an option behind its name is unknown or has no such value.
     """
-    path, said, index = split_options(path)
-    report = ReadReport()
+    file, said, index = split_options(path)
     config = ReadConfig(
-        rate or said.rate, mode or said.mode, unit or said.unit, hand or said.hand, columns or said.columns
+        rate or said.rate,
+        mode or said.mode,
+        unit or said.unit,
+        hand or said.hand,
+        columns or said.columns,
+        channels or said.channels,
+        scale or said.scale,
+        part or said.part,
+        labels or said.labels,
     )
+    return read_configured(file, config, device or index)
+
+
+def read_configured(path: Path, config: ReadConfig, device: int = 0) -> Recording:
+    """Read one device's session from a file, with what the user says of it; as `read_session`."""
+    report = ReadReport()
     with open_file(path) as file:
-        recording = _read(path, file, config, report, device or index)
+        recording = _read(path, file, config, report, device)
+    if config.labels is not None:
+        recording = with_labels(recording, config.labels, config.hand, report)
     placed = _from_folder(path)
     side = recording.hand or _hand_of_folder(path)
     meta = {**placed, **recording.meta, **report.as_meta(), "path": shown(str(path))}
@@ -72,27 +100,40 @@ def read_session(
 
 
 def _read(path: Path, file: BinaryIO, config: ReadConfig, report: ReadReport, device: int) -> Recording:
-    if _starts_with_magic(file):
-        return read_mcap(path, file, config, report, device)
+    head = file.read(HEAD_BYTES)
+    file.seek(0)
+    if head.startswith(MAGIC):
+        return _scaled(read_mcap(path, file, config, report, device), path, config, report)
+    if read := archive_reader(file) or reader_of(head):
+        return _of_one_device(path, device, read(path, file, config, report))
     content = blocks(file, report)
     first = next(content, b"")
-    if first.startswith(MAGIC):
-        return read_mcap(path, BytesIO(b"".join((first, *content))), config, report, device)
     if not first:
         raise SessionError(f"{path}: holds nothing that can be unpacked; expected a session")
-    if known := name_of(first[:HEAD_BYTES]):
-        raise SessionError(f"{path}: {known}")
+    if first.startswith(MAGIC):
+        inner = BytesIO(b"".join((first, *content)))
+        return _scaled(read_mcap(path, inner, config, report, device), path, config, report)
+    if inside := reader_of(first[:HEAD_BYTES]):
+        return _of_one_device(path, device, inside(path, BytesIO(b"".join((first, *content))), config, report))
+    check_known(path, first[:HEAD_BYTES])
     if b"\0" in first[:4096] and not first.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
-        raise SessionError(f"{path}: is neither MCAP nor text; expected a session (.mcap, .csv, .txt, also .gz)")
+        raise SessionError(f"{path}: is neither MCAP nor text, nor of another known format; {_FORMATS}")
+    return _of_one_device(path, device, read_text(path, lines_of(chain([first], content), path.name), config, report))
+
+
+def _scaled(recording: Recording, path: Path, config: ReadConfig, report: ReadReport) -> Recording:
+    """An MCAP session with the samples times `scale`, in the unit that the user says."""
+    if config.scale is None and config.unit in (None, "adc", "uV"):
+        return recording
+    emg = recording.emg if config.scale is None else np.multiply(recording.emg, config.scale, dtype=np.float32)
+    unit, emg = to_kept_unit(emg, config.unit or cast(FileUnit, recording.unit), config.mode, path.name, report)
+    return dataclasses.replace(recording, emg=emg, unit=unit or recording.unit)
+
+
+def _of_one_device(path: Path, device: int, recording: Recording) -> Recording:
     if device:
-        raise SessionError(f"{path}: is a text file of one device; expected device 0, not {device}")
-    return read_text(path, lines_of(chain([first], content), path.name), config, report)
-
-
-def _starts_with_magic(file: BinaryIO) -> bool:
-    head = file.read(len(MAGIC))
-    file.seek(0)
-    return head == MAGIC
+        raise SessionError(f"{path}: holds one device; expected device 0, not {device}")
+    return recording
 
 
 def _from_folder(path: Path) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Write a recording as MCAP or CSV."""
+"""Write a recording as MCAP, CSV, NumPy arrays, XDF, EDF or BDF."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ import numpy.typing as npt
 import orjson
 
 from drivers.events import Battery, Event, Frame, Imu, Label, Marker, Notice
+from drivers.sessions.formats import edf, xdf
+from drivers.sessions.formats.own_npz import write_npz
 from drivers.sessions.mcap.reader import ARRIVAL
 from drivers.sessions.mcap.topics import LABEL_LAG
 from drivers.sessions.mcap.writer import SessionWriter, create
@@ -40,21 +42,25 @@ def write_session(
     meta: Mapping[str, str] | None = None,
     *,
     progress: Progress | None = None,
-) -> None:
-    """Write a recording to a new file, in the format of its name: `.mcap`, `.csv` or `.csv.gz`.
+) -> list[str]:
+    """Write a recording to a new file, in the format of its name: one of `SUFFIXES`.
 
-    MCAP keeps everything. CSV keeps times, EMG, class labels, and joints and labelled angles at the samples' times, and
-    no more. The same recording gives the same bytes.
+    MCAP and NPZ keep everything. CSV keeps times, EMG, class labels, and joints and labelled angles at the samples'
+    times, and no more; XDF and EDF see `drivers.sessions.formats`. The same recording gives the same bytes.
 
     Args:
-        path: must not exist.
+        path: must not exist. An EDF or BDF file that is named as BIDS wants it (`sub-01_task-x_emg.edf`) gets its
+            sidecars beside it.
         recording: at least one sample.
         meta: added to `recording.meta` (MCAP only).
         progress: called after each part written.
 
+    Returns:
+        What the format cannot hold of it, each as a phrase.
+
     Raises:
         SessionExists: there is such a file.
-        SessionError: another suffix, no such folder, or no samples.
+        SessionError: another suffix, no such folder, no samples, or a library that is needed is not installed.
         SessionWriteError: the disk refused; nothing is left of the file.
     """
     path = Path(path)
@@ -62,17 +68,26 @@ def write_session(
     check_target(path)
     if not len(recording):
         raise SessionError(f"{path}: the recording has no samples")
+    made: list[Path] = []
     file = create(path)
+    made.append(path)
     try:
-        write(file, path, recording, meta or {}, progress or (lambda rows: None))
+        lost, beside = write(file, path, recording, meta or {}, progress or (lambda rows: None))
+        for name, content in beside:
+            with create(name) as sidecar:
+                made.append(name)
+                sidecar.write(content)
     except BaseException as error:
         file.close()
-        path.unlink(missing_ok=True)
+        for name in made:
+            name.unlink(missing_ok=True)
         if isinstance(error, OSError):
             raise refused(path, error) from None
         raise
     finally:
         file.close()
+    others = [index for index in recording.meta.get("devices", [0]) if index != recording.meta.get("index", 0)]
+    return [*lost, *([f"device {', '.join(map(str, others))}"] if others else [])]
 
 
 def check_target(path: Path) -> None:
@@ -89,15 +104,45 @@ def check_target(path: Path) -> None:
         raise SessionError(f"{path.parent}: no such folder; make it first")
 
 
-def _writer_of(path: Path) -> Callable[[BinaryIO, Path, Recording, Mapping[str, str], Progress], None]:
-    if path.name.endswith(".mcap"):
-        return _write_mcap
-    if path.name.endswith((".csv", ".csv.gz")):
-        return _write_csv
-    raise SessionError(f"{path}: the name must end in .mcap, .csv or .csv.gz")
+Beside = list[tuple[Path, bytes]]
+"""Names and contents of files that belong beside the one that is written."""
+_Write = Callable[[BinaryIO, Path, Recording, Mapping[str, str], Progress], tuple[list[str], Beside]]
 
 
-def _write_mcap(file: BinaryIO, path: Path, recording: Recording, meta: Mapping[str, str], progress: Progress) -> None:
+def _writer_of(path: Path) -> _Write:
+    name = path.name.lower()
+    for suffix, write in _WRITERS.items():
+        if name.endswith(suffix):
+            return write
+    raise SessionError(f"{path}: the name must end in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}")
+
+
+def _whole(write: Callable[[BinaryIO, Recording], list[str] | None]) -> _Write:
+    """A writer that writes all at once, has no sidecars and knows no further metadata."""
+
+    def written(
+        file: BinaryIO, path: Path, recording: Recording, meta: Mapping[str, str], progress: Progress
+    ) -> tuple[list[str], Beside]:
+        with io.BufferedWriter(cast(io.RawIOBase, file)) as buffered:
+            lost = write(cast(BinaryIO, buffered), recording) or []
+        progress(len(recording))
+        return lost, []
+
+    return written
+
+
+def _write_edf(
+    file: BinaryIO, path: Path, recording: Recording, meta: Mapping[str, str], progress: Progress
+) -> tuple[list[str], Beside]:
+    with io.BufferedWriter(cast(io.RawIOBase, file)) as buffered:
+        lost, beside = edf.write(cast(BinaryIO, buffered), path, recording)
+    progress(len(recording))
+    return lost, beside
+
+
+def _write_mcap(
+    file: BinaryIO, path: Path, recording: Recording, meta: Mapping[str, str], progress: Progress
+) -> tuple[list[str], Beside]:
     at = float(recording.t[0])
     with SessionWriter(file, _texts(recording, meta), clock=lambda: at, flush_every_s=_CHUNK_S) as writer:
         writer.write_metadata(_metadata(recording))
@@ -115,6 +160,7 @@ def _write_mcap(file: BinaryIO, path: Path, recording: Recording, meta: Mapping[
                     progress(writer.samples_written)
                 case _:
                     writer.write(event)
+    return [], []
 
 
 def _texts(recording: Recording, meta: Mapping[str, str]) -> dict[str, str]:
@@ -202,7 +248,33 @@ def _classes(recording: Recording) -> Iterator[tuple[float, int]]:
         yield from zip(recording.t[changes].tolist(), recording.classes[changes].tolist(), strict=True)
 
 
-def _write_csv(file: BinaryIO, path: Path, recording: Recording, meta: Mapping[str, str], progress: Progress) -> None:
+def beyond_csv(recording: Recording) -> list[str]:
+    """What CSV cannot hold of a recording."""
+    breaks = recording.breaks if recording.breaks is not None else ()
+    there = {
+        "breaks without a pause": any(_no_time_between(recording, row) for row in breaks),
+        "markers": bool(recording.markers),
+        "inertial samples": recording.imu is not None,
+        "events": bool(recording.meta.get("events")),
+    }
+    return [*stated(recording), *(name for name, present in there.items() if present)]
+
+
+def stated(recording: Recording) -> list[str]:
+    """What of mode, unit and hand is not what a file without them is taken for, and must be said when it is read."""
+    usual = {"mode": (recording.emg_mode, "raw"), "unit": (recording.unit, "adc"), "hand": (recording.hand, "right")}
+    lost = [f"{key}={value}" for key, (value, known) in usual.items() if value not in (None, known)]
+    return [f"what its EMG is (say so when it is read: `?{'&'.join(lost)}`)"] if lost else []
+
+
+def _no_time_between(recording: Recording, row: int) -> bool:
+    """Whether a break before this row leaves no hole in the count of samples."""
+    return row > 0 and bool(recording.sample[row] == recording.sample[row - 1] + 1)
+
+
+def _write_csv(
+    file: BinaryIO, path: Path, recording: Recording, meta: Mapping[str, str], progress: Progress
+) -> tuple[list[str], Beside]:
     whole = bool((recording.emg == np.rint(recording.emg)).all())
     with ExitStack() as stack:
         file = stack.enter_context(io.BufferedWriter(cast(io.RawIOBase, file)))
@@ -230,8 +302,22 @@ def _write_csv(file: BinaryIO, path: Path, recording: Recording, meta: Mapping[s
                 columns.append(_rows(recording.classes[rows, None]))
             file.write(b"\n".join(map(b",".join, zip(*columns, strict=True))) + b"\n")
             progress(rows.stop)
+    return beyond_csv(recording), []
 
 
 def _rows(values: Float32Array | Float64Array | Int64Array | npt.NDArray[np.int32]) -> list[bytes]:
     """Format each row with the shortest numbers; orjson is ten times faster than `numpy.savetxt`."""
     return orjson.dumps(np.ascontiguousarray(values), option=orjson.OPT_SERIALIZE_NUMPY)[2:-2].split(b"],[")
+
+
+_WRITERS: Final[dict[str, _Write]] = {
+    ".mcap": _write_mcap,
+    ".csv": _write_csv,
+    ".csv.gz": _write_csv,
+    ".npz": _whole(write_npz),
+    ".xdf": _whole(xdf.write),
+    ".edf": _write_edf,
+    ".bdf": _write_edf,
+}
+SUFFIXES: Final = tuple(_WRITERS)
+"""How the name of a file that can be written ends."""

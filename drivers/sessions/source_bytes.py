@@ -19,7 +19,12 @@ _PIECE: Final = 1 << 12
 _GZIP_FORMAT: Final = 31
 _LARGEST_WINDOW: Final = 1 << 27
 _LARGEST: Final = 1 << 30
-"""Bytes unpacked; days of EMG have fewer, and an archive of a few kilobytes can hold more than the memory."""
+"""Bytes unpacked at most, whatever the size of the file."""
+_ALWAYS: Final = 1 << 27
+"""Bytes unpacked that are taken from a file of any size, since they fit in memory."""
+_RATIO: Final = 40
+"""Times its size that a larger file may unpack to: rows of numbers pack to a third, and seldom to a tenth. An archive
+of a few kilobytes can hold more than the memory."""
 
 
 class _Decompressor(Protocol):
@@ -58,13 +63,21 @@ def open_file(path: Path) -> BinaryIO:
     return file
 
 
+def most_unpacked(file: BinaryIO) -> int:
+    """Bytes that a packed file may unpack to; the position in the file stays as it is."""
+    place = file.tell()
+    size = file.seek(0, 2)
+    file.seek(place)
+    return min(_LARGEST, max(_ALWAYS, _RATIO * size))
+
+
 def blocks(file: BinaryIO, report: ReadReport) -> Iterator[bytes]:
     """Yield the content in blocks, unpacked if it is packed.
 
     A damaged or truncated archive gives what can be unpacked; the report then says so.
 
     Raises:
-        SessionError: it unpacks to more than a gigabyte, or is a zip of several files.
+        SessionError: it unpacks to far more than its size (`most_unpacked`), or is a zip of several files.
     """
     head = file.read(8)
     file.seek(0)
@@ -73,13 +86,13 @@ def blocks(file: BinaryIO, report: ReadReport) -> Iterator[bytes]:
         yield from iter(lambda: file.read(_BLOCK), b"")
         return
     plain = bytearray()
-    total = 0
+    total, most = 0, most_unpacked(file)
     for piece in unpacked:
         plain += piece
         total += len(piece)
-        if total > _LARGEST:
+        if total > most:
             raise SessionError(
-                f"{file.name}: unpacks to more than {_LARGEST >> 30} GB; unpack it, and give it in parts"
+                f"{file.name}: unpacks to more than {most >> 20} MB, as EMG does not; unpack it, and give it in parts"
             )
         if len(plain) >= _BLOCK:
             yield bytes(plain)
@@ -150,8 +163,6 @@ def _zip(file: BinaryIO, report: ReadReport) -> Iterator[bytes]:
         raise SessionError(f"{file.name}: is a zip that cannot be unpacked ({error}); expected a session") from None
     if "[Content_Types].xml" in names:
         raise SessionError(f"{file.name}: is a spreadsheet or a document; save the sheet as CSV")
-    if names and all(name.endswith(".npy") for name in names):
-        raise SessionError(f"{file.name}: is a NumPy archive; read it with numpy.load, and write its channels as CSV")
     if len(names) != 1:
         shown = ", ".join(PurePosixPath(name).name for name in names[:4]) or "none"
         raise SessionError(f"{file.name}: is a zip of {len(names)} files ({shown}); unpack it, and give one of them")

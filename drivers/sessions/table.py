@@ -6,7 +6,6 @@ import codecs
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import chain
 from typing import Final
 
 import numpy as np
@@ -199,20 +198,6 @@ class Table:
             raise SessionError(
                 f"{self.first_bad}; {self.bad} of {total} lines cannot be read; expected rows of {self.width} numbers"
             )
-
-
-def peek(batches: Iterator[Lines]) -> tuple[str, int, Iterator[Lines]]:
-    """Return the first line that is not blank, its number from 1, and the lines from it on.
-
-    The line is empty if there is none.
-    """
-    place = 1
-    for lines in batches:
-        for index, line in enumerate(lines):
-            if line.strip():
-                return line, place + index, chain([lines[index:]], batches)
-        place += len(lines)
-    return "", place, iter(())
 
 
 def _text(data: bytes) -> Lines:

@@ -11,7 +11,7 @@ from drivers.sessions.read_config import FileUnit
 from drivers.sessions.report import ReadReport, SessionError
 from models.arrays import Float32Array
 
-_MICROVOLTS: Final = {"uV": 1.0, "mV": 1e3, "V": 1e6}
+_MICROVOLTS: Final = {"nV": 1e-3, "uV": 1.0, "mV": 1e3, "V": 1e6}
 _INT8: Final = 128.0
 _TOO_SMALL: Final = 2.0
 """Counts; raw EMG of a Myo has whole numbers, and more than one."""

@@ -9,7 +9,10 @@ from urllib.parse import quote, unquote
 from drivers import demo
 from drivers.uri import SCHEMES
 
-SESSION_ENDINGS: Final = (".mcap", ".csv", ".txt", ".csv.gz", ".txt.gz")
+SESSION_ENDINGS: Final = (
+    *(".mcap", ".csv", ".txt", ".csv.gz", ".txt.gz"),
+    *(".npz", ".npy", ".xdf", ".edf", ".bdf", ".mat", ".h5", ".hdf5"),
+)
 
 
 def source_uri(text: str) -> str:

@@ -17,7 +17,9 @@ from models.errors import MyocastError
 from models.recording import Recording
 
 SCHEME: Final = "synthetic:"
-SUFFIXES: Final = (".mcap", ".csv", ".txt", ".tsv")
+SUFFIXES: Final = (".mcap", ".csv", ".txt", ".tsv", ".npz", ".xdf", ".edf", ".bdf", ".mat", ".h5", ".hdf5")
+SIDECARS: Final = ("_channels.tsv", "_events.tsv", "_electrodes.tsv", "participants.tsv")
+"""Files of BIDS beside sessions."""
 CUE_SETTLE_S: Final = 1.2
 CUE_MOVE_S: Final = 0.4
 _NUMBERS: Final = {"users": 8, "first": 0, "sessions": 2, "seconds": 120, "seed": 1, "rotation": 0}
@@ -132,7 +134,7 @@ def read(found: Sequence[Item], mode: str, rate_hz: float) -> Iterator[Recording
 def _files(text: str) -> Iterator[Item]:
     path, options = split_query(text)
     if path.is_dir():
-        inside = sorted(file for file in path.rglob("*") if _suffix(file) in SUFFIXES and file.is_file())
+        inside = sorted(file for file in path.rglob("*") if _is_session(file) and file.is_file())
         if not inside:
             raise DatasetError(f"{path}: no session in this folder; expected {', '.join(SUFFIXES)}, also .gz")
         for file in inside:
@@ -143,9 +145,9 @@ def _files(text: str) -> Iterator[Item]:
         raise DatasetError(f"{path}: no such file or folder; give session files, folders, or {SCHEME}users=24,…")
 
 
-def _suffix(path: Path) -> str:
+def _is_session(path: Path) -> bool:
     name = path.name.lower().removesuffix(".gz")
-    return os.path.splitext(name)[1]
+    return os.path.splitext(name)[1] in SUFFIXES and not name.endswith(SIDECARS)
 
 
 def _synthetic(text: str) -> Iterator[Item]:

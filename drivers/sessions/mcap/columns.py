@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +16,12 @@ from models.arrays import Float32Array, Float64Array, Int64Array
 from models.hand import CHANNELS, VALUES
 from models.kinematics import ANGLES
 from models.recording import Marker
+
+_LATEST: Final = 1e12
+"""Seconds before or after 1970; a time beyond it is damage."""
+_LARGEST: Final = 1 << 53
+"""Index or class; beyond it JSON has no whole numbers."""
+_PERCENT: Final = 100
 
 
 @dataclass(slots=True)
@@ -79,22 +87,26 @@ class SessionColumns:
         emg = np.array([numbers for row in rows for numbers in row["samples"]], dtype=np.float32)
         emg = emg.reshape(int(counts.sum()), CHANNELS)
         sample = np.array([row["sample"] for row in rows], dtype=np.int64)
-        t = np.array([row["t"] for row in rows], dtype=np.float64)
+        if sample.min() < 0 or sample.max() > _LARGEST:
+            raise ValueError("no index of a sample")
+        t, arrival = _times(rows), _seconds(np.array(log_times, dtype=np.int64))
         self.emg.append(emg)
         self.counts.append(counts)
         self.sample.append(sample)
         self.t.append(t)
-        self.arrival.append(_seconds(np.array(log_times, dtype=np.int64)))
+        self.arrival.append(arrival)
 
     def _take_labels(self, rows: list[JsonObject]) -> None:
+        points = [row for row in rows if "joints" in row or "angles" not in row]
+        joints = np.array([row["joints"] for row in points], dtype=np.float32).reshape(len(points), VALUES)
+        t = _times(points)
+        if not np.isfinite(joints).all():
+            raise ValueError("a point that is no number")
         self._take_angles([row for row in rows if "joints" not in row and "angles" in row])
-        rows = [row for row in rows if "joints" in row or "angles" not in row]
-        if not rows:
-            return
-        joints = np.array([row["joints"] for row in rows], dtype=np.float32).reshape(len(rows), VALUES)
-        self.label_t.append(np.array([row["t"] for row in rows], dtype=np.float64))
-        self.joints.append(joints)
-        self.seen.append(_seen(rows))
+        if points:
+            self.label_t.append(t)
+            self.joints.append(joints)
+            self.seen.append(_seen(points))
 
     def _take_angles(self, rows: list[JsonObject]) -> None:
         if not rows:
@@ -103,30 +115,65 @@ class SessionColumns:
         for row, given in enumerate(rows):
             for name, value in given["angles"].items():
                 degrees[row, ANGLES.index(name)] = value
-        self.angle_t.append(np.array([row["t"] for row in rows], dtype=np.float64))
+        t = _times(rows)
+        self.angle_t.append(t)
         self.angles.append(np.deg2rad(degrees).astype(np.float32))
         self.angles_seen.append(_seen(rows))
 
     def _take_imu(self, rows: list[JsonObject]) -> None:
         values = [[row["t"], *row["quaternion"], *row["acceleration_g"], *row["gyro_dps"]] for row in rows]
-        self.imu.append(np.array(values, dtype=np.float64).reshape(len(rows), 11))
+        imu = np.array(values, dtype=np.float64).reshape(len(rows), 11)
+        if not (np.isfinite(imu).all() and (np.abs(imu[:, 0]) <= _LATEST).all()):
+            raise ValueError("a value that is no number")
+        self.imu.append(imu)
 
     def _take_markers(self, rows: list[JsonObject]) -> None:
+        classes: list[tuple[float, int]] = []
+        markers: list[Marker] = []
         for row in rows:
             if row.get("kind") == topics.CLASS:
-                self.classes.append((float(row["t"]), int(row["label"])))
+                classes.append((_time(row), _whole(row["label"])))
             else:
-                self.markers.append(Marker(float(row["t"]), str(row["label"])))
+                markers.append(Marker(_time(row), str(row["label"])))
+        self.classes += classes
+        self.markers += markers
 
     def _take_events(self, rows: list[JsonObject]) -> None:
+        gaps: list[int] = []
+        events: list[Battery | Notice] = []
         for row in rows:
-            kind, t = str(row["kind"]), float(row["t"])
+            kind, t = str(row["kind"]), _time(row)
             if kind == "gap":
-                self.gaps.append(int(row.get("sample", -1)))
+                gaps.append(_whole(row.get("sample", -1)))
             elif kind == "battery":
-                self.events.append(Battery(t, int(row["percent"])))
+                events.append(Battery(t, _whole(row["percent"], _PERCENT)))
             else:
-                self.events.append(Notice(t, kind, str(row.get("detail", ""))))
+                events.append(Notice(t, kind, str(row.get("detail", ""))))
+        self.gaps += gaps
+        self.events += events
+
+
+def _times(rows: list[JsonObject]) -> Float64Array:
+    """Times (n,) of messages. Raises ValueError if one is none: a null would become NaN."""
+    t = np.array([row["t"] for row in rows], dtype=np.float64)
+    if t.shape != (len(rows),) or not (np.abs(t) <= _LATEST).all():
+        raise ValueError("no time")
+    return t
+
+
+def _time(row: JsonObject) -> float:
+    t = float(row["t"])
+    if not math.fabs(t) <= _LATEST:
+        raise ValueError("no time")
+    return t
+
+
+def _whole(value: object, largest: int = _LARGEST) -> int:
+    """A whole number of a message. Raises ValueError or TypeError if it is none or too large."""
+    number = int(value) if isinstance(value, int | float | str) else None
+    if number is None or abs(number) > largest:
+        raise ValueError("no such number")
+    return number
 
 
 def _seen(rows: list[JsonObject]) -> npt.NDArray[np.bool_]:

@@ -8,9 +8,10 @@ from mcap.writer import CompressionType, Writer
 
 from drivers.sessions.crash_safe_file import CrashSafeFile, as_file
 from drivers.sessions.mcap.records import MAGIC, RecordReader
+from drivers.sessions.mcap.scenes import SCENES, SceneWriter
 from drivers.sessions.mcap.topics import PROFILE
 from drivers.sessions.mcap.writer import create
-from drivers.sessions.report import ReadReport, refused
+from drivers.sessions.report import ReadReport, SessionError, refused
 from drivers.sessions.source_bytes import open_file
 
 
@@ -24,34 +25,42 @@ def is_mcap(path: Path) -> bool:
         return file.read(len(MAGIC)) == MAGIC
 
 
-def copy_mcap(source: Path, target: Path) -> tuple[ReadReport, int]:
+def copy_mcap(source: Path, target: Path, *, scenes: bool = False) -> tuple[ReadReport, int]:
     """Copy all messages, metadata and attachments of an MCAP file, whatever their topics.
+
+    Args:
+        source: an MCAP file.
+        target: must not exist.
+        scenes: add the hand as Foxglove shows it (`drivers.sessions.mcap.scenes`).
 
     Returns:
         What was damaged or missing, and the number of messages copied.
 
     Raises:
         SessionExists: the target exists.
-        SessionError: the source cannot be read.
+        SessionError: the source cannot be read, or there is no pose in it for a scene.
         SessionWriteError: the disk refused; nothing is left of the target.
     """
     report = ReadReport()
     with open_file(source) as file:
         stream = CrashSafeFile(create(target))
         try:
-            messages = _copy(RecordReader(file, report), stream)
+            messages = _copy(RecordReader(file, report), stream, target if scenes else None)
             stream.finish()
-        except OSError as error:
+        except BaseException as error:
             target.unlink(missing_ok=True)
-            raise refused(target, error) from None
+            if isinstance(error, OSError):
+                raise refused(target, error) from None
+            raise
         finally:
             stream.close()
     return report, messages
 
 
-def _copy(records: RecordReader, stream: CrashSafeFile) -> int:
+def _copy(records: RecordReader, stream: CrashSafeFile, scenes_of: Path | None) -> int:
     writer = Writer(as_file(stream), compression=CompressionType.ZSTD)
     writer.start(profile=PROFILE)
+    scenes = None if scenes_of is None else SceneWriter(writer, scenes_of)
     schemas: dict[int, int] = {0: 0}
     channels: dict[int, int] = {}
     copied = messages = 0
@@ -66,12 +75,16 @@ def _copy(records: RecordReader, stream: CrashSafeFile) -> int:
             writer.add_message(
                 channels[message.channel_id], message.log_time, message.data, message.publish_time, message.sequence
             )
+            if scenes is not None and (channel := records.channels.get(message.channel_id)) is not None:
+                scenes.write(channel.topic, message.data, message.log_time, message.publish_time)
         messages += len(batch)
         # An hour of messages must not collect in memory.
         stream.flush()
     for name, values in records.metadata[copied:]:
         writer.add_metadata(name, values)
     _attach(writer, records)
+    if scenes is not None and not scenes.written:
+        raise SessionError(f"{scenes_of}: there is no pose in the session ({' or '.join(SCENES)}) that could be shown")
     writer.finish()
     return messages
 

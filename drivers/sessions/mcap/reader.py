@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final, TypeVar, cast
@@ -31,6 +31,13 @@ JsonPoses = list[dict[str, str | int]]
 ARRIVAL: Final = "arrival"
 """Metadata key; `unknown` means that `log_time` is not the arrival time, and messages are not bursts."""
 _LATEST_S: Final = 5.0
+_MOST_DEVICES: Final = 1_000_000
+_RATES: Final = (1e-3, 1e6)
+"""Samples per second that metadata may state; others are damage."""
+_LARGEST_LAG_S: Final = 1e4
+_LONGEST_NAME: Final = 200
+_PARSED_AT_ONCE: Final = 1 << 22
+"""Bytes of JSON, which take about thirty times as much once they are parsed."""
 
 _OWN_KEYS: Final = frozenset({"index", "rate", "unit", "emg_mode", "hand", "channels", ARRIVAL})
 
@@ -53,7 +60,8 @@ def read_mcap(path: Path, file: BinaryIO, config: ReadConfig, report: ReadReport
             first_of.setdefault(topic, messages[0])
             if topic == topics.POSE:
                 poses_of.update(message.channel_id for message in messages)
-            _append(topic, messages, devices_columns, report)
+            for some in _parts(messages):
+                _append(topic, some, devices_columns, report)
     found = devices_columns.get(device)
     if found is None or not found.counts:
         raise SessionError(f"{path}: {_no_emg(device, devices_columns, records, messages_of, first_of)}")
@@ -115,6 +123,18 @@ def _by_topic(batch: list[Message], channels: Mapping[int, Channel]) -> dict[str
     return sorted_out
 
 
+def _parts(messages: list[Message]) -> Iterator[list[Message]]:
+    """The messages in parts of a size that can be parsed at once."""
+    start = size = 0
+    for stop, message in enumerate(messages, 1):
+        size += len(message.data)
+        if size > _PARSED_AT_ONCE:
+            yield messages[start:stop]
+            start, size = stop, 0
+    if start < len(messages):
+        yield messages[start:]
+
+
 def _parse(messages: list[Message], report: ReadReport) -> list[JsonObject]:
     # One call for all is several times faster than one per message.
     try:
@@ -142,10 +162,13 @@ def _append(topic: str, messages: list[Message], devices: dict[int, SessionColum
         return
     rows = _parse(messages, report)
     arrivals = [m.log_time for m in messages] if len(rows) == len(messages) else [0] * len(rows)
-    indices = {index for row in rows if type(index := row.get("device", 0)) is int}
+    named = [index for row in rows if type(index := row.get("device", 0)) is int and 0 <= index <= _MOST_DEVICES]
+    if len(named) < len(rows):
+        report.drop("message of no device", count=len(rows) - len(named))
+    indices = set(named)
     for index in indices:
         device = devices.setdefault(index, SessionColumns())
-        if len(indices) == 1:
+        if len(indices) == 1 and len(named) == len(rows):
             device.take(topic, rows, arrivals, report)
         else:
             mine = [k for k, row in enumerate(rows) if row.get("device", 0) == index]
@@ -171,7 +194,7 @@ class _Facts:
             unit=config.unit or meta.get("unit", "adc"),
             emg_mode=config.mode or meta.get("emg_mode", "raw"),
             hand=config.hand or _side(meta.get("hand")),
-            name=meta.get("device") or path.name,
+            name=(meta.get("device") or path.name)[:_LONGEST_NAME],
             bursts=meta.get(ARRIVAL) != "unknown",
             label_lag_s=_lag(meta.get(topics.LABEL_LAG)),
         )
@@ -258,7 +281,8 @@ def _positive(text: str | None) -> float | None:
         value = float(text or 0)
     except ValueError:
         return None
-    return value if 0 < value < math.inf else None
+    low, high = _RATES
+    return value if low <= value <= high else None
 
 
 def _lag(text: str | None) -> float:
@@ -266,7 +290,7 @@ def _lag(text: str | None) -> float:
         value = float(text or 0) / 1000.0
     except ValueError:
         return 0.0
-    return value if math.isfinite(value) else 0.0
+    return value if math.fabs(value) <= _LARGEST_LAG_S else 0.0
 
 
 def _earlier(t: list[Float64Array], seen: list[npt.NDArray[np.bool_]], lag_s: float) -> list[Float64Array]:
@@ -277,8 +301,8 @@ def _earlier(t: list[Float64Array], seen: list[npt.NDArray[np.bool_]], lag_s: fl
 def _rate(path: Path, columns: SessionColumns) -> float:
     first, last = columns.t[0][0], columns.t[-1][-1]
     samples = int(columns.sample[-1][-1] - columns.sample[0][0])
-    if last > first and samples > 0:
-        return samples / float(last - first)
+    if last > first and _RATES[0] <= (rate := samples / float(last - first)) <= _RATES[1]:
+        return rate
     raise SessionError(f"{path}: does not say its rate, and it is too short to tell; give it, as in `?rate=200`")
 
 

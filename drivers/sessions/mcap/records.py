@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from io import BytesIO
 from typing import BinaryIO, Final
 
@@ -19,13 +19,17 @@ from mcap.records import Attachment, Channel, Chunk, McapRecord, Message, Metada
 from mcap.stream_reader import StreamReader, breakup_chunk
 
 from drivers.sessions.crash_safe_file import END
-from drivers.sessions.report import ReadReport
+from drivers.sessions.libraries import library
+from drivers.sessions.report import ReadReport, SessionError
+from drivers.sessions.source_bytes import most_unpacked
 
 MAGIC: Final = b"\x89MCAP0\r\n"
 _HEADER: Final = struct.Struct("<BQ")
 """Header of a record: opcode, bytes in the body."""
-_LARGEST_CHUNK: Final = 1 << 30
-"""Bytes; a larger size in a chunk is taken for damage, since its contents would fill the memory."""
+LARGEST_CHUNK: Final = 1 << 26
+"""Bytes unpacked; a chunk that becomes more is taken for damage, whatever size it states, since it fills the memory.
+Writers close chunks at about a megabyte."""
+_PIECE: Final = 1 << 20
 _DAMAGE: Final = (McapError, ValueError, OverflowError, struct.error, zstandard.ZstdError, RuntimeError)
 """Errors that the library raises on a damaged record (RuntimeError: lz4)."""
 
@@ -49,12 +53,17 @@ class RecordReader:
     """Name and values of each metadata record, in order."""
     attachments: list[Attachment] = field(default_factory=list)
     """Those that came since the last message."""
+    _unpacked: int = 0
 
     def batches(self) -> Iterator[list[Message]]:
-        """Yield the messages, chunk by chunk."""
+        """Yield the messages, chunk by chunk.
+
+        Raises:
+            SessionError: its chunks unpack to far more than the file, as those of no recording do.
+        """
         for record, offset in self._records():
             try:
-                contents = _contents(record)
+                contents = self._contents(record)
             except _DAMAGE:
                 self.report.drop("damaged record", offset, place="byte")
                 continue
@@ -82,6 +91,26 @@ class RecordReader:
             left = f", {end - offset} bytes of an incomplete record were left out" if end > offset else ""
             self.report.note(f"the file was cut off: it has no end mark{left}")
 
+    def _contents(self, record: bytes) -> list[McapRecord]:
+        """The record, or the records in it if it is a chunk. Raises one of `_DAMAGE`."""
+        found: list[McapRecord] = []
+        for one in StreamReader(BytesIO(record + END), skip_magic=True, emit_chunks=True).records:
+            if not isinstance(one, Chunk):
+                found.append(one)
+                continue
+            if one.compression:
+                plain = _unpack(one)
+                self._count(len(plain))
+                one = replace(one, compression="", data=plain)
+            found += breakup_chunk(one, validate_crc=True)
+        return found
+
+    def _count(self, size: int) -> None:
+        self._unpacked += size
+        if self._unpacked > (most := most_unpacked(self.file)):
+            name = getattr(self.file, "name", "session")
+            raise SessionError(f"{name}: its chunks unpack to more than {most >> 20} MB, as those of no recording do")
+
     def _keep(self, contents: list[McapRecord]) -> None:
         for record in contents:
             match record:
@@ -97,14 +126,22 @@ class RecordReader:
                     self.metadata.append((record.name, dict(record.metadata)))
 
 
-def _contents(record: bytes) -> list[McapRecord]:
-    """The record, or the records in it if it is a chunk. Raises one of `_DAMAGE`."""
-    found: list[McapRecord] = []
-    for one in StreamReader(BytesIO(record + END), skip_magic=True, emit_chunks=True).records:
-        if not isinstance(one, Chunk):
-            found.append(one)
-        elif one.uncompressed_size <= _LARGEST_CHUNK:
-            found += breakup_chunk(one, validate_crc=True)
-        else:
-            raise ValueError(f"a chunk of {one.uncompressed_size} bytes")
-    return found
+def _unpack(chunk: Chunk) -> bytes:
+    """The records of a packed chunk.
+
+    The size that a zstd frame states is not believed: the library would allocate it. Raises one of `_DAMAGE`.
+    """
+    most = min(chunk.uncompressed_size, LARGEST_CHUNK) + 1
+    if chunk.compression == "zstd":
+        reader = zstandard.ZstdDecompressor(max_window_size=LARGEST_CHUNK).stream_reader(BytesIO(chunk.data))
+        plain = bytearray()
+        while len(plain) < most and (piece := reader.read(min(most - len(plain), _PIECE))):
+            plain += piece
+    elif chunk.compression == "lz4":
+        frame = library("lz4.frame", "a session packed by lz4")
+        plain = bytearray(frame.LZ4FrameDecompressor().decompress(chunk.data, max_length=most))
+    else:
+        raise ValueError(f"a chunk packed by {chunk.compression!r}")
+    if len(plain) != chunk.uncompressed_size:
+        raise ValueError(f"a chunk of {chunk.uncompressed_size} bytes unpacks to {len(plain)} or more")
+    return bytes(plain)

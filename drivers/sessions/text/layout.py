@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from drivers.sessions.read_config import FileUnit
+from drivers.sessions.read_config import FileUnit, ReadConfig
 from drivers.sessions.report import SessionError
 from drivers.sessions.text.columns import LEAST_ROWS, grows, is_class, is_counter, is_unix, leading_columns
 from models.arrays import Float64Array
@@ -26,6 +26,8 @@ EXPECTED: Final = (
     "or rows of eight numbers with an optional label"
 )
 COLUMNS_ADVICE: Final = "say what each column is, as in `?columns=t,ch1-8,label` (`-` leaves one out)"
+CHANNELS_ADVICE: Final = "say which eight, as in `?channels=1-8` or `?channels=1,3,5,7,9,11,13,15`"
+NO_TIME: Final = ", no time: the rate is nominal"
 BRAINFLOW_CYTON: Final = 24
 """Columns of BrainFlow's file of a Cyton: packet, 8 EXG in uV, accelerometer, other, …, Unix time (22), marker."""
 _BRAINFLOW_TIME: Final = 22
@@ -54,12 +56,15 @@ _TIME: Final = re.compile(
 _IN_BRACKETS: Final = {**_SECONDS, **dict.fromkeys(("min", "minutes"), 60.0), **dict.fromkeys(("h", "hours"), 3600.0)}
 _BARE_TIME: Final = {name: unit for name, unit in _SECONDS.items() if len(name) > 1}
 _UNITS: Final[dict[str, FileUnit]] = {
-    **dict.fromkeys(("uv", "µv", "μv", "microvolts"), "uV"),
-    **dict.fromkeys(("mv", "millivolts"), "mV"),
-    **dict.fromkeys(("v", "volts"), "V"),
-    **dict.fromkeys(("adc", "counts"), "adc"),
+    **dict.fromkeys(("nv", "nanovolts"), "nV"),
+    **dict.fromkeys(("uv", "µv", "μv", "microvolts", "microvolt"), "uV"),
+    **dict.fromkeys(("mv", "millivolts", "millivolt"), "mV"),
+    **dict.fromkeys(("v", "volts", "volt"), "V"),
+    **dict.fromkeys(("adc", "adu", "counts", "count", "raw", "lsb", "int", "int8", "a.u.", "au", "n/a"), "adc"),
 }
 _BRACKETS: Final = re.compile(r"(?P<name>.*?)[ _]*[(\[]\s*(?P<unit>[^)\]]*?)\s*[)\]]")
+
+_BEHIND: Final = re.compile(r"(?P<name>.*\d)[ _](?P<unit>[nuµμm]?v|adc)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,20 +85,31 @@ class Layout:
     rate: float | None = None
     unit: FileUnit | None = None
     """Of the channels, where the header says it."""
+    odd_units: tuple[str, ...] = ()
+    """Units of the channels that are not known, or that differ."""
     format: str = "text"
     notes: tuple[str, ...] = ()
 
 
-def layout_by_names(names: Sequence[str], comments: Sequence[str] = ()) -> Layout | None:
+def layout_by_names(
+    names: Sequence[str], comments: Sequence[str] = (), units: Sequence[str] = (), channels: str | None = None
+) -> Layout | None:
     """Take the columns from a header, in lower case; None if it names no eight channels.
+
+    Args:
+        names: of the columns.
+        comments: lines before the header, which may state rate and unit.
+        units: of the columns, where they stand beside the names.
+        channels: which eight of more channels, by their place from 1; see `ReadConfig.channels`.
 
     Raises:
         SessionError: it names channels, but not eight, or more of them than eight.
     """
     if tuple(names[: len(HEADER)]) == HEADER and not _is_ours(names):
         return None
-    stems, units = zip(*map(_without_unit, names), strict=True)
-    emg = _channels(stems)
+    stems, in_names = map(list, zip(*map(_without_unit, names), strict=True))
+    units = [given or found for given, found in zip(units or [""] * len(names), in_names, strict=True)]
+    emg, unused = _channels(_numbered(stems), channels)
     if emg is None:
         return None
     time, seconds = _time(stems, units)
@@ -104,20 +120,44 @@ def layout_by_names(names: Sequence[str], comments: Sequence[str] = ()) -> Layou
     ours = joints is not None or tuple(names[: len(HEADER)]) == HEADER
     known = {*taken, *angles.values(), *((label,) if label is not None else ())}
     known |= set(range(joints, joints + VALUES)) if joints is not None else set()
-    notes = [] if ours else [_taken(names, emg, time)]
+    notes = [] if ours else [_taken(names, emg, time, one_by_one=bool(unused))]
     if left := [names[place] or f"column {place + 1}" for place in range(len(names)) if place not in known]:
         notes.append(f"left out: {_list(left)}")
-    unit = _channel_unit([units[place] for place in emg], comments)
+    unit, odd = channel_unit([units[place] for place in emg], comments)
     rate = _rate(comments)
-    return Layout(len(names), emg, time, seconds, joints, angles, label, rate, unit, "csv", tuple(notes))
+    return Layout(
+        len(names), emg, time, seconds, joints, angles, label, rate, unit, odd, format="csv", notes=tuple(notes)
+    )
 
 
-def layout_by_values(values: Float64Array, place: str) -> Layout:
+def eight_of(channels: str, there: int) -> tuple[int, ...]:
+    """Read `?channels=`: eight places from 0 of `there` channels.
+
+    Raises:
+        SessionError: it does not name eight of them.
+    """
+    places: list[int] = []
+    for word in channels.split(","):
+        first, dash, last = word.strip().partition("-")
+        if not (first.isdecimal() and (last.isdecimal() or not dash)) or max(len(first), len(last)) > 5:
+            raise SessionError(f"`?channels={channels}`: {word!r} is no channel; {CHANNELS_ADVICE}")
+        places += range(int(first) - 1, int(last or first))
+    if len(places) != CHANNELS or len(set(places)) != CHANNELS:
+        raise SessionError(
+            f"`?channels={channels}` names {len(set(places))} channels; expected eight: {CHANNELS_ADVICE}"
+        )
+    if min(places) < 0 or max(places) >= there:
+        raise SessionError(f"`?channels={channels}`: there are {there} channels, numbered from 1")
+    return tuple(places)
+
+
+def layout_by_values(values: Float64Array, place: str, channels: str | None = None) -> Layout:
     """Take the columns of a table without a header from its first rows (n, width).
 
     Args:
         values: of rows of one width.
         place: file and line, for messages.
+        channels: which eight of more channels behind times and counters; see `ReadConfig.channels`.
 
     Raises:
         SessionError: it can be read in two ways, or in none.
@@ -126,6 +166,12 @@ def layout_by_values(values: Float64Array, place: str) -> Layout:
     if width == BRAINFLOW_CYTON and is_brainflow(values):
         note = "taken for BrainFlow's file of a Cyton: columns 2-9 are the channels in uV, column 23 is the time"
         return Layout(width, tuple(range(1, 9)), _BRAINFLOW_TIME, 1.0, unit="uV", format="brainflow", notes=(note,))
+    if channels is not None:
+        leading = leading_columns(values, CHANNELS) if width > CHANNELS else 0
+        time = next((column for column in range(leading) if not is_counter(values[:, column])), None)
+        emg = tuple(leading + place for place in eight_of(channels, width - leading))
+        said = (*_seen(leading, time, None)[:leading], f"channels 1-8 are columns {_numbers(emg)}")
+        return Layout(width, emg, time, None, notes=said)
     leading = leading_columns(values, CHANNELS, class_last=True)
     rest = width - leading
     counter = is_counter(values[:, 0])
@@ -134,7 +180,10 @@ def layout_by_values(values: Float64Array, place: str) -> Layout:
         if not counter or float(values[:, 0].max()) > _LARGEST_COUNTER:
             raise SessionError(f"{place}: column 1 is {first}, and 7 numbers follow it; expected 8 channels")
     if rest not in (CHANNELS, CHANNELS + 1):
-        raise SessionError(f"{place}: expected 8 numbers (and a label), found {width}; {COLUMNS_ADVICE}; or {EXPECTED}")
+        which = f", or {CHANNELS_ADVICE}" if rest > CHANNELS else ""
+        raise SessionError(
+            f"{place}: expected 8 numbers (and a label), found {width}; {COLUMNS_ADVICE}{which}; or {EXPECTED}"
+        )
     time = next((column for column in range(leading) if not is_counter(values[:, column])), None)
     label = width - 1 if rest == CHANNELS + 1 else None
     notes = _seen(leading, time, label)
@@ -213,6 +262,20 @@ def layout_by_option(text: str, width: int, place: str) -> Layout:
     return Layout(width, emg, time, seconds, label=label)
 
 
+def check_units(place: str, layout: Layout, config: ReadConfig) -> None:
+    """Check that the unit of the channels is known where the file states one.
+
+    Raises:
+        SessionError: they are in a unit that is not known, or in several, and the user says nothing.
+    """
+    if layout.odd_units and config.unit is None:
+        units = ", ".join(f"`{unit[:20]}`" for unit in layout.odd_units[:4])
+        raise SessionError(
+            f"{place}: the channels are said to be in {units}, which is no one unit that is known; say it, as in "
+            "`?unit=uV` (after `&scale=0.001`, say, which multiplies the samples), or `?unit=adc`"
+        )
+
+
 def _is_ours(names: Sequence[str]) -> bool:
     """Whether behind times and EMG come only points, angles and a class, as Myocast writes them."""
     rest = tuple(names[len(HEADER) :])
@@ -268,32 +331,60 @@ def _seen(leading: int, time: int | None, label: int | None) -> tuple[str, ...]:
 
 
 def _without_unit(name: str) -> tuple[str, str]:
-    found = _BRACKETS.fullmatch(name)
+    found = _BRACKETS.fullmatch(name) or _BEHIND.fullmatch(name)
     if found is None or found["unit"] == "formatted":
         return name, ""
     return found["name"], found["unit"]
 
 
-def _channels(stems: Sequence[str]) -> tuple[int, ...] | None:
-    """The places of eight numbered names that are EMG's, in the order of their numbers."""
+def _numbered(stems: Sequence[str]) -> list[str]:
+    """Names with numbers where a name repeats: as pandas does (`emg`, `emg.1`, …), or the same name again and again."""
+    numbered = list(stems)
+    for stem in dict.fromkeys(stems):
+        places = [place for place, other in enumerate(stems) if other == stem]
+        if not stem or stem[-1].isdigit():
+            continue
+        if f"{stem}.1" in stems and len(places) == 1:
+            numbered[places[0]] = f"{stem}.0"
+        elif len(places) > 1:
+            for number, place in enumerate(places):
+                numbered[place] = f"{stem}.{number}"
+    return numbered
+
+
+def _channels(stems: Sequence[str], channels: str | None) -> tuple[tuple[int, ...] | None, tuple[int, ...]]:
+    """The places of eight numbered names that are EMG's, in the order of their numbers, and those of the others."""
     groups: dict[str, dict[int, int]] = {}
     for place, stem in enumerate(stems):
         if found := _CHANNEL.fullmatch(stem):
             groups.setdefault(found["prefix"].strip(" _.-").replace("_", " "), {})[int(found["number"])] = place
     named = [prefix for prefix in _CHANNEL_PREFIXES if prefix in groups and len(groups[prefix]) > 1]
-    if not named and len(groups.get("", {})) == CHANNELS:
+    if not named and len(groups.get("", {})) >= CHANNELS:
         named = [""]
     if not named:
-        return None
+        return None, ()
     best = next((prefix for prefix in named if len(groups[prefix]) == CHANNELS), named[0])
+    if channels is not None:
+        best = max(named, key=lambda prefix: len(groups[prefix]))
     group = groups[best]
+    places = [group[number] for number in sorted(group)]
+    if channels is not None:
+        eight = tuple(places[place] for place in eight_of(channels, len(places)))
+        return eight, tuple(place for place in places if place not in eight)
     if len(group) != CHANNELS or sorted(group) not in (list(range(CHANNELS)), list(range(1, CHANNELS + 1))):
         first, last = min(group), max(group)
+        advice = f"{CHANNELS_ADVICE}, or {COLUMNS_ADVICE}" if len(group) >= CHANNELS else COLUMNS_ADVICE
         raise SessionError(
             f"the header names {len(group)} channels, `{best}{first}` to `{best}{last}`; Myocast takes eight, "
-            f"numbered from 1 or 0; {COLUMNS_ADVICE}"
+            f"numbered from 1 or 0; {advice}"
         )
-    return tuple(group[number] for number in sorted(group))
+    return tuple(places), ()
+
+
+def time_column(names: Sequence[str]) -> tuple[int | None, float | None]:
+    """The place of the times among named columns, and the seconds of a unit where the name says it."""
+    stems, units = zip(*map(_without_unit, names), strict=True)
+    return _time(stems, units)
 
 
 def _time(stems: Sequence[str], units: Sequence[str]) -> tuple[int | None, float | None]:
@@ -319,11 +410,15 @@ def _joints(names: Sequence[str]) -> int | None:
     return first if tuple(names[first : first + VALUES]) == JOINT_NAMES else None
 
 
-def _channel_unit(units: Sequence[str], comments: Sequence[str]) -> FileUnit | None:
-    found = {_UNITS[unit] for unit in units if unit in _UNITS}
-    if len(found) == 1:
-        return found.pop()
-    return "uV" if any("openbci" in comment.lower() for comment in comments) else None
+def channel_unit(units: Sequence[str], comments: Sequence[str] = ()) -> tuple[FileUnit | None, tuple[str, ...]]:
+    """The unit of the channels, and what they are said to be in where that is no one unit that is known."""
+    given = list(dict.fromkeys(unit for unit in units if unit))
+    found = {_UNITS[unit] for unit in given if unit in _UNITS}
+    if len(found) == 1 and all(unit in _UNITS for unit in given) and all(units):
+        return found.pop(), ()
+    if given:
+        return None, tuple(given) if all(units) else (*given, "none")
+    return ("uV" if any("openbci" in comment.lower() for comment in comments) else None), ()
 
 
 def _rate(comments: Sequence[str]) -> float | None:
@@ -336,9 +431,15 @@ def _rate(comments: Sequence[str]) -> float | None:
     return None
 
 
-def _taken(names: Sequence[str], emg: Sequence[int], time: int | None) -> str:
-    clock = "no time: the rate is nominal" if time is None else f"`{names[time]}` is the time"
-    return f"`{names[emg[0]]}` to `{names[emg[-1]]}` are channels 1 to 8, {clock}"
+def _taken(names: Sequence[str], emg: Sequence[int], time: int | None, *, one_by_one: bool = False) -> str:
+    clock = NO_TIME if time is None else f", `{names[time]}` is the time"
+    if one_by_one:
+        return f"channels 1 to 8 are {', '.join(f'`{names[place]}`' for place in emg)}{clock}"
+    return f"`{names[emg[0]]}` to `{names[emg[-1]]}` are channels 1 to 8{clock}"
+
+
+def _numbers(places: Sequence[int]) -> str:
+    return ", ".join(str(place + 1) for place in places)
 
 
 def _list(names: Sequence[str]) -> str:

@@ -6,41 +6,46 @@ Layouts: docs/protocol.md#text; of sEMG-MANUS in `drivers.sessions.datasets.manu
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
-from drivers.sessions.datasets import manus
-from drivers.sessions.read_config import ReadConfig
+from drivers.sessions.assemble import Samples, recording_of
+from drivers.sessions.datasets import manus, uci
+from drivers.sessions.read_config import FileUnit, ReadConfig
 from drivers.sessions.report import ReadReport, SessionError
-from drivers.sessions.table import Lines, Table, number, peek
+from drivers.sessions.table import Lines, Table, number
 from drivers.sessions.text.dialect import QUOTES, Dialect, dialect_of, is_comment
 from drivers.sessions.text.layout import (
     CHANNEL_NAMES,
     COLUMNS_ADVICE,
     EXPECTED,
     Layout,
+    check_units,
     layout_by_names,
     layout_by_option,
     layout_by_values,
     seconds_per_unit,
 )
-from drivers.sessions.timeline import from_times
-from drivers.sessions.units import to_kept_unit
+from drivers.sessions.text.times import time_of
 from models.arrays import Float32Array, Float64Array, Int64Array
 from models.hand import CHANNELS, POINTS, VALUES, to_hand_frame
 from models.kinematics import ANGLES
 from models.recording import Recording
 
-_OUTAGE_S: Final = 0.25
 _JOINED_OUTAGE_S: Final = 0.1
 _JOINED_RATE: Final = 50.0
-_BARE_RATE: Final = 200.0
-_HIGHEST_RATE: Final = 100_000.0
+T = TypeVar("T", bound=np.generic)
+
+_WORD: Final = -(1 << 20)
+"""Stands for the first word in a column of classes while it is read."""
+_MOST_WORDS: Final = 10_000
+_MOST_COMMENTS: Final = 1000
 _HEAD_LINES: Final = 100
 """Lines from which separator and columns are told."""
 
@@ -99,16 +104,19 @@ def _last_column_is_empty(head: Sequence[str], dialect: Dialect) -> bool:
 
 
 def _comments(batches: Iterator[Lines]) -> tuple[list[str], int, Iterator[Lines]]:
-    """The comments at the head of a file, and the lines from the first that is none, with its number."""
+    """The first comments at the head of a file, and the lines from the first that is none, with its number."""
     comments: list[str] = []
-    line, place, batches = peek(batches)
-    while line and is_comment(line):
-        comments.append(line.strip().lstrip("#%/ "))
-        block = next(batches)
-        rest = block[1:]
-        line, more, batches = peek(chain([rest] if rest else [], batches))
-        place += more
-    return comments, place, batches
+    place = 1
+    for lines in batches:
+        for index, line in enumerate(lines):
+            if is_comment(line):
+                # The last may name the columns.
+                del comments[_MOST_COMMENTS - 1 :]
+                comments.append(line.strip().lstrip("#%/ "))
+            elif line.strip():
+                return comments, place + index, chain([lines[index:]], batches)
+        place += len(lines)
+    return comments, place, iter(())
 
 
 def _names(tokens: Sequence[str]) -> tuple[str, ...]:
@@ -134,12 +142,12 @@ def _read_named(text: _Text, names: tuple[str, ...], header: str) -> Recording:
         return manus.recording(text.path, columns.values, columns.ordinal, text.config)
     place = f"{text.path.name}:{text.line - 1}"
     try:
-        layout = layout_by_names(names, text.comments)
+        layout = layout_by_names(names, text.comments, channels=text.config.channels)
     except SessionError as error:
         raise SessionError(f"{place}: {error}") from None
     if layout is None:
         raise SessionError(f"{place}: the header `{header.strip()[:60]}` is not known; {EXPECTED}, or {COLUMNS_ADVICE}")
-    return _read_table(text, layout)
+    return _read_table(text, replace(layout, format="uci-gestures") if names == uci.NAMES else layout)
 
 
 def _read_bare(text: _Text, head: Sequence[str]) -> Recording:
@@ -147,15 +155,20 @@ def _read_bare(text: _Text, head: Sequence[str]) -> Recording:
     (width, _), *_ = Counter(len(row) for row in rows).most_common(1)
     if text.config.columns:
         return _read_table(text, layout_by_option(text.config.columns, width, text.location))
-    values = [[number(token) for token in row] for row in rows if len(row) == width]
+    values = [[_number_or_time(token) for token in row] for row in rows if len(row) == width]
     good = [row for row in values if None not in row and np.isfinite(np.array(row, float)).all()]
     if not good:
-        if width in (CHANNELS, CHANNELS + 1):
+        if width in (CHANNELS, CHANNELS + 1) and text.config.channels is None:
             return _read_table(
                 text, Layout(width, tuple(range(CHANNELS)), label=width - 1 if width > CHANNELS else None)
             )
         good = [[0.0] * width]
-    return _read_table(text, layout_by_values(np.array(good, np.float64), text.location))
+    return _read_table(text, layout_by_values(np.array(good, np.float64), text.location, text.config.channels))
+
+
+def _number_or_time(token: str) -> float | None:
+    value = number(token)
+    return time_of(token) if value is None else value
 
 
 def _read_table(text: _Text, layout: Layout) -> Recording:
@@ -167,13 +180,14 @@ def _read_table(text: _Text, layout: Layout) -> Recording:
     joints = () if layout.joints is None else tuple(range(layout.joints, layout.joints + VALUES))
     angles = tuple(layout.angles.values())
     label = () if layout.label is None else (layout.label,)
-    words = _ClassNames()
+    used = (*clock, *layout.emg, *joints, *angles, *label)
+    names = _ClassNames()
     columns = _columns(
         text,
         layout.width,
-        (*clock, *layout.emg, *joints, *angles, *label),
-        optional=len(clock) + CHANNELS if layout.format == "csv" else None,
-        words=words if label else None,
+        used,
+        optional=len(clock) + CHANNELS if layout.format in ("csv", "uci-gestures") else None,
+        words={**({0: time_of} if clock else {}), **({len(used) - 1: names} if label else {})},
     )
     values = columns.values
     first = len(clock)
@@ -182,26 +196,23 @@ def _read_table(text: _Text, layout: Layout) -> Recording:
     points = values[:, at : at + VALUES] if joints else None
     at += len(joints)
     bends = _angles(values[:, at : at + len(angles)], tuple(layout.angles)) if angles else None
-    classes = _class_numbers(text, values[:, -1], columns.line, layout) if label else None
-    words.explain(report)
-    unit, emg = to_kept_unit(emg, config.unit or layout.unit, config.mode, text.path.name, report)
-    rated = replace(config, rate=config.rate or layout.rate, unit=unit)
-    body = replace(text, config=rated)
-    if clock and rated.rate and len(columns.time) > 1 and not (np.diff(columns.time) > 0).any():
-        report.note("time does not advance: times are made from the rate")
-        clock = ()
-    if clock:
-        t = _seconds(text, columns.time, layout)
-        recording = _timed(body, emg, t, points, layout.format, _OUTAGE_S, None)
-    else:
-        recording = _untimed(body, emg, columns.ordinal, points, layout.format)
-    known = None if bends is None else np.isfinite(bends).any(axis=1)
-    return replace(
-        recording,
-        angle_t=recording.t[known] if known is not None and known.any() else None,
-        angles=bends[known] if bends is not None and known is not None and known.any() else None,
+    classes = _class_numbers(text, names.numbered(values[:, -1], report), columns.line, layout) if label else None
+    unit: FileUnit | None = layout.unit
+    if layout.format == "uci-gestures" and config.unit is None and config.scale is None:
+        emg, unit = uci.counts(emg, report)
+    check_units(text.path.name, layout, config)
+    found = Samples(
+        emg=emg,
+        t=_seconds(text, columns.time, layout) if clock else None,
+        ordinal=columns.ordinal,
+        joints=points,
+        angles=bends,
         classes=classes,
+        rate=layout.rate,
+        unit=unit,
+        format=layout.format,
     )
+    return recording_of(text.path.name, found, config, report)
 
 
 def _seconds(text: _Text, t: Float64Array, layout: Layout) -> Float64Array:
@@ -213,44 +224,31 @@ def _seconds(text: _Text, t: Float64Array, layout: Layout) -> Float64Array:
     return t if unit == 1.0 else t * unit
 
 
-def _untimed(
-    text: _Text, emg: Float32Array, ordinal: Int64Array, joints: Float32Array | None, layout: str
-) -> Recording:
-    config = text.config
-    rate = config.rate or _BARE_RATE
-    seen = None if joints is None else np.isfinite(joints).all(axis=1)
-    t = ordinal / rate
-    return Recording(
-        emg=emg,
-        # A dropped line was a sample: index and time jump over it.
-        t=t,
-        sample=ordinal,
-        rate_hz=rate,
-        unit=config.unit or "adc",
-        emg_mode=config.mode or "raw",
-        hand=config.hand,
-        name=text.path.name,
-        label_t=t[seen] if seen is not None and seen.any() else None,
-        joints=np.ascontiguousarray(joints[seen]) if joints is not None and seen is not None and seen.any() else None,
-        meta={"format": layout},
-    )
-
-
 class _ClassNames:
-    """Numbers for classes that a file names by words, in the order in which they come."""
+    """Numbers for classes that a file names by words, in the order in which they come.
+
+    While a table is read, words stand as `_WORD` and below; `numbered` gives them numbers that no other class has.
+    """
 
     def __init__(self) -> None:
         self._numbers: dict[str, int] = {}
 
     def __call__(self, word: str) -> float | None:
-        """The number of a word; None for an empty one."""
-        return float(self._numbers.setdefault(word, len(self._numbers))) if word else None
+        """The number that stands for a word while the table is read; None for an empty one, or one too many."""
+        if not word or (len(self._numbers) >= _MOST_WORDS and word not in self._numbers):
+            return None
+        return float(_WORD - self._numbers.setdefault(word, len(self._numbers)))
 
-    def explain(self, report: ReadReport) -> None:
-        """Note what was made of the words."""
-        if self._numbers:
-            shown = ", ".join(f"{number} = {word[:20]}" for word, number in list(self._numbers.items())[:12])
-            report.note(f"classes by name: {shown}")
+    def numbered(self, column: Float32Array, report: ReadReport) -> Float32Array:
+        """The column with numbers for words: from 0, or after the largest class that the file gives as a number."""
+        if not self._numbers:
+            return column
+        words = column <= _WORD
+        numbers = column[~words & np.isfinite(column)]
+        first = int(numbers.max()) + 1 if len(numbers) and numbers.max() >= 0 else 0
+        shown = ", ".join(f"{first + number} = {word[:20]}" for word, number in list(self._numbers.items())[:12])
+        report.note(f"classes by name: {shown}")
+        return np.where(words, _WORD - column + first, column).astype(np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,18 +267,28 @@ def _columns(
     used: tuple[int, ...] | None = None,
     time: int = 0,
     optional: int | None = None,
-    words: _ClassNames | None = None,
+    words: Mapping[int, Callable[[str], float | None]] | None = None,
 ) -> _Columns:
     used = None if used == tuple(range(width)) else used
-    last = (width if used is None else len(used)) - 1
-    table = Table(text.path.name, width, text.dialect, text.report, optional, used, {last: words} if words else {})
+    table = Table(text.path.name, width, text.dialect, text.report, optional, used, words or {})
     values, times, lines, ordinals = [], [], [], []
     for rows in table.blocks(text.batches, text.line):
         values.append(_narrow(rows.values, optional))
         times.append(rows.values[:, time].copy())
         lines.append(rows.line)
         ordinals.append(rows.ordinal)
-    return _Columns(np.concatenate(values), np.concatenate(times), np.concatenate(lines), np.concatenate(ordinals))
+    return _Columns(_joined(values), _joined(times), _joined(lines), _joined(ordinals))
+
+
+def _joined(parts: list[npt.NDArray[T]]) -> npt.NDArray[T]:
+    """Concatenate the parts and release them as they are copied, so that a table need not fit in memory twice."""
+    whole = np.empty((sum(map(len, parts)), *parts[0].shape[1:]), parts[0].dtype)
+    at = len(whole)
+    while parts:
+        part = parts.pop()
+        whole[at - len(part) : at] = part
+        at -= len(part)
+    return whole
 
 
 def _narrow(values: Float64Array, optional: int | None) -> Float32Array:
@@ -331,7 +339,18 @@ def _read_joined(text: _Text, names: tuple[str, ...]) -> Recording:
     # Joints are all zero where the tracker had lost the hand.
     turned[(joints[keep] == 0).all(axis=1)] = np.nan
     emg = np.ascontiguousarray(emg[keep])
-    return _timed(text, emg, columns.time[keep], turned, "joined", _JOINED_OUTAGE_S, _JOINED_RATE)
+    found = Samples(
+        emg=emg,
+        t=columns.time[keep],
+        joints=turned,
+        rate=_JOINED_RATE,
+        unit="adc",
+        mode="envelope",
+        hand="right",
+        format="joined",
+        outage_s=_JOINED_OUTAGE_S,
+    )
+    return recording_of(text.path.name, found, replace(text.config, mode=text.config.mode or "envelope"), text.report)
 
 
 def _joined_columns(text: _Text, names: tuple[str, ...]) -> tuple[int, int, int]:
@@ -345,51 +364,3 @@ def _joined_columns(text: _Text, names: tuple[str, ...]) -> tuple[int, int, int]
             f"emg timestamp, ch1..ch8, Wrist x, …, Pinky Tip z`, found {len(names)} columns"
         )
     return time, channel, joint
-
-
-def _timed(
-    text: _Text,
-    emg: Float32Array,
-    t: Float64Array,
-    joints: Float32Array | None,
-    layout: str,
-    outage_s: float,
-    rate: float | None,
-) -> Recording:
-    config, report = text.config, text.report
-    try:
-        timeline = from_times(t, config.rate or rate, outage_s)
-    except ValueError as error:
-        raise SessionError(
-            f"{text.path.name}: {error}; `t` must be in seconds, or say the rate, as in `?rate=200`"
-        ) from None
-    if timeline.rate_hz < 1.0:
-        raise SessionError(
-            f"{text.path.name}: samples are {1.0 / timeline.rate_hz:g} s apart; `t` must be in seconds (milliseconds?)"
-        )
-    if timeline.rate_hz > _HIGHEST_RATE:
-        raise SessionError(
-            f"{text.path.name}: samples are {1.0 / timeline.rate_hz:g} s apart, which no EMG is; say in what unit "
-            "the times are, as in `?columns=t_ms,ch1-8`"
-        )
-    if timeline.breaks is not None:
-        report.note(f"time goes back {len(timeline.breaks)} times: what follows is moved to go on from there")
-    if not timeline.regular:
-        report.note("times are irregular (arrival times): the rate is a mean, and only outages count as gaps")
-    seen = np.isfinite(joints).all(axis=1) if joints is not None else None
-    if seen is not None and not seen.all():
-        report.note(f"{int((~seen).sum())} rows have no label")
-    return Recording(
-        emg=emg,
-        t=timeline.t,
-        sample=timeline.sample,
-        rate_hz=timeline.rate_hz,
-        unit=config.unit or "adc",
-        emg_mode=config.mode or ("envelope" if layout == "joined" else "raw"),
-        hand=config.hand or ("right" if layout == "joined" else None),
-        name=text.path.name,
-        label_t=timeline.t[seen] if seen is not None and seen.any() else None,
-        joints=np.ascontiguousarray(joints[seen]) if joints is not None and seen is not None and seen.any() else None,
-        breaks=timeline.breaks,
-        meta={"format": layout},
-    )
