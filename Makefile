@@ -68,12 +68,12 @@ test-fast: $(FAST)  ## Unit tests and contracts; needs no package of the system 
 # In one step, for pip would build the package a second time.
 $(TESTABLE): $(SOURCES)
 	$(ENVIRONMENT)
-	PIP_CONSTRAINT=constraints.txt $(PIP) --editable '.[ble,serial,lsl,plot,train,dev,docs]'
+	PIP_CONSTRAINT=constraints.txt $(PIP) --editable '.[ble,serial,lsl,formats,plot,train,dev,docs]'
 	@touch $(INSTALLED) $@
 
 $(FAST): $(SOURCES)
 	$(ENVIRONMENT)
-	PIP_CONSTRAINT=constraints.txt $(PIP) --editable '.[ble,serial,dev]'
+	PIP_CONSTRAINT=constraints.txt $(PIP) --editable '.[ble,serial,formats,dev]'
 	@touch $(INSTALLED) $@
 
 $(NODE): tests/integration/js/node/package-lock.json $(SYSTEM)

@@ -116,17 +116,21 @@ def channels_option(uri: SourceUri) -> list[int]:
     Raises:
         DriverError: not eight different channels.
     """
-    text = uri.options.get("channels", f"1-{CHANNELS}")
+    found = eight_channels(uri.options.get("channels", f"1-{CHANNELS}"))
+    if not found:
+        raise uri.problem("channels", f"expected {CHANNELS} different ones, such as 1-8 or 1,3,5-10")
+    return found
+
+
+def eight_channels(text: str) -> list[int]:
+    """Indices from 0 of the eight channels that a text such as `1,3,5-10` names; [] if it does not name eight."""
     found: list[int] = []
     for part in text.split(","):
         first, _, last = part.partition("-")
         if len(part) > 20 or not first.strip().isdecimal() or not (last or first).strip().isdecimal():
-            found.clear()
-            break
+            return []
         found += range(int(first) - 1, min(int(last or first), int(first) + CHANNELS))
-    if len(found) != CHANNELS or len(set(found)) != CHANNELS or min(found) < 0:
-        raise uri.problem("channels", f"expected {CHANNELS} different ones, such as 1-8 or 1,3,5-10")
-    return found
+    return found if len(found) == CHANNELS == len(set(found)) and min(found) >= 0 else []
 
 
 def parse(text: str) -> SourceUri:

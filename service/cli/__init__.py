@@ -12,6 +12,7 @@ from models.errors import MyocastError
 from service.cli.signals import stopping_at_once
 from service.cli.typed import as_typed
 from service.cli.usage import plain
+from service.cli.verbs import VERBS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,13 +42,18 @@ def main() -> None:
     except MyocastError as error:
         code = _complain(str(error), error.exit_code)
     except usage_error as error:
-        where = getattr(getattr(error, "ctx", None), "command_path", "myocast")
+        where = getattr(getattr(error, "ctx", None), "command_path", None) or _verb_typed(sys.argv[1:])
         code = _complain(f"{plain(error.format_message()).rstrip('.')}; see `{where} --help`", 2)
     except click_exception as error:
         code = _complain(error.format_message(), 2)
     except (typer.Abort, KeyboardInterrupt, BrokenPipeError):
         code = 0
     sys.exit(code if isinstance(code, int) and code != _INTERRUPTED else 0)
+
+
+def _verb_typed(arguments: Sequence[str]) -> str:
+    """The command up to its verb; click does not say it of an option without its value."""
+    return f"myocast {arguments[0]}" if arguments and arguments[0] in VERBS else "myocast"
 
 
 def limit_threads(arguments: Sequence[str]) -> None:

@@ -10,6 +10,9 @@ from typing import Final
 
 from service.recording.errors import RecordingError, RecordingExists, RecordingNameError
 
+SUFFIX: Final = ".mcap"
+CONVERTIBLE: Final = (".csv.gz", ".csv", ".npz", ".xdf", ".edf", ".bdf")
+"""How names end that `myocast convert` can write."""
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 """Names that a client may give a recording."""
 
@@ -40,15 +43,35 @@ def check_place(path: Path) -> None:
     """Check that a file could be created here, without creating it.
 
     Raises:
+        RecordingNameError: its name says another format.
         RecordingExists: the file exists.
         RecordingError: it could not be created.
     """
+    check_suffix(path)
     check_new(path)
     folder = next(parent for parent in path.absolute().parents if exists(parent))
     if not folder.is_dir():
         raise RecordingError(f"{path}: cannot be written ({folder} is not a folder); choose another place")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise RecordingError(f"{path}: cannot be written (no permission to write in {folder}); choose another place")
+
+
+def check_suffix(path: Path) -> None:
+    """Check that the name of a recording does not say another format than MCAP.
+
+    Raises:
+        RecordingNameError: it does.
+    """
+    if path.suffix.lower() in ("", SUFFIX):
+        return
+    ending = next((one for one in CONVERTIBLE if path.name.lower().endswith(one)), path.suffix)
+    recorded = path.with_name(path.name[: -len(ending)] + SUFFIX)
+    raise RecordingNameError(
+        f"{path}: a recording is MCAP, and its name ends in {SUFFIX}; record {recorded}, "
+        f"then `myocast convert {recorded} {path}`"
+        if ending in CONVERTIBLE
+        else f"{path}: a recording is MCAP, and its name ends in {SUFFIX}; name it {recorded}"
+    )
 
 
 def check_new(path: Path) -> None:

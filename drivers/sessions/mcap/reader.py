@@ -30,6 +30,7 @@ JsonPoses = list[dict[str, str | int]]
 """Of each filter: `poses`, its name in `filter` ("none" for none, "" where the file does not say), its settings."""
 ARRIVAL: Final = "arrival"
 """Metadata key; `unknown` means that `log_time` is not the arrival time, and messages are not bursts."""
+_READ: Final = (topics.EMG, topics.LABEL, topics.IMU, topics.MARKER, topics.EVENT)
 _LATEST_S: Final = 5.0
 _MOST_DEVICES: Final = 1_000_000
 _RATES: Final = (1e-3, 1e6)
@@ -158,7 +159,7 @@ def _parse_one(message: Message, report: ReadReport) -> JsonObject | None:
 
 
 def _append(topic: str, messages: list[Message], devices: dict[int, SessionColumns], report: ReadReport) -> None:
-    if topic in (topics.RAW, topics.POSE, ""):
+    if topic not in _READ:
         return
     rows = _parse(messages, report)
     arrivals = [m.log_time for m in messages] if len(rows) == len(messages) else [0] * len(rows)

@@ -12,6 +12,7 @@ import numpy as np
 from drivers.sessions.read_config import FileUnit, ReadConfig
 from drivers.sessions.report import SessionError
 from drivers.sessions.text.columns import LEAST_ROWS, grows, is_class, is_counter, is_unix, leading_columns
+from drivers.uri import eight_channels
 from models.arrays import Float64Array
 from models.hand import CHANNELS, POINTS, VALUES
 from models.kinematics import ANGLES
@@ -136,17 +137,10 @@ def eight_of(channels: str, there: int) -> tuple[int, ...]:
     Raises:
         SessionError: it does not name eight of them.
     """
-    places: list[int] = []
-    for word in channels.split(","):
-        first, dash, last = word.strip().partition("-")
-        if not (first.isdecimal() and (last.isdecimal() or not dash)) or max(len(first), len(last)) > 5:
-            raise SessionError(f"`?channels={channels}`: {word!r} is no channel; {CHANNELS_ADVICE}")
-        places += range(int(first) - 1, int(last or first))
-    if len(places) != CHANNELS or len(set(places)) != CHANNELS:
-        raise SessionError(
-            f"`?channels={channels}` names {len(set(places))} channels; expected eight: {CHANNELS_ADVICE}"
-        )
-    if min(places) < 0 or max(places) >= there:
+    places = eight_channels(channels)
+    if not places:
+        raise SessionError(f"`?channels={channels}`: expected eight different ones; {CHANNELS_ADVICE}")
+    if max(places) >= there:
         raise SessionError(f"`?channels={channels}`: there are {there} channels, numbered from 1")
     return tuple(places)
 

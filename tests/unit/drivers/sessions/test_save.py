@@ -118,7 +118,7 @@ def test_targets_that_cannot_be(tmp_path: Path) -> None:
     with pytest.raises(SessionExists):
         write_session(tmp_path / "a.csv", rec)
     assert (tmp_path / "a.csv").read_text() == "precious"
-    with pytest.raises(SessionError, match=r"must end in .mcap, .csv or .csv.gz"):
+    with pytest.raises(SessionError, match=r"must end in .mcap, .csv, "):
         write_session(tmp_path / "a.xlsx", rec)
     with pytest.raises(SessionError, match="no such folder"):
         write_session(tmp_path / "nowhere" / "a.csv", rec)
