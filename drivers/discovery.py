@@ -1,11 +1,14 @@
-"""Scan for armbands (over Bluetooth and dongles), dongles and serial ports, and report what cannot be scanned."""
+"""Scan for armbands (over Bluetooth and dongles), dongles and serial ports with what is on them.
+
+What cannot be scanned is reported, too.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
@@ -113,6 +116,9 @@ async def scan(seconds: float = SCAN_S, *, battery: bool = False, ports: Ports |
         scans.create_task(_try(findings, BLUETOOTH, partial(_scan_bluetooth, findings, seconds, battery)))
         for path in dongles:
             scans.create_task(_try(findings, path, partial(_scan_dongle, findings, path, seconds, battery)))
+        for port in findings.ports:
+            if port.usb_id and int(port.usb_id[:4], 16) in _chords_vendors():
+                scans.create_task(_ask_board(findings, port, seconds))
         scans.create_task(_scan_lsl(findings, min(seconds, LSL_S)))
     findings.armbands.sort(key=lambda armband: (-(armband.rssi_dbm or -999), armband.uri))
     return findings
@@ -245,6 +251,22 @@ async def _battery_over_dongle(link: Bled112Link, response: ScanResponse) -> int
         return None
     finally:
         await link.hang_up()
+
+
+def _chords_vendors() -> tuple[int, ...]:
+    from drivers.chords.protocol import USB_VENDORS
+
+    return USB_VENDORS
+
+
+async def _ask_board(findings: Findings, port: FoundPort, seconds: float) -> None:
+    """Ask a board of which the USB adapter may be a Chords board's what it is; others take the question for noise."""
+    from drivers.chords.source import identify
+
+    board = await identify(port.port, seconds)
+    if board is not None:
+        place = findings.ports.index(port)
+        findings.ports[place] = replace(port, uri=f"chords:{port.port}", description=f"Chords {board.name}")
 
 
 async def _scan_lsl(findings: Findings, seconds: float) -> None:

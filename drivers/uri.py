@@ -24,6 +24,7 @@ SCHEMES: Final = {
     "dongle": "drivers.myo.source",
     "gforce": "drivers.gforce.source",
     "cyton": "drivers.cyton.source",
+    "chords": "drivers.chords.source",
     "serial": "drivers.text.source",
     "tcp": "drivers.text.source",
     "udp": "drivers.text.source",

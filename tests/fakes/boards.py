@@ -1,4 +1,4 @@
-"""Emulated serial boards on pseudo-terminals: a Cyton and a do-it-yourself board, in real or faster time."""
+"""Emulated serial boards on pseudo-terminals: a Cyton, a Chords and a do-it-yourself board, in real or faster time."""
 
 from __future__ import annotations
 
@@ -127,6 +127,48 @@ class CytonBoard(Board):
         }
         for byte in data:
             answers.get(byte, lambda: None)()
+
+
+class ChordsFirmware(Board):
+    """A board with the Chords firmware, which takes for a command all that comes before a pause of `pause_s`."""
+
+    def __init__(
+        self, counts: Float32Array, clock: Clock, time_scale: float, name: str = "STM32F4-BLACK-PILL",
+        rate_hz: float = 500.0, middle: int = 2048, pause_s: float = 0.02,
+    ) -> None:  # fmt: skip
+        packets = [chords_packet(n, row) for n, row in enumerate((counts.astype(int) + middle).tolist())]
+        super().__init__(packets, rate_hz, clock, time_scale)
+        self.name = name
+        self.on = True
+        self._pause_s = pause_s
+        self._command = b""
+        self._pause: asyncio.TimerHandle | None = None
+
+    def answer(self, data: bytes) -> None:
+        self._command += data
+        if self._pause is not None:
+            self._pause.cancel()
+        self._pause = asyncio.get_running_loop().call_later(self._pause_s, self._do)
+
+    def unplug(self) -> None:
+        super().unplug()
+        if self._pause is not None:
+            self._pause.cancel()
+
+    def _do(self) -> None:
+        command, self._command = self._command.strip(), b""
+        if not self.on:
+            return
+        if command == b"WHORU":
+            self.send(self.name.encode() + b"\r\n")
+        elif command == b"START":
+            self.start()
+        elif command == b"STOP":
+            self.stop()
+
+
+def chords_packet(counter: int, samples: list[int]) -> bytes:
+    return b"\xc7\x7c" + bytes((counter % 256,)) + b"".join(each.to_bytes(2, "big") for each in samples) + b"\x01"
 
 
 class TextBoard(Board):

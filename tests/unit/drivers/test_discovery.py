@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from drivers.clock import now
 from drivers.discovery import BLUETOOTH, Findings, FoundArmband, scan
 from drivers.emulation.dongle import EmulatedDongle
 from drivers.emulation.myo import ADDRESS, EmulatedMyo
@@ -18,6 +19,7 @@ from drivers.emulation.pseudo_terminal import PseudoTerminal
 from drivers.myo.bgapi import USB_ID
 from drivers.transport.serial_port import PortInfo
 from tests.fakes.bluez import FakeBluez
+from tests.fakes.boards import ChordsFirmware
 from tests.fakes.private_bus import NEEDS_DAEMON, close_bleak, dbus_daemon
 from tests.support.signals import made_up
 
@@ -76,6 +78,17 @@ async def test_cancelled_while_it_begins_it_leaves_nothing_behind() -> None:
     with pytest.raises(asyncio.CancelledError):
         await looking
     gc.collect()
+
+
+async def test_a_board_that_says_what_it_is_is_listed_so() -> None:
+    async with FakeBluez(), ChordsFirmware(made_up().emg, now, 1.0, name="NANO-CLONE") as board:
+        findings = await scan_ports(
+            PortInfo(board.path, "USB Serial", (0x1A86, 0x7523)), PortInfo("/dev/ttyUSB7", "FT231X", (0x0403, 0x6015))
+        )
+    assert [(one.uri, one.description) for one in findings.ports] == [
+        (f"chords:{board.path}", "Chords NANO-CLONE"),
+        ("serial:/dev/ttyUSB7", "FT231X"),
+    ]
 
 
 async def test_problems_of_a_scan_are_reported() -> None:

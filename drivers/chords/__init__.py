@@ -1,0 +1,1 @@
+"""Boards with Upside Down Labs' Chords firmware."""
