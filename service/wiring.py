@@ -23,6 +23,7 @@ from service.devices.supervisor import Supervisor
 from service.engine.model_library import ModelLibrary
 from service.engine.model_selection import ModelSelector
 from service.engine.predictor import AS_IN_FILE
+from service.engine.workers import Workers
 from service.events import DeviceEvent, Output
 from service.limits import fitting
 from service.recording.errors import RecordingFailed
@@ -57,6 +58,7 @@ class Service:
         self.status_publisher = StatusPublisher(self.hub, self.recorder.describe, self.fail, clock)
         self.library = ModelLibrary(config.models, model_selector)
         aligned = None if config.align is None else read_alignment(config.align)
+        workers = Workers()
         self.devices = [
             Device(
                 index,
@@ -69,6 +71,7 @@ class Service:
                 smoothing=config.smoothing,
                 hold_s=config.hold_s,
                 clock=clock,
+                workers=workers,
             )
             for index, source in enumerate(sources)
         ]

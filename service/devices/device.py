@@ -24,6 +24,7 @@ from service.engine.model_selection import ModelSelector, no_fit
 from service.engine.output_stage import AUTO, Smoothing
 from service.engine.pose import Pose
 from service.engine.predictor import AS_IN_FILE, Fitted, ModelFile, Predictor
+from service.engine.workers import Workers
 from service.events import DeviceEvent, Output
 
 log = logging.getLogger("myocast")
@@ -65,6 +66,7 @@ class Device:
         smoothing: Smoothing = AUTO,
         hold_s: float = DEFAULT_HOLD_S,
         clock: Clock = now,
+        workers: Workers | None = None,
     ) -> None:
         """Make a device whose source does not run yet.
 
@@ -73,6 +75,7 @@ class Device:
             fitted: what stands in place of the initializers of the model that it starts with.
             smoothing: what stands behind its models.
             hold_s: seconds for which the last pose is repeated when no samples come any more.
+            workers: the threads that run models; None makes one of its own.
         """
         self.index = index
         self.source = source
@@ -93,6 +96,7 @@ class Device:
         """Frames that have come since the start."""
         self._model_selector, self._hub, self._listener = model_selector, hub, listener
         self._clock, self._hop, self._smoothing = clock, hop, smoothing
+        self._workers = workers
         self._hold = Hold(hold_s, self._on_held)
         self._stall_timer: asyncio.TimerHandle | None = None
         self._steered = asyncio.Event()
@@ -329,6 +333,7 @@ class Device:
             smoothing=self._smoothing,
             state=self.status.on_pose,
             clock=self._clock,
+            workers=self._workers,
         )
         engine.signal_quality = self._signal_quality
         return engine

@@ -1,19 +1,20 @@
 """Ring buffer, windows and model of one armband: frames in, the newest pose out.
 
-Frames come on the event loop's thread; inference runs on one worker thread. While it runs, windows that fall due are
-not queued: when it ends, the newest one runs next and the others count as skipped. A streaming model sees every sample
-once and in order all the same: the samples that came meanwhile all go into its next run.
+Frames come on the event loop's thread; inference runs on a worker thread, one run at a time. While it runs, windows
+that fall due are not queued: when it ends, the newest one runs next and the others count as skipped. A streaming model
+sees every sample once and in order all the same: the samples that came meanwhile all go into its next run.
 """
 
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from math import isfinite
-from queue import SimpleQueue
 from typing import Final
+
+import numpy as np
 
 from drivers.clock import Clock, now
 from drivers.events import Frame
@@ -26,6 +27,7 @@ from service.engine.predictor import INFERENCE_ERRORS, Predictor
 from service.engine.ring import Ring
 from service.engine.successor import CATCH_UP_ROWS, Successor
 from service.engine.windower import Window, Windower
+from service.engine.workers import Finish, Workers
 
 BACKLOG_S: Final = 20.0
 """Seconds of signal that a stalled streaming model may fall behind; beyond that its state is reset."""
@@ -42,6 +44,10 @@ class _Job:
     gap: bool
     due: float
     hand: Side
+    joints: Float32Array | None = None
+    failure: str = ""
+    started: float = 0.0
+    finished: float = 0.0
     hidden: Hidden | None = None
     confidence: float | None = None
 
@@ -57,6 +63,7 @@ class Engine:
         hop: samples between poses; None takes the model's own.
         smoothing: what stands behind the model.
         state: returns the device's state, which the next pose carries; called once for each pose.
+        workers: the threads that run the model; None makes one of its own.
     """
 
     def __init__(
@@ -71,6 +78,7 @@ class Engine:
         smoothing: Smoothing = OFF,
         state: Callable[[], str] = str,
         clock: Clock = now,
+        workers: Workers | None = None,
     ) -> None:
         spec = predictor.spec
         self.predictor = predictor
@@ -104,9 +112,10 @@ class Engine:
         self._consumed = 0
         self._successor: Successor | None = None
         self._loop = asyncio.get_running_loop()
-        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
-        self._worker = threading.Thread(target=self._work, name=f"myocast-engine-{device}", daemon=True)
-        self._worker.start()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._workers = workers or Workers(1)
+        self._workers.join()
 
     @property
     def due(self) -> int:
@@ -160,17 +169,19 @@ class Engine:
         return self.poses + self.repeated - 1
 
     def stop(self) -> None:
-        """Publish nothing any more, and let the worker end after its current run."""
+        """Publish nothing any more, and let the workers go."""
+        if self._stopped:
+            return
         self._stopped = True
         if self._successor is not None:
             self._successor.supersede()
             self._successor = None
-        self._jobs.put(None)
+        self._workers.leave()
 
     async def close(self) -> None:
-        """Stop, and wait for the worker thread."""
+        """Stop, and wait for the run that is going on."""
         self.stop()
-        await asyncio.get_running_loop().run_in_executor(None, self._worker.join)
+        await self._idle.wait()
 
     def _advance_swap(self) -> None:
         """Take the successor's next step; called while no run is going on."""
@@ -224,7 +235,8 @@ class Engine:
         self.skipped += skipped
         self._load(window)
         self._busy = True
-        self._jobs.put(_Job(window, skipped, gap, self._pending_due, self._hand))
+        self._idle.clear()
+        self._workers.submit(partial(self._work, _Job(window, skipped, gap, self._pending_due, self._hand)))
 
     def _load(self, window: Window) -> None:
         self.predictor.mirrored = self._hand != self.predictor.spec.hand
@@ -239,29 +251,31 @@ class Engine:
         self._stretch_start, self._consumed = start, window.end
         self.predictor.load(self._ring.view(window.end, window.end - begin))
 
-    def _work(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            started = self._clock()
-            joints: Float32Array | None
-            try:
-                joints, failure = self.predictor.run(), ""
-                job.hidden, job.confidence = self.predictor.hidden, self.predictor.confidence
-            except INFERENCE_ERRORS as error:
-                joints, failure = None, str(error).splitlines()[0]
-            self._loop.call_soon_threadsafe(self._done, job, joints, failure, started, self._clock())
+    def _work(self, job: _Job) -> Finish:
+        job.started = self._clock()
+        try:
+            job.joints = self.predictor.run()
+            job.hidden, job.confidence = self.predictor.hidden, self.predictor.confidence
+        except INFERENCE_ERRORS as error:
+            job.failure = str(error).splitlines()[0]
+        job.finished = self._clock()
+        return partial(self._done, job)
 
-    def _done(self, job: _Job, joints: Float32Array | None, failure: str, started: float, finished: float) -> None:
+    def _done(self, job: _Job) -> None:
         self._busy = False
+        self._idle.set()
         if self._stopped:
             return
-        if joints is None or not isfinite(sum(joints.tolist())):
-            self._fail(failure or "the model answered with NaN", job)
+        joints = job.joints
+        # A sum of squares is NaN or infinite where a coordinate is.
+        if joints is None or not isfinite(np.dot(joints, joints)):
+            self._fail(job.failure or "the model answered with NaN", job)
         else:
-            self._publish(job, joints, started, finished)
+            self._publish(job, joints)
         self._advance_swap()
         self._start()
 
-    def _publish(self, job: _Job, joints: Float32Array, started: float, finished: float) -> None:
+    def _publish(self, job: _Job, joints: Float32Array) -> None:
         window = job.window
         skipped, self._unreported_skips = self._unreported_skips + job.skipped, 0
         pose = Pose(
@@ -277,8 +291,8 @@ class Engine:
             truth=window.truth,
             arrival=window.arrival,
             due=job.due,
-            started=started,
-            finished=finished,
+            started=job.started,
+            finished=job.finished,
             hidden=job.hidden,
             confidence=self._confidence(job),
             filter=self.stage.filter,

@@ -136,6 +136,7 @@ class ModelFile:
         self.path = path
         self.spec = read_spec(self.data, path.name)
         self._tried = False
+        self._shared: ort.InferenceSession | None = None
 
     @cached_property
     def sha256(self) -> str:
@@ -158,13 +159,7 @@ class ModelFile:
             ModelError: onnxruntime refuses the graph, its inputs and outputs do not match the contract, or it fails
                 on zeros, which are tried once.
         """
-        try:
-            session = open_session(self.data, fitted.initializers())
-        except INFERENCE_ERRORS as error:
-            raise ModelError(
-                f"{self.path.name}: onnxruntime refuses the graph ({_first_line(error)}); export it again"
-            ) from None
-        _check_graph(session, self.spec, self.path.name)
+        session = self._open_session(fitted)
         if trial and not self._tried:
             _try_out(session, self.spec, self.path.name)
             self._tried = True
@@ -173,6 +168,22 @@ class ModelFile:
         features = _features(session, self.path.name) if hidden else 0
         memory, measures = self._memory(session, fitted), _measures(session)
         return StreamPredictor(OnnxRunner(session), self.spec, self.sha256, memory, features, measures)
+
+    def _open_session(self, fitted: Fitted) -> ort.InferenceSession:
+        """Predictors of the file as it is share a session: the weights are in memory once, and states are theirs."""
+        values = fitted.initializers()
+        if not values and self._shared is not None:
+            return self._shared
+        try:
+            session = open_session(self.data, values)
+        except INFERENCE_ERRORS as error:
+            raise ModelError(
+                f"{self.path.name}: onnxruntime refuses the graph ({_first_line(error)}); export it again"
+            ) from None
+        _check_graph(session, self.spec, self.path.name)
+        if not values:
+            self._shared = session
+        return session
 
     def _memory(self, session: ort.InferenceSession, fitted: Fitted) -> Memory:
         if state_names(session) == BEFORE_ALIGNMENT:
