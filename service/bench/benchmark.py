@@ -13,7 +13,7 @@ from service.bench.report import tables
 from service.bench.report.machine import machine, versions
 from service.bench.report.plot import draw
 from service.bench.report.report import Report, write_file
-from service.bench.workloads import fanout, frameworks, latency, soak, startup, swap
+from service.bench.workloads import bands, fanout, frameworks, latency, soak, startup, swap
 
 LATENCY_S: Final = 20.0
 COMPARE_S: Final = 20.0
@@ -43,6 +43,9 @@ def run_benchmark(config: BenchConfig, report: Report, progress: Progress) -> No
         if config.swap:
             swapped = swap.run(folder, config.model, progress)
             report.add("swap", swapped, tables.swap(swapped))
+        if config.bands:
+            many = bands.run(folder, config.model, progress, config.seconds or bands.SECONDS)
+            report.add("bands", many, tables.bands(many))
         if config.soak:
             replayed = soak.run(folder, config.model, progress, config.soak_minutes, config.soak_speed)
             report.add("soak", replayed, tables.soak(replayed))

@@ -33,6 +33,7 @@ class BenchConfig:
     startup: bool = False
     fan_out: bool = False
     swap: bool = False
+    bands: bool = False
     soak: bool = False
     soak_minutes: float = 60.0
     soak_speed: float = 20.0
@@ -45,8 +46,8 @@ class BenchConfig:
         """
         if not self.latency and (self.plot is not None or self.compare):
             raise BenchError(
-                "--plot and --compare belong to the latency run, which --fan-out, --startup, --swap and --soak "
-                "replace; leave one out",
+                "--plot and --compare belong to the latency run, which --fan-out, --startup, --swap, --bands and "
+                "--soak replace; leave one out",
                 2,
             )
         if self.model is not None and self.architecture is not None:

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
+import psutil
+
 from drivers.source import Source, SupportsReplay
 from models.spec import ModelError
 from service.bench.errors import BenchError
@@ -25,12 +27,17 @@ SETTLE_CHECK_S: Final = 0.0005
 
 
 def serve(channel: Channel, request: Message) -> None:
-    """Serve `source` with `model` and `hop`, and record into `record`; commands: usage, model, stop.
+    """Serve `source` or `sources` with `model` and `hop`, and record into `record`; commands: usage, bands,
+    model, stop.
 
-    With `trace`, the times of every pose are written to that file at the end.
+    With `trace`, the times of every pose are written to that file at the end. With `core`, the process is kept on that
+    core where the system can.
     """
+    if request.get("core") is not None:
+        request["pinned"] = _keep_on_core(request["core"])
     trace = Trace() if request.get("trace") else None
-    _serve(channel, _config(request), (lambda _: None) if trace is None else lambda service: service.observe(trace))
+    prepare = (lambda _: None) if trace is None else lambda service: service.observe(trace)
+    _serve(channel, _config(request), prepare, pinned=request.get("pinned", False))
     if trace is not None:
         trace.save(request["trace"])
     channel.send(stopped=True)
@@ -61,7 +68,7 @@ def serve_synthetic_poses(channel: Channel, request: Message) -> None:
 
 def _config(request: Message) -> ServiceConfig:
     return ServiceConfig(
-        sources=(request["source"],),
+        sources=tuple(request.get("sources") or (request["source"],)),
         port=0,
         model=request.get("model"),
         hop=request.get("hop"),
@@ -76,6 +83,7 @@ def _serve(
     prepare: Callable[[Service], None],
     sources: list[Source] | None = None,
     more_usage: Callable[[], Message] = dict,
+    pinned: bool = False,
 ) -> None:
     def started(service: Service) -> None:
         prepare(service)
@@ -83,7 +91,7 @@ def _serve(
         threading.Thread(target=_serve_commands, args=(channel, service, loop, more_usage), daemon=True).start()
 
     def announce(text: str) -> None:
-        channel.send(url=text.removeprefix(READY))
+        channel.send(url=text.removeprefix(READY), pinned=pinned)
 
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(run(config, announce, sources=sources, prepare=started))
@@ -103,7 +111,11 @@ def _serve_commands(
     def play(_: Message) -> None:
         call_in(loop, _replay_of(service).resume)
 
-    channel.serve({"usage": used, "model": partial(_model, service), "play": play, "stop": stop})
+    def bands(_: Message) -> Message:
+        counts = [engine_counts(service, device) for device in range(len(service.devices))]
+        return usage() | {name: sum(count[name] for count in counts) for name in ("due", "poses", "skipped")}
+
+    channel.serve({"usage": used, "bands": bands, "model": partial(_model, service), "play": play, "stop": stop})
     call_in(loop, service.stop.set)
 
 
@@ -122,6 +134,15 @@ def _replay_of(service: Service) -> SupportsReplay:
     if not isinstance(source, SupportsReplay):
         raise BenchError(f"{source.info.uri} is no replay; give one that is `replay:FILE`", 2)
     return source
+
+
+def _keep_on_core(core: int) -> bool:
+    """Run on one core alone; return whether the system can do that."""
+    process = psutil.Process()
+    if not hasattr(process, "cpu_affinity"):
+        return False
+    process.cpu_affinity([process.cpu_affinity()[core]])
+    return True
 
 
 def _clients(service: Service) -> Message:

@@ -105,9 +105,9 @@ class ReplayProgress:
             self._newest_arrival = event.arrival
 
 
-def engine_counts(service: Service) -> dict[str, int]:
-    """Return the counters of device 0's engine."""
-    engine = service.devices[0].engine
+def engine_counts(service: Service, device: int = 0) -> dict[str, int]:
+    """Return the counters of a device's engine."""
+    engine = service.devices[device].engine
     if engine is None:
         return {"due": 0, "poses": 0, "skipped": 0, "invalid": 0, "unfinished": 0}
     done = engine.poses + engine.skipped + engine.invalid

@@ -13,6 +13,7 @@ from rich.table import Table
 from service.bench.errors import BenchError
 from service.bench.report import tables
 from service.bench.report.statistics import Limit
+from service.bench.workloads.bands import Bands
 from service.bench.workloads.fanout import FanOut
 from service.bench.workloads.frameworks import Comparison
 from service.bench.workloads.latency import Latency
@@ -20,7 +21,7 @@ from service.bench.workloads.soak import Soak
 from service.bench.workloads.startup import Startup
 from service.bench.workloads.swap import SwapRun
 
-Result = Latency | Comparison | Startup | FanOut | Soak | SwapRun
+Result = Latency | Comparison | Startup | FanOut | Soak | SwapRun | Bands
 
 
 @dataclass

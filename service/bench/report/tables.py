@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from rich.table import Table
 
 from service.bench.report.statistics import Limit, Times
+from service.bench.workloads.bands import Bands
 from service.bench.workloads.fanout import MANY_LEAST_HZ, MANY_RATE_HZ, RATE_HZ, Cost, FanOut, LeapCost, ManyClients
 from service.bench.workloads.frameworks import Comparison
 from service.bench.workloads.latency import STAGE_DESCRIPTIONS, Latency
@@ -95,6 +96,27 @@ def swap(result: SwapRun) -> list[Table]:
         ("one fit to all labels", f"{result.fit_s:.2f} s"),
     )
     return [table, _facts("What learning costs", rows)]
+
+
+def bands(result: Bands) -> list[Table]:
+    where = "on one core" if result.pinned else "in one process"
+    table = _table(
+        f"Many armbands {where}, {result.seconds:g} s each",
+        "armbands",
+        "poses, of those due",
+        "delivered",
+        "CPU",
+        "memory",
+    )
+    for one in result.rounds:
+        table.add_row(
+            str(one.bands),
+            f"{one.share:.1%}",
+            f"{one.delivered:.1%}",
+            f"{one.cpu_percent:.1f} %",
+            f"{one.rss_mb:.0f} MB",
+        )
+    return [table]
 
 
 def soak(result: Soak) -> list[Table]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from service.bench.workloads import fanout, frameworks, soak, swap
+from service.bench.workloads import bands, fanout, frameworks, soak, swap
 from service.bench.workloads.latency import LatencyConfig, run
 from service.engine.predictor import ModelFile
 
@@ -55,6 +55,14 @@ def test_many_clients_on_the_whole_server(tiny_window: Path) -> None:
     assert 0.0 < many.slowest_hz <= 60.0
     assert 0.0 <= many.share <= 1.0
     assert many.skipped >= 0
+
+
+def test_many_armbands_in_one_process(tiny_stream: Path, tmp_path: Path) -> None:
+    result = bands.run(tmp_path, tiny_stream, ignore, 1.0, (1, 3))
+    assert [one.bands for one in result.rounds] == [1, 3]
+    assert all(0.0 < one.share <= 1.0 and 0.0 < one.delivered <= 1.0 for one in result.rounds)
+    assert all(one.cpu_percent > 0.0 and one.rss_mb > 0.0 for one in result.rounds)
+    assert len(result.limits()) == 2
 
 
 def test_soak_counts_every_sample_and_window(tiny_window: Path, tmp_path: Path) -> None:
