@@ -9,6 +9,7 @@ from typing import Final, TypeVar, cast, get_args
 from urllib.parse import parse_qsl, unquote
 
 from drivers.errors import DriverError
+from drivers.signal_options import SIGNAL_OPTIONS, signal_options
 from drivers.source import Source
 from models.hand import CHANNELS, Side
 from models.installation import install_command
@@ -42,9 +43,20 @@ class SourceUri:
     target: str = ""
     options: dict[str, str] = field(default_factory=dict)
 
-    def allow(self, names: Iterable[str]) -> None:
-        """Raise DriverError if an option is given that is not one of `names`."""
-        known = sorted(names)
+    def allow(self, names: Iterable[str], *, signal: bool = True) -> None:
+        """Raise DriverError if an option is given that is not one of `names`.
+
+        Args:
+            names: options of the driver; `channels` among them where it has more than eight.
+            signal: whether it is a source, which also takes what every source takes (`drivers.signal_options`).
+        """
+        own = set(names)
+        known = sorted(own.union(SIGNAL_OPTIONS if signal else ()))
+        if signal:
+            signal_options(self.options, self.text)
+            if "channels" not in own and "channels" in self.options:
+                all_eight(self)
+                known.append("channels")
         for name in self.options:
             if name not in known:
                 offer = f"known are: {', '.join(known)}" if known else "it takes none"
@@ -121,6 +133,12 @@ def channels_option(uri: SourceUri) -> list[int]:
     if not found:
         raise uri.problem("channels", f"expected {CHANNELS} different ones, such as 1-8 or 1,3,5-10")
     return found
+
+
+def all_eight(uri: SourceUri) -> None:
+    """Check `?channels=` of a source that has eight: it can only name them in their order. Raises DriverError."""
+    if channels_option(uri) != list(range(CHANNELS)):
+        raise uri.problem("channels", "this source has eight channels; leave it out")
 
 
 def eight_channels(text: str) -> list[int]:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort
 
-from models.arrays import Float32Array
+from models.arrays import Float32Array, Float64Array
 
 EMG: Final = "emg"
 POSE: Final = "pose"
@@ -131,6 +131,10 @@ class OnnxRunner:
         """Go on from where another runner of the same graph stands."""
         for name, state in self._states[self._newest].items():
             state[:] = other._states[other._newest][name]
+
+    def scale_state(self, factors: Float64Array) -> None:
+        """Multiply the first state (batch, s) by factors (s,)."""
+        self._states[self._newest][STATE_IN + self._names[0]][:] *= factors
 
     def _binding(self, emg: Float32Array, written: Mapping[str, Float32Array], newest: int) -> ort.IOBinding:
         binding = self._session.io_binding()

@@ -117,13 +117,21 @@ class ModelSpec:
             "with `myocast calibrate`, or train on more data"
         )
 
+    def at_rate(self, rate_hz: float) -> ModelSpec:
+        """The same where its constants are written for another rate, with as many poses a second."""
+        return replace(self, rate_hz=rate_hz, hop=max(1, round(self.hop * rate_hz / self.rate_hz)))
+
+    def fits_rate(self, rate_hz: float) -> bool:
+        """Whether a rate is the model's own, within what crystals and radios differ."""
+        return abs(rate_hz - self.rate_hz) <= RATE_TOLERANCE * max(rate_hz, self.rate_hz) + _ROUNDING_HZ
+
     def mismatch(self, rate_hz: float, unit: str, emg_mode: str) -> str | None:
         """Why this model does not fit a source, as "expected X, found Y", or None if it fits."""
         if self.unit != unit:
             return f"expected EMG in unit `{self.unit}`, found `{unit}`"
         if self.emg_mode not in ("any", emg_mode):
             return f"expected emg_mode `{self.emg_mode}`, found `{emg_mode}`"
-        if abs(rate_hz - self.rate_hz) > RATE_TOLERANCE * max(rate_hz, self.rate_hz) + _ROUNDING_HZ:
+        if not self.fits_rate(rate_hz):
             return f"expected {self.rate_hz:g} Hz, found {rate_hz:g} Hz"
         return None
 

@@ -6,7 +6,10 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 
+import numpy as np
+
 from drivers.events import Event, Frame, SourceInfo
+from drivers.signal_options import signal_options_of
 from drivers.source import Source, SupportsPrompts
 from models.alignment import AlignmentError, Template, template_of_model
 from models.errors import MyocastError
@@ -17,6 +20,7 @@ from service.devices.status import DeviceStatus
 from service.devices.supervisor import run_until
 from service.engine.model_selection import ModelSelector, no_fit
 from service.engine.predictor import ModelFile
+from service.engine.signal_adapter import SignalAdapter
 
 Show = Callable[[AlignmentSession], None]
 """Shows the cue that runs; called whenever it, or its phase, changes."""
@@ -68,6 +72,9 @@ class _Asking:
         self._continuity: Continuity | None = None
         self._template: Template | None = None
         self._mirrored = False
+        self._options = signal_options_of(source.info.uri)
+        self._adapter: SignalAdapter | None = None
+        self._gain: float | None = None
         self._error: AlignmentError | None = None
 
     def on_event(self, event: Event) -> None:
@@ -87,15 +94,18 @@ class _Asking:
             return None
         if session.failure is not None:
             raise AlignmentFailed(f"the alignment failed: {session.failure.message}")
-        return found(fit_cues(session.measured, template)[1])
+        fixed = self._adapter is None or self._adapter.fixed
+        _, more, fit = fit_cues(session.measured, template, level=not fixed)
+        return found(fit, None if fixed else (self._gain or 1.0) * more)
 
     def _begin(self, info: SourceInfo) -> None:
-        model = self._selector.fit(info)
+        model = self._selector.fit(info, self._options.gain)
         self._template = None if model is None else template_of_model(model.spec)
         if self._template is None:
             self._error = AlignmentError(_why_not(model, info))
             self._stop.set()
             return
+        self._adapter = None if model is None else SignalAdapter(info, model, self._options)
         self._mirrored = model is not None and model.spec.hand != (info.hand or "right")
         self._session = AlignmentSession(self._cues, self._seconds, info.rate_hz)
         self._continuity = Continuity(info.rate_hz)
@@ -103,7 +113,14 @@ class _Asking:
 
     def _push(self, session: AlignmentSession, frame: Frame, *, gap: bool) -> None:
         before = session.cue, session.phase, session.again
-        samples = frame.samples[:, MIRRORED_CHANNELS] if self._mirrored else frame.samples
+        taken = None if self._adapter is None else self._adapter.take(frame)
+        if taken is None or self._adapter is None:
+            return
+        if self._gain is None:
+            self._gain = self._adapter.gain
+        samples = taken.samples if self._gain == 1.0 else taken.samples * np.float32(self._gain)
+        if self._mirrored:
+            samples = samples[:, MIRRORED_CHANNELS]
         session.push(samples, gap=gap)
         if session.is_over():
             self._stop.set()

@@ -45,7 +45,7 @@ def split_options(path: str | Path) -> tuple[Path, ReadConfig, int]:
     if not query:
         return file, ReadConfig(), 0
     uri = SourceUri(text, "replay", str(file), options_of(query.removeprefix("?"), text))
-    uri.allow(READ_OPTIONS)
+    uri.allow(READ_OPTIONS, signal=False)
     return file, read_config(uri), device_option(uri)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, TypedDict
+from typing import Any, Final, NamedTuple, TypedDict
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from models.alignment import AlignmentError, Fit, Template, fit, levels, templat
 from models.arrays import Float32Array, Float64Array
 from models.errors import MyocastError
 from models.hand import CHANNELS, MIRRORED_CHANNELS
+from models.level import overall_gain
 from models.spec import ModelError
 from service.arm.alignment_session import AlignmentSession, Continuity
 from service.arm.cues import FailedCue
@@ -39,6 +40,18 @@ class AlignmentResult(TypedDict):
     score: float | None
     gains: list[float] | None
     matrix: list[float]
+    gain: float | None
+    """Factor before the matrix that brings the signal to the model's level; None where it has the model's unit."""
+
+
+class CueFit(NamedTuple):
+    """What cues give."""
+
+    levels: dict[str, Float64Array]
+    """Cue -> (8,), after the gain."""
+    gain: float
+    """Factor that brings the cues to the template's level as a whole; 1 where that was not looked for."""
+    fit: Fit
 
 
 class LiveAlignment:
@@ -59,6 +72,8 @@ class LiveAlignment:
         self._fitting: asyncio.Task[None] | None = None
         self._before_fit = self._known()
         self._rows_to_report = 0
+        self._gain = 1.0
+        """What samples of the cues that run are multiplied with."""
 
     @property
     def levels(self) -> Mapping[str, Float64Array] | None:
@@ -92,6 +107,7 @@ class LiveAlignment:
         if info is None or self._running():
             raise CannotAlign("an alignment is running; cancel it first")
         self._session, self._error = AlignmentSession(cues, seconds, info.rate_hz), None
+        self._gain = 1.0 if self._device.adapter is None else self._device.adapter.gain
         self._continuity = Continuity(info.rate_hz)
         self._prompt(self._session.cue)
         self._changed()
@@ -115,29 +131,30 @@ class LiveAlignment:
             ModelError: the model cannot be swapped in.
         """
         self.close()
-        await self._device.refit(alignment=None)
+        await self._device.refit(alignment=None, gain=None)
         self._forget()
         self._changed()
 
-    async def use(self, matrix: Float32Array) -> None:
-        """Use this (8, 8) matrix.
+    async def use(self, matrix: Float32Array, gain: float | None = None) -> None:
+        """Use this (8, 8) matrix and, where it was found with one, this gain.
 
         Raises:
             ModelError: the model cannot be swapped in.
         """
         self.close()
-        await self._device.refit(alignment=matrix)
+        await self._device.refit(alignment=matrix, gain=gain)
         self._forget()
-        self._result, self._applied = given(matrix), True
+        self._result, self._applied = given(matrix, gain), True
         self._changed()
 
     def on_frame(self, frame: Frame) -> None:
         """Take samples while cues run."""
         session, continuity = self._session, self._continuity
-        if session is None or continuity is None or session.is_over():
+        taken = self._device.taken
+        if session is None or continuity is None or session.is_over() or taken is None:
             return
         before = session.cue, session.phase
-        session.push(self._channels(frame.samples), gap=continuity.broken(frame))
+        session.push(self._channels(taken.samples), gap=continuity.broken(frame))
         self._rows_to_report -= len(frame.samples)
         if before[0] != session.cue or session.is_over():
             self._prompt(session.cue)
@@ -165,7 +182,7 @@ class LiveAlignment:
         self._forget()
         if matrix is not None and levels is not None:
             self._levels = levels
-            self._result, self._applied = found(fit(levels, self._template(model))), True
+            self._result, self._applied = found(fit(levels, self._template(model)), self._device.fitted.gain), True
         self._changed()
 
     def close(self) -> None:
@@ -209,8 +226,10 @@ class LiveAlignment:
         self._applied = False
 
     def _channels(self, samples: Float32Array) -> Float32Array:
-        """The channels in the order in which the model gets them."""
+        """The channels in the order in which the model gets them, at about its level."""
         model = self._device.model
+        if self._gain != 1.0:
+            samples = samples * np.float32(self._gain)
         if model is None or model.spec.hand == self._device.hand:
             return samples
         return samples[:, MIRRORED_CHANNELS]
@@ -235,11 +254,13 @@ class LiveAlignment:
 
     async def _fit(self, session: AlignmentSession) -> None:
         try:
-            template = self._template(self._device.model)
-            measured, result = await asyncio.to_thread(fit_cues, session.measured, template)
-            self._result, self._levels, self._applied = found(result), measured, False
+            template, adapter = self._template(self._device.model), self._device.adapter
+            fixed = adapter is None or adapter.fixed
+            measured, more, result = await asyncio.to_thread(fit_cues, session.measured, template, level=not fixed)
+            gain = None if fixed else self._gain * more
+            self._result, self._levels, self._applied = found(result, gain), measured, False
             self._changed()
-            await self._device.refit(alignment=result.matrix())
+            await self._device.refit(alignment=result.matrix(), gain=gain)
             self._applied = True
         except (AlignmentError, CannotAlign, ModelError) as error:
             self._error = {"code": "no_fit", "message": str(error)}
@@ -247,23 +268,26 @@ class LiveAlignment:
         self._changed()
 
 
-def fit_cues(measured: Mapping[str, Float32Array], template: Template) -> tuple[dict[str, Float64Array], Fit]:
+def fit_cues(measured: Mapping[str, Float32Array], template: Template, *, level: bool = False) -> CueFit:
     """The level of each cue, and how the band sits.
 
     Args:
         measured: cue -> (n, 8) EMG.
         template: of the model.
+        level: find the gain of the whole band first: the signal has another unit than the model's.
 
     Raises:
         AlignmentError: the cues are not those of the template, or hold no signal.
     """
     names = [cue for cue, emg in measured.items() for _ in range(len(emg))]
     found_levels = levels(np.concatenate(list(measured.values())), names)
-    return found_levels, fit(found_levels, template)
+    gain = overall_gain(found_levels, template) if level else 1.0
+    found_levels = {cue: channels * gain for cue, channels in found_levels.items()}
+    return CueFit(found_levels, gain, fit(found_levels, template))
 
 
-def found(result: Fit) -> AlignmentResult:
-    """`alignment.result` of a fit."""
+def found(result: Fit, gain: float | None = None) -> AlignmentResult:
+    """`alignment.result` of a fit, and of the gain before it."""
     return {
         "turn_channels": round(result.turn, 3),
         "turn_deg": round(result.turn * DEGREES_PER_CHANNEL, 1),
@@ -271,10 +295,11 @@ def found(result: Fit) -> AlignmentResult:
         "score": round(result.score, 4),
         "gains": [round(gain, 4) for gain in result.gains],
         "matrix": _flat(result.matrix()),
+        "gain": None if gain is None else float(f"{gain:.6g}"),
     }
 
 
-def given(matrix: Float32Array) -> AlignmentResult:
+def given(matrix: Float32Array, gain: float | None = None) -> AlignmentResult:
     """`alignment.result` of a matrix that was not found here."""
     return {
         "turn_channels": None,
@@ -283,6 +308,7 @@ def given(matrix: Float32Array) -> AlignmentResult:
         "score": None,
         "gains": None,
         "matrix": _flat(matrix),
+        "gain": gain,
     }
 
 

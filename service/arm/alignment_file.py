@@ -40,7 +40,7 @@ def aligned_by(result: AlignmentResult | None) -> Fitted:
     """What a device starts with that is aligned so."""
     if result is None:
         return AS_IN_FILE
-    return Fitted(alignment=np.array(result["matrix"], np.float32).reshape(CHANNELS, CHANNELS))
+    return Fitted(np.array(result["matrix"], np.float32).reshape(CHANNELS, CHANNELS), gain=result["gain"])
 
 
 def _result(value: dict[str, Any], path: Path) -> AlignmentResult:
@@ -55,4 +55,7 @@ def _result(value: dict[str, Any], path: Path) -> AlignmentResult:
     result = given(matrix)
     for key in ("turn_channels", "turn_deg", "mirrored", "score", "gains"):
         result[key] = value.get(key)
+    gain = value.get("gain")
+    if isinstance(gain, int | float) and not isinstance(gain, bool) and 0 < gain < float("inf"):
+        result["gain"] = float(gain)
     return result

@@ -74,7 +74,8 @@ class Arm:
         """
         async with self.personal.acting:
             matrix = self.alignment.matrix_for(model)
-            await self.device.use_model(model, AS_IN_FILE if matrix is None else Fitted(alignment=matrix))
+            gain = self.device.fitted.gain
+            await self.device.use_model(model, AS_IN_FILE if matrix is None else Fitted(alignment=matrix, gain=gain))
             self._model = self.device.model
             self.personal.forget()
             self.alignment.on_other_model(matrix)

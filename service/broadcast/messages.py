@@ -219,8 +219,10 @@ def device_object(info: SourceInfo | None) -> JsonObject | None:
     }
 
 
-def model_object(spec: ModelSpec | None, sha256: str, hop: int) -> JsonObject | None:
-    """Return `hello.model`; None without a model."""
+def model_object(
+    spec: ModelSpec | None, sha256: str, hop: int, adapted: Mapping[str, object] | None = None
+) -> JsonObject | None:
+    """Return `hello.model`; None without a model. `adapted` tells how the signal is brought to the model's."""
     if spec is None:
         return None
     return {
@@ -231,6 +233,7 @@ def model_object(spec: ModelSpec | None, sha256: str, hop: int) -> JsonObject | 
         "hop": hop,
         "rate_hz": spec.rate_hz,
         "parameters": spec.parameters,
+        "adapted": adapted,
     }
 
 

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from drivers.clock import Clock, now
 from drivers.events import Battery, Event, Frame, Label, LabelLag, Marker, Notice, Playback, SourceInfo
+from drivers.signal_options import signal_options_of
 from drivers.source import Source, SupportsReplay
 from models.hand import Side
 from models.spec import ModelError
@@ -24,6 +25,7 @@ from service.engine.model_selection import ModelSelector, no_fit
 from service.engine.output_stage import AUTO, Smoothing
 from service.engine.pose import Pose
 from service.engine.predictor import AS_IN_FILE, Fitted, ModelFile, Predictor
+from service.engine.signal_adapter import SignalAdapter
 from service.engine.workers import Workers
 from service.events import DeviceEvent, Output
 
@@ -105,6 +107,11 @@ class Device:
         """Returns what `status` says of the arm that wears the band."""
         self._swapping = asyncio.Lock()
         self._tells_hidden = False
+        self._options = signal_options_of(source.info.uri)
+        self.adapter: SignalAdapter | None = None
+        """Between the source's frames and the model; None while there is no model."""
+        self.taken: Frame | None = None
+        """The newest frame as the model's channels get it, before the gain; None where there is none yet."""
         self._logged = ""
         self._signal_quality = 1.0
 
@@ -161,7 +168,9 @@ class Device:
         predictor = engine.predictor
         return {
             "device": messages.device_object(self.info),
-            "model": messages.model_object(predictor.spec, predictor.sha256, engine.hop),
+            "model": messages.model_object(
+                predictor.spec, predictor.sha256, engine.hop, None if self.adapter is None else self.adapter.describe()
+            ),
             "pose": messages.pose_object(self.pose_rate_hz, engine.stage),
         }
 
@@ -176,7 +185,7 @@ class Device:
         info = self.info
         if info is None or info.rate_hz <= 0:
             return "the armband has not said yet what it sends"
-        return model.spec.mismatch(info.rate_hz, info.unit, info.emg_mode)
+        return model.mismatch(info.rate_hz, info.unit, info.emg_mode, self._options.gain)
 
     async def use_model(self, model: ModelFile, fitted: Fitted = AS_IN_FILE) -> None:
         """Swap another model in, without a gap in the poses.
@@ -208,12 +217,16 @@ class Device:
             await self._swap(self.model, replace(self.fitted, **changes), hidden=wanted)
 
     async def _swap(self, model: ModelFile, fitted: Fitted, *, hidden: bool) -> None:
-        predictor = await asyncio.to_thread(model.open, fitted, hidden=hidden)
+        adapter = self._adapter_for(model)
+        predictor = await asyncio.to_thread(model.open, fitted, hidden=hidden, rate_hz=adapter.rate_hz)
+        predictor.gain = self._gain_with(adapter, fitted)
         if self.engine is None:
             self.engine = self._new_engine(predictor)
             self.engine.set_hand(self.hand)
         else:
             await self.engine.swap(predictor)
+        adapter.use(model, fitted)
+        self.adapter = adapter
         before, self.model, self.fitted, self._tells_hidden = (self.model, self.fitted), model, fitted, hidden
         for kind, detail in _changes(*before, model, fitted):
             self._publish(Notice(self._clock(), kind, detail))
@@ -260,11 +273,34 @@ class Device:
     def _on_frame(self, frame: Frame) -> None:
         # The engine comes first: its worker thread wakes while the rest is done here.
         if self.engine is not None:
-            self.engine.push(frame)
+            self._adapt(self.engine, frame)
         self.frames += 1
         self.status.on_frame(frame)
         if self._stall_timer is None:
             self._watch_for_stall(STALLED_AFTER_S)
+
+    def _adapt(self, engine: Engine, frame: Frame) -> None:
+        """Give the engine a frame as its model expects it."""
+        adapter = self.adapter
+        if adapter is None:
+            return
+        self.taken = adapter.take(frame)
+        if self.taken is None:
+            return
+        engine.predictor.gain = adapter.gain
+        engine.push(self.taken)
+        if adapter.adapting or adapter.mains:
+            self._tell_of(adapter, frame.t)
+
+    def _tell_of(self, adapter: SignalAdapter, t: float) -> None:
+        """Tell clients, and a recording, how the signal is adapted, where that has changed."""
+        mains_hz, adapted = adapter.mains_news(), adapter.news()
+        if mains_hz is not None:
+            log.info("device %d: %g Hz of the mains is taken out of what the model gets", self.index, mains_hz)
+            self._publish(Notice(t, "mains", f"{mains_hz:g} Hz is taken out of what the model gets"))
+        if adapted is not None:
+            self._publish(Notice(t, "gain", f"{adapted['gain']:.4g} from {adapted['from']}"))
+            self._listener.hello_changed()
 
     def _on_info(self, info: SourceInfo) -> None:
         before, self.info = self.info, info
@@ -293,7 +329,9 @@ class Device:
         if self.engine is None:
             return f"device {self.index}: {name}, {signal}"
         spec = self.engine.predictor.spec
-        return f"device {self.index}: {name}, {signal}; model {spec.name}, a pose every {self.engine.hop} samples"
+        adapted = ", adapted to this signal" if self.adapter is not None and self.adapter.adapting else ""
+        pace = f"a pose every {self.engine.hop} samples"
+        return f"device {self.index}: {name}, {signal}; model {spec.name}{adapted}, {pace}"
 
     def _on_playback(self, playback: Playback) -> None:
         changed = playback.speed != self.speed
@@ -307,9 +345,10 @@ class Device:
         if info.rate_hz <= 0:
             return
         try:
-            model = self._model_selector.fit(info)
+            model = self._model_selector.fit(info, self._options.gain)
             fitted, self._first_fitted = self._first_fitted, AS_IN_FILE
-            predictor = None if model is None else model.open(fitted)
+            adapter = None if model is None else SignalAdapter(info, model, self._options)
+            predictor = None if model is None or adapter is None else model.open(fitted, rate_hz=adapter.rate_hz)
         except ModelError as error:
             self._listener.failed(self, error)
             return
@@ -317,10 +356,23 @@ class Device:
         if old is not None:
             old.stop()
         self.model, self.fitted, self._tells_hidden = model, fitted, False
-        if predictor is None:
+        self.adapter, self.taken = adapter, None
+        if predictor is None or model is None or adapter is None:
             self._listener.warn(no_fit(info))
             return
+        adapter.use(model, fitted)
+        predictor.gain = adapter.gain
         self.engine = self._new_engine(predictor)
+
+    def _adapter_for(self, model: ModelFile) -> SignalAdapter:
+        """What adapts the signal to a model: as it is now, where it goes on adapting to the same."""
+        assert self.info is not None
+        new = SignalAdapter(self.info, model, self._options)
+        return self.adapter if self.adapter is not None and self.adapter.adapting == new.adapting else new
+
+    def _gain_with(self, adapter: SignalAdapter, fitted: Fitted) -> float:
+        """The gain that a model begins with."""
+        return adapter.gain if adapter.fixed or fitted.gain is None else fitted.gain
 
     def _new_engine(self, predictor: Predictor) -> Engine:
         engine = Engine(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from drivers.events import SourceInfo
 from models.spec import ModelError
-from service.engine.predictor import ModelFile
+from service.engine.predictor import LEAST_ENVELOPE_HZ, LEAST_RAW_HZ, ModelFile
 
 
 def shipped() -> list[Path]:
@@ -36,21 +36,30 @@ class ModelSelector:
             self._shipped = [ModelFile(path) for path in shipped()]
         return self._shipped
 
-    def fit(self, info: SourceInfo) -> ModelFile | None:
-        """Choose a model for this source; return None where no shipped model fits.
+    def fit(self, info: SourceInfo, gain: float | None = None) -> ModelFile | None:
+        """Choose a model for this source: one of its rate and unit before one that adapts to them.
+
+        Args:
+            gain: factor to the level of the model's own armband, where the user gave it.
+
+        Returns:
+            None where no shipped model fits.
 
         Raises:
             ModelError: the model that the user gave does not fit.
         """
         if self._given is not None:
-            return self._fit_given(self._given, info)
+            return self._fit_given(self._given, info, gain)
         for model in self.shipped():
             if model.spec.mismatch(info.rate_hz, info.unit, info.emg_mode) is None:
                 return model
+        for model in self.shipped():
+            if model.mismatch(info.rate_hz, info.unit, info.emg_mode, gain) is None:
+                return model
         return None
 
-    def _fit_given(self, model: ModelFile, info: SourceInfo) -> ModelFile:
-        why = model.spec.mismatch(info.rate_hz, info.unit, info.emg_mode)
+    def _fit_given(self, model: ModelFile, info: SourceInfo, gain: float | None) -> ModelFile:
+        why = model.mismatch(info.rate_hz, info.unit, info.emg_mode, gain)
         if why is not None:
             raise ModelError(
                 f"{model.path.name} does not fit {info.uri}: {why}; "
@@ -61,7 +70,9 @@ class ModelSelector:
 
 def no_fit(info: SourceInfo) -> str:
     """Explain in one line why a source is served without poses."""
+    least = LEAST_ENVELOPE_HZ if info.emg_mode == "envelope" else LEAST_RAW_HZ
+    needs = f"; they need at least {least:g} Hz" if info.rate_hz < least else ""
     return (
-        f"no shipped model fits {info.uri} ({info.rate_hz:g} Hz, {info.emg_mode}, {info.unit}): "
+        f"no shipped model fits {info.uri} ({info.rate_hz:g} Hz, {info.emg_mode}, {info.unit}){needs}: "
         "serving and recording EMG without poses; train one with `myocast train` and give it with --model"
     )

@@ -17,7 +17,9 @@ import numpy as np
 import onnxruntime as ort
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
-from models.arrays import Float32Array
+from models.alignment import template_of_model
+from models.arrays import BoolArray, Float32Array
+from models.front_end import FrontEnd, find_front_end
 from models.hand import CHANNELS, MIRRORED_CHANNELS, VALUES, mirror
 from models.kinematics import ANGLES as ANGLE_NAMES
 from models.onnx_digest import graph_digest
@@ -59,6 +61,8 @@ class Predictor(Protocol):
 
     mirrored: bool
     """Whether the band is on the other arm than the model's: channels and pose are then mirrored."""
+    gain: float
+    """Factor that brings samples to the model's level; it may change between two runs."""
 
     def load(self, samples: Float32Array) -> None:
         """Copy samples (n, 8) in: exactly one window, or for a streaming model all new ones (n >= 1)."""
@@ -102,6 +106,8 @@ class Fitted:
     """(20,) mm."""
     confidence: Float32Array | None = None
     """(features + 2, 1), of a model with a measure of confidence."""
+    gain: float | None = None
+    """Factor to the model's level that was found with the alignment, for a signal of another unit or rate."""
 
     def initializers(self) -> dict[str, Float32Array]:
         """Those that are set, by name."""
@@ -115,6 +121,10 @@ class Fitted:
 
 
 AS_IN_FILE: Final = Fitted()
+LEAST_RAW_HZ: Final = 100.0
+"""Samples per second of raw EMG that any model needs."""
+LEAST_ENVELOPE_HZ: Final = 20.0
+"""The same of envelopes."""
 
 
 Memory = tuple[str, bytes]
@@ -147,31 +157,81 @@ class ModelFile:
         """The same for files that differ only in what fits them to a person."""
         return graph_digest(self.data)
 
-    def open(self, fitted: Fitted = AS_IN_FILE, *, hidden: bool = False, trial: bool = True) -> Predictor:
+    @cached_property
+    def front_end(self) -> FrontEnd | None:
+        """Its running averages, where all that it remembers is in them: then it serves any rate."""
+        return find_front_end(self.data, self.spec.rate_hz) if self.spec.kind == "stream" else None
+
+    def mismatch(self, rate_hz: float, unit: str, emg_mode: str, gain: float | None = None) -> str | None:
+        """Why this model cannot serve a source, its rate and unit adapted to, or None if it can.
+
+        Args:
+            gain: factor to the model's level, where the user gave it.
+        """
+        spec = self.spec
+        why = spec.mismatch(rate_hz, unit, emg_mode)
+        if why is None or spec.emg_mode not in ("any", emg_mode):
+            return why
+        if gain is None and template_of_model(spec) is None:
+            return f"{why}, and it does not say the level of its own armband; give the factor, as in ?gain=0.5"
+        if not spec.fits_rate(rate_hz):
+            if self.front_end is None:
+                return (
+                    f"expected {spec.rate_hz:g} Hz, found {rate_hz:g} Hz (any rate is served by streaming models whose "
+                    "memory is running averages, as in stream_mlp)"
+                )
+            least = LEAST_ENVELOPE_HZ if emg_mode == "envelope" else LEAST_RAW_HZ
+            if rate_hz < least:
+                return f"expected at least {least:g} Hz of {emg_mode} EMG, found {rate_hz:g} Hz"
+        return None
+
+    def open(
+        self,
+        fitted: Fitted = AS_IN_FILE,
+        *,
+        hidden: bool = False,
+        trial: bool = True,
+        rate_hz: float | None = None,
+        gain: float = 1.0,
+    ) -> Predictor:
         """Load it into onnxruntime.
 
         Args:
             fitted: what stands in place of the file's initializers.
             trial: run it once on zeros, the first time.
+            rate_hz: of the source, where it is another than the model's and `mismatch` finds nothing.
+            gain: factor that brings the source's samples to the model's level.
             hidden: tell what the network computes on the way to a pose (a streaming model with these outputs only).
 
         Raises:
             ModelError: onnxruntime refuses the graph, its inputs and outputs do not match the contract, or it fails
                 on zeros, which are tried once.
         """
-        session = self._open_session(fitted)
+        spec, constants = self._at_rate(rate_hz)
+        session = self._open_session({**fitted.initializers(), **constants})
         if trial and not self._tried:
             _try_out(session, self.spec, self.path.name)
             self._tried = True
+        predictor: Predictor
         if self.spec.kind == "window":
-            return WindowPredictor(OnnxRunner(session), self.spec, self.sha256)
-        features = _features(session, self.path.name) if hidden else 0
-        memory, measures = self._memory(session, fitted), _measures(session)
-        return StreamPredictor(OnnxRunner(session), self.spec, self.sha256, memory, features, measures)
+            predictor = WindowPredictor(OnnxRunner(session), spec, self.sha256)
+        else:
+            features = _features(session, self.path.name) if hidden else 0
+            memory, measures = self._memory(session, fitted), _measures(session)
+            predictor = StreamPredictor(OnnxRunner(session), spec, self.sha256, memory, features, measures)
+            predictor.levels = None if self.front_end is None else self.front_end.levels
+        predictor.gain = gain
+        return predictor
 
-    def _open_session(self, fitted: Fitted) -> ort.InferenceSession:
+    def _at_rate(self, rate_hz: float | None) -> tuple[ModelSpec, dict[str, Float32Array]]:
+        """The specification for a rate, and the initializers that make it so."""
+        front = self.front_end
+        if rate_hz is None or front is None or self.spec.fits_rate(rate_hz):
+            return self.spec, {}
+        return self.spec.at_rate(rate_hz), {front.bias: front.at(rate_hz)}
+
+    def _open_session(self, values: dict[str, Float32Array]) -> ort.InferenceSession:
         """Predictors of the file as it is share a session: the weights are in memory once, and states are theirs."""
-        values = fitted.initializers()
         if not values and self._shared is not None:
             return self._shared
         try:
@@ -198,13 +258,14 @@ class WindowPredictor:
         self.spec = spec
         self.sha256 = sha256
         self.mirrored = False
+        self.gain = 1.0
         self._runner = runner
         self._input = np.zeros((1, spec.window, CHANNELS), dtype=np.float32)
         self._output = np.zeros((1, VALUES), dtype=np.float32)
         self._bound = runner.bind(self._input, self._output)
 
     def load(self, samples: Float32Array) -> None:
-        _copy(samples, self._input[0], self.mirrored)
+        _copy(samples, self._input[0], self.mirrored, self.gain)
 
     def run(self) -> Float32Array:
         self._runner.run(self._bound)
@@ -247,6 +308,10 @@ class StreamPredictor:
         self.spec = spec
         self.sha256 = sha256
         self.mirrored = False
+        self.gain = 1.0
+        self.levels: BoolArray | None = None
+        """(s,) which values of a state of running averages are levels, where the state is nothing else."""
+        self._remembered_gain = 1.0
         self._memory = memory
         self._runner = runner
         self._features = features
@@ -262,7 +327,8 @@ class StreamPredictor:
         if self._rows > len(self._samples):
             self._allocate(2 * self._rows)
             self._bound.clear()
-        _copy(samples, self._samples[: self._rows], self.mirrored)
+        self._scale_memory()
+        _copy(samples, self._samples[: self._rows], self.mirrored, self.gain)
 
     def run(self) -> Float32Array:
         self._runner.run(self._bound.get(self._rows) or self._bind())
@@ -288,7 +354,15 @@ class StreamPredictor:
         same = isinstance(other, StreamPredictor) and other._memory == self._memory and other.mirrored == self.mirrored
         if same and isinstance(other, StreamPredictor):
             self._runner.copy_states(other._runner)
+            self._remembered_gain = other._remembered_gain
         return same
+
+    def _scale_memory(self) -> None:
+        """Bring what is remembered to a gain that has changed, as if it had always been this."""
+        if self.gain != self._remembered_gain:
+            if self.levels is not None:
+                self._runner.scale_state(np.where(self.levels, self.gain / self._remembered_gain, 1.0))
+            self._remembered_gain = self.gain
 
     def _told(self, name: str) -> float | None:
         return self._more[name].item(self._rows - 1) if name in self._measures else None
@@ -334,11 +408,13 @@ def _measures(session: ort.InferenceSession) -> frozenset[str]:
     )
 
 
-def _copy(samples: Float32Array, into: Float32Array, mirrored: bool) -> None:
+def _copy(samples: Float32Array, into: Float32Array, mirrored: bool, gain: float) -> None:
     if mirrored:
         np.take(samples, MIRRORED_CHANNELS, axis=1, out=into)
     else:
         into[:] = samples
+    if gain != 1.0:
+        into *= np.float32(gain)
 
 
 def _check_graph(session: ort.InferenceSession, spec: ModelSpec, name: str) -> None:

@@ -11,6 +11,7 @@ from service.arm.cues import NINE_CUES, Cue
 from service.recording.paths import NAME
 
 LARGEST_GAIN: Final = 1000.0
+LARGEST_LEVEL_GAIN: Final = 1e9
 """Gain of an alignment's matrix beyond which float32 overflows in a model, so that it gives no poses."""
 
 DeviceIndex = Annotated[int, Field(ge=0, description="Index of the armband")]
@@ -127,6 +128,7 @@ class UseAlignment(RequestBody):
     matrix: list[Annotated[float, Field(ge=-LARGEST_GAIN, le=LARGEST_GAIN)]] = Field(
         description="8 x 8, row by row", min_length=64, max_length=64
     )
+    gain: float | None = Field(None, gt=0, le=LARGEST_LEVEL_GAIN, description="That was found with it, if one was")
     device: DeviceIndex = 0
 
 

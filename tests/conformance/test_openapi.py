@@ -171,7 +171,7 @@ async def test_answers_are_as_described(live: Live) -> None:
 
 
 async def test_the_status_of_a_device_without_a_model_is_as_described() -> None:
-    puppet = Puppet(replace(INFO, rate_hz=250.0, unit="uV"))
+    puppet = Puppet(replace(INFO, rate_hz=60.0, unit="uV"))
     async with serving([puppet]) as live:
         await puppet.running.wait()
         puppet.emit(*frames(0, 10))

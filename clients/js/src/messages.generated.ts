@@ -73,13 +73,31 @@ export interface ModelInfo {
    */
   hop: number;
   /**
-   * Samples per second that the model was trained for
+   * Samples per second that it runs at: those of the source, where it adapts to them
    */
   rate_hz: number;
   /**
    * Trainable parameters
    */
   parameters: number;
+  /**
+   * How the signal is brought to the model's: null where it has the model's rate and unit
+   */
+  adapted?: null | AdaptedInfo;
+}
+export interface AdaptedInfo {
+  /**
+   * Samples per second that the model's time constants are written for
+   */
+  rate_hz: number;
+  /**
+   * Factor to the level of the model's own armband
+   */
+  gain: number;
+  /**
+   * What the gain was found from
+   */
+  from: "running level" | "alignment" | "?gain=";
 }
 export interface PoseInfo {
   points: 21;
@@ -466,6 +484,10 @@ export interface AlignmentInfo {
      * 8 x 8, row by row: aligned = envelope . matrix
      */
     matrix: number[];
+    /**
+     * Factor before the matrix that brings the signal to the model's level; null where it has the model's rate and unit
+     */
+    gain?: null | number;
   };
   /**
    * Whether poses are made with the result

@@ -58,4 +58,4 @@ async def _act(live: LiveAlignment, request: AlignmentRequest) -> None:
         case ResetAlignment():
             await live.reset()
         case UseAlignment():
-            await live.use(np.array(request.matrix, np.float32).reshape(CHANNELS, CHANNELS))
+            await live.use(np.array(request.matrix, np.float32).reshape(CHANNELS, CHANNELS), request.gain)

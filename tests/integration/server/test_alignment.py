@@ -219,7 +219,7 @@ async def test_a_model_without_a_template_cannot_be_aligned_to(tiny_window: Path
 
 
 async def test_without_a_model_there_is_nothing_to_align() -> None:
-    async with wearing(info=replace(INFO, rate_hz=250.0, unit="uV")) as wearer:
+    async with wearing(info=replace(INFO, rate_hz=60.0, unit="uV")) as wearer:
         for body in ({"action": "start"}, {"action": "reset"}, {"action": "use", "matrix": [0.0] * 64}):
             assert (await wearer.live.post("/api/v1/alignment", **body)).status_code == 409
 

@@ -67,7 +67,7 @@ async def test_health_and_readiness(tiny_window: Path) -> None:
 
 
 async def test_without_a_model_it_is_ready_while_emg_flows() -> None:
-    async with stage(None, info=replace(INFO, rate_hz=250.0, unit="uV")) as (live, puppet):
+    async with stage(None, info=replace(INFO, rate_hz=60.0, unit="uV")) as (live, puppet):
         device = live.service.devices[0]
         puppet.emit(frame(0, arrival=device._clock()))
         assert (await live.http.get("/readyz")).status_code == 200
@@ -118,7 +118,7 @@ async def test_the_model(tiny_window: Path) -> None:
         body = (await live.http.get("/api/v1/model")).json()
         assert (body["name"], body["kind"], body["window"], body["format"]) == ("tiny", "window", WINDOW, 1)
         assert len(body["sha256"]) == 64
-    async with stage(None, info=replace(INFO, rate_hz=250.0, unit="uV")) as (live, _):
+    async with stage(None, info=replace(INFO, rate_hz=60.0, unit="uV")) as (live, _):
         assert error_of(await live.http.get("/api/v1/model"), 404)["code"] == "not_found"
 
 

@@ -71,13 +71,13 @@ async def test_what_cannot_be_used(tiny_window: Path, folder: Path, name: str, s
 
 
 async def test_a_model_for_an_armband_that_had_none(folder: Path) -> None:
-    window_model(folder / "cyton.onnx", spec_of(name="cyton", rate_hz=250.0, unit="uV"))
-    puppet = Puppet(INFO.__class__("cyton:", "Cyton", 250.0, "uV"))
+    window_model(folder / "cyton.onnx", spec_of(name="cyton", rate_hz=60.0, unit="uV"))
+    puppet = Puppet(INFO.__class__("cyton:", "Cyton", 60.0, "uV"))
     async with serving([puppet], models=folder) as live, live.connect() as client:
         await puppet.running.wait()
         assert (await receive_until(client, "hello"))["model"] is None
         assert (await live.post("/api/v1/model", action="use", name="cyton")).status_code == 200
-        await play(live, puppet, *frames(0, 40, rate_hz=250.0))
+        await play(live, puppet, *frames(0, 40, rate_hz=60.0))
         assert (await receive_until(client, "pose"))["sample"] == 7
 
 

@@ -244,7 +244,7 @@ async def test_what_cannot_learn(tiny_stream: Path, tmp_path: Path) -> None:
         assert answer.status_code == 409
         assert "export it again" in answer.json()["error"]["message"]
         assert (await state(live))["state"] == "none"
-    puppet = Puppet(replace(INFO, rate_hz=250.0, unit="uV"))
+    puppet = Puppet(replace(INFO, rate_hz=60.0, unit="uV"))
     async with serving([puppet], models=tmp_path) as live:
         await asyncio.wait_for(puppet.running.wait(), 10)
         assert (await live.post("/api/v1/personal", action="start")).status_code == 409

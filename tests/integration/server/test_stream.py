@@ -83,7 +83,7 @@ async def test_hello_comes_first_with_all_its_keys(tiny_window: Path) -> None:
 
 
 async def test_without_a_fitting_model_model_and_pose_are_null() -> None:
-    async with stage(None, replace(INFO, rate_hz=250.0, unit="uV")) as (live, puppet):  # noqa: SIM117
+    async with stage(None, replace(INFO, rate_hz=60.0, unit="uV")) as (live, puppet):  # noqa: SIM117
         async with live.connect("?streams=pose,emg") as client:
             hello = await receive(client)
             assert (hello["model"], hello["pose"]) == (None, None)

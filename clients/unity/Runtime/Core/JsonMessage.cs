@@ -102,6 +102,7 @@ namespace Myocast
             HasModel = Has("model"), Model = Text("model.name"), ModelSha256 = Text("model.sha256"),
             ModelKind = Text("model.kind"), Window = Index("model.window"), Hop = Index("model.hop"),
             ModelRateHz = Number("model.rate_hz"), Parameters = Whole("model.parameters"),
+            Gain = Number("model.adapted.gain"), GainFrom = TextOrNull("model.adapted.from"),
             HasPose = Has("pose"), Points = Index("pose.points"), Order = Text("pose.order"),
             PoseUnit = Text("pose.unit"), Frame = Text("pose.frame"), PoseRateHz = Number("pose.rate_hz"),
             Filter = Text("pose.filter.name"), FilterMinCutoffHz = Number("pose.filter.min_cutoff_hz"),

@@ -141,6 +141,10 @@ namespace Myocast
         /// <summary>EMG channels; EMG samples that the model looks at (0 for a stream) and between two poses; points in a
         /// pose.</summary>
         public int Channels, Window, Hop, Points;
+        /// <summary>How the signal is brought to the model's level, where it has another rate or unit: the factor (0 where
+        /// not), and "running level", "alignment" or "?gain=".</summary>
+        public double Gain;
+        public string GainFrom;
         /// <summary>Weights of the model.</summary>
         public long Parameters;
         /// <summary>The poses: order of their points, unit, frame, and the filter behind the model (empty for none).</summary>

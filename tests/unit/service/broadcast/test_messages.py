@@ -193,13 +193,20 @@ def test_golden_hello() -> None:
     left = SourceInfo("cyton:/dev/ttyUSB0", "Cyton", 250.0, "uV", hand="left")
     filtered = {"min_cutoff_hz": 7.0, "beta": 0.01, "stages": 3, "lag_ms": 52.5}
     spec = spec_of(name="lstm_fc", window=32, hop=8, parameters=69427, smoothing=filtered, lag_ms=60.0)
+    adapted = {"rate_hz": 250.0, "gain": 0.125, "from": "running level"}
     devices = [
         {
             "device": messages.device_object(right),
             "model": messages.model_object(spec, g["model"]["sha256"], 4),
             "pose": messages.pose_object(50.0, OutputStage(AUTO, spec)),
         },
-        {"device": messages.device_object(left), "model": messages.model_object(None, "", 4), "pose": None},
+        {
+            "device": messages.device_object(left),
+            "model": messages.model_object(
+                spec_of("stream", name="lstm_fc", rate_hz=250.0, parameters=69427), g["model"]["sha256"], 5, adapted
+            ),
+            "pose": messages.pose_object(50.0),
+        },
     ]
     made = messages.hello("0.1.0", g["session"], g["t"], devices, Subscription(messages.STREAMS), "json")
     assert json.loads(made) == g
@@ -228,6 +235,7 @@ def test_the_window_of_a_stream_is_0_in_hello() -> None:
     made = messages.model_object(spec_of("stream"), "ab", 3)
     assert made == {
         "name": "tiny", "sha256": "ab", "kind": "stream", "window": 0, "hop": 3, "rate_hz": 200.0, "parameters": 1000,
+        "adapted": None,
     }  # fmt: skip
 
 

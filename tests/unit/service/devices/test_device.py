@@ -25,7 +25,7 @@ from tests.fakes.outputs import CollectingOutput
 from tests.fakes.sources import INFO, Puppet, frame, frames, ramp
 from tests.fakes.virtual_time import VirtualLoop
 
-UNFIT = replace(INFO, rate_hz=250.0, unit="uV")
+UNFIT = replace(INFO, rate_hz=60.0, unit="uV")
 
 
 class Changes:

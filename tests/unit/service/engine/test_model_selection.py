@@ -56,7 +56,7 @@ def test_every_shipped_model_opens_and_fits_what_the_contract_names() -> None:
     if not models:
         pytest.skip("no model is shipped in service/weights yet")
     assert ModelSelector().fit(SourceInfo("demo:", "", 200.0)) is not None
-    assert ModelSelector().fit(SourceInfo("cyton:", "", 250.0, "uV")) is None
+    assert ModelSelector().fit(SourceInfo("text:", "", 60.0, "uV")) is None
 
 
 def test_a_given_model_is_taken_whatever_is_shipped(tiny_window: Path) -> None:
