@@ -17,7 +17,7 @@ from drivers.events import Frame, Imu, SourceInfo
 from service.broadcast import messages
 from service.broadcast.labels import LabelMessage, MarkerMessage
 from service.broadcast.messages import InvalidMessage, Ping, Subscription
-from service.engine.output_stage import AUTO, OutputStage
+from service.engine.output_stage import AUTO, OFF, OutputStage
 from service.engine.pose import Pose
 from tests.fakes.models_onnx import spec_of
 
@@ -194,6 +194,7 @@ def test_golden_hello() -> None:
     filtered = {"min_cutoff_hz": 7.0, "beta": 0.01, "stages": 3, "lag_ms": 52.5}
     spec = spec_of(name="lstm_fc", window=32, hop=8, parameters=69427, smoothing=filtered, lag_ms=60.0)
     adapted = {"rate_hz": 250.0, "gain": 0.125, "from": "running level"}
+    other = spec_of("stream", name="lstm_fc", rate_hz=250.0, parameters=69427)
     devices = [
         {
             "device": messages.device_object(right),
@@ -202,10 +203,8 @@ def test_golden_hello() -> None:
         },
         {
             "device": messages.device_object(left),
-            "model": messages.model_object(
-                spec_of("stream", name="lstm_fc", rate_hz=250.0, parameters=69427), g["model"]["sha256"], 5, adapted
-            ),
-            "pose": messages.pose_object(50.0),
+            "model": messages.model_object(other, g["model"]["sha256"], 5, adapted),
+            "pose": messages.pose_object(50.0, OutputStage(OFF, other)),
         },
     ]
     made = messages.hello("0.1.0", g["session"], g["t"], devices, Subscription(messages.STREAMS), "json")
