@@ -14,6 +14,7 @@ from models.hand import CHANNELS, VALUES, Side
 from models.spec import ModelSpec
 
 if TYPE_CHECKING:
+    from service.engine.output_stage import OutputStage
     from service.engine.predictor import ModelFile, Predictor
 
 SHIPPED: Final = ("raw200", "envelope50")
@@ -64,18 +65,25 @@ class Model:
         """SHA-256 of the file's content, in hexadecimal, as in the server's `hello`."""
         return self._file.sha256
 
-    def stream(self, *, hop: int | None = None, hand: Side | None = None) -> PoseStream:
+    def stream(self, *, hop: int | None = None, hand: Side | None = None, smooth: str = "auto") -> PoseStream:
         """Begin a stream of samples without a gap. Streams of one model do not influence each other.
 
         Args:
             hop: samples between two poses; None: as the file suggests.
             hand: the arm that wears the band; None: the one that the model was trained for.
+            smooth: the filter behind the model, as `myocast serve --smooth` has it: `auto` as the file recommends,
+                `off` for the network's own output, or `MINCUTOFF,BETA[,STAGES]`.
+
+        Raises:
+            MyocastError: `smooth` is none of these.
         """
         if hop is not None and hop < 1:
             raise ValueError(f"hop must be at least 1 sample, got {hop}")
         predictor = self._file.open()
         predictor.mirrored = hand is not None and hand != self.spec.hand
-        return PoseStream(predictor, hop or self.spec.hop)
+        from service.engine.output_stage import OutputStage, Smoothing
+
+        return PoseStream(predictor, hop or self.spec.hop, OutputStage(Smoothing.parse(smooth), self.spec))
 
 
 class PoseStream:
@@ -86,8 +94,11 @@ class PoseStream:
     `hop`.
     """
 
-    def __init__(self, predictor: Predictor, hop: int) -> None:
-        self._predictor = predictor
+    def __init__(self, predictor: Predictor, hop: int, stage: OutputStage) -> None:
+        self._predictor, self._stage = predictor, stage
+        self._sample = 0
+        """Of the next pose, counted as the live server does; where the first one is counts for nothing."""
+        self._gap = False
         self._rows: Float32Array
         self._hop = hop
         self._window = predictor.spec.window or hop
@@ -116,6 +127,7 @@ class PoseStream:
     def reset(self) -> None:
         """Forget all samples: call this where some are missing, as the server does at a gap."""
         self._predictor.reset()
+        self._gap = True
         # With a hop longer than the window, the samples that no window sees come before it.
         self._rows = np.zeros((max(self._hop - self._window, 0), CHANNELS), np.float32)
 
@@ -127,4 +139,9 @@ class PoseStream:
         newest = max(self._window, self._hop)
         self._predictor.load(self._rows[newest - self._window : newest])
         self._rows = self._rows[self._hop :]
-        return self._predictor.run()
+        pose = self._predictor.run()
+        hand = self._predictor.spec.hand
+        if self._predictor.mirrored:
+            hand = "left" if hand == "right" else "right"
+        self._sample, gap, self._gap = self._sample + self._hop, self._gap, False
+        return self._stage.feed(pose, self._sample, hand, gap=gap)

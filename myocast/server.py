@@ -39,6 +39,8 @@ def serve(
     port: int = 0,
     host: str = "127.0.0.1",
     hop: int | None = None,
+    smooth: str = "auto",
+    hold: float = 0.5,
     token: str | None = None,
     origins: Sequence[str] = (),
     record: str | Path | None = None,
@@ -58,6 +60,8 @@ def serve(
         port: port to listen on; 0 takes a free one.
         host: address to listen on. Beyond this machine clients must show a token; one is made if none is given.
         hop: samples between two poses; None: as the model suggests.
+        smooth: the filter behind the model: `auto` as its file recommends, `off`, or `MINCUTOFF,BETA[,STAGES]`.
+        hold: seconds for which the last pose is repeated when the signal is lost, before the hand goes to rest.
         token: that clients must show.
         origins: pages from elsewhere that may connect.
         record: a session file to record everything into.
@@ -75,6 +79,8 @@ def serve(
         "port": port,
         "host": host,
         "hop": hop,
+        "smooth": smooth,
+        "hold": hold,
         "token": token,
         "origins": list(origins),
         "record": _absolute(record),

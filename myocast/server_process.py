@@ -19,6 +19,7 @@ from typing import Any
 
 from models.errors import MyocastError
 from service.cli.arguments import source_uri
+from service.engine.output_stage import Smoothing
 from service.event_loop import loop_factory
 from service.logs import configure
 from service.loopback import is_loopback
@@ -55,6 +56,8 @@ def config_of(request: dict[str, Any]) -> ServiceConfig:
         port=request["port"],
         model=None if model is None else Path(model),
         hop=request["hop"],
+        smoothing=Smoothing.parse(request["smooth"]),
+        hold_s=request["hold"],
         record=None if record is None else Path(record),
         recordings=Path(request["recordings"]),
     )

@@ -16,6 +16,7 @@ from service.bench.errors import BenchError
 from service.bench.processes.synthetic_poses import SyntheticPoseSource
 from service.bench.processes.trace import ReplayProgress, Trace, engine_counts
 from service.bench.processes.worker_process import Channel, Message, call_in, usage
+from service.engine.output_stage import Smoothing
 from service.event_loop import loop_factory
 from service.run import READY, run
 from service.settings import DEFAULT_MODELS, ServiceConfig
@@ -27,7 +28,7 @@ SETTLE_CHECK_S: Final = 0.0005
 
 
 def serve(channel: Channel, request: Message) -> None:
-    """Serve `source` or `sources` with `model` and `hop`, and record into `record`; commands: usage, bands,
+    """Serve `source` or `sources` with `model`, `hop` and `smooth`, and record into `record`; commands: usage, bands,
     model, stop.
 
     With `trace`, the times of every pose are written to that file at the end. With `core`, the process is kept on that
@@ -72,6 +73,7 @@ def _config(request: Message) -> ServiceConfig:
         port=0,
         model=request.get("model"),
         hop=request.get("hop"),
+        smoothing=Smoothing.parse(request.get("smooth", "auto")),
         record=request.get("record"),
         models=request.get("models", DEFAULT_MODELS),
     )

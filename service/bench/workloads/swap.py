@@ -153,7 +153,10 @@ def run(folder: Path, model: Path | None, progress: Progress, config: SwapConfig
     (models / f"{OTHER}.onnx").write_bytes(another(base))
     recording = make(folder / "session.mcap", config.seconds, progress)
     source, file = f"replay:{quote(str(folder / 'session.mcap'))}", folder / "client.npz"
-    with WorkerProcess(server_process.serve_replay, source=source, model=base.path, models=models) as server:
+    # Without the filter, which would carry the old model's poses on into those of the new one.
+    with WorkerProcess(
+        server_process.serve_replay, source=source, model=base.path, models=models, smooth="off"
+    ) as server:
         url = server.recv()["url"]
         hop = server.request("model")["hop"]
         with WorkerProcess(teaching_client.teach, url=url, file=file) as client:

@@ -10,8 +10,10 @@ import pytest
 
 import myocast
 from models.arrays import Float32Array
+from models.filter_config import OneEuroConfig
 from models.hand import MIRRORED_CHANNELS, mirror
-from tests.fakes.models_onnx import HOP, WINDOW, offline, offline_stream
+from models.smoothing import smooth as smooth_run
+from tests.fakes.models_onnx import HOP, WINDOW, offline, offline_stream, spec_of, stream_model
 
 EMG = np.random.default_rng(3).normal(0.0, 20.0, (200, 8)).astype(np.float32)
 
@@ -106,3 +108,17 @@ def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
     (tmp_path / "text.onnx").write_text("no model")
     with pytest.raises(myocast.ModelError, match=r"text\.onnx"):
         myocast.load_model(tmp_path / "text.onnx")
+
+
+def test_poses_are_filtered_as_a_server_does(tmp_path: Path) -> None:
+    path = stream_model(
+        tmp_path / "m.onnx", spec_of("stream", smoothing={"min_cutoff_hz": 3.0, "beta": 0.01, "stages": 2})
+    )
+    model = myocast.load_model(path)
+    raw, served = (model.stream(smooth=smooth).push(EMG) for smooth in ("off", "auto"))
+    np.testing.assert_allclose(raw, offline_stream(path, np.split(EMG, len(EMG) // HOP)), atol=1e-4)
+    np.testing.assert_allclose(served, smooth_run(raw, 50.0, OneEuroConfig(3.0, 0.01, 2)), atol=0.02)
+    stream = model.stream()
+    stream.push(EMG)
+    stream.reset()
+    np.testing.assert_array_equal(stream.push(EMG[:HOP])[0], raw[0])
