@@ -17,6 +17,8 @@ export interface DebugApi {
   /** Poses and EMG samples received from the selected armband. */
   readonly received: number;
   readonly samples: number;
+  /** Whether the selected armband's hand goes on without another pose. */
+  readonly moving: boolean;
   /** The drawn hand's 63 values and the bounding box of its skin, mm, frame `hand`; whether it is a mere outline. */
   hand(device?: number): { points: number[]; min: number[]; max: number[]; neutral: boolean; ghost: number[] | null } | undefined;
   /** Position of a point in CSS pixels from the canvas's top left corner. */
@@ -59,6 +61,9 @@ export function exposeDebugApi(page: DebuggedPage): void {
     },
     get samples() {
       return store.current.emg.total;
+    },
+    get moving() {
+      return store.current.inbetween.moving;
     },
     hand: (device = 0) => scene?.drawnHand(device),
     point: (index, device = 0) => scene?.screenPosition(device, index),

@@ -120,7 +120,7 @@ export class Page {
     return client;
   }
 
-  /** Put the newest pose of each armband into the scene; older poses that were never drawn are skipped. */
+  /** Put each armband's hand of this moment into the scene; older poses that were never drawn are skipped. */
   private updateScene(): void {
     const { devices } = this.store;
     for (let i = 0; i < devices.length; i++) {
@@ -128,9 +128,10 @@ export class Page {
       const pose = device.pose;
       this.scene?.setLevels(i, device.emg.levels);
       this.scene?.setGhost(i, device.ghost.points(performance.now()), device.side);
-      if (!pose || !device.poseIsNew) continue;
+      if (!pose || !(device.poseIsNew || device.inbetween.moving)) continue;
+      this.scene?.setPose(i, device.inbetween.points(performance.now()), pose.truth, pose.hand);
+      if (!device.poseIsNew) continue;
       device.poseIsNew = false;
-      this.scene?.setPose(i, pose.joints, pose.truth, pose.hand);
       if (pose.truth) device.errorMm.add(meanDistance(pose.joints, pose.truth));
       const latency = this.client.latency(pose);
       if (latency !== null) device.latencyMs.add(latency * 1000);

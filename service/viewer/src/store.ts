@@ -6,6 +6,7 @@ import type {
 
 import { SignalBuffer } from "./emg/signalBuffer";
 import { GhostHand } from "./guide/ghostHand";
+import { Inbetween } from "./hand/inbetween";
 import { RateMeter } from "./rateMeter";
 
 const EMG_CAPACITY_SAMPLES = 8192;
@@ -48,9 +49,16 @@ export class DeviceState {
   readonly confidence = new IntervalMean();
   readonly emg = new SignalBuffer(EMG_CAPACITY_SAMPLES);
   readonly ghost = new GhostHand();
+  readonly inbetween = new Inbetween();
 
   get state(): State {
     return this.status?.state ?? "connecting";
+  }
+
+  /** By how much the hand in the scene is behind the real one, ms; negative where it is ahead, `null` = not known. */
+  get lagMs(): number | null {
+    // A server of an earlier version does not tell.
+    return this.entry.pose?.lag_ms ?? null;
   }
 
   get side(): Side {
@@ -80,6 +88,7 @@ export class DeviceState {
   addPose(pose: Pose): void {
     this.pose = pose;
     this.poseIsNew = true;
+    this.inbetween.add(pose, performance.now(), Boolean(this.entry.pose?.filter));
     this.receivedPoses++;
     this.skippedWindows += pose.skipped;
     this.poseRate.add(pose.seq, pose.t);
@@ -95,6 +104,7 @@ export class DeviceState {
   reset(): void {
     this.pose = null;
     this.poseIsNew = false;
+    this.inbetween.clear();
     this.skippedWindows = 0;
     this.poseRate.clear();
     const device = this.entry.device;

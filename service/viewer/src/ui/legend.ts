@@ -14,6 +14,7 @@ export class Legend {
   show(store: Store, truthIsDrawn: boolean): void {
     const device = store.current;
     setHidden(this.model, !device.isPredicted);
+    setText(this.model.lastElementChild as HTMLElement, `Predicted from the EMG${lagText(device.lagMs)}`);
     setHidden(this.neutral, device.isPredicted || !device.entry.device);
     setText(this.neutral.querySelector("span") as HTMLElement, neutralLabel(device));
     setHidden(this.truth, !device.isPredicted || !device.pose?.truth || !truthIsDrawn);
@@ -24,6 +25,14 @@ export class Legend {
     setHidden(this.note, note === "");
     setText(this.note, note);
   }
+}
+
+/** How far the predicted hand is behind, in words; nothing where that is not known. */
+function lagText(lagMs: number | null): string {
+  if (lagMs === null) return "";
+  const rounded = Math.round(lagMs / 5) * 5;
+  if (rounded === 0) return ", in time with the hand";
+  return `, about ${Math.abs(rounded)} ms ${rounded > 0 ? "behind" : "ahead of"} the hand`;
 }
 
 function neutralLabel(device: DeviceState): string {

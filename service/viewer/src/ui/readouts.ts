@@ -46,12 +46,13 @@ export class Readouts {
   private readonly rate = readout("rate");
   private readonly age = readout("age");
   private readonly latency = readout("latency");
+  private readonly lag = readout("lag");
   private readonly skipped = readout("skipped");
   private readonly dropped = readout("dropped");
   private readonly battery = readout("battery");
   private readonly error = readout("error");
   private readonly errorCell = element<HTMLElement>("error-cell");
-  private readonly all = [this.rate, this.age, this.latency, this.skipped, this.dropped, this.battery, this.error];
+  private readonly all = [this.rate, this.age, this.latency, this.lag, this.skipped, this.dropped, this.battery, this.error];
 
   show(store: Store): void {
     const device = store.current;
@@ -65,6 +66,7 @@ export class Readouts {
     else this.rate.clear();
     this.showLatency(this.age, device.ageMs.take(), device.isFlowing ? rate : 0);
     this.showLatency(this.latency, device.latencyMs.take(), device.isFlowing ? rate : 0);
+    this.showLag(device);
     this.skipped.setCount(device.skippedWindows);
     this.dropped.setCount(device.status?.dropped ?? 0);
     this.showBattery(device.status?.battery ?? null);
@@ -75,6 +77,12 @@ export class Readouts {
     // Without new poses the last value would look like the current one.
     if (poseRate === 0) readout.clear();
     else if (value !== null) readout.set(milliseconds(value), "ms", value > SLOW_MS ? "warn" : "");
+  }
+
+  private showLag(device: DeviceState): void {
+    const lag = device.lagMs;
+    if (lag === null) this.lag.clear();
+    else this.lag.set(Math.round(lag).toString().replace("-", "−"), "ms");
   }
 
   private showBattery(percent: number | null): void {
