@@ -94,6 +94,27 @@ def test_a_source_that_cannot_be_used_leaves_no_file(
     assert not (tmp_path / "a.mcap").exists()
 
 
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        (("--smooth", "off"), "has an effect only with --labels"),
+        (("--labels", "prompts", "--smooth", "7"), "expected auto, off, or MINCUTOFF,BETA[,STAGES]"),
+    ],
+)
+def test_a_filter_that_means_nothing_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    session: Path,
+    tmp_path: Path,
+    options: tuple[str, ...],
+    why: str,
+) -> None:
+    code, out, err = run(monkeypatch, capsys, f"replay:{session}", tmp_path / "a.mcap", *options)
+    assert (code, out, len(err.splitlines())) == (2, "", 1)
+    assert why in err
+    assert not (tmp_path / "a.mcap").exists()
+
+
 @pytest.mark.parametrize("source", ["cyton:none", "serial:none", "dongle:none"])
 def test_a_device_that_is_not_there_leaves_no_file(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, source: str

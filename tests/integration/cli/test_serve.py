@@ -222,6 +222,9 @@ def test_options_that_are_refused(refused: Refused, session: Path, tmp_path: Pat
     assert "--token-file" in refused(*source, "--token-file", "none")
     assert "--token-file" in refused(*source, "--token-file", "latin1")
     assert "text or json" in refused(*source, "--log-format", "xml")
+    for smooth in ("on", "7", "0,1", "7,0.01,9"):
+        assert "expected auto, off, or MINCUTOFF,BETA[,STAGES]" in refused(*source, "--smooth", smooth)
+    assert "--hold" in refused(*source, "--hold", "-1")
     assert "there.mcap" in refused(*source, "--record", "there.mcap")
     assert (tmp_path / "there.mcap").read_text() == "mine"
     refused(*source, "--record", "there.mcap/x.mcap")

@@ -13,6 +13,7 @@ from models.architectures.base import NetworkConfig
 from models.data.alignment_cues import CLASS_CUES
 from models.forward.generator import session
 from models.kinematics import ANGLES
+from models.metrics.smoothness import best_filter
 from models.onnx_edit import read_initializers
 from models.onnx_file import read_spec
 from tests.support.training import needs_training, prepare, run_cli, small_segments
@@ -170,9 +171,15 @@ def test_a_turned_band_smoothing_and_gestures_are_evaluated_beside_constant_hand
     )  # fmt: skip
     assert code == 0, err
     found = json.loads(out)
-    best = min(found["smoothing"][1:], key=lambda row: row["mpjpe_mm"])
-    recommended = read_spec((tmp_path / "smooth.onnx").read_bytes(), "smooth").smoothing
-    assert recommended == {key: best[key] for key in ("min_cutoff_hz", "beta", "stages")}
+    raw, *filtered = found["smoothing"]
+    best = filtered[best_filter(filtered)]
+    recommended = read_spec((tmp_path / "smooth.onnx").read_bytes(), "smooth")
+    assert recommended.lag_ms == pytest.approx(raw["lag_ms"], abs=0.06)
+    assert recommended.smoothing == {
+        **{key: best[key] for key in ("min_cutoff_hz", "beta", "stages")},
+        "lag_ms": pytest.approx(best["lag_ms"] - raw["lag_ms"], abs=0.1),
+    }
+    assert found["served"] == {}
     assert [row["degrees"] for row in found["rotations"]] == [0.0, 45.0, 90.0]
     assert found["rotations"][0]["mpjpe_mm"] == pytest.approx(found["figures"]["mpjpe_mm"])
     assert found["rotations"][1]["mpjpe_mm"] != pytest.approx(found["rotations"][2]["mpjpe_mm"], abs=1e-6)

@@ -20,6 +20,7 @@ from drivers.events import Battery, Event, Frame, Imu, Label, LabelLag, Marker, 
 from drivers.sessions import SessionError, SessionExists, SessionWriteError, SessionWriter, read_session, write_session
 from drivers.sessions.mcap.copy import copy_mcap
 from drivers.sessions.mcap.records import MAGIC
+from drivers.sessions.summary import summary
 from models.hand import VALUES
 from tests.support.sessions import INFO, T0, frame, index_of, ramp
 
@@ -217,6 +218,44 @@ def test_poses_can_be_read_back(tmp_path: Path) -> None:
     assert [pose["sample"] for pose in poses] == [31, 35]
     assert [pose["t"] for pose in poses] == [T0, T0 + 0.02]
     np.testing.assert_allclose([pose["joints"] for pose in poses], [joints, joints + 1], atol=0.006)
+
+
+FILTER: dict[str, str | float] = {
+    "name": "one_euro", "min_cutoff_hz": 7.0, "beta": 0.01, "stages": 3, "lag_ms": 52.5,
+}  # fmt: skip
+
+
+def test_poses_say_what_stood_behind_the_model(tmp_path: Path) -> None:
+    joints = np.zeros(VALUES, np.float32)
+    with SessionWriter(tmp_path / "a.mcap") as writer:
+        writer.write(INFO)
+        writer.write(frame(0))
+        for device, filtered in ((0, {}), (0, FILTER), (1, FILTER), (0, FILTER)):
+            writer.write_pose(T0, 31, joints, device=device, filtered=filtered)
+    with (tmp_path / "a.mcap").open("rb") as file:
+        channels = [channel.metadata for _, channel, _ in make_reader(file).iter_messages("/pose")]
+    told = {"filter": "one_euro", "min_cutoff_hz": "7", "beta": "0.01", "stages": "3", "lag_ms": "52.5"}
+    assert channels == [
+        {"device": "0", "filter": "none"}, {"device": "0", **told}, {"device": "1", **told}, {"device": "0", **told},
+    ]  # fmt: skip
+    copy_mcap(tmp_path / "a.mcap", tmp_path / "b.mcap")
+    for name in ("a.mcap", "b.mcap"):
+        about = summary(read_session(tmp_path / name))
+        assert about["poses"] == [{"poses": 1, "filter": "none"}, {"poses": 2, **told}]
+
+
+def test_poses_of_a_file_that_does_not_say_its_filter_are_counted(tmp_path: Path) -> None:
+    with (tmp_path / "a.mcap").open("wb") as file:
+        writer = Writer(file)
+        writer.start()
+        topics = {topic: writer.register_channel(topic, "json", 0) for topic in ("/emg", "/pose")}
+        for k in range(20):
+            rows = {"sample": k, "t": k / 200, "samples": [[0] * 8]}
+            writer.add_message(topics["/emg"], 1, json.dumps(rows).encode(), 1)
+        writer.add_message(topics["/pose"], 1, b"{}", 1)
+        writer.finish()
+    about = summary(read_session(tmp_path / "a.mcap"))
+    assert about["poses"] == [{"poses": 1, "filter": ""}]
 
 
 def test_the_address_is_left_out_unless_requested(tmp_path: Path) -> None:

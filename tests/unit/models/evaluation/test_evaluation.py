@@ -13,7 +13,7 @@ from models.arrays import Float32Array
 from models.data.segments import Segment
 from models.evaluation.evaluation import Evaluation
 from models.evaluation.report import write
-from models.evaluation.report_tables import tables
+from models.evaluation.report_tables import overview, tables
 from models.evaluation.rotations import rotated
 from models.filter_config import OneEuroConfig
 from models.forward.generator import session
@@ -23,7 +23,7 @@ from models.metrics.gestures import by_gesture, gestures_left_out, label_by_mark
 from models.metrics.hand_closure import amplitude, session_closure
 from models.metrics.pose_error import EvaluatedSegment
 from models.metrics.predict import from_onnx
-from models.metrics.smoothness import smoothed
+from models.metrics.smoothness import best_filter, recommendation, smoothed
 from models.onnx_runner import OnnxRunner
 from models.spec import ModelSpec
 from tests.fakes.models_onnx import window_model
@@ -120,6 +120,34 @@ def test_smoothing_takes_jerk_and_adds_lag() -> None:
     assert raw["jerk_ratio"] > light["jerk_ratio"] > strong["jerk_ratio"]
     assert 0.0 < light["added_lag_ms"] < strong["added_lag_ms"]
     assert light["true_jerk_m_s3"] == raw["true_jerk_m_s3"]
+
+
+def test_the_filter_to_recommend_is_calm_first_and_then_in_time() -> None:
+    rows = [
+        {"jerk_ratio": 4.0, "lag_ms": 60.0}, {"jerk_ratio": 2.9, "lag_ms": 80.0}, {"jerk_ratio": 1.5, "lag_ms": 110.0},
+    ]  # fmt: skip
+    assert best_filter(rows) == 1
+    assert best_filter([{**row, "lag_ms": row["lag_ms"] - 100.0} for row in rows]) == 2
+    assert best_filter(rows[:1]) == 0
+    assert best_filter([{**row, "jerk_ratio": row["jerk_ratio"] * 9} for row in rows]) == 2
+
+
+def test_what_a_model_file_says_of_its_filter() -> None:
+    config = OneEuroConfig(7.0, 0.01, 3)
+    found = recommendation(config, {"lag_ms": 60.04}, {"lag_ms": 112.42})
+    assert found == ({"min_cutoff_hz": 7.0, "beta": 0.01, "stages": 3, "lag_ms": 52.4}, 60.0)
+    assert recommendation(config, {}, {}) == ({"min_cutoff_hz": 7.0, "beta": 0.01, "stages": 3}, None)
+
+
+def test_what_is_served_stands_beside_the_networks_own_output() -> None:
+    found = everything()
+    found.served = {"min_cutoff_hz": 7.0, "beta": 0.01, "stages": 3, "mpjpe_mm": 9.1, "jerk_ratio": 2.0, "lag_ms": 90.0}
+    rows = {name: value for name, value, _ in overview(found).rows}
+    assert rows["as served: MPJPE over 20 points"] == "9.10 mm"
+    assert rows["as served: fingertip jerk"] == "2.00 times the truth's"
+    assert rows["as served: lag"] == "90.00 ms"
+    note = next(table.note for table in tables(found) if table.title == "Smoothing")
+    assert note.startswith("`serve` sends what 7,0.01,3 gives")
 
 
 def test_a_run_that_is_shorter_than_a_window_has_no_pose(tmp_path: Path) -> None:

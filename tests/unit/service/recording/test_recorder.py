@@ -8,6 +8,7 @@ import os
 import re
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from drivers.errors import DriverError
 from drivers.events import Battery, Event, Frame, Imu, Marker, Notice, Raw, SourceInfo
 from drivers.sessions import SessionWriter, read_session
 from drivers.sessions.report import SessionWriteError
+from models.filter_config import OneEuroConfig
+from service.engine.output_stage import PoseFilter
 from service.engine.pose import Pose
 from service.recording.errors import DiskFull, RecordingError, RecordingExists, RecordingNameError
 from service.recording.paths import new_name
@@ -83,6 +86,18 @@ def test_everything_that_happens_is_recorded(recorder: Recorder, tmp_path: Path)
     assert [marker.label for marker in session.markers] == ["fist"]
     kinds = {type(event) for event in session.meta["events"]}
     assert {Battery, Notice} <= kinds
+
+
+def test_held_poses_are_left_out_and_the_filter_is_told(recorder: Recorder, tmp_path: Path) -> None:
+    behind = PoseFilter(OneEuroConfig(7.0, 0.01, 3), 52.5)
+    recorder.start("a")
+    for event in (*frames(0, 10), POSE, replace(POSE, filter=behind), replace(POSE, held=True)):
+        recorder.on_event(0, event)
+    recorder.stop()
+    poses = read_session(tmp_path / "recordings" / "a.mcap").meta["poses"]
+    assert [(one["poses"], one["filter"], one.get("lag_ms")) for one in poses] == [
+        (1, "none", None), (1, "one_euro", "52.5"),
+    ]  # fmt: skip
 
 
 def test_what_is_not_being_recorded_goes_nowhere(recorder: Recorder) -> None:
