@@ -143,7 +143,7 @@ class Run:
         """
         runs = self._predict(test or self.split.held_out)
         figures = over_users(by_user(runs, self.mean_pose()))
-        validation = {
+        validation: dict[str, Any] = {
             **{
                 key: round(figures[key], 3)
                 for key in ("mpjpe_mm", "rmse_mm", "mean_pose_mpjpe_mm", "mpjpe_mm_sd", "r2", "users")

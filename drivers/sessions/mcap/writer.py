@@ -225,7 +225,7 @@ class SessionWriter:
 
     def _register(self, topic: str) -> int:
         name, schema = topics.SCHEMAS[topic]
-        return self._mcap.register_schema(name, "jsonschema", orjson.dumps(schema))
+        return int(self._mcap.register_schema(name, "jsonschema", orjson.dumps(schema)))
 
     def _channel(self, topic: str, metadata: Mapping[str, str] | None = None) -> int:
         return int(self._mcap.register_channel(topic, "json", self._schemas[topic], dict(metadata or {})))

@@ -141,6 +141,7 @@ def test_what_a_model_file_says_of_its_filter() -> None:
 
 def test_what_is_served_stands_beside_the_networks_own_output() -> None:
     found = everything()
+    found.baselines = {}
     found.served = {"min_cutoff_hz": 7.0, "beta": 0.01, "stages": 3, "mpjpe_mm": 9.1, "jerk_ratio": 2.0, "lag_ms": 90.0}
     rows = {name: value for name, value, _ in overview(found).rows}
     assert rows["as served: MPJPE over 20 points"] == "9.10 mm"

@@ -90,8 +90,9 @@ def test_everything_that_happens_is_recorded(recorder: Recorder, tmp_path: Path)
 
 def test_held_poses_are_left_out_and_the_filter_is_told(recorder: Recorder, tmp_path: Path) -> None:
     behind = PoseFilter(OneEuroConfig(7.0, 0.01, 3), 52.5)
+    events: list[Event | Pose] = [*frames(0, 10), POSE, replace(POSE, filter=behind), replace(POSE, held=True)]
     recorder.start("a")
-    for event in (*frames(0, 10), POSE, replace(POSE, filter=behind), replace(POSE, held=True)):
+    for event in events:
         recorder.on_event(0, event)
     recorder.stop()
     poses = read_session(tmp_path / "recordings" / "a.mcap").meta["poses"]
