@@ -68,7 +68,7 @@ def recording_of_arrays(path: Path, found: Arrays, config: ReadConfig, report: R
     """
     name = _emg(path.name, found, config, report)
     length, width, emg = columns_of(found[name], f"{path.name}, `{name}`", report)
-    lower = {key.lower(): key for key in found if key != name}
+    lower = {_last(key): key for key in found if key != name}
     used = {name}
     t = rate = classes = None
     if key := next((lower[one] for one in _TIME if one in lower and found[lower[one]].size == length), None):
@@ -81,7 +81,7 @@ def recording_of_arrays(path: Path, found: Arrays, config: ReadConfig, report: R
         classes = whole_classes(f"{path.name}, `{key}`", found[key])
         report.note(f"`{key}` is the class")
         used.add(key)
-    ninapro = all(one in {key.lower() for key in found} for one in _NINAPRO)
+    ninapro = all(one in {_last(key) for key in found} for one in _NINAPRO)
     rate, unit = _ninapro(found, lower, width, rate, report) if ninapro else (rate, None)
     joints = _joints(found, lower, length)
     if joints is not None:
@@ -117,7 +117,7 @@ def _emg(file: str, found: Arrays, config: ReadConfig, report: ReadReport) -> st
         if config.part in found:
             return config.part
         raise SessionError(f"{file}: holds no array `{config.part}`; it holds {_listed(found)}")
-    lower = {name.lower().rpartition("/")[2]: name for name in can}
+    lower = {_last(name): name for name in can}
     if name := next((lower[one] for one in _EMG if one in lower), None):
         return name
     eights = [name for name in can if CHANNELS in found[name].shape]
@@ -131,6 +131,11 @@ def _emg(file: str, found: Arrays, config: ReadConfig, report: ReadReport) -> st
         f"{file}: holds {len(can)} arrays that can be the EMG ({_listed({name: found[name] for name in can})}); "
         f"say which, as in `?part={can[0]}`"
     )
+
+
+def _last(name: str) -> str:
+    """The name of an array without those of the structures and groups that it is in."""
+    return re.split(r"[./]", name.lower())[-1]
 
 
 def _listed(found: Arrays) -> str:

@@ -33,6 +33,8 @@ from models.recording import Recording
 
 _HEAD_ROWS: Final = 100
 _INT8: Final = 128
+_WITH_TIME: Final = CHANNELS + 3
+"""Columns of a table of a counter, a time, eight channels and a class."""
 LARGEST_ARRAY: Final = 1 << 30
 """Bytes of an array; a larger size is taken for damage, or for what does not fit in memory."""
 
@@ -140,7 +142,7 @@ def _layout(name: str, found: Columns, config: ReadConfig, report: ReadReport) -
             raise SessionError(f"{name}: {str(error).replace('the header names', 'it has')}") from None
         if layout is not None:
             return layout
-    elif width > CHANNELS and config.channels is None and found.t is None:
+    elif CHANNELS < width <= _WITH_TIME and config.channels is None and found.t is None:
         head = np.stack([_floats(found.column(place)[:_HEAD_ROWS]) for place in range(width)], axis=1)
         head = head[np.isfinite(head).all(axis=1)]
         if len(head):
