@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
+import orjson
 
 from drivers.sessions.report import ReadReport, SessionError
 from drivers.sessions.text.dialect import Dialect
@@ -17,6 +18,8 @@ from models.arrays import Float64Array, Int64Array
 _MOST_DROPPED: Final = 0.1
 _JUDGE_AFTER: Final = 10_000
 _LARGEST: Final = float(np.finfo(np.float32).max)
+_NO_NUMBERS: Final = ("l", "u", '"', "[", "{")
+"""Marks of what JSON knows beside numbers: null, false, true, texts, lists and objects."""
 LONGEST_LINE: Final = 1 << 20
 """Characters; no row of numbers is as long."""
 
@@ -130,6 +133,9 @@ class Table:
     def _at_once(self, lines: Lines) -> Float64Array | None:
         """The rows (n, columns), or None if not every line is good."""
         delimiter = self.dialect.delimiter
+        values = self._as_json(lines)
+        if values is not None:
+            return values if self._fits(values) else None
         if self.used is not None and not self._all_wide(lines):
             return None
         try:
@@ -137,6 +143,26 @@ class Table:
         except (ValueError, IndexError):
             return None
         return values if values.shape == (len(lines), self._columns) and self._fits(values) else None
+
+    def _as_json(self, lines: Lines) -> Float64Array | None:
+        """The rows (n, columns) where their numbers are as JSON writes them, too, as nearly all are.
+
+        orjson is three times faster than `numpy.loadtxt`.
+        """
+        delimiter = self.dialect.delimiter
+        if delimiter is None or not lines or not self._all_wide(lines):
+            return None
+        text = ",".join(lines) if delimiter == "," else delimiter.join(lines).replace(delimiter, ",")
+        if any(mark in text for mark in _NO_NUMBERS):
+            return None
+        try:
+            flat = np.array(orjson.loads(f"[{text}]"), dtype=np.float64)
+        except (ValueError, TypeError, OverflowError):
+            return None
+        if flat.shape != (len(lines) * self.width,):
+            return None
+        values = flat.reshape(len(lines), self.width)
+        return values if self.used is None else values[:, list(self.used)]
 
     @property
     def _columns(self) -> int:

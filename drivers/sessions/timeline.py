@@ -149,9 +149,9 @@ def ascending(
     if restarts is not None and len(restarts):
         joins = np.union1d(joins, restarts[steps[restarts - 1] < 0])
     if len(joins):
-        t = t.copy()
-        for row in joins.tolist():
-            t[row:] += t[row - 1] + period - t[row]
+        moved = np.zeros(len(t))
+        moved[joins] = period - steps[joins - 1]
+        t = t + np.cumsum(moved)
     if len(steps) and float(steps.min()) < 0:
         t = np.maximum.accumulate(t)
     return t, joins.astype(np.int64) if len(joins) else None

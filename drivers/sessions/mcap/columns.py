@@ -21,6 +21,7 @@ _LATEST: Final = 1e12
 """Seconds before or after 1970; a time beyond it is damage."""
 _LARGEST: Final = 1 << 53
 """Index or class; beyond it JSON has no whole numbers."""
+_LAST_SAMPLE: Final = 1 << 40
 _PERCENT: Final = 100
 
 
@@ -87,7 +88,7 @@ class SessionColumns:
         emg = np.array([numbers for row in rows for numbers in row["samples"]], dtype=np.float32)
         emg = emg.reshape(int(counts.sum()), CHANNELS)
         sample = np.array([row["sample"] for row in rows], dtype=np.int64)
-        if sample.min() < 0 or sample.max() > _LARGEST:
+        if sample.min() < 0 or sample.max() > _LAST_SAMPLE:
             raise ValueError("no index of a sample")
         t, arrival = _times(rows), _seconds(np.array(log_times, dtype=np.int64))
         self.emg.append(emg)

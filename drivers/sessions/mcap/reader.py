@@ -318,9 +318,9 @@ def _counting(sample: Int64Array) -> tuple[Int64Array, Int64Array]:
     """Make sample indices always rise; return them and the rows where they had started again."""
     back = np.flatnonzero(np.diff(sample) <= 0) + 1
     if len(back):
-        sample = sample.copy()
-        for row in back.tolist():
-            sample[row:] += sample[row - 1] + 1 - sample[row]
+        moved = np.zeros(len(sample), dtype=np.int64)
+        moved[back] = 1 - np.diff(sample)[back - 1]
+        sample = sample + np.cumsum(moved)
     return sample, back.astype(np.int64)
 
 

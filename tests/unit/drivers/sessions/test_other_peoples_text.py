@@ -218,6 +218,105 @@ def test_classes_by_name(tmp_path: Path) -> None:
     assert "classes by name: 0 = rest, 1 = fist" in recording.meta["notes"]
 
 
+def test_classes_by_name_share_no_number_with_others(tmp_path: Path) -> None:
+    text = lines(lambda n: n / 200, after=(lambda n: "fist" if n < 40 else 0 if n < 80 else 2,))
+    recording = read(tmp_path, f"time,{NAMES},gesture\n{text}")
+    assert recording.classes is not None
+    assert recording.classes[[0, 40, 80]].tolist() == [3, 0, 2]
+    assert "classes by name: 3 = fist" in recording.meta["notes"]
+
+
+@pytest.mark.parametrize("unit", ["dB", "%", "g"])
+def test_a_unit_that_is_not_known_is_asked_about(tmp_path: Path, unit: str) -> None:
+    header = ",".join(f"EMG {channel} ({unit})" for channel in range(1, 9))
+    with pytest.raises(SessionError, match=rf"said to be in `{unit.lower()}`, which is no one unit .*`\?unit=uV`"):
+        read(tmp_path, f"{header}\n{lines()}")
+    recording = read(tmp_path, f"{header}\n{lines()}", "?unit=uV&scale=0.5")
+    np.testing.assert_allclose(recording.emg, ROWS * 0.5)
+
+
+def test_channels_of_different_units_are_asked_about(tmp_path: Path) -> None:
+    units = ["uV"] * 7 + ["mV"]
+    header = ",".join(f"emg{channel} [{unit}]" for channel, unit in enumerate(units, 1))
+    with pytest.raises(SessionError, match="said to be in `uv`, `mv`"):
+        read(tmp_path, f"{header}\n{lines()}")
+
+
+@pytest.mark.parametrize(
+    ("header", "factor"),
+    [
+        (",".join(f"emg{channel}_uV" for channel in range(1, 9)), 1.0),
+        (",".join(f"CH{channel} mV" for channel in range(1, 9)), 1000.0),
+        (",".join(f"EMG{channel} (nV)" for channel in range(1, 9)), 0.001),
+        (",".join(f"emg{channel} [microvolts]" for channel in range(1, 9)), 1.0),
+    ],
+)
+def test_units_in_names(tmp_path: Path, header: str, factor: float) -> None:
+    recording = read(tmp_path, f"{header}\n{lines()}")
+    assert recording.unit == "uV"
+    np.testing.assert_allclose(recording.emg, ROWS * factor, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "time",
+    [
+        lambda n: f"2026-11-28T00:35:{47 + n // 200:02d}.{n % 200 * 5:03d}",
+        lambda n: f"2026-11-28 00:35:{47 + n // 200:02d}.{n % 200 * 5000:06d}",
+        lambda n: f"2026-11-28T00:35:{47 + n // 200:02d}.{n % 200 * 5000000:09d}Z",
+        lambda n: f"2026-11-28T01:35:{47 + n // 200:02d}.{n % 200 * 5:03d}+01:00",
+        lambda n: f"00:35:{47 + n // 200:02d}.{n % 200 * 5:03d}",
+        lambda n: f'"2026-11-28 00:35:{47 + n // 200:02d}.{n % 200 * 5:03d}"',
+    ],
+)
+@pytest.mark.parametrize("header", [f"timestamp,{NAMES}\n", f"Time,{NAMES},label\n", ""])
+def test_times_as_dates(tmp_path: Path, time: object, header: str) -> None:
+    recording = read(tmp_path, header + lines(time, after=(4,) if "label" in header else ()))
+    assert_rows(recording)
+    assert recording.rate_hz == 200.0
+    assert recording.t[0] == pytest.approx(1795826147.0 if callable(time) and "2026" in time(0) else 2147.0, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "emg," + ",".join(f"emg.{channel}" for channel in range(1, 8)),
+        ",".join(["emg"] * 8),
+        "EMG;" * 8,
+        "t,emg," + ",".join(f"emg.{channel}" for channel in range(1, 8)),
+        ",".join(f"Myo_emg_{channel}" for channel in range(8)),
+    ],
+)
+def test_names_that_repeat(tmp_path: Path, header: str) -> None:
+    separator = ";" if ";" in header else ","
+    before = (lambda n: n / 200,) if header.startswith("t,") else ()
+    assert_rows(read(tmp_path, f"{header.strip(';')}\n{lines(*before, separator=separator)}"))
+
+
+def test_channels_of_more_are_chosen(tmp_path: Path) -> None:
+    wide = "\n".join(",".join(map(str, [*row, *row[::-1]])) for row in ROWS.tolist())
+    header = ",".join(f"emg{channel}" for channel in range(1, 17))
+    for text in (wide, f"{header}\n{wide}"):
+        np.testing.assert_array_equal(read(tmp_path, text, "?channels=9-16").emg, ROWS[:, ::-1])
+        with pytest.raises(SessionError, match=r"`\?channels=1-8`"):
+            read(tmp_path, text)
+        with pytest.raises(SessionError, match="there are 16 channels"):
+            read(tmp_path, text, "?channels=10-17")
+
+
+def test_gestures_of_uci(tmp_path: Path) -> None:
+    head = "time\t" + "\t".join(f"channel{channel}" for channel in range(1, 9)) + "\tclass\n"
+    rows = ["\t".join([str(n), *(f"{value * 1e-5:.5g}" for value in row), "2"]) for n, row in enumerate(ROWS.tolist())]
+    recording = read(tmp_path, head + "\n".join(rows))
+    assert_rows(recording)
+    assert (recording.unit, recording.rate_hz, recording.meta["format"]) == ("adc", 1000.0, "uci-gestures")
+    assert recording.classes is not None
+    assert set(recording.classes.tolist()) == {2}
+
+
+def test_many_comments_are_passed_over_at_once(tmp_path: Path) -> None:
+    assert_rows(read(tmp_path, "# a remark\n" * 200_000 + f"{NAMES}\n" + lines()))
+
+
 @pytest.mark.case("B14", "B18", "B19", "B21")
 @pytest.mark.parametrize(
     "text",
