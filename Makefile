@@ -68,7 +68,7 @@ test-fast: $(FAST)  ## Unit tests and contracts; needs no package of the system 
 # In one step, for pip would build the package a second time.
 $(TESTABLE): $(SOURCES)
 	$(ENVIRONMENT)
-	PIP_CONSTRAINT=constraints.txt $(PIP) --editable '.[ble,serial,lsl,formats,plot,train,dev,docs]'
+	PIP_CONSTRAINT=constraints.txt $(PIP) --editable '.[ble,serial,lsl,brainflow,mindrove,formats,plot,train,dev,docs]'
 	@touch $(INSTALLED) $@
 
 $(FAST): $(SOURCES)

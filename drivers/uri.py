@@ -30,8 +30,13 @@ SCHEMES: Final = {
     "tcp": "drivers.text.source",
     "udp": "drivers.text.source",
     "lsl": "drivers.lsl.source",
+    "brainflow": "drivers.brainflow.source",
+    "mindrove": "drivers.brainflow.source",
 }
 """Module of each scheme, imported when it is first used; it has `from_uri(SourceUri) -> Source`."""
+
+EXTRAS: Final = {"myo": "ble", "gforce": "ble", "lsl": "lsl", "brainflow": "brainflow", "mindrove": "mindrove"}
+"""The extra that brings the package of a scheme's driver, where it is not `serial`."""
 
 
 @dataclass(frozen=True)
@@ -195,5 +200,7 @@ def source_from_uri(text: str) -> Source:
 
 
 def _missing(scheme: str, error: ModuleNotFoundError) -> str:
-    extra = {"myo": "ble", "gforce": "ble", "lsl": "lsl"}.get(scheme, "serial")
+    extra = {"myo": "ble", "gforce": "ble", "lsl": "lsl", "brainflow": "brainflow", "mindrove": "mindrove"}.get(
+        scheme, "serial"
+    )
     return f"`{scheme}:` needs the package `{error.name}`, which is not installed; run: {install_command(extra)}"
