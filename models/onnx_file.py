@@ -2,10 +2,15 @@
 
 Only the protobuf fields that serving must know before it trusts a file: the metadata properties and
 whether tensors lie outside the file. Field numbers: onnx.proto3 (ModelProto.graph = 7,
-ModelProto.metadata_props = 14, ModelProto.functions = 25, GraphProto.node = 1, GraphProto.initializer = 5,
-GraphProto.sparse_initializer = 15, FunctionProto.node = 7, NodeProto.attribute = 5, AttributeProto.t = 5, g = 6,
-tensors = 10, graphs = 11, sparse_tensor = 22, sparse_tensors = 23, SparseTensorProto.values = 1, indices = 2,
-TensorProto.data_location = 14 with EXTERNAL = 1, StringStringEntryProto.key = 1, value = 2).
+ModelProto.metadata_props = 14, training_info = 20, functions = 25, TrainingInfoProto.initialization = 1, algorithm = 2,
+GraphProto.node = 1, initializer = 5, sparse_initializer = 15, FunctionProto.node = 7, attribute_proto = 11,
+NodeProto.attribute = 5, AttributeProto.t = 5, g = 6, tensors = 10, graphs = 11, sparse_tensor = 22,
+sparse_tensors = 23, SparseTensorProto.values = 1, indices = 2, TensorProto.external_data = 13,
+data_location = 14 with DEFAULT = 0, StringStringEntryProto.key = 1, value = 2).
+
+What onnxruntime's protobuf reads in another way than this is refused, not read: keys of more than 32 bits, groups, and
+field 0. Numbers count as protobuf keeps them (https://protobuf.dev/programming-guides/encoding/): of an enumeration the
+lower 32 bits.
 """
 
 from __future__ import annotations
@@ -13,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from models.file_limits import MAX_FIELDS
 from models.spec import METADATA_KEY, ModelError, ModelSpec
 
 PERSONAL: Final = "personal"
@@ -43,7 +49,10 @@ _VARINT: Final = 0
 _FIXED64: Final = 1
 _BYTES: Final = 2
 _FIXED32: Final = 5
-_EXTERNAL: Final = 1
+_EXTERNAL_DATA: Final = 13
+_DATA_LOCATION: Final = 14
+_LARGEST_KEY: Final = 0xFFFFFFFF
+_ENUM_BITS: Final = 0xFFFFFFFF
 
 
 def read_spec(data: bytes, name: str) -> ModelSpec:
@@ -74,18 +83,15 @@ def read_spec(data: bytes, name: str) -> ModelSpec:
 
 def _scan(data: bytes, name: str) -> tuple[dict[str, str], bool]:
     properties: dict[str, str] = {}
-    external = False
+    walk = _TensorWalk()
     graphs = 0
     try:
         for number, value in message_fields(memoryview(data)):
             if number == 14 and isinstance(value, memoryview):
                 entry = {key: bytes(text) for key, text in message_fields(value) if isinstance(text, memoryview)}
                 properties[entry.get(1, b"").decode()] = entry.get(2, b"").decode()
-            elif number == 7 and isinstance(value, memoryview):
-                graphs += 1
-                external = external or _has_external(value, "graph")
-            elif number == 25 and isinstance(value, memoryview):
-                external = external or _has_external(value, "function")
+            graphs += number == 7 and isinstance(value, memoryview)
+        external = walk.has_external(memoryview(data), "model")
     except (ValueError, IndexError, RecursionError):
         graphs = 0
     if not graphs:
@@ -94,8 +100,10 @@ def _scan(data: bytes, name: str) -> tuple[dict[str, str], bool]:
 
 
 _INSIDE: Final[dict[str, dict[int, str]]] = {
+    "model": {7: "graph", 20: "training", 25: "function"},
+    "training": {1: "graph", 2: "graph"},
     "graph": {1: "node", 5: "tensor", 15: "sparse"},
-    "function": {7: "node"},
+    "function": {7: "node", 11: "attribute"},
     "node": {5: "attribute"},
     "attribute": {5: "tensor", 6: "graph", 10: "tensor", 11: "graph", 22: "sparse", 23: "sparse"},
     "sparse": {1: "tensor", 2: "tensor"},
@@ -103,14 +111,32 @@ _INSIDE: Final[dict[str, dict[int, str]]] = {
 """Which fields of which message lead on to a tensor."""
 
 
-def _has_external(message: memoryview, kind: str) -> bool:
-    if kind == "tensor":
-        return any(number == 14 and value == _EXTERNAL for number, value in message_fields(message))
-    inside = _INSIDE[kind]
-    return any(
-        number in inside and isinstance(value, memoryview) and _has_external(value, inside[number])
-        for number, value in message_fields(message)
-    )
+class _TensorWalk:
+    """Looks at every tensor of a file; raises ValueError with more than `MAX_FIELDS` fields."""
+
+    def __init__(self) -> None:
+        self._left = MAX_FIELDS
+
+    def has_external(self, message: memoryview, kind: str) -> bool:
+        """Whether a message holds a tensor that lies, or may lie, outside the file."""
+        if kind == "tensor":
+            return any(
+                number == _EXTERNAL_DATA
+                or (number == _DATA_LOCATION and (not isinstance(value, int) or value & _ENUM_BITS != 0))
+                for number, value in self._fields(message)
+            )
+        inside = _INSIDE[kind]
+        return any(
+            number in inside and isinstance(value, memoryview) and self.has_external(value, inside[number])
+            for number, value in self._fields(message)
+        )
+
+    def _fields(self, message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
+        for field in message_fields(message):
+            self._left -= 1
+            if self._left < 0:
+                raise ValueError("too many fields")
+            yield field
 
 
 def message_fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
@@ -127,6 +153,8 @@ def whole_fields(message: memoryview) -> Iterator[tuple[int, int | memoryview, m
     while start < len(message):
         key, at = read_varint(message, start)
         number, wire = key >> 3, key & 7
+        if number == 0 or key > _LARGEST_KEY or at - start > 5:
+            raise ValueError("not a protobuf message")
         value: int | memoryview
         if wire == _VARINT:
             value, end = read_varint(message, at)

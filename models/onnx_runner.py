@@ -6,6 +6,7 @@ Inputs and outputs of a model file have fixed names: `emg`, `pose`, and for a st
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Final
 
 import numpy as np
@@ -13,6 +14,7 @@ import numpy.typing as npt
 import onnxruntime as ort
 
 from models.arrays import Float32Array, Float64Array
+from models.file_limits import MAX_MEMORY
 
 EMG: Final = "emg"
 POSE: Final = "pose"
@@ -31,17 +33,32 @@ def session_options() -> ort.SessionOptions:
     return options
 
 
-def open_session(content: bytes, initializers: Mapping[str, npt.ArrayLike] | None = None) -> ort.InferenceSession:
+@cache
+def _bound_memory() -> None:
+    """Let all sessions that ask for it take their memory from one allocator, which gives `MAX_MEMORY` at most."""
+    memory = ort.OrtMemoryInfo("Cpu", ort.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, ort.OrtMemType.DEFAULT)
+    as_usual = {"arena_extend_strategy": -1, "initial_chunk_size_bytes": -1, "max_dead_bytes_per_chunk": -1}
+    ort.create_and_register_allocator(memory, ort.OrtArenaCfg({"max_mem": MAX_MEMORY, **as_usual}))
+
+
+def open_session(
+    content: bytes, initializers: Mapping[str, npt.ArrayLike] | None = None, *, bounded: bool = False
+) -> ort.InferenceSession:
     """A model file's bytes, ready to run on the processor.
 
     Args:
         content: the whole file.
         initializers: values (float32) that take the place of the file's own, by name: `alignment`, `personal`, `bones`.
             The poses are those of a file rewritten with them.
+        bounded: take no more memory than `MAX_MEMORY`, together with all other sessions that were opened so; a run
+            that would need more fails.
 
     Raises what onnxruntime raises.
     """
     options = session_options()
+    if bounded:
+        _bound_memory()
+        options.add_session_config_entry("session.use_env_allocators", "1")
     values = {
         name: ort.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(value, np.float32))
         for name, value in (initializers or {}).items()
@@ -82,6 +99,8 @@ class OnnxRunner:
             {name: np.zeros(shape, np.float32) for name, shape in shapes.items()} for _ in range(2)
         ]
         self._newest = 0
+        self._run_options = ort.RunOptions()
+        self._run_options.log_severity_level = 4
 
     @classmethod
     def open(cls, content: bytes, batch: int = 1) -> OnnxRunner:
@@ -119,8 +138,16 @@ class OnnxRunner:
 
     def run(self, bound: BoundStep) -> None:
         """Run once between bound arrays; makes no new array."""
-        self._session.run_with_iobinding(bound[self._newest])
+        self._session.run_with_iobinding(bound[self._newest], self._run_options)
         self._newest = 1 - self._newest
+
+    def interrupt(self) -> None:
+        """Let the run that goes on, on another thread, fail at its next node, and those after it until `allow`."""
+        self._run_options.terminate = True
+
+    def allow(self) -> None:
+        """Let runs go on after `interrupt`."""
+        self._run_options.terminate = False
 
     def reset(self) -> None:
         """Forget the past: the next step begins a new sequence."""

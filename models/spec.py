@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import reprlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final, Literal
+
+import orjson
 
 from models.errors import MyocastError
 from models.filter_config import OneEuroConfig, SmoothingError
@@ -21,6 +24,16 @@ _OPTIONAL: Final = ("alignment", "personal", "smoothing", "lag_ms", "confidence"
 """Optional keys of the metadata."""
 MAX_AHEAD_MS: Final = 500
 """Further ahead than that EMG knows nothing of a hand."""
+MAX_METADATA: Final = 1 << 18
+"""Characters of the metadata property."""
+MAX_NAME: Final = 200
+"""Characters of a name: it stands in messages, in the log, and on the page."""
+_NAME: Final = f"a text of 1 to {MAX_NAME} printable characters"
+MAX_ROWS: Final = 60_000
+"""Samples of a window or a hop: five minutes of a Myo."""
+MAX_RATE_HZ: Final = 100_000.0
+MAX_COUNT: Final = 2**53
+"""The largest whole number that every reader of JSON keeps."""
 EMG_MODES: Final = ("raw", "filtered", "envelope", "any")
 
 Kind = Literal["window", "stream"]
@@ -139,16 +152,22 @@ class ModelSpec:
         windowed, parity = self.kind == "window", self.parity_max_abs_mm
         checks = (
             (self.format == FORMAT, "format", FORMAT, self.format),
-            (_text(self.name), "name", "a text", self.name),
-            (_text(self.architecture), "architecture", "a text", self.architecture),
+            (_name(self.name), "name", _NAME, self.name),
+            (_name(self.architecture), "architecture", _NAME, self.architecture),
             (_count(self.parameters), "parameters", "a count", self.parameters),
             (self.kind in ("window", "stream"), "kind", "window or stream", self.kind),
             (self.frame == "hand", "frame", "hand", self.frame),
             (self.hand in ("left", "right"), "hand", "left or right", self.hand),
             (self.order == ORDER, "order", ORDER, self.order),
-            (_count(self.hop) and self.hop >= 1, "hop", "at least 1", self.hop),
-            (_count(self.window) and (self.window > 0) == windowed, "window", "samples (0 for a stream)", self.window),
-            (_number(self.rate_hz) and self.rate_hz > 0, "rate_hz", "a positive number", self.rate_hz),
+            (_count(self.hop) and 1 <= self.hop <= MAX_ROWS, "hop", f"1 to {MAX_ROWS}", self.hop),
+            (
+                _count(self.window) and (self.window > 0) == windowed and self.window <= MAX_ROWS,
+                "window", f"up to {MAX_ROWS} samples (0 for a stream)", self.window,
+            ),
+            (
+                _number(self.rate_hz) and 0 < self.rate_hz <= MAX_RATE_HZ,
+                "rate_hz", f"a number above 0, up to {MAX_RATE_HZ:g}", self.rate_hz,
+            ),
             (self.unit in UNITS, "unit", " or ".join(UNITS), self.unit),
             (self.emg_mode in EMG_MODES, "emg_mode", " or ".join(EMG_MODES), self.emg_mode),
             (_texts(self.trained_on), "trained_on", "a list of texts", self.trained_on),
@@ -172,14 +191,22 @@ class ModelSpec:
         for ok, key, expected, found in checks:
             if not ok:
                 raise ModelError(
-                    f"model metadata `{key}`: expected {expected}, found {found!r}; export the model again"
+                    f"model metadata `{key}`: expected {expected}, found {reprlib.repr(found)}; export the model again"
                 )
 
 
 def _object(text: str) -> dict[str, Any]:
+    """The metadata as an object that JSON can carry on: it goes to clients, and into other model files.
+
+    Raises:
+        ModelError: it is none.
+    """
+    if len(text) > MAX_METADATA:
+        raise ModelError(f"model metadata has more than {MAX_METADATA} characters; export the model again")
     try:
         values = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        orjson.dumps(values)  # refuses numbers beyond 64 bits, half characters, and what is nested too deeply
+    except (ValueError, RecursionError, orjson.JSONEncodeError) as error:
         raise ModelError(
             f"model metadata is not JSON ({error}); export the model again with `myocast export`"
         ) from None
@@ -190,6 +217,10 @@ def _object(text: str) -> dict[str, Any]:
 
 def _text(value: object) -> bool:
     return isinstance(value, str)
+
+
+def _name(value: object) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= MAX_NAME and value.isprintable()
 
 
 def _texts(value: object) -> bool:
@@ -223,4 +254,4 @@ def _number(value: object) -> bool:
 
 
 def _count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_COUNT

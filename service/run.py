@@ -42,6 +42,7 @@ async def run(
     sources: list[Source] | None = None,
     model_selector: ModelSelector | None = None,
     prepare: Callable[[Service], None] | None = None,
+    stopping: Callable[[], None] | None = None,
 ) -> None:
     """Serve until SIGINT or SIGTERM.
 
@@ -50,6 +51,7 @@ async def run(
         sources: opened sources, instead of those that the configuration names.
         model_selector: opened models, instead of those that the configuration names.
         prepare: gets the service before it starts.
+        stopping: is called when the service begins to stop.
 
     Raises:
         MyocastError: a source, the model or the port cannot be used.
@@ -79,6 +81,8 @@ async def run(
             for output in outputs:
                 announce(f"{output.name} is ready: {output.address}")
         await service.stop.wait()
+        if stopping is not None:
+            stopping()
     if service.failure is not None:
         raise service.failure
 

@@ -67,6 +67,7 @@ class Service:
                 self.hub,
                 self.status_publisher,
                 hop=config.hop,
+                run_s=config.limits.pose_s,
                 fitted=aligned_by(aligned) if index == 0 else AS_IN_FILE,
                 smoothing=config.smoothing,
                 hold_s=config.hold_s,

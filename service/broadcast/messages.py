@@ -16,6 +16,7 @@ import orjson
 from drivers.events import Frame, Imu, SourceInfo
 from models.arrays import Float32Array
 from models.hand import ORDER, POINTS
+from models.printable import printable
 from models.spec import ModelSpec
 from service.broadcast.labels import LabelError, LabelMessage, MarkerMessage, label_message, marker_message
 from service.engine.output_stage import OutputStage
@@ -209,8 +210,8 @@ def device_object(info: SourceInfo | None) -> JsonObject | None:
     if info is None:
         return None
     return {
-        "uri": info.uri,
-        "name": info.name,
+        "uri": printable(info.uri),
+        "name": printable(info.name),
         "channels": info.channels,
         "rate_hz": info.rate_hz,
         "unit": info.unit,

@@ -10,6 +10,7 @@ from typing import Annotated, Final
 import typer
 
 from models.architectures import Network, networks
+from models.file_limits import read_model_file
 from models.onnx_file import read_spec
 from models.spec import ModelError, ModelSpec
 from service.cli.tables import print_table
@@ -69,15 +70,8 @@ def _specs(paths: Iterable[Path]) -> list[tuple[Path, ModelSpec]]:
         inside = sorted(path.glob("*.onnx")) if path.is_dir() else [path]
         if not inside:
             raise ModelError(f"{path}: no model file (.onnx) in this folder; give a folder that has some")
-        found += [(one, read_spec(_content(one), one.name)) for one in inside]
+        found += [(one, read_spec(read_model_file(one), one.name)) for one in inside]
     return found
-
-
-def _content(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ModelError(f"{path}: cannot be read ({error.strerror}); give a .onnx model file") from None
 
 
 def _file_cells(path: Path, spec: ModelSpec) -> Sequence[str]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import secrets
+import threading
 import webbrowser
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -29,6 +31,9 @@ from service.settings import ServiceConfig
 from service.web.access import AccessPolicy, check_length, is_origin
 
 log = logging.getLogger("myocast")
+
+STOP_S: Final = 20.0
+"""Seconds that everything gets to end after SIGTERM."""
 
 Sources = Annotated[
     list[str] | None,
@@ -174,9 +179,30 @@ def command(
             lsl=lsl,
             limits=with_options(limit or ()),
         )
-        opened, model_selector = [source_from_uri(text) for text in config.sources], ModelSelector(model)
+        opened, model_selector = [source_from_uri(text) for text in config.sources], ModelSelector(model, prove=True)
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
-        runner.run(run(config, partial(_announce, open_viewer), sources=opened, model_selector=model_selector))
+        runner.run(
+            run(
+                config,
+                partial(_announce, open_viewer),
+                sources=opened,
+                model_selector=model_selector,
+                stopping=_bound_stop,
+            )
+        )
+
+
+def _bound_stop() -> None:
+    """End the process after a while, whatever a model, a disk or a driver does that does not come back."""
+
+    def end() -> None:
+        log.error("not everything had ended %g s after the stop; ending all the same", STOP_S)
+        logging.shutdown()
+        os._exit(1)
+
+    timer = threading.Timer(STOP_S, end)
+    timer.daemon = True
+    timer.start()
 
 
 def _announce(open_viewer: bool, line: str) -> None:

@@ -19,7 +19,7 @@ from service.broadcast.hub import Hub
 from service.broadcast.messages import JsonObject
 from service.devices.hold import DEFAULT_HOLD_S, Hold
 from service.devices.status import STALLED_AFTER_S, DeviceStatus
-from service.engine.engine import Engine
+from service.engine.engine import RUN_S, Engine
 from service.engine.model_library import name_of
 from service.engine.model_selection import ModelSelector, no_fit
 from service.engine.output_stage import AUTO, Smoothing
@@ -65,6 +65,7 @@ class Device:
         *,
         hop: int | None = None,
         fitted: Fitted = AS_IN_FILE,
+        run_s: float = RUN_S,
         smoothing: Smoothing = AUTO,
         hold_s: float = DEFAULT_HOLD_S,
         clock: Clock = now,
@@ -78,7 +79,9 @@ class Device:
             smoothing: what stands behind its models.
             hold_s: seconds for which the last pose is repeated when no samples come any more.
             workers: the threads that run models; None makes one of its own.
+            run_s: seconds for one run of a model.
         """
+        self._run_s = run_s
         self.index = index
         self.source = source
         self.info: SourceInfo | None = None
@@ -384,6 +387,7 @@ class Device:
             hop=self._hop,
             smoothing=self._smoothing,
             state=self.status.on_pose,
+            run_s=self._run_s,
             clock=self._clock,
             workers=self._workers,
         )

@@ -8,6 +8,8 @@ sees every sample once and in order all the same: the samples that came meanwhil
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -23,12 +25,21 @@ from models.confidence import after_gap
 from models.hand import Side
 from service.engine.output_stage import OFF, OutputStage, Smoothing
 from service.engine.pose import Hidden, Pose
-from service.engine.predictor import INFERENCE_ERRORS, Predictor
+from service.engine.predictor import INFERENCE_ERRORS, Predictor, first_line
 from service.engine.ring import Ring
 from service.engine.successor import CATCH_UP_ROWS, Successor
 from service.engine.windower import Window, Windower
 from service.engine.workers import Finish, Workers
 
+log = logging.getLogger("myocast")
+
+RUN_S: Final = 5.0
+"""Seconds for one run of a model; beyond, it is broken off."""
+LAST_RUN_S: Final = 2.0
+"""Seconds that a run gets to end when the engine closes; beyond, its thread is left behind."""
+REST_S: Final = 1.0
+"""Seconds without a run after one that was broken off; they double with each that follows, up to `LONGEST_REST_S`."""
+LONGEST_REST_S: Final = 60.0
 BACKLOG_S: Final = 20.0
 """Seconds of signal that a stalled streaming model may fall behind; beyond that its state is reset."""
 HISTORY_S: Final = 90.0
@@ -62,6 +73,7 @@ class Engine:
         device: index of the device, which poses carry.
         hop: samples between poses; None takes the model's own.
         smoothing: what stands behind the model.
+        run_s: seconds for one run of the model.
         state: returns the device's state, which the next pose carries; called once for each pose.
         workers: the threads that run the model; None makes one of its own.
     """
@@ -77,6 +89,7 @@ class Engine:
         hop: int | None = None,
         smoothing: Smoothing = OFF,
         state: Callable[[], str] = str,
+        run_s: float = RUN_S,
         clock: Clock = now,
         workers: Workers | None = None,
     ) -> None:
@@ -112,6 +125,12 @@ class Engine:
         self._consumed = 0
         self._successor: Successor | None = None
         self._loop = asyncio.get_running_loop()
+        self._run_s = run_s
+        self._job: _Job | None = None
+        self._watch: asyncio.TimerHandle | None = None
+        self._interrupted = False
+        self._broken_off = 0
+        self._rests_until = 0.0
         self._idle = asyncio.Event()
         self._idle.set()
         self._workers = workers or Workers(1)
@@ -176,12 +195,22 @@ class Engine:
         if self._successor is not None:
             self._successor.supersede()
             self._successor = None
+        if self._watch is not None:
+            self._watch.cancel()
+        if self._busy:
+            self.predictor.interrupt()
         self._workers.leave()
 
-    async def close(self) -> None:
-        """Stop, and wait for the run that is going on."""
+    async def close(self) -> bool:
+        """Stop, and wait for the run that is going on, which is broken off; return whether it ended.
+
+        One that cannot be broken off leaves its thread behind, which ends with the process.
+        """
         self.stop()
-        await self._idle.wait()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LAST_RUN_S):
+                await self._idle.wait()
+        return self._idle.is_set()
 
     def _advance_swap(self) -> None:
         """Take the successor's next step; called while no run is going on."""
@@ -227,6 +256,8 @@ class Engine:
         successor.done.set_result(None)
 
     def _start(self) -> None:
+        if self._loop.time() < self._rests_until:
+            return
         window, self._pending = self._pending, None
         if window is None:
             return
@@ -236,7 +267,34 @@ class Engine:
         self._load(window)
         self._busy = True
         self._idle.clear()
-        self._workers.submit(partial(self._work, _Job(window, skipped, gap, self._pending_due, self._hand)))
+        self._job = _Job(window, skipped, gap, self._pending_due, self._hand)
+        if self._watch is None:
+            self._watch = self._loop.call_later(self._run_s, self._check_run)
+        self._workers.submit(partial(self._work, self._job))
+
+    def _check_run(self) -> None:
+        """Break a run off that takes too long; else look again when one could. One timer, and none for each run."""
+        self._watch = None
+        job = self._job
+        if job is None or self._stopped:
+            return
+        left_s = job.started + self._run_s - self._clock() if job.started else self._run_s
+        if left_s < -self._run_s and not self._interrupted:
+            # The whole process stood still meanwhile.
+            job.started, left_s = self._clock(), self._run_s
+        if left_s <= 0.0:
+            if self._interrupted:
+                log.warning("device %d: the run of the model cannot be broken off", self._device)
+                self._workers.replace_one()
+                return
+            self._interrupted = True
+            self.predictor.interrupt()
+            self._on_failure(self._too_long())
+            left_s = self._run_s
+        self._watch = self._loop.call_later(left_s, self._check_run)
+
+    def _too_long(self) -> str:
+        return f"the model had not ended after {self._run_s:g} s"
 
     def _load(self, window: Window) -> None:
         self.predictor.mirrored = self._hand != self.predictor.spec.hand
@@ -257,16 +315,22 @@ class Engine:
             job.joints = self.predictor.run()
             job.hidden, job.confidence = self.predictor.hidden, self.predictor.confidence
         except INFERENCE_ERRORS as error:
-            job.failure = str(error).splitlines()[0]
+            job.failure = first_line(error)
+        except Exception as error:
+            # Whatever it is, the next window may do.
+            log.exception("device %d: a fault in running the model", self._device)
+            job.failure = f"{type(error).__name__}: {first_line(error)}"
         job.finished = self._clock()
         return partial(self._done, job)
 
     def _done(self, job: _Job) -> None:
-        self._busy = False
+        self._busy, self._job = False, None
         self._idle.set()
         if self._stopped:
             return
         joints = job.joints
+        if self._was_broken_off():
+            joints, job.failure = None, self._too_long()
         # A sum of squares is NaN or infinite where a coordinate is.
         if joints is None or not isfinite(np.dot(joints, joints)):
             self._fail(job.failure or "the model answered with NaN", job)
@@ -274,6 +338,18 @@ class Engine:
             self._publish(job, joints)
         self._advance_swap()
         self._start()
+
+    def _was_broken_off(self) -> bool:
+        """Whether the run that has just ended took too long; then the next one waits, for it may do so again."""
+        if not self._interrupted:
+            self._broken_off = 0
+            return False
+        self._interrupted = False
+        self.predictor.allow()
+        rest_s = min(REST_S * 2.0**self._broken_off, LONGEST_REST_S)
+        self._broken_off += 1
+        self._rests_until = self._loop.time() + rest_s
+        return True
 
     def _publish(self, job: _Job, joints: Float32Array) -> None:
         window = job.window

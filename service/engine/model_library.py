@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from models.errors import MyocastError
+from models.printable import printable
 from models.spec import ModelError
 from service.engine.model_selection import ModelSelector
 from service.engine.predictor import ModelFile
@@ -48,11 +49,15 @@ class ModelLibrary:
 
         Raises:
             UnknownModel: there is none.
+            ModelError: it was tried now, and takes too much or fails.
         """
         models = self.models()
         if name not in models:
             raise UnknownModel(f"no model {name!r}; there are {', '.join(models) or 'none'}")
-        return models[name]
+        model = models[name]
+        if self._selector.prove and model not in self._others():
+            model.prove()
+        return model
 
     def keep(self, name: str, content: bytes) -> ModelFile:
         """Write a new model file into the folder.
@@ -102,4 +107,4 @@ class ModelLibrary:
 
 def name_of(model: ModelFile) -> str:
     """The name by which a model file is chosen."""
-    return model.path.name.removesuffix(SUFFIX)
+    return printable(model.path.name.removesuffix(SUFFIX))

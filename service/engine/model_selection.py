@@ -17,12 +17,20 @@ def shipped() -> list[Path]:
 
 
 class ModelSelector:
-    """Chooses a model file for each source. A file is read when it is first needed."""
+    """Chooses a model file for each source. A file is read when it is first needed.
 
-    def __init__(self, path: Path | None = None) -> None:
+    Args:
+        path: the file that the user gave.
+        prove: try files that do not come with Myocast in a process of their own before they are opened.
+    """
+
+    def __init__(self, path: Path | None = None, *, prove: bool = False) -> None:
+        self.prove = prove
         self._given = None if path is None else ModelFile(path)
         self._shipped: list[ModelFile] | None = None
         if self._given is not None:
+            if prove:
+                self._given.prove()
             self._given.open()
 
     @property

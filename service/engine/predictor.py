@@ -7,6 +7,7 @@ the session, so a run allocates only its result.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,6 +20,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from models.alignment import template_of_model
 from models.arrays import BoolArray, Float32Array
+from models.file_limits import MAX_STATE, MAX_STATES, read_model_file
 from models.front_end import FrontEnd, find_front_end
 from models.hand import CHANNELS, MIRRORED_CHANNELS, VALUES, mirror
 from models.kinematics import ANGLES as ANGLE_NAMES
@@ -36,6 +38,7 @@ from models.onnx_file import (
 )
 from models.onnx_runner import EMG, POSE, STATE_IN, STATE_OUT, BoundStep, OnnxRunner, open_session, state_names
 from models.spec import ModelError, ModelSpec
+from service.engine.model_trial import prove
 from service.engine.pose import Hidden
 
 INFERENCE_ERRORS: Final = (
@@ -84,6 +87,14 @@ class Predictor(Protocol):
 
     def reset(self) -> None:
         """Forget the past: the next samples begin a new stretch of signal."""
+        ...
+
+    def interrupt(self) -> None:
+        """Let the run that goes on fail; called on another thread than `run`."""
+        ...
+
+    def allow(self) -> None:
+        """Let runs go on after `interrupt`."""
         ...
 
     def go_on_from(self, other: Predictor) -> bool:
@@ -137,16 +148,21 @@ class ModelFile:
     """A checked model file: its bytes, specification and hash. Raises ModelError where it cannot be used."""
 
     def __init__(self, path: Path) -> None:
-        try:
-            self.data = path.read_bytes()
-        except FileNotFoundError:
-            raise ModelError(f"{path}: no such file; expected a model made by `myocast export`") from None
-        except OSError as error:
-            raise ModelError(f"{path}: cannot be read ({error.strerror}); expected a model file") from None
+        self.data = read_model_file(path)
         self.path = path
         self.spec = read_spec(self.data, path.name)
         self._tried = False
         self._shared: ort.InferenceSession | None = None
+
+    def prove(self) -> None:
+        """Try it in a process of its own, once, where it may take neither much memory nor much time.
+
+        Raises:
+            ModelError: `open` would raise it, or the model takes too much.
+        """
+        if not self._tried:
+            prove(self.data, self.path.name)
+            self._tried = True
 
     @cached_property
     def sha256(self) -> str:
@@ -210,7 +226,7 @@ class ModelFile:
         spec, constants = self._at_rate(rate_hz)
         session = self._open_session({**fitted.initializers(), **constants})
         if trial and not self._tried:
-            _try_out(session, self.spec, self.path.name)
+            try_out(session, self.spec, self.path.name)
             self._tried = True
         predictor: Predictor
         if self.spec.kind == "window":
@@ -235,12 +251,12 @@ class ModelFile:
         if not values and self._shared is not None:
             return self._shared
         try:
-            session = open_session(self.data, values)
+            session = open_session(self.data, values, bounded=True)
         except INFERENCE_ERRORS as error:
             raise ModelError(
-                f"{self.path.name}: onnxruntime refuses the graph ({_first_line(error)}); export it again"
+                f"{self.path.name}: onnxruntime refuses the graph ({first_line(error)}); export it again"
             ) from None
-        _check_graph(session, self.spec, self.path.name)
+        check_graph(session, self.spec, self.path.name)
         if not values:
             self._shared = session
         return session
@@ -281,6 +297,12 @@ class WindowPredictor:
 
     def reset(self) -> None:
         """Do nothing: a window carries no past."""
+
+    def interrupt(self) -> None:
+        self._runner.interrupt()
+
+    def allow(self) -> None:
+        self._runner.allow()
 
     def go_on_from(self, other: Predictor) -> bool:
         return True
@@ -350,6 +372,12 @@ class StreamPredictor:
     def reset(self) -> None:
         self._runner.reset()
 
+    def interrupt(self) -> None:
+        self._runner.interrupt()
+
+    def allow(self) -> None:
+        self._runner.allow()
+
     def go_on_from(self, other: Predictor) -> bool:
         same = isinstance(other, StreamPredictor) and other._memory == self._memory and other.mirrored == self.mirrored
         if same and isinstance(other, StreamPredictor):
@@ -417,7 +445,7 @@ def _copy(samples: Float32Array, into: Float32Array, mirrored: bool, gain: float
         into *= np.float32(gain)
 
 
-def _check_graph(session: ort.InferenceSession, spec: ModelSpec, name: str) -> None:
+def check_graph(session: ort.InferenceSession, spec: ModelSpec, name: str) -> None:
     inputs = {i.name: i for i in session.get_inputs()}
     outputs = {o.name: o for o in session.get_outputs()}
     rows: int | None = spec.window if spec.kind == "window" else None
@@ -432,6 +460,8 @@ def _check_graph(session: ort.InferenceSession, spec: ModelSpec, name: str) -> N
             )
         _check_shape(nodes[key], shape, name)
     states = state_names(session)
+    if len(states) > MAX_STATES:
+        raise ModelError(f"{name}: {len(states)} states; expected at most {MAX_STATES}")
     for state in states:
         _check_state(inputs[STATE_IN + state], outputs.get(STATE_OUT + state), name)
     extra = set(inputs) - {EMG} - {STATE_IN + state for state in states}
@@ -441,14 +471,20 @@ def _check_graph(session: ort.InferenceSession, spec: ModelSpec, name: str) -> N
         )
 
 
-def _try_out(session: ort.InferenceSession, spec: ModelSpec, name: str) -> None:
-    """Run once on zeros: a graph with open dimensions shows only then that it takes no windows of this size."""
-    rows = spec.window if spec.kind == "window" else spec.hop
+def try_out(session: ort.InferenceSession, spec: ModelSpec, name: str, emg: Float32Array | None = None) -> None:
+    """Run once: a graph with open dimensions shows only then that it takes no windows of this size.
+
+    Args:
+        emg: (1, n, 8); None = zeros, as many as the model is given while it serves.
+    """
+    if emg is None:
+        emg = np.zeros((1, spec.window if spec.kind == "window" else spec.hop, CHANNELS), np.float32)
+    rows = emg.shape[1]
     try:
-        pose = OnnxRunner(session).step(np.zeros((1, rows, CHANNELS), np.float32))
+        pose = OnnxRunner(session).step(emg)
     except INFERENCE_ERRORS as error:
         raise ModelError(
-            f"{name}: fails in a trial run on {rows} samples of zeros ({_first_line(error)}); give it the window that "
+            f"{name}: fails in a trial run on {rows} samples ({first_line(error)}); give it the window that "
             "it was made for in its metadata, or export it again"
         ) from None
     expected = (1, VALUES) if spec.kind == "window" else (1, rows, VALUES)
@@ -466,6 +502,8 @@ def _check_state(given: ort.NodeArg, result: ort.NodeArg | None, name: str) -> N
             "export it again"
         )
     _check_shape(given, [None, *given.shape[1:]], name)
+    if math.prod(given.shape[1:]) > MAX_STATE:
+        raise ModelError(f"{name}: expected `{given.name}` of at most {MAX_STATE} values, found {given.shape}")
 
 
 def _check_shape(node: ort.NodeArg, shape: list[int | None], name: str) -> None:
@@ -481,5 +519,6 @@ def _check_shape(node: ort.NodeArg, shape: list[int | None], name: str) -> None:
         )
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0][:200]
+def first_line(error: Exception) -> str:
+    """What an error says, shortened."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]

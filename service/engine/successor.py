@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
 import threading
 from collections.abc import Callable
 from math import isfinite
@@ -10,10 +12,14 @@ from typing import Final
 
 from models.arrays import Float32Array
 from models.spec import ModelError
-from service.engine.predictor import INFERENCE_ERRORS, Predictor
+from service.engine.predictor import INFERENCE_ERRORS, Predictor, first_line
+
+log = logging.getLogger("myocast")
 
 WARM_ROWS: Final = 64
 """Samples of one run while catching up: short, so that the model that serves is never kept from its processor."""
+CATCH_UP_S: Final = 30.0
+"""Seconds that catching up may take; beyond, the model does not take over."""
 CATCH_UP_ROWS: Final = 32
 """Samples that a successor may lack when it takes over; they go into its first run."""
 
@@ -43,7 +49,10 @@ class Successor:
         self.catching_up = True
         loop = asyncio.get_running_loop()
 
+        too_long = loop.call_later(CATCH_UP_S, self._give_up)
+
         def finished(failure: str) -> None:
+            too_long.cancel()
             self.catching_up, self.consumed = False, end
             if failure:
                 self._fail(ModelError(f"{self.predictor.spec.name} gives no pose: {failure}"))
@@ -51,12 +60,19 @@ class Successor:
 
         def work() -> None:
             failure = run_over(self.predictor, samples)
-            loop.call_soon_threadsafe(finished, failure)
+            with contextlib.suppress(RuntimeError):  # the loop has ended before
+                loop.call_soon_threadsafe(finished, failure)
 
         threading.Thread(target=work, name="myocast-catch-up", daemon=True).start()
 
+    def _give_up(self) -> None:
+        self.predictor.interrupt()
+        self._fail(ModelError(f"{self.predictor.spec.name} gives no pose within {CATCH_UP_S:g} s"))
+
     def supersede(self) -> None:
         """Cancel: this model never takes over."""
+        if self.catching_up:
+            self.predictor.interrupt()
         self._fail(Superseded("another model was chosen meanwhile"))
 
     def _fail(self, error: ModelError) -> None:
@@ -73,5 +89,8 @@ def run_over(predictor: Predictor, samples: Float32Array) -> str:
             predictor.load(samples[start : start + WARM_ROWS])
             pose = predictor.run()
     except INFERENCE_ERRORS as error:
-        return str(error).splitlines()[0]
+        return first_line(error)
+    except Exception as error:
+        log.exception("a fault in running the model %s", predictor.spec.name)
+        return f"{type(error).__name__}: {first_line(error)}"
     return "" if not len(samples) or isfinite(sum(pose.tolist())) else "it answers with NaN"

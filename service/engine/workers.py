@@ -7,6 +7,7 @@ to the event loop at once: where many armbands wait, one wake-up on each side se
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import threading
 from collections import deque
@@ -52,6 +53,12 @@ class Workers:
                 self._waiting.put(None)
             self._threads = []
 
+    def replace_one(self) -> None:
+        """Start one more thread: one does not come back from its work, and others wait for it."""
+        thread = threading.Thread(target=self._work, name=f"myocast-engine-{len(self._threads)}", daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
     def submit(self, work: Work) -> None:
         """Let a thread do this; work is begun in the order in which it came."""
         self._waiting.put(work)
@@ -62,7 +69,8 @@ class Workers:
             # The event loop takes the note back before it looks, so that nothing that is appended meanwhile is missed.
             if not self._told:
                 self._told = True
-                self._loop.call_soon_threadsafe(self._finish)
+                with contextlib.suppress(RuntimeError):  # the loop has ended before
+                    self._loop.call_soon_threadsafe(self._finish)
 
     def _finish(self) -> None:
         self._told = False

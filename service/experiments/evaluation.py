@@ -15,6 +15,7 @@ from models.evaluation.evaluate import EvaluationConfig, EvaluationData, evaluat
 from models.evaluation.evaluation import Evaluation
 from models.evaluation.passes import EvaluationError
 from models.evaluation.report_tables import Table, overview, tables
+from models.file_limits import read_model_file
 from models.filter_config import OneEuroConfig
 from models.metrics.gestures import gestures_left_out, label_by_markers
 from models.onnx_file import read_spec
@@ -86,7 +87,7 @@ def evaluate_file(
     if wanted is not None:
         wanted.check(config.model)
     network = _network(config) if config.calibrate_s else None
-    content = _content(config.model)
+    content = read_model_file(config.model)
     spec = read_spec(content, config.model.name)
     data = _data(config, NetworkConfig.of(spec), reading)
     if wanted is not None:
@@ -179,10 +180,3 @@ def _network(config: FileEvaluationConfig) -> Path:
     if not path.exists():
         raise EvaluationError(f"{path}: no such file; --calibrate tunes a .keras file, give it with --network")
     return path
-
-
-def _content(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise EvaluationError(f"{path}: cannot be read ({error.strerror}); give a .onnx model file") from None

@@ -33,6 +33,7 @@ class Held:
         self.told: float | None = None
         self.started = threading.Semaphore(0)
         self.answers: list[float] = []
+        self.interrupted = False
         self._go = threading.Semaphore(0)
 
     def load(self, samples: Float32Array) -> None:
@@ -41,6 +42,8 @@ class Held:
     def run(self) -> Float32Array:
         self.started.release()
         self._go.acquire()
+        if self.interrupted:
+            raise RuntimeError("terminated")
         return np.full(63, self.answers.pop(0) if self.answers else 1.0, dtype=np.float32)
 
     @property
@@ -53,6 +56,13 @@ class Held:
 
     def reset(self) -> None:
         self.resets += 1
+
+    def interrupt(self) -> None:
+        self.interrupted = True
+        self._go.release()
+
+    def allow(self) -> None:
+        self.interrupted = False
 
     def go_on_from(self, other: Predictor) -> bool:
         return False
@@ -307,6 +317,59 @@ async def test_a_closed_engine_publishes_nothing_more(bench: Callable[..., Bench
     await one.engine.close()
     await asyncio.sleep(0)
     assert one.poses == []
+
+
+@pytest.mark.case("F4")
+async def test_a_run_that_takes_too_long_is_broken_off_and_others_follow(
+    bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.engine.engine.REST_S", 0.01)
+    held = Held(spec_of())
+    one = bench(held, run_s=0.02)
+    one.engine.push(frame(0, 8))
+    await one.until(lambda: one.failures == ["the model had not ended after 0.02 s"] * 2)
+    assert (one.poses, one.engine.invalid, held.interrupted) == ([], 1, False)
+    await asyncio.sleep(0.02)
+    held.let()
+    one.engine.push(frame(8, HOP))
+    await one.until(lambda: len(one.poses) == 1)
+
+
+@pytest.mark.case("F4")
+async def test_closing_is_bounded_whatever_the_worker_does(
+    bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.engine.engine.LAST_RUN_S", 0.02)
+    held = Held(spec_of())
+    monkeypatch.setattr(held, "interrupt", lambda: None)
+    one = bench(held)
+    one.engine.push(frame(0, 8))
+    assert not await one.engine.close()
+    held.let()
+    assert await one.engine.close()
+
+
+@pytest.mark.case("R")
+async def test_any_fault_of_a_run_is_told_and_the_next_window_is_run(
+    bench: Callable[..., Bench], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = Held(spec_of())
+    run = held.run
+
+    def broken() -> Float32Array:
+        run()
+        raise KeyError("pose")
+
+    monkeypatch.setattr(held, "run", broken)
+    held.let(2)
+    one = bench(held)
+    one.engine.push(frame(0, 8))
+    await one.until(lambda: len(one.failures) == 1)
+    assert one.failures == ["KeyError: 'pose'"]
+    assert "a fault in running the model" in caplog.text
+    monkeypatch.setattr(held, "run", run)
+    one.engine.push(frame(8, HOP))
+    await one.until(lambda: len(one.poses) == 1)
 
 
 async def test_a_stream_that_was_too_far_behind_starts_anew(bench: Callable[..., Bench]) -> None:

@@ -35,7 +35,7 @@ def error_message(path: Path) -> str:
 
 def test_no_such_file(tmp_path: Path) -> None:
     assert "no such file" in error_message(tmp_path / "none.onnx")
-    assert "cannot be read" in error_message(tmp_path)
+    assert "not a file" in error_message(tmp_path)
 
 
 def test_an_empty_file(tmp_path: Path) -> None:
