@@ -56,6 +56,8 @@ class _Job:
     due: float
     hand: Side
     joints: Float32Array | None = None
+    passed: Float32Array | None = None
+    """(k, 63) poses of the windows that were skipped, for the filter, which needs every one of them."""
     failure: str = ""
     started: float = 0.0
     finished: float = 0.0
@@ -313,6 +315,8 @@ class Engine:
         job.started = self._clock()
         try:
             job.joints = self.predictor.run()
+            if job.skipped and self.stage.filter is not None:
+                job.passed = self.predictor.between(self.hop, job.skipped)
             job.hidden, job.confidence = self.predictor.hidden, self.predictor.confidence
         except INFERENCE_ERRORS as error:
             job.failure = first_line(error)
@@ -359,7 +363,7 @@ class Engine:
             seq=self.poses + self.repeated,
             sample=window.sample,
             t=window.t,
-            joints=self.stage.feed(joints, window.sample, job.hand, gap=job.gap),
+            joints=self._filtered(job, joints),
             hand=job.hand,
             state=self._state(),
             skipped=skipped,
@@ -375,6 +379,15 @@ class Engine:
         )
         self.poses += 1
         self._on_pose(pose)
+
+    def _filtered(self, job: _Job, joints: Float32Array) -> Float32Array:
+        """What the output stage makes of the pose, after those that were skipped, so that skipping changes nothing."""
+        sample, gap = job.window.sample, job.gap
+        if job.passed is not None:
+            for back, passed in zip(range(len(job.passed), 0, -1), job.passed, strict=True):
+                self.stage.feed(passed, sample - back * self.hop, job.hand, gap=gap)
+                gap = False
+        return self.stage.feed(joints, sample, job.hand, gap=gap)
 
     def _confidence(self, job: _Job) -> float | None:
         """What the model says of its pose, less where it has seen little since a gap or channels are bad."""

@@ -2,13 +2,17 @@
 
 A One Euro filter on joint angles (`models.smoothing`), with the settings that the model file recommends or the user
 gave. Its time is that of the samples, counted at the model's rate, so that a replay gives what the live session gave,
-whatever its speed; where windows were skipped, the time between two poses is longer.
+whatever its speed. It sees the poses of skipped windows, too, where the model has them (a streaming model sees every
+sample); where it has not, the time between two poses is longer.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isfinite
 from typing import Final
+
+import numpy as np
 
 from models.arrays import Float32Array
 from models.filter_config import NAME, OneEuroConfig, SmoothingError
@@ -110,7 +114,7 @@ class OutputStage:
         """Take the model's pose.
 
         Args:
-            joints: (63,) mm, frame `hand`, finite.
+            joints: (63,) mm, frame `hand`; one that is not all numbers changes nothing.
             sample: index of its newest sample.
             hand: which hand it is.
             gap: whether samples are missing before it: then the filter begins anew.
@@ -123,6 +127,8 @@ class OutputStage:
             return joints
         if gap:
             one.reset()
+        if not isfinite(np.dot(joints, joints)):
+            return joints
         return one.feed(joints, sample / self._rate_hz, hand)
 
 

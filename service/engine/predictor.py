@@ -75,6 +75,13 @@ class Predictor(Protocol):
         """Infer from what was loaded; return the pose, (63,) mm, frame `hand`."""
         ...
 
+    def between(self, hop: int, count: int) -> Float32Array:
+        """Poses of the last run for windows before its newest, `hop` samples apart: at most `count`, the oldest first.
+
+        Returns (k, 63) mm; k is 0 where the model sees one window at a time.
+        """
+        ...
+
     @property
     def hidden(self) -> Hidden | None:
         """Intermediate outputs of the last run, if the predictor was opened with `hidden`."""
@@ -287,6 +294,9 @@ class WindowPredictor:
         self._runner.run(self._bound)
         return mirror(self._output[0]) if self.mirrored else self._output[0].copy()
 
+    def between(self, hop: int, count: int) -> Float32Array:
+        return np.empty((0, VALUES), np.float32)
+
     @property
     def hidden(self) -> Hidden | None:
         return None
@@ -360,6 +370,11 @@ class StreamPredictor:
         self._confidence = self._told(CONFIDENCE)
         newest = self._poses[self._rows - 1]
         return mirror(newest) if self.mirrored else newest.copy()
+
+    def between(self, hop: int, count: int) -> Float32Array:
+        newest = self._rows - 1
+        poses = self._poses[[row for row in range(newest - count * hop, newest, hop) if row >= 0]]
+        return mirror(poses) if self.mirrored else poses
 
     @property
     def hidden(self) -> Hidden | None:

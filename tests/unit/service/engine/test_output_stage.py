@@ -130,6 +130,32 @@ async def test_the_same_samples_give_the_same_poses_bit_for_bit(bench: Callable[
     np.testing.assert_array_equal(found[0], found[1])
 
 
+async def test_skipped_windows_change_nothing_in_a_stream(bench: Callable[..., Bench], tiny_stream: Path) -> None:
+    """The frames are so long that windows are skipped in each: the others are those of a run without skips."""
+    live = bench(ModelFile(tiny_stream).open(), smoothing=FILTERED)
+    await live.feed(*frames(0, 240, HOP))
+    late = bench(ModelFile(tiny_stream).open(), smoothing=FILTERED)
+    await late.feed(*frames(0, 240, 5 * HOP), frame(400, 3 * HOP))
+    await live.feed(frame(400, HOP), frame(400 + HOP, HOP), frame(400 + 2 * HOP, HOP))
+    made = {pose.sample: pose.joints for pose in live.poses}
+    assert [pose.skipped for pose in late.poses] == [4] * 12 + [2]
+    for pose in late.poses:
+        np.testing.assert_array_equal(pose.joints, made[pose.sample])
+
+
+async def test_skipped_windows_of_another_arm_are_mirrored_as_well(
+    bench: Callable[..., Bench], tiny_stream: Path
+) -> None:
+    made = []
+    for size in (HOP, 3 * HOP):
+        one = bench(ModelFile(tiny_stream).open(), smoothing=FILTERED)
+        one.engine.set_hand("left")
+        await one.feed(*frames(0, 120, size))
+        made.append({pose.sample: pose.joints for pose in one.poses})
+    for sample, joints in made[1].items():
+        np.testing.assert_array_equal(joints, made[0][sample])
+
+
 async def test_after_a_gap_the_first_pose_is_the_models_own(bench: Callable[..., Bench], tiny_stream: Path) -> None:
     one = bench(ModelFile(tiny_stream).open(), smoothing=FILTERED)
     await one.feed(*frames(0, 80, HOP), frame(100, HOP))
