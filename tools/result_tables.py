@@ -223,6 +223,29 @@ def smoothed(path: Path) -> str:
     return table.columns({name: name for name in table.header if name != "fingertips mm"}).text()
 
 
+def served() -> str:
+    """What filters behind the shipped models do, and which of them the files recommend."""
+    rows = []
+    for path in sorted((DATA / "served").glob("*.json")):
+        spec = read_spec((WEIGHTS / f"{path.stem}.onnx").read_bytes(), path.stem)
+        recommended = None if spec.recommended_filter is None else spec.recommended_filter.text
+        for row in json.loads(path.read_text())["smoothing"]:
+            settings = ",".join(f"{row[key]:g}" for key in ("min_cutoff_hz", "beta", "stages") if key in row) or "none"
+            rows.append(
+                (
+                    f"`{path.stem}.onnx`",
+                    f"**{settings}** (served)" if settings == recommended else settings,
+                    f"{row['mpjpe_mm']:.2f}",
+                    f"{row['jerk_m_s3']:.0f}",
+                    f"{row['jerk_ratio']:.2f}",
+                    f"{row['added_lag_ms']:.0f}",
+                    f"{row['lag_ms']:.0f}",
+                )
+            )
+    header = ("model", "filter", "MPJPE, mm", "jerk, m/s³", "jerk / truth", "added lag, ms", "lag, ms")
+    return Table(header, tuple(rows)).text()
+
+
 def confidence() -> str:
     """How the confidence ranks the error of synthetic people, mean over them."""
     people = _confidence()["synthetic"]
@@ -272,7 +295,7 @@ FIGURES: Final[Mapping[str, Callable[[], str]]] = {
     "models": models,
     "raw200": lambda: first(WEIGHTS / "raw200" / "report.md", "figure", "finger", "baseline"),
     "turned": lambda: first(WEIGHTS / "raw200" / "report.md", "band turned by ±deg"),
-    "smoothed": lambda: smoothed(WEIGHTS / "raw200" / "report.md"),
+    "served": served,
     "demo": lambda: first(DATA / "demo" / "report.md", "figure", "finger", "baseline"),
     "compare-command": lambda: command(DATA / "compare.md", "compare"),
     "compare-accuracy": accuracy,

@@ -15,8 +15,9 @@ from models.onnx_file import read_spec
 from models.spec import ModelError, ModelSpec
 from service.cli.tables import print_table
 from service.engine.model_selection import shipped
+from service.engine.output_stage import AUTO, OutputStage
 
-TITLES: Final = ("model file", "reads", "MPJPE", "still hand", "measured on", "verdict")
+TITLES: Final = ("model file", "reads", "MPJPE", "still hand", "measured on", "verdict", "as served")
 
 
 def command(
@@ -55,6 +56,8 @@ def file_row(path: Path, spec: ModelSpec) -> dict[str, object]:
         "mpjpe_mm": error,
         "mean_pose_mpjpe_mm": still,
         "split": spec.validation.get("split"),
+        "smoothing": spec.smoothing,
+        "lag_ms": spec.lag_ms,
         "worse_than_still_hand": None if error is None else spec.worse_than_still_hand is not None,
     }
 
@@ -77,10 +80,25 @@ def _specs(paths: Iterable[Path]) -> list[tuple[Path, ModelSpec]]:
 def _file_cells(path: Path, spec: ModelSpec) -> Sequence[str]:
     reads = f"{spec.rate_hz:g} Hz {spec.emg_mode} {spec.unit}"
     if spec.still_hand is None:
-        return (path.name, reads, "-", "-", "-", "not measured")
+        return (path.name, reads, "-", "-", "-", "not measured", _served(spec))
     error, still = spec.still_hand
     verdict = "better than a still hand" if spec.worse_than_still_hand is None else "WORSE than a still hand"
-    return (path.name, reads, f"{error:.1f} mm", f"{still:.1f} mm", str(spec.validation.get("split", "-")), verdict)
+    return (
+        path.name,
+        reads,
+        f"{error:.1f} mm",
+        f"{still:.1f} mm",
+        str(spec.validation.get("split", "-")),
+        verdict,
+        _served(spec),
+    )
+
+
+def _served(spec: ModelSpec) -> str:
+    """The filter that `serve` puts behind it, and how late the hand is then."""
+    chosen, lag_ms = AUTO.behind(spec), OutputStage(AUTO, spec).lag_ms
+    late = "lag not measured" if lag_ms is None else f"{lag_ms:.0f} ms late"
+    return f"{'no filter' if chosen is None else chosen.config.text}: {late}"
 
 
 def _print_networks(found: Sequence[Network]) -> None:
