@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from typing import Final
 
 import numpy as np
 
@@ -24,6 +25,12 @@ from service.engine.signal_adapter import SignalAdapter
 
 Show = Callable[[AlignmentSession], None]
 """Shows the cue that runs; called whenever it, or its phase, changes."""
+
+
+PLAYED_BACK: Final = (
+    "a recording does not do what it is asked to: give the classes of its cues, as in --cues "
+    "rest=0,fist=7,extension=2, or try the prompts with `myocast align synthetic:`"
+)
 
 
 class AlignmentFailed(MyocastError):
@@ -90,10 +97,15 @@ class _Asking:
         if self._error is not None:
             raise self._error
         session, template = self._session, self._template
-        if session is None or template is None or not session.is_over():
+        if session is None or template is None:
+            return None
+        why = f"; {PLAYED_BACK}" if self._source.info.nature == "replay" else ""
+        if not session.is_over():
+            if not self._stop.is_set():
+                raise AlignmentFailed(f"the source ended during {session.cue}{why}")
             return None
         if session.failure is not None:
-            raise AlignmentFailed(f"the alignment failed: {session.failure.message}")
+            raise AlignmentFailed(f"the alignment failed: {session.failure.message}{why}")
         fixed = self._adapter is None or self._adapter.fixed
         _, more, fit = fit_cues(session.measured, template, level=not fixed)
         return found(fit, None if fixed else (self._gain or 1.0) * more)

@@ -79,6 +79,8 @@ async def record_with_labels(
             await stack.enter_async_context(tracker)
             if tracker.address:
                 session.lines.append(f"{kind} is {'ready' if kind == 'hts' else 'expected'}: {tracker.address}")
+        if seconds is not None:
+            session.lines.append(f"the {seconds:g} s count from the first label; without one in that time, it ends")
         await run(config, session.announcing(announce), sources=[source], prepare=session.prepare)
     return session.result(file)
 
@@ -96,6 +98,8 @@ class _LabelledSession:
         self._samples = 0
         self._since: float | None = None
         self._labelled = False
+        self._waited = False
+        """Whether it ended because no label came in time."""
         self._signal = asyncio.Event()
 
     def announcing(self, announce: Callable[[str], None]) -> Callable[[str], None]:
@@ -147,6 +151,7 @@ class _LabelledSession:
         self._samples += len(frame.samples)
         self._since = frame.t if self._since is None else self._since
         if self._service is not None and self._seconds is not None and frame.t - self._since >= self._seconds:
+            self._waited = not self._labelled
             self._service.stop.set()
 
     async def _follow(self) -> None:
@@ -162,15 +167,16 @@ class _LabelledSession:
 
     def _why_none(self, file: Path) -> str:
         kept = f"{file} holds EMG alone" if self._samples else f"{file} was not made, since no sample came"
+        time = f" in {self._seconds:g} s" if self._waited else ""
         others = self._feed.others if self._feed is not None else None
         if others:
             seen, count = others.most_common(1)[0]
             if seen == "implausible":
-                return f"no labels came from {self._kind}: what it saw {count} times is no hand; {kept}"
+                return f"no labels came from {self._kind}{time}: what it saw {count} times is no hand; {kept}"
             return (
-                f"no labels came from {self._kind}: it saw the {seen} hand alone, and the other one wears the band "
-                f"(`SOURCE?hand={seen}` says otherwise); {kept}"
+                f"no labels came from {self._kind}{time}: it saw the {seen} hand alone, and the other one wears the "
+                f"band (`SOURCE?hand={seen}` says otherwise); {kept}"
             )
         message = self._service.arms[0].labels.message if self._service is not None else ""
         what = "open the page and start the camera" if self._kind == "webcam" else "start it, and show it the hand"
-        return f"no labels came from {self._kind}{f' ({message})' if message else ''}; {what}; {kept}"
+        return f"no labels came from {self._kind}{f' ({message})' if message else ''}{time}; {what}; {kept}"

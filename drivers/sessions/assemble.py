@@ -109,15 +109,16 @@ def _timeline(
         timeline = from_times(t, rate, found.outage_s)
     except ValueError as error:
         raise SessionError(f"{name}: {error}; `t` must be in seconds, or say the rate, as in `?rate=200`") from None
-    if timeline.rate_hz < 1.0:
-        raise SessionError(
-            f"{name}: samples are {1.0 / timeline.rate_hz:g} s apart; `t` must be in seconds (milliseconds?)"
-        )
-    if timeline.rate_hz > _HIGHEST_RATE:
-        raise SessionError(
-            f"{name}: samples are {1.0 / timeline.rate_hz:g} s apart, which no EMG is; say in what unit "
-            "the times are, as in `?columns=t_ms,ch1-8`"
-        )
+    if not 1.0 <= timeline.rate_hz <= _HIGHEST_RATE:
+        apart = f"{name}: samples are {1.0 / timeline.rate_hz:g} s apart"
+        if config.columns:
+            raise SessionError(
+                f"{apart}; the times are in another unit than `?columns={config.columns}` says (`t` seconds, `t_ms` "
+                "milliseconds, `t_us` microseconds)"
+            )
+        if timeline.rate_hz < 1.0:
+            raise SessionError(f"{apart}; `t` must be in seconds (milliseconds?)")
+        raise SessionError(f"{apart}, which no EMG is; say in what unit the times are, as in `?columns=t_ms,ch1-8`")
     if timeline.breaks is not None:
         report.note(f"time goes back {len(timeline.breaks)} times: what follows is moved to go on from there")
     if not timeline.regular:

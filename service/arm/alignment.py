@@ -208,6 +208,11 @@ class LiveAlignment:
         message = f"no samples come from the armband ({state}); {session.cue} begins anew when they do"
         return FailedCue(session.cue, "no_signal", message)
 
+    @property
+    def is_running(self) -> bool:
+        """Whether the wearer is asked for cues, or the matrix is being found."""
+        return self._running()
+
     def _running(self) -> bool:
         return (self._session is not None and not self._session.is_over()) or self._fitting is not None
 

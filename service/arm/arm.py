@@ -8,6 +8,7 @@ from typing import Any
 from drivers.events import Frame, Label, SourceInfo
 from service.arm.alignment import AlignmentResult, LiveAlignment
 from service.arm.live_labels import LiveLabels
+from service.arm.live_prompts import LivePrompts
 from service.arm.personal import LivePersonal
 from service.arm.signal import LiveSignal
 from service.devices.device import Device
@@ -38,6 +39,7 @@ class Arm:
         self.personal = LivePersonal(
             device, library, changed, lambda: self.alignment.levels, self._use_kept, lambda: self.labels.lag_s
         )
+        self.prompts = LivePrompts(device, self.labels, self.personal, lambda: self.alignment.is_running)
         self.signal = LiveSignal(device, changed)
         self._model: ModelFile | None = None
 
@@ -88,6 +90,7 @@ class Arm:
     def close(self) -> None:
         """Stop what runs."""
         self.alignment.close()
+        self.prompts.close()
         self.personal.close()
         self.signal.close()
         self.labels.close()

@@ -80,6 +80,18 @@ class LiveLabels:
             source: None where they come over the stream.
         """
         self._name, self._source, self._expected, self._state = name, source, True, "waiting"
+        self.lag_s = None
+        self._collect()
+        self._changed()
+
+    @property
+    def expected(self) -> str:
+        """What labels shall come from; empty where nothing was said."""
+        return self._name if self._expected else ""
+
+    def release(self) -> None:
+        """Expect no labels any more; their lag stays known until others come."""
+        self._source, self._expected, self._state, self.message = None, False, "none", ""
         self._changed()
 
     def lost(self, message: str) -> None:

@@ -76,6 +76,11 @@ class LivePersonal:
         self._off_s = 0.0
         """Seconds by which that label was ahead of it."""
 
+    @property
+    def learning(self) -> asyncio.Task[None] | None:
+        """What runs while it learns."""
+        return self._learning
+
     def describe(self) -> dict[str, Any]:
         """Return the personal object of the contract."""
         fit, lag_s = self._fit, self._lag_s()

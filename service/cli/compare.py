@@ -26,6 +26,7 @@ def command(
     steps: Annotated[int | None, typer.Option(min=1, help="Batches per epoch.")] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Trainings per network, with seeds 0, 1, ...; figures are their means.")] = 1,
     people: Annotated[list[str] | None, typer.Option(metavar="PATH", help="Instead: folders of myo-readings-dataset (may be given several times); closure on real people in five folds by person, with --data synthetic:... to learn from as well.")] = None,
+    shared: Annotated[int | None, typer.Option(metavar="STEPS", min=1, help="With --people: train so many batches on the synthetic people alone first; all folds begin with that network, and need fewer epochs.")] = None,
     jhu: Annotated[Path | None, typer.Option(metavar="DIR", help="Instead: the folder of JHU-NTX-2023; finger angles of a real person on ten blocks.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Processor threads; default all.")] = None,
 ) -> None:  # fmt: skip
@@ -46,8 +47,10 @@ def command(
         text = finger_angles.compare_learners(jhu, out, line, _note)
     elif recorded:
         training = override(cross_validation.training_for_people(), epochs=epochs, steps_per_epoch=steps)
+        words += [f"--shared {shared}"] if shared else []
         line = _command_line([*(f"--people {path}" for path in people or ()), *words])
-        text = cross_validation.compare_people(recorded, sessions, config, training, out, line, _note)
+        first = cross_validation.shared_training(shared) if shared else None
+        text = cross_validation.compare_people(recorded, sessions, config, training, out, line, _note, first)
     else:
         line = _command_line(_words(data, more, mode, epochs, steps, test, networks, seeds))
         text = compare.compare_networks(

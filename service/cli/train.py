@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Final
@@ -75,28 +75,28 @@ def command(
         for usual in (default_training(chosen), fine_tuning(chosen))
     )
     sessions, tests = items([*(data or []), *(more or [])]), items(test) if test else []
-    _make_folder(out.with_suffix(".run"))
-    prepare_keras(threads)
-    from service.experiments.training import TrainingRunConfig, train_network
+    with _run_folder(out.with_suffix(".run")):
+        prepare_keras(threads)
+        from service.experiments.training import TrainingRunConfig, train_network
 
-    left_out = frozenset(filter(None, without.split(",")))
-    run = TrainingRunConfig(
-        chosen,
-        config,
-        training,
-        sessions,
-        tests,
-        out,
-        split,
-        held_out,
-        left_out,
-        gestures,
-        resume,
-        fine,
-        from_scratch,
-    )
-    with _stop_requests() as stop, TrainingBars() as display:
-        result = train_network(run, display, stop)
+        left_out = frozenset(filter(None, without.split(",")))
+        run = TrainingRunConfig(
+            chosen,
+            config,
+            training,
+            sessions,
+            tests,
+            out,
+            split,
+            held_out,
+            left_out,
+            gestures,
+            resume,
+            fine,
+            from_scratch,
+        )
+        with _stop_requests() as stop, TrainingBars() as display:
+            result = train_network(run, display, stop)
     if result is None:
         return
     typer.echo(result)
@@ -110,11 +110,18 @@ WORSE: Final = (
 )
 
 
-def _make_folder(folder: Path) -> None:
+@contextmanager
+def _run_folder(folder: Path) -> Iterator[None]:
+    """Make the folder before anything else is done; afterwards it is left only if there is something in it."""
     try:
         folder.mkdir(exist_ok=True)
     except OSError as error:
         raise typer.BadParameter(f"{folder}: cannot be made ({error.strerror})", param_hint="--out") from None
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            folder.rmdir()
 
 
 @contextmanager

@@ -25,7 +25,8 @@ from models.metrics.hand_closure import SessionClosure, over_sessions
 from models.onnx_file import read_spec
 from models.tables import Column, Row, cells, markdown
 from models.training.config import Progress, TrainingConfig, default_training
-from models.training.run import Run
+from models.training.network_file import load
+from models.training.run import Run, Start
 from service.experiments.datasets import Item, recipe_key
 from service.experiments.training_data import (
     ALIGN,
@@ -46,6 +47,10 @@ REAL: Final = 0.5
 SEED: Final = 1
 """Of the folds; another division of the same people chose the settings."""
 ALIGN_S: Final = 15.0
+SHARED: Final = "shared"
+"""Name, in `out`, of the network that all folds begin with."""
+FOLD_RATE: Final = 0.5
+"""Share of the usual learning rate in folds that begin with it."""
 WAYS: Final = {"cold": "cold", "aligned": f"aligned on {ALIGN_S:g} s", "amplitude": "amplitude alone"}
 
 
@@ -101,6 +106,8 @@ class FoldData:
     """Synthetic people."""
     cues: Sequence[Segment]
     """Rest, fist and wrist extension of the synthetic people."""
+    start: Start | None = None
+    """What the network of each fold begins with; None = random weights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +133,7 @@ def compare_people(
     out: Path,
     command_line: str,
     note: Callable[[str], None],
+    shared: TrainingConfig | None = None,
 ) -> str:
     """Train and evaluate all folds, and write `people.md` and `people.json` into `out`; folds that are there are kept.
 
@@ -137,12 +145,14 @@ def compare_people(
         out: made if missing.
         command_line: written above the table.
         note: called with one line after each epoch and each fold.
+        shared: how a network is trained first, on the synthetic people alone, that all folds begin with; no fold's
+            people are in it.
 
     Returns:
         `people.md`.
 
     Raises:
-        PeopleError: no session has what closure is measured by.
+        PeopleError: no session has what closure is measured by, or there is nobody to share.
     """
     data = FoldData(
         config,
@@ -158,6 +168,10 @@ def compare_people(
         "plan": asdict(training),
         "network": [DEFAULT, network(DEFAULT).parameters],
     }
+    if shared is not None:
+        first = {**recipe, "data": [item.describe() for item in synthetic], "plan": asdict(shared)}
+        recipe["shared"] = recipe_key(first)
+        data = replace(data, start=_shared_start(data, shared, out / f"{SHARED}.keras", recipe_key(first), note))
     key = recipe_key(recipe)
     found: dict[str, list[FoldSession]] = {way: [] for way in WAYS}
     for number, held in enumerate(folds([one.user for one in data.evaluated], training.seed)):
@@ -181,6 +195,26 @@ def training_for_people() -> TrainingConfig:
     training = default_training(network(DEFAULT))
     augmentation = replace(training.augmentation, align=ALIGN, align_asked=ALIGN_GESTURES)
     return replace(training, epochs=EPOCHS, seed=SEED, canonical_share=REAL, augmentation=augmentation, keep_last=True)
+
+
+def shared_training(steps: int) -> TrainingConfig:
+    """So many steps on synthetic people, before the folds: the same training, without recorded people."""
+    return replace(training_for_people(), epochs=1, steps_per_epoch=steps, least_steps=0, canonical_share=None)
+
+
+def _shared_start(data: FoldData, training: TrainingConfig, path: Path, key: str, note: Callable[[str], None]) -> Start:
+    """The network that all folds begin with; the one of an earlier run with the same data and configuration is kept."""
+    if not data.synthetic:
+        raise PeopleError("--shared trains on synthetic people; give some, like --data synthetic:users=120,seconds=60")
+    saved = path.with_suffix(".json")
+    if not saved.exists() or json.loads(saved.read_text()) != {"key": key}:
+        parts, _ = aligned(split(data.synthetic, "user", VALIDATION, training.seed), data.cues)
+        run = Run(network(DEFAULT), data.config, parts, training, path)
+        run.prepare()
+        run.train(Progress(on_epoch=lambda epoch: note(f"{path.stem} epoch {epoch.epoch}: {epoch.mpjpe_mm:.2f} mm")))
+        saved.write_text(json.dumps({"key": key}))
+    built, card = load(path)
+    return Start(path.stem, card.config.scaling, built.core.get_weights())
 
 
 def folds(users: Sequence[str], seed: int) -> list[set[str]]:
@@ -247,7 +281,9 @@ def _train(
 ) -> bytes:
     """A model file of the default architecture, from everybody else."""
     parts, template = aligned(divide(data, people, training.seed), data.cues)
-    run = Run(network(DEFAULT), data.config, parts, training, stem.with_suffix(".keras"))
+    if data.start is not None:
+        training = replace(training, learning_rate=FOLD_RATE * training.learning_rate)
+    run = Run(network(DEFAULT), data.config, parts, training, stem.with_suffix(".keras"), start=data.start)
     run.template = template
     run.prepare()
     run.train(Progress(on_epoch=lambda epoch: note(f"{stem.name} epoch {epoch.epoch}: {epoch.mpjpe_mm:.2f} mm")))

@@ -141,6 +141,9 @@ class StartPersonal(RequestBody):
     """Learn from the labels that come."""
 
     action: Literal["start"]
+    labels: Literal["prompts"] | None = Field(
+        None, description="`prompts`: the wearer follows a ghost hand (`status.labels.prompt`) that gives the labels"
+    )
     device: DeviceIndex = 0
 
 

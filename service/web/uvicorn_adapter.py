@@ -51,6 +51,8 @@ STUCK_ANSWER_S: Final = 30.0
 """Seconds that an answer over HTTP may wait for its client to take more of it."""
 WRITE: Final = "myocast.write"
 """The extension of a connection's ASGI scope that holds `StreamConnection.write`."""
+ABORT: Final = "myocast.abort"
+"""The extension of a request's ASGI scope that cuts the connection off: for an answer that cannot be completed."""
 _BYTES_ACKED: Final = slice(120, 128)
 """Where `struct tcp_info` (linux/tcp.h) has tcpi_bytes_acked."""
 
@@ -119,6 +121,16 @@ class HttpConnection(H11Protocol):
     _stuck: asyncio.TimerHandle | None = None
     _reading_body = False
     _upgraded = False
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        application = self.app
+
+        async def answered(scope: Scope, receive: Receive, send: Send) -> None:
+            cast(dict[str, Any], scope.setdefault("extensions", {}))[ABORT] = self.cut
+            await application(scope, receive, send)
+
+        self.app = answered
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)

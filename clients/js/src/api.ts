@@ -15,7 +15,11 @@ export type AlignmentAction =
   | { action: "cancel" | "reset" }
   | { action: "use"; matrix: readonly number[] };
 
-export type PersonalAction = { action: "start" | "stop" | "discard" } | { action: "keep"; name: string };
+/** `labels: "prompts"` = the wearer follows a ghost hand, `status.labels.prompt`, that gives the labels. */
+export type PersonalAction =
+  | { action: "start"; labels?: "prompts" }
+  | { action: "stop" | "discard" }
+  | { action: "keep"; name: string };
 
 export type DeviceAction = { action: "vibrate"; value: "short" | "medium" | "long" };
 

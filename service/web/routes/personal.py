@@ -8,7 +8,8 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, HTTPException, Query
 
 from models.spec import ModelError
-from service.arm.personal import CannotLearn, LivePersonal
+from service.arm.arm import Arm
+from service.arm.personal import CannotLearn
 from service.engine.model_library import ModelExists
 from service.schemas.http import personal_schema
 from service.web.context import Context, JsonResponse, require_json
@@ -48,24 +49,26 @@ async def personal(context: Context, device: Annotated[int, Query(ge=0)] = 0) ->
 )
 async def learn(request: PersonalRequest, context: Context) -> JsonResponse:
     """Learn from labels, stop, keep what was learned as a model file, or discard it."""
-    live = context.arm(request.device).personal
+    arm = context.arm(request.device)
     try:
-        await _act(live, request)
+        await _act(arm, request)
     except (CannotLearn, ModelExists, ModelError) as error:
         raise HTTPException(409, str(error)) from None
     except OSError as error:
         status = 507 if error.errno == errno.ENOSPC else 409
         raise HTTPException(status, f"the model cannot be written: {error.strerror}; choose another --models") from None
-    return JsonResponse(live.describe())
+    return JsonResponse(arm.personal.describe())
 
 
-async def _act(live: LivePersonal, request: PersonalRequest) -> None:
+async def _act(arm: Arm, request: PersonalRequest) -> None:
     match request:
+        case StartPersonal(labels="prompts"):
+            await arm.prompts.learn()
         case StartPersonal():
-            await live.start()
+            await arm.personal.start()
         case StopPersonal():
-            await live.stop()
+            await arm.personal.stop()
         case KeepPersonal():
-            await live.keep(request.name)
+            await arm.personal.keep(request.name)
         case DiscardPersonal():
-            await live.discard()
+            await arm.personal.discard()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Iterator
 from typing import Annotated, BinaryIO, Final
 
@@ -10,12 +11,16 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi import Path as PathParameter
 from fastapi.responses import Response, StreamingResponse
 from pydantic import BaseModel, Field
+from starlette.types import Message, Receive, Scope, Send
 
 from service.recording.errors import RecordingNameError
 from service.recording.library import SUFFIX, RecordingRuns, UnknownRecording
 from service.recording.paths import NAME
 from service.web.context import Context, JsonResponse
 from service.web.openapi import answer, error_responses
+from service.web.uvicorn_adapter import ABORT
+
+log = logging.getLogger("myocast")
 
 MCAP: Final = "application/octet-stream"
 """There is no registered type for MCAP."""
@@ -90,7 +95,33 @@ async def recorded_file(
     if request.method == "HEAD":
         file.close()
         return Response(media_type=MCAP, headers={**DOWNLOAD_HEADERS, **about})
-    return StreamingResponse(_bytes(file, size), media_type=MCAP, headers={**DOWNLOAD_HEADERS, **about})
+    return Download(name, file, size, {**DOWNLOAD_HEADERS, **about})
+
+
+class Download(StreamingResponse):
+    """A file of a size that was told in advance. If it turns out shorter, the connection is cut off: so the client sees
+    that something is missing."""
+
+    def __init__(self, name: str, file: BinaryIO, size: int, headers: dict[str, str]) -> None:
+        super().__init__(_bytes(file, size), media_type=MCAP, headers=headers)
+        self._name, self._left = name, size
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_cut = False
+
+        async def send_whole(message: Message) -> None:
+            nonlocal is_cut
+            self._left -= len(message.get("body", b""))
+            is_cut = message["type"] == "http.response.body" and not message.get("more_body") and self._left > 0
+            if not is_cut:
+                await send(message)
+
+        await super().__call__(scope, receive, send_whole)
+        if is_cut:
+            log.warning("%s%s became shorter while it was downloaded; the download was cut off", self._name, SUFFIX)
+            scope["extensions"][ABORT]()
+            while (await receive())["type"] != "http.disconnect":
+                pass
 
 
 def _bytes(file: BinaryIO, size: int) -> Iterator[bytes]:

@@ -372,10 +372,33 @@ def test_a_green_hand_shows_what_prompts_ask_for(band: ScriptedStream, hand: str
     page.until_text("#guide-body", "No labels from the prompts at the moment")
 
 
-def test_without_labels_the_way_without_a_camera_is_told(band: ScriptedStream) -> None:
+def test_without_a_camera_the_wearer_follows_a_green_hand(band: ScriptedStream) -> None:
+    """The server is asked for prompts; leaving the step while they run ends them."""
     page = band.viewer
+    asked: list[dict[str, Any]] = []
+
+    def answer(route: Any) -> None:
+        if route.request.method == "POST":
+            asked.append(json.loads(route.request.post_data))
+        route.fulfill(json={"device": 0, "state": "learning"})
+
+    page.page.route("**/api/v1/personal", answer)
     page.page.get_by_role("button", name="Teach", exact=True).click()
-    page.until_text("#guide-body", "myocast record myo: my-arm.mcap --labels prompts")
+    page.page.get_by_role("button", name="Follow a green hand").click()
+    labels = json.loads((GOLDEN / "status.json").read_bytes())["labels"]
+    band.send(live(labels=labels, personal={**UNTAUGHT, "state": "learning"}))
+    page.until_text("#guide-body", "s to go")
+    assert not page.page.get_by_role("button", name="Follow a green hand").is_visible()
+    page.page.get_by_role("button", name="Use", exact=True).click()
+    page.until_text("#guide-heading", "Use")
+    page.page.unroute("**/api/v1/personal")
+    assert asked == [{"action": "start", "labels": "prompts"}, {"action": "stop"}]
+    band.send(live(), hello(uri="demo:", name="Demo"), live())
+    page.until("document.querySelector('#guide').hidden")
+    page.page.click("#guide-toggle")
+    page.page.get_by_role("button", name="Teach", exact=True).click()
+    page.until_text("#guide-heading", "Teach")
+    assert not page.page.get_by_role("button", name="Follow a green hand").is_visible()
 
 
 @pytest.mark.parametrize("theme", ["dark", "light"])

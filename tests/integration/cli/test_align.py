@@ -47,6 +47,17 @@ def test_a_wearer_who_never_moves(
     assert (code, out) == (1, "")
     assert err.count("fist: make a fist") == 3
     assert "the alignment failed: no muscle worked during fist" in err
+    assert "a recording does not do what it is asked to: give the classes of its cues" in err
+
+
+def test_a_recording_that_ends_before_the_cues_do(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    np.savetxt(tmp_path / "short.csv", np.zeros((200, 8)), fmt="%d", delimiter=",")
+    code, out, err = run(monkeypatch, capsys, f"replay:{tmp_path / 'short.csv'}?speed=20", "--ask", "rest,fist")
+    assert (code, out) == (1, "")
+    assert "the source ended during rest; a recording does not do what it is asked to" in err
+    assert "`myocast align synthetic:`" in err
 
 
 @pytest.mark.parametrize(

@@ -13,13 +13,17 @@ import numpy as np
 import pytest
 
 from drivers.events import Frame, Label
+from drivers.synthetic.source import SyntheticSource
+from drivers.uri import source_from_uri
 from models.arrays import Float32Array
 from models.forward.generator import session
 from models.kinematics import ANGLES, angles
 from models.recording import Recording
 from service.engine.model_selection import shipped
 from service.engine.predictor import ModelFile
+from service.labels.prompts.schedule import parse
 from tests.fakes.sources import INFO, Puppet, frames
+from tests.integration.server.test_app import error_of
 from tests.support.live_server import Live, receive_until, serving
 
 RATE_HZ = 50.0
@@ -248,3 +252,63 @@ async def test_what_cannot_learn(tiny_stream: Path, tmp_path: Path) -> None:
     async with serving([puppet], models=tmp_path) as live:
         await asyncio.wait_for(puppet.running.wait(), 10)
         assert (await live.post("/api/v1/personal", action="start")).status_code == 409
+
+
+PROMPTS = """
+prepare_s = 0.1
+rest_s = 0
+[[block]]
+pose = "fist"
+levels = [1.0]
+hold_s = 0.5
+"""
+
+
+@asynccontextmanager
+async def simulated(folder: Path) -> AsyncIterator[Live]:
+    """A server of a synthetic arm, with prompts of a second."""
+    async with serving([source_from_uri("synthetic:?mode=envelope")], models=folder) as live:
+        live.service.arms[0].prompts.schedule = lambda: parse(PROMPTS)
+        await live.until(lambda: live.service.devices[0].model is not None)
+        yield live
+
+
+async def test_prompts_teach_without_a_camera(tmp_path: Path) -> None:
+    """A synthetic arm does what it is asked to; with the last prompt learning stops by itself."""
+    async with simulated(tmp_path) as live:
+        arm, asked = live.service.arms[0], []
+        source = arm.device.source
+        assert isinstance(source, SyntheticSource)
+        follow = source.follow
+        source.follow = lambda *asked_for: (asked.append(asked_for), follow(*asked_for))[1]  # type: ignore[method-assign]
+        found = (await live.post("/api/v1/personal", action="start", labels="prompts")).json()
+        assert found["state"] == "learning"
+        await live.until(lambda: (arm.labels.describe() or {}).get("state") == "coming")
+        told = arm.labels.describe()
+        assert told is not None
+        assert told["source"] == "prompts"
+        assert len(told["prompt"]["joints"]) == 63
+        await live.until(lambda: arm.personal.learning is None)
+        assert asked == [("fist", 1.0, 0.6), ("fist", 0.0, 0.6), (None,)]
+        assert (await state(live))["state"] == "ready"
+        assert arm.labels.describe() is None
+        assert arm.labels.count >= 10
+
+
+async def test_prompts_end_with_learning_and_are_refused_beside_others(tmp_path: Path) -> None:
+    async with simulated(tmp_path) as live:
+        arm = live.service.arms[0]
+        body = {"action": "start", "labels": "prompts"}
+        assert (await live.post("/api/v1/personal", **body)).status_code == 200
+        await live.until(lambda: arm.labels.describe() is not None)
+        assert "learning already" in error_of(await live.post("/api/v1/personal", action="start"), 409)["message"]
+        assert "prompts already" in error_of(await live.post("/api/v1/personal", **body), 409)["message"]
+        await live.post("/api/v1/personal", action="stop")
+        await live.until(lambda: arm.labels.describe() is None)
+        arm.labels.expect("leap", None)
+        assert "leap already" in error_of(await live.post("/api/v1/personal", **body), 409)["message"]
+        arm.labels.release()
+        await live.post("/api/v1/alignment", action="start")
+        assert "alignment" in error_of(await live.post("/api/v1/personal", **body), 409)["message"]
+        wrong = await live.post("/api/v1/personal", action="start", labels="camera")
+        assert wrong.status_code == 400

@@ -6,6 +6,7 @@ import asyncio
 import os
 from pathlib import Path
 
+import httpx
 import pytest
 
 from drivers.sessions import read_session
@@ -16,6 +17,8 @@ from tests.integration.server.test_app import error_of
 from tests.support.live_server import Live, serving
 
 SECRET = b"nobody may read this"
+LARGE = 64_000_000
+"""Bytes that no socket takes at once."""
 
 
 async def test_a_recording_is_listed_and_downloaded_once_it_is_stopped(tmp_path: Path) -> None:
@@ -128,3 +131,21 @@ async def test_recordings_need_the_token_and_an_allowed_page(folder: Path) -> No
             assert (await live.http.get(path, headers=allowed)).status_code == 200
             for wrong in ({"origin": "http://evil.example"}, {"host": "evil.example"}):
                 assert error_of(await live.http.get(path, headers={**allowed, **wrong}), 403)["code"] == "forbidden"
+
+
+async def test_a_file_that_becomes_shorter_while_it_is_downloaded(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "long.mcap"
+    with path.open("wb") as file:
+        file.truncate(LARGE)
+    async with serving([Puppet(INFO)], recordings=tmp_path) as live:
+        async with live.http.stream("GET", "/api/v1/recordings/long") as answer:
+            assert answer.headers["content-length"] == str(LARGE)
+            os.truncate(path, 1000)
+            with pytest.raises(httpx.RemoteProtocolError):
+                await answer.aread()
+        assert (await live.http.get("/healthz")).status_code == 200
+    assert [record.getMessage() for record in caplog.records if record.levelname in {"WARNING", "ERROR"}] == [
+        "long.mcap became shorter while it was downloaded; the download was cut off"
+    ]

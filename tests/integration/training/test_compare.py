@@ -116,9 +116,14 @@ def test_real_people_are_evaluated_by_networks_not_trained_on_them(
 
     monkeypatch.setattr(folds, "divide", watched)
     words = ("compare", "--people", labelled_sessions, "--data", "synthetic:users=3,sessions=1,seconds=9,seed=1",
-             "--epochs", 1, "--steps", 2, "--out", tmp_path)  # fmt: skip
+             "--epochs", 1, "--steps", 2, "--shared", 2, "--out", tmp_path)  # fmt: skip
     code, out, err = run_cli(capsys, *words)
     assert code == 0, err
+    assert [line.partition(":")[0] for line in err.splitlines()][:3] == [
+        "shared epoch 1",
+        "fold-0 epoch 0",
+        "fold-0 epoch 1",
+    ]
     assert [len(held) for held, _ in seen] == [2, 2]
     assert set.union(*(held for held, _ in seen)) == {"10001", "10002", "10003", "10004"}
     assert all(not held & known for held, known in seen)
@@ -129,6 +134,7 @@ def test_real_people_are_evaluated_by_networks_not_trained_on_them(
         assert line in out
     assert sum(line.startswith(f"| {person}, 1 |") for person in range(10001, 10005) for line in out.splitlines()) == 4
     assert all(0.0 <= one["auc"] <= 1.0 for way in found.values() for one in way)
+    assert "--shared 2" in out.splitlines()[0]
     written = (tmp_path / "fold-0.onnx").stat().st_mtime_ns
     assert run_cli(capsys, *words)[0] == 0
     assert len(seen) == 2, "folds that are there are kept"

@@ -36,6 +36,11 @@ export class ArmApi {
     return this.api.personal({ action }, this.device());
   }
 
+  /** Learn from prompts: a ghost hand that the wearer follows. */
+  followPrompts(): Promise<unknown> {
+    return this.api.personal({ action: "start", labels: "prompts" }, this.device());
+  }
+
   keep(name: string): Promise<unknown> {
     return this.api.personal({ action: "keep", name }, this.device());
   }

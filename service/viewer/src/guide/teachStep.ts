@@ -1,4 +1,4 @@
-/** *Teach*: labels from the webcam, and the personal model that is learned from them. */
+/** *Teach*: labels from the webcam or from prompts, and the personal model that is learned from them. */
 
 import type { Pose, Side } from "@myocast/client";
 
@@ -6,6 +6,7 @@ import { quoted } from "../ui/commandLine";
 import { setHidden, setText } from "../ui/dom";
 import { fileName, NAME_PATTERN, NAME_TITLE } from "../ui/names";
 import type { WebcamLabel } from "../webcam/labels";
+import { SteadyClock } from "../webcam/steadyClock";
 import type { Labels, Personal } from "./armStatus";
 import { button, make } from "./dom";
 import { ErrorChart } from "./errorChart";
@@ -27,6 +28,7 @@ export class TeachStep implements Step {
   readonly title = "Teach";
   readonly needsSignal = true;
   private readonly webcam: WebcamPanel;
+  private readonly clock = new SteadyClock();
   private readonly recordingHint = make("p", {
     className: "small-text",
     textContent: "Labels go into the recording that runs. Nothing leaves this computer but for the server you started.",
@@ -39,7 +41,17 @@ export class TeachStep implements Step {
   );
   private readonly labels = make("p", { className: "small-text" });
   private readonly command = make("code");
+  private readonly follow = button("Follow a green hand", () => void this.followPrompts(), "solid");
   private readonly withoutCamera = make(
+    "div", {},
+    make("p", {
+      className: "small-text",
+      textContent: "Without a camera: a green hand shows movements for two and a half minutes. Do what it does, as far as it does it; that you are a little later is taken into account.",
+    }),
+    make("p", { className: "actions" }, this.follow),
+  );
+  /** Where there is no model to learn with, prompts are for a recording. */
+  private readonly promptedRecording = make(
     "p", { className: "small-text" }, "Without a camera: stop the server, and follow a green hand instead with ", this.command,
   );
   private readonly truth = make("input", { id: "teach-truth", type: "checkbox" });
@@ -71,6 +83,8 @@ export class TeachStep implements Step {
   /** The server process and the state of learning at the last update. */
   private session = "";
   private state: Personal["state"] = "none";
+  /** Whether prompts were asked for here: they end where this step is left. */
+  private isFollowing = false;
 
   constructor(private readonly context: GuideContext) {
     this.webcam = new WebcamPanel(context, (label) => this.onWebcamLabel(label));
@@ -88,7 +102,8 @@ export class TeachStep implements Step {
     });
     this.body = make(
       "div", {},
-      this.intro, this.prompt, this.truthRow, this.webcam.element, this.withoutCamera, this.labels, this.recordingHint, this.learning, this.error,
+      this.intro, this.prompt, this.truthRow, this.webcam.element, this.withoutCamera, this.promptedRecording, this.labels,
+      this.recordingHint, this.learning, this.error,
     );
   }
 
@@ -97,9 +112,11 @@ export class TeachStep implements Step {
   }
 
   show(): void {
+    this.clock.update(this.context.client(), this.context.session());
     const withoutModel = this.context.device().entry.device !== null && this.context.device().entry.model === null;
     setText(this.intro, withoutModel ? WITHOUT_MODEL : INTRO);
-    setHidden(this.learning, !this.context.has("personal") || withoutModel);
+    const learns = this.context.has("personal") && !withoutModel;
+    setHidden(this.learning, !learns);
     const hasTruth = this.context.has("personal") && Boolean(this.context.device().pose?.truth);
     setHidden(this.truthRow, !hasTruth);
     const labels = this.context.status()?.labels ?? null;
@@ -107,8 +124,11 @@ export class TeachStep implements Step {
     const byTruth = hasTruth && this.truth.checked;
     setHidden(this.webcam.element, byTruth || !byPage);
     setHidden(this.recordingHint, byTruth);
-    setHidden(this.withoutCamera, byTruth || labels !== null);
-    setText(this.command, `myocast record ${promptedSource(this.context.device().entry.device?.uri)} my-arm.mcap --labels prompts`);
+    const uri = this.context.device().entry.device?.uri;
+    const isLearning = this.context.status()?.personal?.state === "learning";
+    setHidden(this.withoutCamera, byTruth || !learns || isLearning || labels !== null || isPlayedBack(uri));
+    setHidden(this.promptedRecording, learns || labels !== null);
+    setText(this.command, `myocast record ${promptedSource(uri)} my-arm.mcap --labels prompts`);
     setText(this.labels, labels ? labelsText(labels) : "");
     setHidden(this.labels, labels === null);
     setHidden(this.intro, !byPage);
@@ -139,7 +159,15 @@ export class TeachStep implements Step {
 
   leave(): void {
     this.webcam.stop();
+    if (this.isFollowing && this.context.status()?.labels?.prompt) void this.act(() => this.context.api.personal("stop"));
+    this.isFollowing = false;
     this.session = "";
+  }
+
+  private async followPrompts(): Promise<void> {
+    this.webcam.stop();
+    await this.act(() => this.context.api.followPrompts());
+    this.isFollowing = this.refusal === "";
   }
 
   /** A server that was started anew has forgotten what was not kept; what was being learned begins again by itself. */
@@ -184,10 +212,9 @@ export class TeachStep implements Step {
   }
 
   private onWebcamLabel(label: WebcamLabel): void {
-    const now = this.context.client().serverNow();
-    if (now === null) return;
-    const t = now - (performance.now() / 1000 - label.t);
-    this.send(t, label.hand, label.joints, "webcam", Math.min(label.confidence, 1));
+    this.clock.update(this.context.client(), this.context.session());
+    const t = this.clock.serverTime(label.t);
+    if (t !== null) this.send(t, label.hand, label.joints, "webcam", Math.min(label.confidence, 1));
   }
 
   private send(t: number, hand: Side, joints: Float32Array, source: string, confidence: number): void {
@@ -208,7 +235,11 @@ export class TeachStep implements Step {
 
 /** The source of a recording with prompts: what is played back cannot follow them. */
 function promptedSource(uri: string | undefined): string {
-  return uri === undefined || /^(demo|replay):/.test(uri) ? "SOURCE" : quoted(uri);
+  return uri === undefined || isPlayedBack(uri) ? "SOURCE" : quoted(uri);
+}
+
+function isPlayedBack(uri: string | undefined): boolean {
+  return uri !== undefined && /^(demo|replay):/.test(uri);
 }
 
 function progressSentence(personal: Personal): string {

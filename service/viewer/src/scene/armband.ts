@@ -3,8 +3,9 @@
 import {
   BoxGeometry, BufferGeometry, Color, CylinderGeometry, ExtrudeGeometry, Group, Mesh, MeshPhongMaterial, Shape,
 } from "three";
-import { CHANNELS } from "@myocast/client";
+import { CHANNELS, type Side } from "@myocast/client";
 
+import { channelDeg } from "../guide/bandGeometry";
 import { FOREARM } from "../hand/restPose";
 
 /** Width along the arm, and z of its middle, mm. */
@@ -16,12 +17,14 @@ const SHELL_COLOR = new Color(0x2a303a);
 export class Armband {
   readonly object = new Group();
   private readonly lights: MeshPhongMaterial[] = [];
+  private readonly pods: Group[] = [];
+  private side: Side = "right";
 
   constructor(colors: readonly string[]) {
     const pod = podShape();
     const shell = new MeshPhongMaterial({ color: SHELL_COLOR, specular: 0x30343a, shininess: 30 });
     const lightShape = new BoxGeometry(9, 1.4, 2.6);
-    for (let i = 0; i < CHANNELS; i++) this.addPod(i, pod, shell, lightShape, colors[i]);
+    for (let i = 0; i < CHANNELS; i++) this.addPod(pod, shell, lightShape, colors[i]);
     const strap = new Mesh(new CylinderGeometry(1, 1, WIDTH * 0.56, 48, 1, true), shell);
     strap.rotation.x = Math.PI / 2;
     const [w, h] = section();
@@ -29,6 +32,14 @@ export class Armband {
     strap.position.set(0, -FOREARM.drop, MIDDLE);
     strap.castShadow = strap.receiveShadow = true;
     this.object.add(strap);
+    this.placePods();
+  }
+
+  /** Put the channels where they sit on this arm. */
+  setSide(side: Side): void {
+    if (side === this.side) return;
+    this.side = side;
+    this.placePods();
   }
 
   /** Set the brightness of the lights; activity of each channel, 0..1. */
@@ -36,13 +47,7 @@ export class Armband {
     for (let i = 0; i < CHANNELS; i++) this.lights[i].emissiveIntensity = 0.12 + 1.6 * levels[i];
   }
 
-  // Channel 1 is on the back of the forearm; the ring runs towards the thumb on a right arm, away from it on a left one.
-  private addPod(
-    i: number, pod: BufferGeometry, shell: MeshPhongMaterial, lightShape: BufferGeometry, color: string,
-  ): void {
-    const angle = Math.PI / 2 + (i / CHANNELS) * 2 * Math.PI;
-    const [w, h] = section();
-    const [x, y] = [Math.cos(angle) * (w + 1.5), Math.sin(angle) * (h + 1.5)];
+  private addPod(pod: BufferGeometry, shell: MeshPhongMaterial, lightShape: BufferGeometry, color: string): void {
     const lightMaterial = new MeshPhongMaterial({ color: 0x111318, emissive: color, emissiveIntensity: 0.12 });
     this.lights.push(lightMaterial);
     const group = new Group();
@@ -51,9 +56,19 @@ export class Armband {
     const light = new Mesh(lightShape, lightMaterial);
     light.position.set(0, 7.1, 0);
     group.add(body, light);
-    group.position.set(x, y - FOREARM.drop, MIDDLE);
-    group.rotation.z = Math.atan2(y / (h * h), x / (w * w)) - Math.PI / 2;
+    this.pods.push(group);
     this.object.add(group);
+  }
+
+  /** Seen from the elbow, the x axis of frame `hand` points to the right and y to the back of the arm. */
+  private placePods(): void {
+    const [w, h] = section();
+    this.pods.forEach((pod, i) => {
+      const angle = ((90 - channelDeg(this.side, i)) * Math.PI) / 180;
+      const [x, y] = [Math.cos(angle) * (w + 1.5), Math.sin(angle) * (h + 1.5)];
+      pod.position.set(x, y - FOREARM.drop, MIDDLE);
+      pod.rotation.z = Math.atan2(y / (h * h), x / (w * w)) - Math.PI / 2;
+    });
   }
 }
 

@@ -98,11 +98,13 @@ export class HandSlot {
   /** Left or right, before the first pose (which has its own side). */
   setSide(side: Side): void {
     this.hand.setSide(side);
+    this.band.setSide(side);
   }
 
   setPose(joints: Float32Array, truth: Float32Array | null, side: Side): void {
     this.hand.setNeutral(false);
     this.hand.setPose(joints, side);
+    this.band.setSide(side);
     if (truth) this.truthHand.setPose(truth, side);
     this.hasTruth = truth !== null;
     this.showTruth();

@@ -475,6 +475,13 @@ def test_times_that_no_emg_has_are_refused(tmp_path: Path) -> None:
         read(tmp_path, f"time_ms,{NAMES}\n{lines(lambda n: chr(34) + format(1000 + 5 * n, ',') + chr(34))}")
 
 
+@pytest.mark.parametrize(("unit", "step"), [("t_us", 5), ("t_ms", 5000)])
+def test_a_unit_that_was_said_and_cannot_be_is_not_advised_again(tmp_path: Path, unit: str, step: int) -> None:
+    with pytest.raises(SessionError, match="in another unit than") as refused:
+        read(tmp_path, lines(lambda n: str(step * n)), f"?columns={unit},ch1-8")
+    assert "as in `?columns" not in str(refused.value)
+
+
 @pytest.mark.parametrize(
     ("said", "rate"), [("500", 500.0), ("0", 200.0), ("1.2.3", 200.0), ("0.001", 200.0), ("9" * 30, 200.0)]
 )
