@@ -76,7 +76,7 @@ def recording_of(name: str, found: Samples, config: ReadConfig, report: ReadRepo
         # A dropped row was a sample: index and time jump over it.
         t, breaks = found.start_s + sample / rate, None
     else:
-        t, sample, rate, breaks = _timeline(name, found, t, rate, report)
+        t, sample, rate, breaks = _timeline(name, found, t, config, report)
     seen = None if found.joints is None else np.isfinite(found.joints).all(axis=1)
     if found.t is not None and seen is not None and not seen.all():
         report.note(f"{int((~seen).sum())} rows have no label")
@@ -103,10 +103,10 @@ def recording_of(name: str, found: Samples, config: ReadConfig, report: ReadRepo
 
 
 def _timeline(
-    name: str, found: Samples, t: Float64Array, rate: float | None, report: ReadReport
+    name: str, found: Samples, t: Float64Array, config: ReadConfig, report: ReadReport
 ) -> tuple[Float64Array, Int64Array, float, Int64Array | None]:
     try:
-        timeline = from_times(t, rate, found.outage_s)
+        timeline = from_times(t, config.rate or found.rate, found.outage_s)
     except ValueError as error:
         raise SessionError(f"{name}: {error}; `t` must be in seconds, or say the rate, as in `?rate=200`") from None
     if not 1.0 <= timeline.rate_hz <= _HIGHEST_RATE:
