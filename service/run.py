@@ -126,7 +126,7 @@ async def _start(service: Service, config: ServiceConfig, stack: AsyncExitStack)
         for note in device.source.notes if isinstance(device.source, SupportsNotes) else ():
             service.status_publisher.warn(f"device {device.index}: {note}")
     if config.record is not None:
-        service.recorder.start_with_first_sample(config.record, service.fail)
+        service.recorder.start_with_first_sample(config.record, service.fail_from_thread)
     stack.push_async_callback(_stop_recording, service, config.record)
     tasks = [asyncio.ensure_future(service.supervise(device)) for device in service.devices]
     tasks.append(asyncio.ensure_future(service.status_publisher.run()))

@@ -53,7 +53,12 @@ class Service:
         self._labelled = config.labelled
         self.hub = Hub(clock)
         self.recorder = Recorder(
-            config.recordings, partial(open_writer, about=config.about), self._recording_failed, self._known, clock
+            config.recordings,
+            partial(open_writer, about=config.about),
+            self._recording_failed,
+            self._known,
+            clock,
+            config.limits.recording_buffer_bytes,
         )
         self.status_publisher = StatusPublisher(self.hub, self.recorder.describe, self.fail, clock)
         self.library = ModelLibrary(config.models, model_selector)
@@ -127,6 +132,10 @@ class Service:
         """Stop the server because of an error, which `run` raises at the end. The first error counts."""
         self.failure = self.failure or error
         self.stop.set()
+
+    def fail_from_thread(self, error: MyocastError) -> None:
+        """`fail`, called on any thread."""
+        self._loop.call_soon_threadsafe(self.fail, error)
 
     async def supervise(self, device: Device) -> None:
         """Run a device's source until the service stops; a replay that ended waits to be played again."""

@@ -22,6 +22,8 @@ from models.recording import Recording
 
 OPTIONS: Final = ("speed", "loop", "start", *READ_OPTIONS)
 
+STOPPED_S: Final = 2.0
+"""Seconds late with one step after which it counts as a process that stood still (a machine that slept)."""
 _FASTEST: Final = 100.0
 _TICK_S: Final = 0.002
 _TICK_ABOVE: Final = 500.0
@@ -82,6 +84,10 @@ class ReplaySource:
         self._timer: asyncio.Handle | None = None
         self._steered = False
         """Whether it was steered since the present step began."""
+        self._expected = 0.0
+        """When the present step was to begin."""
+        self._missed = False
+        """Whether frames were left out because the process stood still."""
         self._running = self._paused = self._ended = False
         self._played = self._jumped = False
         self._next_sample = self._base = 0
@@ -160,6 +166,7 @@ class ReplaySource:
             emit(self._info)
             self._start_clock()
             emit(self.playback)
+            self._expected = self._clock()
             self._play()
             await self._over
         finally:
@@ -174,6 +181,8 @@ class ReplaySource:
             return
         try:
             self._steered = False
+            if self._clock() - self._expected > STOPPED_S:
+                self._join_present()
             wait = self._step()
         except Exception as error:
             self._over.set_exception(error)
@@ -183,6 +192,7 @@ class ReplaySource:
         elif wait is not None:
             # Steering while events were emitted may have set the timer already.
             self._stop_timer()
+            self._expected = self._clock() + wait
             self._timer = asyncio.get_running_loop().call_later(wait, self._play)
 
     def _step(self) -> float | None:
@@ -196,6 +206,20 @@ class ReplaySource:
             self._at_end()
             return 0.0
         return max(self._real(self._next_due()) - self._clock(), self._tick)
+
+    def _join_present(self) -> None:
+        """Leave out what was due while the process stood still: nobody wants a minute of it at once."""
+        if self._anchor_t is None:
+            return
+        position = self._position(self._clock())
+        if self._loop and position >= self._duration > 0.0:
+            self._jump(position % self._duration)
+            self._start_clock()
+            return
+        row = int(np.searchsorted(self._frames.due, position, side="right"))
+        self._missed = self._missed or row > self._row
+        self._row = max(self._row, row)
+        self._extra = max(self._extra, int(np.searchsorted(self._extras.due, position, side="right")))
 
     def _stop_timer(self) -> None:
         if self._timer is not None:
@@ -230,7 +254,7 @@ class ReplaySource:
     def _frame(self, row: int) -> Frame:
         start, stop = self._frames.edges.item(row), self._frames.edges.item(row + 1)
         recorded = self._recording.sample.item(start)
-        gap = self._frames.gap.item(row)
+        gap, self._missed = self._frames.gap.item(row) or (self._missed and self._played), False
         if self._jumped:
             self._base = self._next_sample - recorded
             self._jumped, gap = False, self._played
@@ -291,6 +315,7 @@ class ReplaySource:
         self._steered = True
         if self._running:
             self._stop_timer()
+            self._expected = self._clock()
             self._timer = asyncio.get_running_loop().call_soon(self._play)
         if self._emit:
             self._emit(self.playback)

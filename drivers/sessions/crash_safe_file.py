@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from pathlib import Path
 from typing import IO, BinaryIO, Final, cast
 
 from mcap.data_stream import RecordBuilder
 from mcap.records import DataEnd, Footer
 from mcap.writer import MCAP0_MAGIC
+
+from drivers.sessions.report import FileChanged
 
 
 def _end_marks() -> bytes:
@@ -44,6 +47,7 @@ class CrashSafeFile:
         self._file = file
         self._pending = bytearray()
         self.committed = 0
+        self._size = 0
 
     def write(self, data: bytes) -> int:
         """Collect bytes for the next commit."""
@@ -87,7 +91,30 @@ class CrashSafeFile:
         """Close the file without a commit."""
         self._file.close()
 
+    def check(self) -> None:
+        """Look whether the file is still where it was created, and as long as it was written.
+
+        Raises:
+            FileChanged: it is not.
+        """
+        try:
+            found = os.fstat(self._file.fileno())
+        except (OSError, AttributeError, ValueError):
+            return  # no file of this system
+        if found.st_size != self._size:
+            raise FileChanged("another program changed the length of the file")
+        path = self.path
+        if path is None or sys.platform == "win32":
+            return  # Windows keeps a file that is open
+        try:
+            there = path.stat()
+        except OSError:
+            raise FileChanged("the file was removed or moved") from None
+        if (there.st_ino, there.st_dev) != (found.st_ino, found.st_dev):
+            raise FileChanged("another file took its place")
+
     def _put(self, end: bytes) -> None:
+        self.check()
         try:
             self._write_at(self.committed, bytes(self._pending) + end)
         except OSError:
@@ -95,6 +122,7 @@ class CrashSafeFile:
             self._restore()
             raise
         self.committed += len(self._pending)
+        self._size = self.committed + len(end)
         self._pending.clear()
 
     def _restore(self) -> None:
@@ -102,6 +130,7 @@ class CrashSafeFile:
             self._write_at(self.committed, END)
         with contextlib.suppress(OSError):
             self._file.truncate(self.committed + len(END))
+        self._size = self.committed + len(END)
 
     def _write_at(self, offset: int, data: bytes) -> None:
         self._file.seek(offset)

@@ -37,6 +37,13 @@ class SessionWriteError(SessionError):
         self.disk_full = disk_full
 
 
+class FileChanged(OSError):
+    """Another program removed or changed a file while it was being written."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(errno.ESTALE, reason)
+
+
 def refused(path: Path | None, error: OSError) -> SessionWriteError:
     """Make the error to raise for an OSError while writing `path` (None: a stream)."""
     full = error.errno in (errno.ENOSPC, errno.EDQUOT)

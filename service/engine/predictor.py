@@ -494,12 +494,12 @@ def try_out(session: ort.InferenceSession, spec: ModelSpec, name: str, emg: Floa
     """
     if emg is None:
         emg = np.zeros((1, spec.window if spec.kind == "window" else spec.hop, CHANNELS), np.float32)
-    rows = emg.shape[1]
+    rows, kind = emg.shape[1], "" if emg.any() else "of zeros "
     try:
         pose = OnnxRunner(session).step(emg)
     except INFERENCE_ERRORS as error:
         raise ModelError(
-            f"{name}: fails in a trial run on {rows} samples ({first_line(error)}); give it the window that "
+            f"{name}: fails in a trial run on {rows} samples {kind}({first_line(error)}); give it the window that "
             "it was made for in its metadata, or export it again"
         ) from None
     expected = (1, VALUES) if spec.kind == "window" else (1, rows, VALUES)

@@ -11,6 +11,7 @@ from drivers.clock import Clock, now
 from drivers.events import Event
 from drivers.sessions.report import SessionError, SessionExists, SessionWriteError
 from service.events import DeviceEvent
+from service.limits import DEFAULT_LIMITS
 from service.recording.deferred_recording import DeferredRecording
 from service.recording.errors import DiskFull, RecordingError, RecordingExists
 from service.recording.paths import cannot_write, check_new, check_place, exists, new_name, recording_name
@@ -35,7 +36,12 @@ class Recorder:
         on_failure: Callable[[str, str], None],
         known: Callable[[], Iterable[tuple[int, Event]]] = tuple,
         clock: Clock = now,
+        buffer_bytes: int = DEFAULT_LIMITS.recording_buffer_bytes,
     ) -> None:
+        self.failure: tuple[str, str] | None = None
+        """Code and message of what closed the last recording before its time, once `stop` was called."""
+        self._buffer_bytes = buffer_bytes
+        self._start_lock = threading.Lock()
         self._folder, self._open, self._on_failure, self._clock = folder, open_writer, on_failure, clock
         self._known = known
         self._recording: Recording | None = None
@@ -91,12 +97,36 @@ class Recorder:
         Raises:
             RecordingError: as `start` does.
         """
-        if self.active:
-            raise RecordingExists("a recording is running; stop it first")
+        with self._start_lock:
+            if self.active:
+                raise RecordingExists("a recording is running; stop it first")
+            recording = self._make(path)
+            try:
+                recording.wait_until_open()
+            except RecordingError:
+                self._recording = None
+                raise
+            return recording.describe()
+
+    def _make(self, path: Path, on_open_error: Callable[[RecordingError], None] | None = None) -> Recording:
+        self.failure = None
+        self._recording = recording = Recording(
+            path,
+            partial(self._open_file, path),
+            self._on_failure,
+            self._clock,
+            on_open_error=on_open_error,
+            known=self._known(),
+            buffer_bytes=self._buffer_bytes,
+        )
+        return recording
+
+    def _open_file(self, path: Path) -> Writer:
+        """Create the file of a recording; called on the thread that writes it."""
         check_new(path)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            writer = self._open(path)
+            return self._open(path)
         except SessionExists as error:
             raise RecordingExists(str(error)) from None
         except SessionWriteError as error:
@@ -105,10 +135,6 @@ class Recorder:
             raise RecordingError(str(error)) from None
         except OSError as error:
             raise cannot_write(path, error) from None
-        self._recording = Recording(path, writer, self._on_failure, self._clock)
-        for device, event in self._known():
-            self._recording.on_event(device, event)
-        return self._recording.describe()
 
     def start_with_first_sample(self, path: Path, on_error: Callable[[RecordingError], None]) -> None:
         """Begin a recording in this file with the first sample, including the events that came before it.
@@ -117,7 +143,7 @@ class Recorder:
 
         Args:
             path: must not exist.
-            on_error: takes what `start_file` raises when the first sample comes.
+            on_error: takes what `start_file` raises when the first sample comes; called on another thread.
 
         Raises:
             RecordingError: a recording is running, or no file could be created there.
@@ -129,13 +155,21 @@ class Recorder:
         self._deferred = DeferredRecording(partial(self._begin, path, on_error), self)
 
     def stop(self) -> RecordingStatus | None:
-        """Close the file; return its final status, None without a recording. This waits for the disk."""
+        """Close the file; return its final status, None without a recording. This waits for the disk.
+
+        `failure` says afterwards whether the recording had been closed before its time.
+        """
         with self._begin_lock:
             deferred, self._deferred = self._deferred, None
             recording, self._recording = self._recording, None
         if deferred is not None:
             return self._describe_deferred()
-        return None if recording is None else recording.close()
+        if recording is None:
+            self.failure = None
+            return None
+        final = recording.close()
+        self.failure = recording.failure
+        return final
 
     def _begin(self, path: Path, on_error: Callable[[RecordingError], None]) -> None:
         with self._begin_lock:
@@ -143,10 +177,8 @@ class Recorder:
             if self._deferred is None:
                 return
             self._deferred = None
-            try:
-                self.start_file(path)
-            except RecordingError as error:
-                on_error(error)
+            # The file is created on the recording's own thread, for this runs on the event loop's.
+            self._make(path, on_error)
 
     def _describe_deferred(self) -> RecordingStatus:
         return {"name": self._deferred_name, "seconds": 0.0, "bytes": 0}

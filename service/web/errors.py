@@ -40,15 +40,25 @@ CODES: Final = {
 }
 
 
-def error_body(status: int, message: str) -> bytes:
+class CodedError(HTTPException):
+    """An error whose code does not follow from its status."""
+
+    def __init__(self, status: int, message: str, code: str) -> None:
+        super().__init__(status, message)
+        self.code = code
+
+
+def error_body(status: int, message: str, code: str | None = None) -> bytes:
     """`{"error":{"code","message"}}`; the code follows from the status, and the message is one line."""
-    return orjson.dumps({"error": {"code": CODES.get(status, "error"), "message": message}})
+    return orjson.dumps({"error": {"code": code or CODES.get(status, "error"), "message": message}})
 
 
-def error_response(status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
+def error_response(
+    status: int, message: str, headers: Mapping[str, str] | None = None, code: str | None = None
+) -> Response:
     """An answer with the error body, to a request or to a WebSocket's handshake."""
     all_headers = {**{name.decode(): value.decode() for name, value in HEADERS}, **(headers or {})}
-    return Response(error_body(status, message), status, all_headers, media_type="application/json")
+    return Response(error_body(status, message, code), status, all_headers, media_type="application/json")
 
 
 def add_error_handlers(app: FastAPI) -> None:
@@ -69,7 +79,7 @@ async def _on_http_error(request: Request, error: Exception) -> Response:
     headers = dict(error.headers or {})
     if "Allow" in headers:
         headers["Allow"] = _with_head(headers["Allow"])
-    return error_response(error.status_code, message, headers)
+    return error_response(error.status_code, message, headers, error.code if isinstance(error, CodedError) else None)
 
 
 async def _on_invalid_request(request: Request, error: Exception) -> Response:

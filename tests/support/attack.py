@@ -35,6 +35,7 @@ class Healthy:
         self.seqs: list[int] = []
         self.late_s: list[float] = []
         self.skipped = 0
+        self.gaps = 0
 
     @property
     def share(self) -> float:
@@ -70,6 +71,7 @@ async def _read(client: Any, got: Healthy) -> None:
     async for message in client:
         if isinstance(message, bytes) and message[0] == 1:
             got.seqs.append(struct.unpack_from("<I", message, 4)[0])
+            got.gaps += message[2] >> 2 & 1
             got.skipped += struct.unpack_from("<I", message, 32)[0]
             got.late_s.append(time() - before)
             before = time()

@@ -168,6 +168,15 @@ class SessionWriter:
         self.flush()
         return True
 
+    def check(self) -> None:
+        """Look whether the file is still there, and as it was written.
+
+        Raises:
+            FileChanged: another program removed or changed it.
+        """
+        if not self._broken and not self._closed:
+            self._stream.check()
+
     def flush(self) -> None:
         """Close the chunk and write it.
 

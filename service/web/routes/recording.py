@@ -12,7 +12,8 @@ from service.recording.recorder import Recorder
 from service.recording.recording import FAILURES
 from service.schemas.http import recording_schema
 from service.web.context import Context, JsonResponse, require_json
-from service.web.openapi import answer, error_responses
+from service.web.errors import CodedError
+from service.web.openapi import ErrorBody, answer, error_responses
 from service.web.requests import RecordingRequest, StartRecording
 
 router = APIRouter(tags=["control"], dependencies=[Depends(require_json)])
@@ -27,12 +28,13 @@ router = APIRouter(tags=["control"], dependencies=[Depends(require_json)])
             conflict="A recording is running already, none is, the file exists, or it cannot be made",
             disk_full="There is no room for the file",
         ),
+        500: {"model": ErrorBody, "description": "The recording that is to be stopped had failed: `recording_failed`"},
     },
 )
 async def recording(request: RecordingRequest, context: Context) -> JsonResponse:
     """Start a recording (`name` absent: date and time; 409 if it cannot be made, or one is running), or stop it."""
     recorder = context.recorder
-    answer = _start(recorder, request.name) if isinstance(request, StartRecording) else await _stop(recorder)
+    answer = await (_start(recorder, request.name) if isinstance(request, StartRecording) else _stop(recorder))
     for device in context.devices:
         if recorder.active:
             device.status.clear_error(FAILURES)
@@ -40,9 +42,9 @@ async def recording(request: RecordingRequest, context: Context) -> JsonResponse
     return JsonResponse(answer)
 
 
-def _start(recorder: Recorder, name: str | None) -> Mapping[str, object]:
+async def _start(recorder: Recorder, name: str | None) -> Mapping[str, object]:
     try:
-        return recorder.start(name)
+        return await asyncio.to_thread(recorder.start, name)
     except RecordingNameError as error:
         raise HTTPException(400, str(error)) from None
     except RecordingError as error:
@@ -52,6 +54,9 @@ def _start(recorder: Recorder, name: str | None) -> Mapping[str, object]:
 async def _stop(recorder: Recorder) -> Mapping[str, object]:
     running = recorder.active
     stopped = await asyncio.to_thread(recorder.stop)
+    if recorder.failure is not None:
+        code, message = recorder.failure
+        raise CodedError(507 if code == "disk_full" else 500, message, code)
     if stopped is None or not running:
         raise HTTPException(409, "nothing is being recorded")
     return stopped

@@ -119,6 +119,8 @@ class _Failing:
     def write(self, event: object, *, device: int = 0) -> None:
         raise UnicodeEncodeError("utf-8", "\udcff", 0, 1, "surrogates not allowed")
 
+    def check(self) -> None: ...
+
     def flush_if_due(self) -> None: ...
 
     def close(self) -> None: ...
@@ -133,7 +135,7 @@ def test_whatever_ends_the_writer_ends_the_recording_with_a_count(tmp_path: Path
         told.append((code, message))
         failed.set()
 
-    recording = Recording(tmp_path / "a.mcap", _Failing(), on_failure)  # type: ignore[arg-type]
+    recording = Recording(tmp_path / "a.mcap", _Failing, on_failure)  # type: ignore[arg-type]
     recording.on_event(0, Frame(0, 1.0, np.zeros((5, 8), np.float32), 1.0))
     assert failed.wait(TIMEOUT_S)
     recording.close()

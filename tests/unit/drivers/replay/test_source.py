@@ -445,3 +445,57 @@ def test_the_demo_loops() -> None:
         source_from_uri("demo:?rate=50")
     with pytest.raises(DriverError, match="takes no file"):
         source_from_uri("demo:other.mcap")
+
+
+async def stand_still(played: Played, seconds: float) -> None:
+    """Play a second, and let the process stop for some."""
+    await asyncio.sleep(1.0)
+    played.loop._jumping.elapsed += seconds
+
+
+@pytest.mark.case("W5")
+def test_a_process_that_stood_still_joins_the_present() -> None:
+    async def script(played: Played) -> None:
+        await stand_still(played, 60.0)
+        await asyncio.sleep(3.0)
+
+    played = Played(ramp(20_000), script)
+    rows, samples = played.rows, played.samples
+    assert rows == samples, "numbers jump over what was left out"
+    assert len(rows) == pytest.approx(4.0 * 200.0, abs=10)
+    (gap,) = [frame for frame in played.frames if frame.gap]
+    assert gap.first_sample == pytest.approx(61.0 * 200.0, abs=5)
+    assert max(frame.arrival - frame.t for frame in played.frames) < 0.05
+
+
+@pytest.mark.case("W5")
+def test_a_loop_that_stood_still_goes_on_where_it_would_be() -> None:
+    async def script(played: Played) -> None:
+        await stand_still(played, 62.0)
+        await asyncio.sleep(1.0)
+
+    played = Played(ramp(1000), script, loop=True)
+    samples = played.samples
+    assert samples == sorted(set(samples))
+    at = next(frame for frame in played.frames if frame.gap)
+    assert at.samples[0, 0] == pytest.approx(63.0 % 5.0 * 200.0, abs=10)
+    assert len(samples) == pytest.approx(2.0 * 200.0, abs=10)
+
+
+@pytest.mark.case("W5")
+def test_a_replay_that_would_have_ended_ends() -> None:
+    async def script(played: Played) -> None:
+        await stand_still(played, 60.0)
+        await asyncio.sleep(0.5)
+
+    played = Played(ramp(1000), script)
+    assert played.source.ended
+    assert len(played.samples) == pytest.approx(200, abs=5)
+
+
+def test_a_late_step_of_a_busy_machine_leaves_nothing_out() -> None:
+    async def script(played: Played) -> None:
+        await stand_still(played, 1.5)
+        await asyncio.sleep(1.0)
+
+    assert len(Played(ramp(20_000), script).rows) == pytest.approx(3.5 * 200, abs=10)

@@ -6,6 +6,8 @@ import asyncio
 import errno
 import os
 import re
+import shutil
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -129,7 +131,6 @@ def test_a_file_that_waits_for_its_first_sample_lacks_nothing(recorder: Recorder
     assert not path.parent.exists()
     for one in frames(0, 100):
         recorder.on_event(0, one)
-    assert path.exists()
     done = recorder.stop()
     assert done is not None
     assert (done["name"], done["bytes"]) == ("a", path.stat().st_size)
@@ -147,10 +148,17 @@ def test_a_recording_that_waits_can_be_called_off(recorder: Recorder, tmp_path: 
 
 def test_a_file_that_comes_up_before_the_first_sample_is_left_alone(recorder: Recorder, tmp_path: Path) -> None:
     refusals: list[RecordingError] = []
-    recorder.start_with_first_sample(tmp_path / "a.mcap", refusals.append)
+    told = threading.Event()
+
+    def refuse_it(error: RecordingError) -> None:
+        refusals.append(error)
+        told.set()
+
+    recorder.start_with_first_sample(tmp_path / "a.mcap", refuse_it)
     (tmp_path / "a.mcap").write_text("mine")
     for one in frames(0, 10):
         recorder.on_event(0, one)
+    assert told.wait(30)
     assert [type(error) for error in refusals] == [RecordingExists]
     assert (recorder.active, (tmp_path / "a.mcap").read_text()) == (False, "mine")
 
@@ -232,6 +240,9 @@ class Disk:
     def write_pose(self, *arguments: Any, **more: Any) -> None:
         self.inner.write_pose(*arguments, **more)
 
+    def check(self) -> None:
+        self.inner.check()
+
     def flush_if_due(self) -> bool:
         if self.error is not None:
             raise self.error
@@ -244,7 +255,7 @@ class Disk:
 
 def test_putting_never_waits_for_the_disk(tmp_path: Path, failures: Failures) -> None:
     disk = Disk(tmp_path / "a.mcap")
-    recording = Recording(tmp_path / "a.mcap", disk, failures)
+    recording = Recording(tmp_path / "a.mcap", lambda: disk, failures)
     disk.moving.clear()
     for one in frames(0, 4000):
         recording.on_event(0, one)
@@ -258,7 +269,7 @@ def test_putting_never_waits_for_the_disk(tmp_path: Path, failures: Failures) ->
 def test_a_disk_that_is_60_s_behind_closes_the_file_and_is_reported(tmp_path: Path, failures: Failures) -> None:
     time = 0.0
     disk = Disk(tmp_path / "a.mcap")
-    recording = Recording(tmp_path / "a.mcap", disk, failures, lambda: time)
+    recording = Recording(tmp_path / "a.mcap", lambda: disk, failures, lambda: time)
     recording.on_event(0, INFO)
     assert disk.arrived.wait(30)
     disk.moving.clear()
@@ -308,6 +319,73 @@ def test_a_disk_that_refuses_closes_the_file_readable_and_counts(
     recorder.stop()
 
 
+def remove(path: Path) -> None:
+    path.unlink()
+
+
+def remove_folder(path: Path) -> None:
+    shutil.rmtree(path.parent)
+
+
+def replace_file(path: Path) -> None:
+    path.with_suffix(".other").write_bytes(path.read_bytes())
+    path.with_suffix(".other").rename(path)
+
+
+def truncate(path: Path) -> None:
+    os.truncate(path, 100)
+
+
+def append(path: Path) -> None:
+    with path.open("ab") as file:
+        file.write(b"more")
+
+
+@pytest.mark.case("F7")
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps a file that is open")
+@pytest.mark.parametrize("change", [remove, remove_folder, replace_file, truncate, append])
+def test_a_file_that_another_program_changes_is_noticed(
+    recorder: Recorder, tmp_path: Path, failures: Failures, change: Callable[[Path], None]
+) -> None:
+    recorder.start("a")
+    for one in frames(0, 200):
+        recorder.on_event(0, one)
+    change(tmp_path / "recordings" / "a.mcap")
+    # Within FLUSH_S, whether or not anything comes.
+    assert failures.first.wait(30)
+    ((code, message),) = failures.told
+    assert (code, recorder.active) == ("recording_failed", False)
+    assert "cannot be relied on" in message
+    recorder.stop()
+    assert recorder.failure == (code, message)
+    assert recorder.stop() is None
+    assert recorder.failure is None
+    recorder.start("b")
+    assert recorder.stop() is not None
+    assert recorder.failure is None
+
+
+@pytest.mark.case("R")
+def test_what_waits_for_the_disk_is_bounded_in_bytes(tmp_path: Path, failures: Failures) -> None:
+    disk = Disk(tmp_path / "a.mcap")
+    recording = Recording(tmp_path / "a.mcap", lambda: disk, failures, buffer_bytes=1 << 20)
+    recording.on_event(0, INFO)
+    assert disk.arrived.wait(30)
+    disk.moving.clear()
+    disk.arrived.clear()
+    recording.on_event(0, frame(0))
+    assert disk.arrived.wait(30)
+    put = 2
+    while not recording.failed:
+        recording.on_event(0, Frame(put, 1000.0, np.zeros((1000, 8), np.float32), 1000.0))
+        put += 1000
+    assert put < 40_000
+    assert failures.told[0][0] == "recording_too_slow"
+    assert "1 MB" in failures.told[0][1]
+    disk.moving.set()
+    recording.close()
+
+
 class FullFile:
     """A file on a disk with room for so many bytes."""
 
@@ -328,7 +406,7 @@ def test_a_full_disk_costs_only_what_it_has_no_room_for(tmp_path: Path, failures
     """Written + counted as lost = put, and the file is readable up to the last flush."""
     path = tmp_path / "a.mcap"
     writer = SessionWriter(FullFile(path, 60_000), flush_every_s=0.0)  # type: ignore[arg-type]
-    recording = Recording(path, writer, failures)
+    recording = Recording(path, lambda: writer, failures)
     recording.on_event(0, INFO)
     put = 0
     rng = np.random.default_rng(1)
