@@ -18,6 +18,7 @@ from models.recording import Recording
 OUTAGE_S: Final = 0.25
 BARE_RATE: Final = 200.0
 """Hz of a Myo, for files that do not say theirs."""
+BACK: Final = "time goes back {} times: what follows is moved to go on from there"
 _HIGHEST_RATE: Final = 100_000.0
 
 
@@ -120,7 +121,7 @@ def _timeline(
             raise SessionError(f"{apart}; `t` must be in seconds (milliseconds?)")
         raise SessionError(f"{apart}, which no EMG is; say in what unit the times are, as in `?columns=t_ms,ch1-8`")
     if timeline.breaks is not None:
-        report.note(f"time goes back {len(timeline.breaks)} times: what follows is moved to go on from there")
+        report.note(BACK.format(len(timeline.breaks)))
     if not timeline.regular:
         report.note("times are irregular (arrival times): the rate is a mean, and only outages count as gaps")
     return timeline.t, timeline.sample, timeline.rate_hz, timeline.breaks

@@ -5,10 +5,11 @@ from __future__ import annotations
 import dataclasses
 import re
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
+from collections.abc import Callable
 from io import BytesIO
 from itertools import chain
 from pathlib import Path
-from typing import BinaryIO, Final, cast
+from typing import BinaryIO, Final, TypeVar, cast
 
 import numpy as np
 
@@ -22,11 +23,14 @@ from drivers.sessions.read_config import FileUnit, LabelsConfig, ReadConfig
 from drivers.sessions.report import ReadReport, SessionError
 from drivers.sessions.source_bytes import blocks, open_file
 from drivers.sessions.table import lines_of
-from drivers.sessions.text.reader import read_text
+from drivers.sessions.text.layout import Layout
+from drivers.sessions.text.reader import Text, read_table, read_text
 from drivers.sessions.units import to_kept_unit
 from drivers.uri import shown
 from models.hand import Side
 from models.recording import Recording
+
+R = TypeVar("R")
 
 _FORMATS: Final = "expected a session (.mcap, .csv, .txt, .xdf, .edf, .bdf, .mat, .h5, .npz, .json, also packed)"
 _GESTURE_FOLDER: Final = re.compile(r"(?P<user>\d+)-(?P<session>\d+)")
@@ -89,8 +93,11 @@ def read_session(
 def read_configured(path: Path, config: ReadConfig, device: int = 0) -> Recording:
     """Read one device's session from a file, with what the user says of it; as `read_session`."""
     report = ReadReport()
-    with open_file(path) as file:
-        recording = _read(path, file, config, report, device)
+    return finished(path, read_with(path, config, report, device, read_table), config, report)
+
+
+def finished(path: Path, recording: Recording, config: ReadConfig, report: ReadReport) -> Recording:
+    """The recording with labels of a second file, and with what its folder and the report say of it."""
     if config.labels is not None:
         recording = with_labels(recording, config.labels, config.hand, report)
     placed = _from_folder(path)
@@ -99,13 +106,29 @@ def read_configured(path: Path, config: ReadConfig, device: int = 0) -> Recordin
     return dataclasses.replace(recording, name=shown(recording.name), hand=side, meta=meta)
 
 
-def _read(path: Path, file: BinaryIO, config: ReadConfig, report: ReadReport, device: int) -> Recording:
+def read_with(
+    path: Path, config: ReadConfig, report: ReadReport, device: int, on_table: Callable[[Text, Layout], R]
+) -> Recording | R:
+    """Read a file; a table of text by `on_table`, which is given its lines and which columns it has."""
+    with open_file(path) as file:
+        return _read(path, file, config, report, device, on_table)
+
+
+def _read(
+    path: Path,
+    file: BinaryIO,
+    config: ReadConfig,
+    report: ReadReport,
+    device: int,
+    on_table: Callable[[Text, Layout], R],
+) -> Recording | R:
     head = file.read(HEAD_BYTES)
     file.seek(0)
     if head.startswith(MAGIC):
         return _scaled(read_mcap(path, file, config, report, device), path, config, report)
     if read := archive_reader(file) or reader_of(head):
-        return _of_one_device(path, device, read(path, file, config, report))
+        _check_device(path, device)
+        return read(path, file, config, report)
     content = blocks(file, report)
     first = next(content, b"")
     if not first:
@@ -113,12 +136,18 @@ def _read(path: Path, file: BinaryIO, config: ReadConfig, report: ReadReport, de
     if first.startswith(MAGIC):
         inner = BytesIO(b"".join((first, *content)))
         return _scaled(read_mcap(path, inner, config, report, device), path, config, report)
+    _check_device(path, device)
     if inside := reader_of(first[:HEAD_BYTES]):
-        return _of_one_device(path, device, inside(path, BytesIO(b"".join((first, *content))), config, report))
+        return inside(path, BytesIO(b"".join((first, *content))), config, report)
     check_known(path, first[:HEAD_BYTES])
     if b"\0" in first[:4096] and not first.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
         raise SessionError(f"{path}: is neither MCAP nor text, nor of another known format; {_FORMATS}")
-    return _of_one_device(path, device, read_text(path, lines_of(chain([first], content), path.name), config, report))
+    return read_text(path, lines_of(chain([first], content), path.name), config, report, on_table)
+
+
+def _check_device(path: Path, device: int) -> None:
+    if device:
+        raise SessionError(f"{path}: holds one device; expected device 0, not {device}")
 
 
 def _scaled(recording: Recording, path: Path, config: ReadConfig, report: ReadReport) -> Recording:
@@ -128,12 +157,6 @@ def _scaled(recording: Recording, path: Path, config: ReadConfig, report: ReadRe
     emg = recording.emg if config.scale is None else np.multiply(recording.emg, config.scale, dtype=np.float32)
     unit, emg = to_kept_unit(emg, config.unit or cast(FileUnit, recording.unit), config.mode, path.name, report)
     return dataclasses.replace(recording, emg=emg, unit=unit or recording.unit)
-
-
-def _of_one_device(path: Path, device: int, recording: Recording) -> Recording:
-    if device:
-        raise SessionError(f"{path}: holds one device; expected device 0, not {device}")
-    return recording
 
 
 def _from_folder(path: Path) -> dict[str, str]:

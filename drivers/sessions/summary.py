@@ -3,15 +3,47 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 import numpy as np
 
-from drivers.sessions.report import DERIVED, JsonObject
+from drivers.sessions.file_options import split_options
+from drivers.sessions.reader import finished, read_with
+from drivers.sessions.report import DERIVED, JsonObject, ReadReport
+from drivers.sessions.text.layout import Layout
+from drivers.sessions.text.reader import Text, read_table
+from drivers.sessions.text.summing import summarize_table
+from drivers.uri import shown
 from models.arrays import Float64Array
 from models.recording import Recording
 
 _INT8: Final = (-128.0, 127.0)
+
+
+LARGE: Final = 1 << 26
+"""Bytes of a file from which a table of text is summed up in parts, so that it need not fit in memory."""
+
+
+def summarize(path: str | Path, device: int = 0) -> JsonObject:
+    """Read a session, and say what `summary` says of it; a large table of text is not held in memory.
+
+    Args:
+        path: the file; options may follow its name.
+        device: index of the armband in a file of several.
+
+    Raises:
+        SessionError, DriverError: as for `read_session`.
+    """
+    file, config, index = split_options(path)
+    report = ReadReport()
+    large = config.labels is None and file.is_file() and file.stat().st_size > LARGE
+    on_table: Callable[[Text, Layout], Recording | JsonObject] = summarize_table if large else read_table
+    found = read_with(file, config, report, device or index, on_table)
+    if isinstance(found, Recording):
+        return summary(finished(file, found, config, report))
+    return {**found, "file": shown(str(file)), "device": shown(found["device"]), **report.as_meta()}
 
 
 def summary(recording: Recording) -> JsonObject:

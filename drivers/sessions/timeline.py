@@ -18,7 +18,7 @@ _MOSTLY: Final = 0.8
 _SHORT_SHARE: Final = 0.1
 _OUTAGE_PERIODS: Final = 20.0
 _SPARSEST: Final = 3.0
-_CORRECTION_S: Final = 0.1
+CORRECTION_S: Final = 0.1
 _LONGEST: Final = 1e9
 _LEAST_STAMPS: Final = 3
 
@@ -145,7 +145,7 @@ def ascending(
         The times (n,), and the rows where they were shifted, or None.
     """
     steps = np.diff(t)
-    joins = np.flatnonzero(steps < -_CORRECTION_S) + 1
+    joins = np.flatnonzero(steps < -CORRECTION_S) + 1
     if restarts is not None and len(restarts):
         joins = np.union1d(joins, restarts[steps[restarts - 1] < 0])
     if len(joins):

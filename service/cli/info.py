@@ -11,9 +11,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from drivers.sessions import read_session
 from drivers.sessions.report import Drop
-from drivers.sessions.summary import summary
+from drivers.sessions.summary import summarize
 from service.cli.arguments import session_file
 
 
@@ -28,8 +27,8 @@ def command(
 ) -> None:
     """Show what a session holds: duration, rate, gaps, channels, labels, metadata, and what could not be read."""
 
-    first = summary(read_session(file))
-    others = [summary(read_session(file, device=index)) for index in first["devices"] if index != first["index"]]
+    first = summarize(file)
+    others = [summarize(file, index) for index in first["devices"] if index != first["index"]]
     if as_json:
         typer.echo(orjson.dumps({**first, "others": others}, option=orjson.OPT_INDENT_2).decode())
         return

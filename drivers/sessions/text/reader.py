@@ -41,7 +41,9 @@ from models.recording import Recording
 _JOINED_OUTAGE_S: Final = 0.1
 _JOINED_RATE: Final = 50.0
 T = TypeVar("T", bound=np.generic)
+R = TypeVar("R")
 
+CLASSES: Final = "classes by name: "
 _WORD: Final = -(1 << 20)
 """Stands for the first word in a column of classes while it is read."""
 _MOST_WORDS: Final = 10_000
@@ -51,7 +53,7 @@ _HEAD_LINES: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
-class _Text:
+class Text:
     """The lines of a file after its comments and header."""
 
     path: Path
@@ -65,11 +67,25 @@ class _Text:
 
     @property
     def location(self) -> str:
+        """File and line, for messages."""
         return f"{self.path.name}:{self.line}"
 
 
-def read_text(path: Path, batches: Iterator[Lines], config: ReadConfig, report: ReadReport) -> Recording:
+def read_text(
+    path: Path,
+    batches: Iterator[Lines],
+    config: ReadConfig,
+    report: ReadReport,
+    on_table: Callable[[Text, Layout], R],
+) -> Recording | R:
     """Read a text file in any of the layouts.
+
+    Args:
+        path: of the file, for messages.
+        batches: its lines.
+        config: what the user says of it.
+        report: takes what is said about it.
+        on_table: reads a table whose columns are known (`read_table`); other layouts are read as recordings.
 
     Raises:
         SessionError: it has none of the layouts, can be read in two ways, or too many lines cannot be read; the
@@ -83,17 +99,17 @@ def read_text(path: Path, batches: Iterator[Lines], config: ReadConfig, report: 
     dialect = dialect_of(head[1:] or head)
     if dialect.trailing and _last_column_is_empty(head, dialect):
         dialect = replace(dialect, trailing=False)
-    text = _Text(path, chain([first], batches), place, dialect, config, report, comments)
+    text = Text(path, chain([first], batches), place, dialect, config, report, comments)
     names = _names(dialect_of(head[:1]).split(head[0]) if len(head) == 1 else dialect.split(head[0]))
     if _is_header(names):
         rest = first[1:]
         body = replace(text, batches=chain([rest] if rest else [], batches), line=place + 1)
-        return _read_named(body, names, head[0])
+        return _read_named(body, names, head[0], on_table)
     if comments and (names := _names(dialect.split(comments[-1]))) and _is_header(names):
         width = len(dialect.split(head[0]))
         if len(names) == width and (names == manus.COLUMNS or layout_by_names(names, comments)):
-            return _read_named(text, names, comments[-1])
-    return _read_bare(text, head)
+            return _read_named(text, names, comments[-1], on_table)
+    return _read_bare(text, head, on_table)
 
 
 def _last_column_is_empty(head: Sequence[str], dialect: Dialect) -> bool:
@@ -132,13 +148,15 @@ def _is_header(names: Sequence[str]) -> bool:
     return not any(value is not None for value in numbers)
 
 
-def _read_named(text: _Text, names: tuple[str, ...], header: str) -> Recording:
+def _read_named(
+    text: Text, names: tuple[str, ...], header: str, on_table: Callable[[Text, Layout], R]
+) -> Recording | R:
     if text.config.columns:
-        return _read_table(text, layout_by_option(text.config.columns, len(names), text.location))
+        return on_table(text, layout_by_option(text.config.columns, len(names), text.location))
     if "emg timestamp" in names:
         return _read_joined(text, names)
     if names == manus.COLUMNS:
-        columns = _columns(text, len(names))
+        columns = joined_columns(list(_columns(text, len(names))))
         return manus.recording(text.path, columns.values, columns.ordinal, text.config)
     place = f"{text.path.name}:{text.line - 1}"
     try:
@@ -147,23 +165,21 @@ def _read_named(text: _Text, names: tuple[str, ...], header: str) -> Recording:
         raise SessionError(f"{place}: {error}") from None
     if layout is None:
         raise SessionError(f"{place}: the header `{header.strip()[:60]}` is not known; {EXPECTED}, or {COLUMNS_ADVICE}")
-    return _read_table(text, replace(layout, format="uci-gestures") if names == uci.NAMES else layout)
+    return on_table(text, replace(layout, format="uci-gestures") if names == uci.NAMES else layout)
 
 
-def _read_bare(text: _Text, head: Sequence[str]) -> Recording:
+def _read_bare(text: Text, head: Sequence[str], on_table: Callable[[Text, Layout], R]) -> Recording | R:
     rows = [text.dialect.split(line) for line in head]
     (width, _), *_ = Counter(len(row) for row in rows).most_common(1)
     if text.config.columns:
-        return _read_table(text, layout_by_option(text.config.columns, width, text.location))
+        return on_table(text, layout_by_option(text.config.columns, width, text.location))
     values = [[_number_or_time(token) for token in row] for row in rows if len(row) == width]
     good = [row for row in values if None not in row and np.isfinite(np.array(row, float)).all()]
     if not good:
         if width in (CHANNELS, CHANNELS + 1) and text.config.channels is None:
-            return _read_table(
-                text, Layout(width, tuple(range(CHANNELS)), label=width - 1 if width > CHANNELS else None)
-            )
+            return on_table(text, Layout(width, tuple(range(CHANNELS)), label=width - 1 if width > CHANNELS else None))
         good = [[0.0] * width]
-    return _read_table(text, layout_by_values(np.array(good, np.float64), text.location, text.config.channels))
+    return on_table(text, layout_by_values(np.array(good, np.float64), text.location, text.config.channels))
 
 
 def _number_or_time(token: str) -> float | None:
@@ -171,51 +187,76 @@ def _number_or_time(token: str) -> float | None:
     return time_of(token) if value is None else value
 
 
-def _read_table(text: _Text, layout: Layout) -> Recording:
+def read_table(text: Text, layout: Layout) -> Recording:
     """Read the columns that a layout names."""
-    config, report = text.config, text.report
-    for note in layout.notes:
-        report.note(note)
-    clock = () if layout.time is None else (layout.time,)
-    joints = () if layout.joints is None else tuple(range(layout.joints, layout.joints + VALUES))
-    angles = tuple(layout.angles.values())
-    label = () if layout.label is None else (layout.label,)
-    used = (*clock, *layout.emg, *joints, *angles, *label)
-    names = _ClassNames()
-    columns = _columns(
-        text,
-        layout.width,
-        used,
-        optional=len(clock) + CHANNELS if layout.format in ("csv", "uci-gestures") else None,
-        words={**({0: time_of} if clock else {}), **({len(used) - 1: names} if label else {})},
-    )
-    values = columns.values
-    first = len(clock)
-    emg = np.ascontiguousarray(values[:, first : first + CHANNELS])
-    at = first + CHANNELS
-    points = values[:, at : at + VALUES] if joints else None
-    at += len(joints)
-    bends = _angles(values[:, at : at + len(angles)], tuple(layout.angles)) if angles else None
-    classes = _class_numbers(text, names.numbered(values[:, -1], report), columns.line, layout) if label else None
-    unit: FileUnit | None = layout.unit
-    if layout.format == "uci-gestures" and config.unit is None and config.scale is None:
-        emg, unit = uci.counts(emg, report)
-    check_units(text.path.name, layout, config)
-    found = Samples(
-        emg=emg,
-        t=_seconds(text, columns.time, layout) if clock else None,
-        ordinal=columns.ordinal,
-        joints=points,
-        angles=bends,
-        classes=classes,
-        rate=layout.rate,
-        unit=unit,
-        format=layout.format,
-    )
-    return recording_of(text.path.name, found, config, report)
+    return TableReader(text, layout).recording()
 
 
-def _seconds(text: _Text, t: Float64Array, layout: Layout) -> Float64Array:
+@dataclass(slots=True)
+class TableReader:
+    """Reads the columns that a layout names, as a whole or in parts."""
+
+    text: Text
+    layout: Layout
+    names: _ClassNames = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.names = _ClassNames()
+        for note in self.layout.notes:
+            self.text.report.note(note)
+        check_units(self.text.path.name, self.layout, self.text.config)
+
+    def recording(self) -> Recording:
+        """The whole table."""
+        found = self.samples(joined_columns(list(self.parts())))
+        return recording_of(self.text.path.name, found, self.text.config, self.text.report)
+
+    def parts(self) -> Iterator[Columns]:
+        """The columns that are used, block by block."""
+        layout, clock = self.layout, self.layout.time is not None
+        used = self._used()
+        words: dict[int, Callable[[str], float | None]] = {0: time_of} if clock else {}
+        if layout.label is not None:
+            words[len(used) - 1] = self.names
+        free = int(clock) + CHANNELS if layout.format in ("csv", "uci-gestures") else None
+        return _columns(self.text, layout.width, used, optional=free, words=words)
+
+    def samples(self, columns: Columns) -> Samples:
+        """What is in the rows of some parts."""
+        text, layout, values = self.text, self.layout, columns.values
+        first = int(layout.time is not None)
+        emg = np.ascontiguousarray(values[:, first : first + CHANNELS])
+        at = first + CHANNELS
+        points = values[:, at : at + VALUES] if layout.joints is not None else None
+        at += 0 if points is None else VALUES
+        bends = _angles(values[:, at : at + len(layout.angles)], tuple(layout.angles)) if layout.angles else None
+        classes: Int64Array | None = None
+        if layout.label is not None:
+            classes = _class_numbers(text, self.names.numbered(values[:, -1], text.report), columns.line, layout)
+        unit: FileUnit | None = layout.unit
+        if layout.format == "uci-gestures" and text.config.unit is None and text.config.scale is None:
+            emg, unit = uci.counts(emg, text.report)
+        return Samples(
+            emg=emg,
+            t=_seconds(text, columns.time, layout) if layout.time is not None else None,
+            ordinal=columns.ordinal,
+            joints=points,
+            angles=bends,
+            classes=classes,
+            rate=layout.rate,
+            unit=unit,
+            format=layout.format,
+        )
+
+    def _used(self) -> tuple[int, ...]:
+        layout = self.layout
+        clock = () if layout.time is None else (layout.time,)
+        joints = () if layout.joints is None else tuple(range(layout.joints, layout.joints + VALUES))
+        label = () if layout.label is None else (layout.label,)
+        return (*clock, *layout.emg, *joints, *layout.angles.values(), *label)
+
+
+def _seconds(text: Text, t: Float64Array, layout: Layout) -> Float64Array:
     unit = layout.seconds
     if unit is None:
         unit, name = seconds_per_unit(t)
@@ -247,13 +288,13 @@ class _ClassNames:
         numbers = column[~words & np.isfinite(column)]
         first = int(numbers.max()) + 1 if len(numbers) and numbers.max() >= 0 else 0
         shown = ", ".join(f"{first + number} = {word[:20]}" for word, number in list(self._numbers.items())[:12])
-        report.note(f"classes by name: {shown}")
+        report.note(f"{CLASSES}{shown}")
         return np.where(words, _WORD - column + first, column).astype(np.float32)
 
 
 @dataclass(frozen=True, slots=True)
-class _Columns:
-    """A table in memory: `values` (n, columns) in float32, and its column of times (n,) in float64."""
+class Columns:
+    """Rows of a table in memory: `values` (n, columns) in float32, and its column of times (n,) in float64."""
 
     values: Float32Array
     time: Float64Array
@@ -262,22 +303,27 @@ class _Columns:
 
 
 def _columns(
-    text: _Text,
+    text: Text,
     width: int,
     used: tuple[int, ...] | None = None,
     time: int = 0,
     optional: int | None = None,
     words: Mapping[int, Callable[[str], float | None]] | None = None,
-) -> _Columns:
+) -> Iterator[Columns]:
     used = None if used == tuple(range(width)) else used
     table = Table(text.path.name, width, text.dialect, text.report, optional, used, words or {})
-    values, times, lines, ordinals = [], [], [], []
     for rows in table.blocks(text.batches, text.line):
-        values.append(_narrow(rows.values, optional))
-        times.append(rows.values[:, time].copy())
-        lines.append(rows.line)
-        ordinals.append(rows.ordinal)
-    return _Columns(_joined(values), _joined(times), _joined(lines), _joined(ordinals))
+        yield Columns(_narrow(rows.values, optional), rows.values[:, time].copy(), rows.line, rows.ordinal)
+
+
+def joined_columns(parts: list[Columns]) -> Columns:
+    """The parts as one; they are released."""
+    values = [part.values for part in parts]
+    times = [part.time for part in parts]
+    lines = [part.line for part in parts]
+    ordinals = [part.ordinal for part in parts]
+    parts.clear()
+    return Columns(_joined(values), _joined(times), _joined(lines), _joined(ordinals))
 
 
 def _joined(parts: list[npt.NDArray[T]]) -> npt.NDArray[T]:
@@ -308,7 +354,7 @@ def _angles(values: Float32Array, names: tuple[str, ...]) -> Float32Array:
     return found
 
 
-def _class_numbers(text: _Text, column: Float32Array, line: Int64Array, layout: Layout) -> Int64Array:
+def _class_numbers(text: Text, column: Float32Array, line: Int64Array, layout: Layout) -> Int64Array:
     """Whole numbers; -1 where the column is empty."""
     given = np.nan_to_num(column, nan=-1.0)
     with np.errstate(invalid="ignore"):
@@ -323,9 +369,9 @@ def _class_numbers(text: _Text, column: Float32Array, line: Int64Array, layout: 
     return labels
 
 
-def _read_joined(text: _Text, names: tuple[str, ...]) -> Recording:
+def _read_joined(text: Text, names: tuple[str, ...]) -> Recording:
     time, channel, joint = _joined_columns(text, names)
-    columns = _columns(text, len(names), time=time, optional=joint)
+    columns = joined_columns(list(_columns(text, len(names), time=time, optional=joint)))
     values = columns.values
     emg, joints = values[:, channel : channel + CHANNELS], values[:, joint : joint + VALUES]
     empty = (columns.time == 0) & (emg == 0).all(axis=1) & (joints == 0).all(axis=1)
@@ -353,7 +399,7 @@ def _read_joined(text: _Text, names: tuple[str, ...]) -> Recording:
     return recording_of(text.path.name, found, replace(text.config, mode=text.config.mode or "envelope"), text.report)
 
 
-def _joined_columns(text: _Text, names: tuple[str, ...]) -> tuple[int, int, int]:
+def _joined_columns(text: Text, names: tuple[str, ...]) -> tuple[int, int, int]:
     try:
         time, channel, joint = names.index("emg timestamp"), names.index("ch1"), names.index("wrist x")
     except ValueError:
