@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -11,7 +11,7 @@ from drivers.sessions.read_config import FileUnit, ReadConfig
 from drivers.sessions.report import ReadReport, SessionError
 from drivers.sessions.timeline import from_times
 from drivers.sessions.units import to_kept_unit
-from models.arrays import Float32Array, Float64Array, Int64Array
+from models.arrays import BoolArray, Float32Array, Float64Array, Int64Array
 from models.hand import Side
 from models.recording import Recording
 
@@ -19,6 +19,8 @@ OUTAGE_S: Final = 0.25
 BARE_RATE: Final = 200.0
 """Hz of a Myo, for files that do not say theirs."""
 BACK: Final = "time goes back {} times: what follows is moved to go on from there"
+LATEST_S: Final = 1e12
+"""Seconds before or after 1970, or any other origin; a time beyond it is damage."""
 _HIGHEST_RATE: Final = 100_000.0
 
 
@@ -47,6 +49,19 @@ class Samples:
     """Time of the first row, where times are made from the rate."""
 
 
+def kept(found: Samples, good: BoolArray) -> Samples:
+    """The rows (n,) that are good."""
+    return replace(
+        found,
+        emg=found.emg[good],
+        t=None if found.t is None else found.t[good],
+        ordinal=np.flatnonzero(good).astype(np.int64) if found.ordinal is None else found.ordinal[good],
+        joints=None if found.joints is None else found.joints[good],
+        angles=None if found.angles is None else found.angles[good],
+        classes=None if found.classes is None else found.classes[good],
+    )
+
+
 def recording_of(name: str, found: Samples, config: ReadConfig, report: ReadReport) -> Recording:
     """Make the recording.
 
@@ -59,6 +74,11 @@ def recording_of(name: str, found: Samples, config: ReadConfig, report: ReadRepo
     Raises:
         SessionError: unit or times cannot be told.
     """
+    if found.t is not None and not (good := np.abs(found.t) <= LATEST_S).all():
+        if not good.any():
+            raise SessionError(f"{name}: its times are none; say what is the time, as in `?columns=t,ch1-8`")
+        report.drop("time that is none", count=int((~good).sum()))
+        found = kept(found, good)
     emg = found.emg
     if config.scale is not None:
         with np.errstate(over="ignore"):

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from drivers.sessions.assemble import BARE_RATE, Samples, recording_of
+from drivers.sessions.assemble import BARE_RATE, Samples, kept, recording_of
 from drivers.sessions.read_config import FileUnit, ReadConfig
 from drivers.sessions.report import ReadReport, SessionError
 from drivers.sessions.text.layout import (
@@ -174,15 +174,7 @@ def _finite(name: str, samples: Samples, report: ReadReport) -> Samples:
     if not good.any():
         raise SessionError(f"{name}: holds no sample whose eight channels are numbers")
     report.drop("sample with NaN or infinite values", count=int((~good).sum()))
-    return replace(
-        samples,
-        emg=samples.emg[good],
-        t=None if samples.t is None else samples.t[good],
-        ordinal=np.flatnonzero(good).astype(np.int64),
-        joints=None if samples.joints is None else samples.joints[good],
-        angles=None if samples.angles is None else samples.angles[good],
-        classes=None if samples.classes is None else samples.classes[good],
-    )
+    return kept(samples, good)
 
 
 def _known(name: str, samples: Samples, config: ReadConfig, report: ReadReport) -> Samples:

@@ -39,6 +39,8 @@ from models.recording import Marker, Recording
 SKIP: Final = "BAD_ACQ_SKIP"
 EQUIPMENT: Final = "Myocast"
 """Equipment in the header of a file that Myocast wrote; behind it stand mode and hand."""
+UNKNOWN_DEG: Final = -180.0
+"""An angle without a label in a file that Myocast wrote: EDF has no NaN."""
 _CLASS: Final = re.compile(r"class (-?\d{1,9})")
 _BDF_MARK: Final = b"\xff"
 _HEADER_BYTES: Final = 256
@@ -163,7 +165,7 @@ def _recording(path: Path, file: _File, kind: str, config: ReadConfig, report: R
             Columns(
                 length=len(t),
                 width=len(only),
-                column=lambda place: np.asarray(only[place].data)[keep],
+                column=lambda place: _values(only[place], file.said)[keep],
                 names=emg_names,
                 units=[signal.physical_dimension for signal in only],
                 t=t,
@@ -188,6 +190,13 @@ def _recording(path: Path, file: _File, kind: str, config: ReadConfig, report: R
     if len(recording) != len(t):
         classes = None
     return changed(recording, imu=imu, markers=markers, classes=recording.classes if classes is None else classes)
+
+
+def _values(signal: Any, said: str) -> Float64Array:
+    values = np.asarray(signal.data, dtype=np.float64)
+    if EQUIPMENT in said and signal.label in ANGLES:
+        return np.where(values < UNKNOWN_DEG + 1.0, np.nan, values)
+    return values
 
 
 def _usual_size(file: _File, sizes: Sequence[int], types: Any) -> int:
@@ -331,11 +340,10 @@ def _signals(recording: Recording, grid: _Grid) -> tuple[list[_Signal], list[str
         lost.append("the times of hand poses: they stand at the samples")
     bent = recording.angles_at(recording.t)
     if bent is not None:
-        known = np.isfinite(bent).all(axis=0)
-        degrees = np.rad2deg(bent.astype(np.float64))
-        signals += [_Signal(ANGLES[k], "MISC", "deg", degrees[:, k]) for k in np.flatnonzero(known).tolist()]
-        if partly := [ANGLES[k] for k in np.flatnonzero(np.isfinite(bent).any(axis=0) & ~known).tolist()]:
-            lost.append(f"angles that are not known throughout: {', '.join(partly[:4])}")
+        degrees = np.where(np.isfinite(bent), np.rad2deg(bent.astype(np.float64)), UNKNOWN_DEG)
+        known = np.flatnonzero(np.isfinite(bent).any(axis=0)).tolist()
+        signals += [_Signal(ANGLES[k], "MISC", "deg", degrees[:, k]) for k in known]
+        lost.append("the times of joint angles: they stand at the samples")
     if recording.imu is not None and len(recording.imu):
         imu = imu_at(recording.imu, recording.t)
         signals += [
