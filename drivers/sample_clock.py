@@ -36,7 +36,7 @@ BURST_S: Final = 0.002
 LATE: Final = 0.85
 """Fraction of the smallest possible loss that counts as late."""
 AHEAD_S: Final = 2.0
-"""Seconds by which times may run ahead of arrivals; samples that would come later still come too fast."""
+"""Seconds by which times may run ahead of arrivals, besides those by which the first samples of a link were late."""
 AHEAD: Final = 64
 """Samples by which they may run ahead at least, whatever their rate."""
 RECENT: Final = 512
@@ -229,6 +229,9 @@ class SampleClock:
         self._late: _Lateness | None = None
         self._new_link = True
         self._recent: deque[tuple[int, float]] = deque(maxlen=RECENT)
+        self._opened: float | None = None
+        self._late_start_s = CREDIT_S
+        """Seconds that the first samples of this link may have been late."""
         self._excess = 0.0
         """Samples that have come beyond `PACE` times the rate; negative after a stall."""
 
@@ -241,9 +244,14 @@ class SampleClock:
         """Seconds by which the newest time is later than this; samples left out for so long let it catch up."""
         return max(0.0, self._last_t - arrival)
 
-    def restart(self) -> None:
-        """Start anew on a new link: the next samples come after a gap, as long as the silence was."""
-        self._new_link = True
+    def restart(self, opened: float | None = None) -> None:
+        """Start anew on a new link: the next samples come after a gap, as long as the silence was.
+
+        Args:
+            opened: when the device was told to send, on the clock of the arrivals; None: not known. What arrives late
+                at first, and then all at once, is no flood.
+        """
+        self._new_link, self._opened = True, opened
 
     def change_rate(self, rate_hz: float, *, loss_unit: int) -> None:
         """Go on with another nominal rate: indices continue, and times go on from the next arrival."""
@@ -273,7 +281,8 @@ class SampleClock:
     def _first(self, count: int, arrival: float, characteristic_index: int | None) -> Stamp:
         self._new_link, self._late, self._missing_notifications = False, None, 0
         self._recent.clear()
-        self._excess = -float(count)
+        self._late_start_s = CREDIT_S if self._opened is None else min(max(0.0, arrival - self._opened), CREDIT_S)
+        self._excess = -self._late_start_s * self._nominal_hz - count
         self._order.restart()
         if characteristic_index is not None:
             self._order.missing(characteristic_index)
@@ -296,7 +305,7 @@ class SampleClock:
         self.lost += lost
         t = self._never_back(self._arrival_fit.at(sample), count, arrival, lost)
         last_t = t + (count - 1) * self._arrival_fit.period
-        if flooded or last_t > arrival + max(AHEAD_S, AHEAD * self._arrival_fit.period):
+        if flooded or last_t > arrival + max(AHEAD_S + self._late_start_s, AHEAD * self._arrival_fit.period):
             raise self._too_fast(arrival)
         self._last_t = last_t
         return Stamp(sample, t, lost, gap=lost > 0)

@@ -186,7 +186,7 @@ class BoardSource:
     async def _started(self, reader: _Reader, emit: Emit) -> None:
         await reader.started()
         self._packages.restart()
-        self._samples.restart()
+        self._samples.restart(self._clock())
         emit(replace(self.info))
         emit(Notice(self._clock(), "connect", self.info.name))
 

@@ -172,7 +172,7 @@ class ChordsSource:
             else:
                 self._samples.change_rate(board.rate_hz, loss_unit=protocol.COUNTS)
         self._parser.restart()
-        self._samples.restart()
+        self._samples.restart(self._clock())
         self.info = replace(self.info, name=f"Chords {board.name}", rate_hz=board.rate_hz)
         emit(self.info)
         emit(Notice(self._clock(), "connect", self.info.name))

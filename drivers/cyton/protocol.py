@@ -1,9 +1,10 @@
-"""OpenBCI Cyton: packets of 33 bytes at 250 Hz.
+"""OpenBCI Cyton: packets of 33 bytes at 250 Hz; with a Daisy module, sixteen channels at 125 Hz.
 
 `A0`, counter (8 bits), 8 x int24 big-endian, 6 auxiliary bytes, footer `C0`..`C6` (layout and scale:
 OpenBCI's Cyton firmware library and BrainFlow). The same bytes occur in data too, so a packet counts as found
 only where two more packets follow it with the next two counters. (BrainFlow opens the port itself
-and has to be polled for samples, so this is our own.)
+and has to be polled for samples, so this is our own.) With a Daisy, packets of odd number are channels 1-8, and
+those of the even number after it channels 9-16 of the same sample.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from models.arrays import Float32Array
 from models.hand import CHANNELS
 
 RATE_HZ: Final = 250.0
+DAISY_RATE_HZ: Final = 125.0
 PACKET: Final = 33
 """Bytes in a packet."""
 START: Final = 0xA0
@@ -28,6 +30,10 @@ DEFAULT_GAIN: Final = 24
 
 SOFT_RESET: Final = b"v"
 CHANNEL_DEFAULTS: Final = b"d"
+EIGHT_CHANNELS: Final = b"c"
+SIXTEEN_CHANNELS: Final = b"C"
+DAISY: Final = b"Daisy"
+"""In the text that answers a reset where a Daisy module is attached."""
 STREAM: Final = b"b"
 STOP: Final = b"s"
 PROMPT: Final = b"$$$"
@@ -47,6 +53,40 @@ class CytonRun:
     """(n, 8) in microvolts."""
     lost: int
     """Packets missing before this run according to the counter, modulo 256."""
+    counter: int = 0
+    """Of the first packet."""
+
+
+class DaisyPairs:
+    """Samples of sixteen channels from the packets of a Cyton with a Daisy."""
+
+    def __init__(self) -> None:
+        self.restart()
+
+    def restart(self) -> None:
+        """Start anew on a new link."""
+        self._next: int | None = None
+        self._newest = -1
+        self._odd: Float32Array | None = None
+
+    def feed(self, run: CytonRun) -> list[CytonRun]:
+        """Join the packets of a run: samples (n, 16), and how many were lost before them."""
+        first = run.counter if self._next is None else self._next + run.lost
+        if self._next is None:
+            self._newest = (first - 1) // 2 - 1
+        rows = run.samples
+        if self._odd is not None and run.lost == 0:
+            first, rows = first - 1, np.concatenate((self._odd, rows))
+        self._next = first + len(rows)
+        if first % 2 == 0:
+            first, rows = first + 1, rows[1:]
+        count = len(rows) // 2
+        self._odd = rows[2 * count :] if len(rows) % 2 else None
+        if not count:
+            return []
+        lost = (first - 1) // 2 - self._newest - 1
+        self._newest += lost + count
+        return [CytonRun(rows[: 2 * count].reshape(count, 2 * CHANNELS), lost, run.counter)]
 
 
 class CytonParser:
@@ -143,7 +183,7 @@ class CytonParser:
         packets = np.stack([np.frombuffer(bytes(self._buffer[s : s + PACKET]), np.uint8) for s in starts])
         counts = packets[:, 2 : 2 + 3 * CHANNELS].reshape(-1, CHANNELS, 3).astype(np.int32)
         signed = ((counts[..., 0] << 24) | (counts[..., 1] << 16) | (counts[..., 2] << 8)) >> 8
-        return CytonRun((signed * self._scale).astype(np.float32), lost)
+        return CytonRun((signed * self._scale).astype(np.float32), lost, self._buffer[starts[0] + 1])
 
 
 # A lookahead, so that candidates may overlap: a false one hides no true one.

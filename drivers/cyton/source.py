@@ -1,21 +1,22 @@
-"""An OpenBCI Cyton on its radio dongle: `cyton:PORT`."""
+"""An OpenBCI Cyton on its radio dongle: `cyton:PORT`; with a Daisy module `cyton:PORT?channels=9-16` and alike."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
 from drivers.clock import Clock, now
 from drivers.cyton import protocol
-from drivers.cyton.protocol import CytonParser
+from drivers.cyton.protocol import CytonParser, CytonRun, DaisyPairs
 from drivers.errors import DriverError, connection_error
 from drivers.events import Emit, Frame, Notice, Raw, SourceInfo
 from drivers.sample_clock import SampleClock
 from drivers.transport.byte_link import ByteLink, BytePort, Chunk
 from drivers.transport.serial_port import link_to
-from drivers.uri import SourceUri, hand_option
-from models.hand import Side
+from drivers.uri import SourceUri, channels_option, hand_option
+from models.hand import CHANNELS, Side
 
 BAUD: Final = 115200
 _GREETING_S: Final = 5.0
@@ -28,31 +29,44 @@ _NAME: Final = "OpenBCI Cyton"
 
 def from_uri(uri: SourceUri) -> CytonSource:
     """Make the source of a `cyton:` URI. Raises DriverError if the port is missing or an option is unknown."""
-    uri.allow(("hand",))
+    uri.allow(("hand", "channels"))
     port = uri.required_target("port", "cyton:PORT, see which there are with `myocast scan`")
-    return CytonSource(uri.text, link_to(port, BAUD, now), hand_option(uri))
+    return CytonSource(uri.text, link_to(port, BAUD, now), hand_option(uri), channels_option(uri))
 
 
 class CytonSource:
     """An OpenBCI Cyton: eight channels in microvolts at 250 Hz, with lost samples counted exactly.
 
+    Any other eight than the first need its Daisy module, with which it sends sixteen at 125 Hz.
+
     Args:
         uri: as the user gave it.
         link: the way to the port of the board's dongle.
         hand: the arm that wears the electrodes, if known.
+        channels: which eight, from 0.
         clock: Unix seconds.
         greeting_s: seconds that the board may take to answer a reset.
     """
 
     def __init__(
-        self, uri: str, link: ByteLink, hand: Side | None = None, *, clock: Clock = now, greeting_s: float = _GREETING_S
+        self,
+        uri: str,
+        link: ByteLink,
+        hand: Side | None = None,
+        channels: Sequence[int] = range(CHANNELS),
+        *,
+        clock: Clock = now,
+        greeting_s: float = _GREETING_S,
     ) -> None:
-        self.info = SourceInfo(uri, _NAME, protocol.RATE_HZ, unit="uV", hand=hand, address=link.name)
+        self._channels = list(channels)
+        self._pairs = DaisyPairs() if max(channels) >= CHANNELS else None
+        rate_hz = protocol.RATE_HZ if self._pairs is None else protocol.DAISY_RATE_HZ
+        self.info = SourceInfo(uri, _NAME, rate_hz, unit="uV", hand=hand, address=link.name)
         self._link = link
         self._clock = clock
         self._greeting_s = greeting_s
         self._parser = CytonParser()
-        self._samples = SampleClock(protocol.RATE_HZ, loss_unit=protocol.COUNTS)
+        self._samples = SampleClock(rate_hz, loss_unit=protocol.COUNTS // (1 if self._pairs is None else 2))
         self._connected_before = False
 
     @property
@@ -74,7 +88,9 @@ class CytonSource:
         try:
             await self._greet(port)
             self._parser.restart()
-            self._samples.restart()
+            if self._pairs is not None:
+                self._pairs.restart()
+            self._samples.restart(self._clock())
             emit(self.info)
             emit(Notice(self._clock(), "connect", _NAME))
             port.write(protocol.STREAM)
@@ -103,10 +119,14 @@ class CytonSource:
     def _take(self, chunk: Chunk, emit: Emit) -> None:
         data, arrival = chunk
         emit(Raw(arrival, self._link.name, data))
-        for run in self._parser.feed(data):
+        for run in self._runs(data):
             self._connected_before = True
             stamp = self._samples.stamp(len(run.samples), arrival, lost=run.lost)
-            emit(Frame(stamp.sample, stamp.t, run.samples, arrival, stamp.gap))
+            emit(Frame(stamp.sample, stamp.t, run.samples[:, self._channels], arrival, stamp.gap))
+
+    def _runs(self, data: bytes) -> list[CytonRun]:
+        runs = self._parser.feed(data)
+        return runs if self._pairs is None else [joined for run in runs for joined in self._pairs.feed(run)]
 
     async def _greet(self, port: BytePort) -> None:
         """Stop an earlier stream, reset, and set the channels to the gain that the scale assumes."""
@@ -119,7 +139,19 @@ class CytonSource:
             raise self._problem(
                 f"no OpenBCI Cyton answers at {self._link.name}; check the port, and the dongle's switch (GPIO 6)"
             )
-        port.write(protocol.CHANNEL_DEFAULTS)
+        daisy = protocol.DAISY in banner
+        if self._pairs is not None and not daisy:
+            raise self._problem(
+                f"the Cyton at {self._link.name} has no Daisy module, and so 8 channels; expected channel "
+                f"{max(self._channels) + 1}: attach it, or leave ?channels= out"
+            )
+        if daisy:
+            # At 250 Hz, or at 125 Hz with both: with a Daisy, the board begins with both.
+            await self._tell(port, protocol.EIGHT_CHANNELS if self._pairs is None else protocol.SIXTEEN_CHANNELS)
+        await self._tell(port, protocol.CHANNEL_DEFAULTS)
+
+    async def _tell(self, port: BytePort, command: bytes) -> None:
+        port.write(command)
         await _text_until_prompt(port, _DEFAULTS_S)
 
     def _problem(self, text: str) -> DriverError:

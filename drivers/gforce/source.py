@@ -127,7 +127,7 @@ class GForceSource:
             if each not in peripheral.characteristics:
                 raise DriverError(f"{peripheral.address} has no characteristic {each.uuid}; it is no {GFORCE.name}")
         self._decoder.restart()
-        self._samples.restart()
+        self._samples.restart(self._clock())
         self.info = replace(self.info, name=shown_name(peripheral.name) or NAME, address=peripheral.address)
         emit(self.info)
         emit(Notice(self._clock(), "connect", self.info.name))

@@ -159,7 +159,7 @@ class TextSource:
         self._held.clear()
         self._seen = b""
         if self._samples is not None:
-            self._samples.restart()
+            self._samples.restart(self._clock())
         if self._watch is not None:
             self._watch.restart()
         emit(self.info)
@@ -183,6 +183,7 @@ class TextSource:
             raise self._flood(count / PACE_S, samples.rate_hz)
         self._too_fast = False
         self._lines.restart()
+        samples.restart(self._clock())
 
     def _flood(self, came_hz: float, rate_hz: float) -> DeviceLost:
         return DeviceLost(

@@ -112,6 +112,7 @@ class CytonBoard(Board):
         super().__init__(packets, rate_hz, clock, time_scale)
         self.on = True
         self.deaf = False
+        self.daisy = False
 
     def answer(self, data: bytes) -> None:
         if self.deaf:
@@ -120,7 +121,13 @@ class CytonBoard(Board):
             self.send(b"Failure: Communications timeout - Device failed to poll Host$$$")
             return
         answers: dict[int, Callable[[], None]] = {
-            ord("v"): lambda: self.send(b"OpenBCI V3 8-16 channel\r\nOn Board ADS1299 Device ID: 0x3E\r\n$$$"),
+            ord("v"): lambda: self.send(
+                b"OpenBCI V3 8-16 channel\r\nOn Board ADS1299 Device ID: 0x3E\r\n"
+                + (b"On Daisy ADS1299 Device ID: 0x3E\r\n" if self.daisy else b"")
+                + b"$$$"
+            ),
+            ord("c"): lambda: self.send(b"daisy removed$$$"),
+            ord("C"): lambda: self.send(b"16$$$" if self.daisy else b"no daisy to attach!8$$$"),
             ord("d"): lambda: self.send(b"updating channel settings to default$$$"),
             ord("b"): self.start,
             ord("s"): self.stop,

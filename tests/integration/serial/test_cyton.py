@@ -150,6 +150,47 @@ async def test_a_board_that_is_off_another_device_and_no_port() -> None:
     assert "there is no port" in await error_of_run(source("/dev/ttyUSB99"))
 
 
+def with_daisy(emg: Float32Array) -> CytonBoard:
+    """Rows of sixteen as packets of eight: the odd ones first, as the board counts from 1 on."""
+    halves = emg.reshape(-1, 8)
+    packets = CytonBoard(np.concatenate((np.zeros((1, 8), np.float32), halves)), fast_clock(TIME_SCALE), TIME_SCALE)
+    packets.daisy = True
+    return packets
+
+
+async def test_any_eight_of_a_cyton_with_a_daisy() -> None:
+    emg = made_up(8000).emg.reshape(-1, 16)
+    async with with_daisy(emg) as cyton:
+        cyton.skip = {21, 22, 40, 61, *range(100, 110)}
+        collector = EventCollector()
+        clock = fast_clock(TIME_SCALE)
+        chosen = [0, 2, 4, 6, 8, 10, 12, 14]
+        live = CytonSource("cyton:PORT", SerialLink(cyton.path, BAUD, clock), None, chosen, clock=clock)
+        async with running(live, collector):
+            await collector.until_samples(300)
+        assert cyton.received.startswith(b"svCdb")
+    missing = {10, 19, 30, *range(49, 55)}
+    kept = np.array([n for n in range(1000) if n not in missing])[:300]
+    assert np.array_equal(collector.index[:300], kept)
+    assert np.array_equal(collector.emg[:300], (emg[kept][:, chosen].astype(float) * SCALE).astype(np.float32))
+    assert live.info.rate_hz == 125.0
+    assert live.lost == len(missing)
+
+
+async def test_a_daisy_that_is_not_asked_for_is_switched_off() -> None:
+    async with board() as cyton:
+        cyton.daisy = True
+        async with running(source(cyton.path), collector := EventCollector()):
+            await collector.until_samples(20)
+        assert cyton.received.startswith(b"svcdb")
+
+
+async def test_channels_of_a_daisy_that_is_not_there() -> None:
+    async with board() as cyton:
+        live = CytonSource("cyton:PORT", SerialLink(cyton.path, BAUD, now), None, range(8, 16))
+        assert "has no Daisy module, and so 8 channels; expected channel 16" in await error_of_run(live)
+
+
 @pytest.mark.parametrize("text", ["cyton:", "cyton:?hand=left", "cyton:/dev/ttyUSB0?rate=500"])
 def test_a_wrong_uri_is_refused(text: str) -> None:
     with pytest.raises(DriverError):

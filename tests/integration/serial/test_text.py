@@ -261,6 +261,7 @@ def test_a_rate_that_was_right_stays(rate_hz: float) -> None:
 async def test_a_corrected_rate_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rate, "SPAN_S", 1.0)
     async with board(rate_hz=500.0) as printer:
+        printer.packets *= 10
         collector = EventCollector()
         live = source(printer.path, 0.0)
         async with running(live, collector):

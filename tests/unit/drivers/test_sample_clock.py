@@ -202,12 +202,13 @@ def test_a_late_first_delivery_is_corrected_without_a_step_back() -> None:
 def test_whatever_arrives_time_and_index_never_step_back(steps: list[tuple[int, float, int]], rate: float) -> None:
     clock = SampleClock(rate, loss_unit=2)
     arrival, t, sample = 1e9, float("-inf"), -1
+    clock.restart(arrival)
     for count, wait, index in steps:
-        arrival += wait
+        arrival += wait if sample >= 0 else 0.0
         try:
             stamp = clock.stamp(count, arrival, characteristic_index=index)
         except TooFast:
-            clock.restart()
+            clock.restart(arrival)
             continue
         assert stamp.t >= t
         assert stamp.t + (count - 1) / clock.rate_hz <= arrival + max(AHEAD_S, AHEAD / clock.rate_hz) + 1e-6
@@ -221,24 +222,37 @@ def test_a_flood_is_told_and_the_clock_recovers(rows: int) -> None:
     """A hundred times too fast for ten seconds; the source opens its link anew each time that it is told."""
     clock = SampleClock(RATE, loss_unit=10, tolerance=0.05)
     arrival, t, told, waits = 1e9, float("-inf"), list[float](), False
+    clock.restart(arrival)
     for seconds, rate_hz in ((10.0, RATE), (10.0, 100 * RATE), (20.0, RATE)):
         for _ in range(int(seconds * rate_hz / rows)):
             arrival += rows / rate_hz
+            if waits:
+                clock.restart(arrival)
             if waits := waits and clock.ahead_s(arrival) > 0:
                 continue
             try:
                 stamp = clock.stamp(rows, arrival)
             except TooFast as flood:
                 told.append(flood.rate_hz)
-                clock.restart()
                 waits = True
                 continue
-            assert t <= stamp.t <= arrival + AHEAD_S
+            assert t <= stamp.t <= arrival + AHEAD_S + rows / RATE
             t = stamp.t
     assert told
     assert min(told) > 10 * RATE
     assert clock.rate_hz == pytest.approx(RATE, rel=0.005)
     assert stamp.t == pytest.approx(arrival - (rows - 1) / RATE, abs=0.05)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 50])
+def test_samples_that_are_late_at_the_start_are_no_flood(rows: int) -> None:
+    """The program was busy for four seconds when the first ones came: they come at once, then as they should."""
+    clock = SampleClock(RATE, loss_unit=2)
+    clock.restart(1e9)
+    for n in range(int(20 * RATE / rows)):
+        stamp = clock.stamp(rows, 1e9 + max(4.0, (n + 1) * rows / RATE) + 1e-4 * n)
+    assert clock.lost == 0
+    assert stamp.sample == n * rows
 
 
 def test_another_rate_goes_on_from_here() -> None:
