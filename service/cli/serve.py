@@ -39,8 +39,8 @@ Sources = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="[SOURCE]...",
-        help="The file of a recording, or demo:, synthetic:, myo:, dongle:, cyton:PORT, serial:PORT, lsl:NAME, "
-        "replay:FILE?speed=2.",
+        help="The file of a recording, or demo:, synthetic:, myo:, dongle:, gforce:, cyton:PORT, chords:PORT, "
+        "serial:PORT, tcp://HOST:PORT, udp://:PORT, lsl:NAME, brainflow:BOARD, mindrove:, replay:FILE?speed=2.",
         show_default="demo:",
     ),
 ]

@@ -80,8 +80,9 @@ def _kind(value: Json) -> str:
 _GUIDE: Final = """<h2 id="armband">Connect an armband</h2>
 <p>Wear it on the thick part of the forearm. <code>myocast scan</code> lists what is in reach, each with the
 source to give to <code>myocast serve</code>: <code>myo:</code> a Myo over Bluetooth, <code>dongle:</code> a
-Myo with its USB dongle, <code>cyton:PORT</code> an OpenBCI Cyton, <code>serial:PORT</code> a board that sends
-lines of eight numbers. <code>myocast doctor</code> tells what is missing on this computer.</p>
+Myo with its USB dongle, <code>gforce:</code> a gForce, <code>cyton:PORT</code> an OpenBCI Cyton,
+<code>chords:PORT</code> a Chords board, <code>serial:PORT</code> a board that sends lines of eight numbers.
+<code>myocast doctor</code> tells what is missing on this computer.</p>
 <h2 id="models">Models</h2>
 <p>A model computes the hand from the EMG. The shipped models read a Myo: raw EMG at 200 Hz or envelopes at 50
 Hz, in the Myo’s own unit. <code>myocast serve</code> takes the one that fits; where none fits, it serves and
