@@ -14,11 +14,13 @@ is our own.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from math import ceil
 from typing import Final
 
+from drivers.clock import shifted
 from drivers.errors import DeviceLost
 
 BIN_S: Final = 0.25
@@ -158,6 +160,13 @@ class _ArrivalFit:
         if arrival - at < (index - lowest) * self.period:
             self._bins[-1] = (index, arrival)
 
+    def shift(self, seconds: float) -> None:
+        """Move it: the clock of the arrivals was anchored anew."""
+        if self._anchor is not None:
+            self._anchor = (self._anchor[0], self._anchor[1] + seconds)
+        self._bins = deque(((index, arrival + seconds) for index, arrival in self._bins), maxlen=BINS)
+        self._bin_end += seconds
+
     def drop_since(self, arrival: float) -> None:
         """Leave out what arrived from then on: its indices were wrong."""
         while len(self._bins) > 1 and self._bins[-1][1] >= arrival:
@@ -210,12 +219,15 @@ class SampleClock:
         loss_unit: samples that are lost together: those of a notification, or the range of a device's own
             counter (256 where it has 8 bits), which cannot show a loss of so many.
         tolerance: how far the true rate may be off, as a fraction.
+        shifted: seconds by which the clock of the arrivals was anchored anew so far.
 
     Raises:
         ValueError: the rate or the loss unit is not positive.
     """
 
-    def __init__(self, rate_hz: float, *, loss_unit: int, tolerance: float = 0.03) -> None:
+    def __init__(
+        self, rate_hz: float, *, loss_unit: int, tolerance: float = 0.03, shifted: Callable[[], float] = shifted
+    ) -> None:
         if not rate_hz > 0 or loss_unit < 1:
             raise ValueError(f"rate_hz and loss_unit must be positive, got {rate_hz} and {loss_unit}")
         self.lost = 0
@@ -228,6 +240,7 @@ class SampleClock:
         self._last_t = float("-inf")
         self._late: _Lateness | None = None
         self._new_link = True
+        self._shifted, self._shifted_s = shifted, shifted()
         self._recent: deque[tuple[int, float]] = deque(maxlen=RECENT)
         self._opened: float | None = None
         self._late_start_s = CREDIT_S
@@ -271,12 +284,21 @@ class SampleClock:
         Raises:
             TooFast: they come faster than the rate allows; on a new link (`restart`) it goes on.
         """
+        if self._shifted() != self._shifted_s:
+            self._follow_clock()
         if self._new_link:
             return self._first(count, arrival, characteristic_index)
         if characteristic_index is not None:
             missing = self._missing_notifications + self._order.missing(characteristic_index)
             self._missing_notifications = missing % CHARACTERISTICS if self._order.trusted else 0
         return self._stamp(count, arrival, lost + self._estimate(count, arrival, lost))
+
+    def _follow_clock(self) -> None:
+        """Move with a clock that was anchored anew: a new stretch begins, and nothing counts as lost for it."""
+        moved_s, self._shifted_s = self._shifted() - self._shifted_s, self._shifted()
+        self._arrival_fit.shift(moved_s)
+        self._recent.clear()
+        self._new_link = True
 
     def _first(self, count: int, arrival: float, characteristic_index: int | None) -> Stamp:
         self._new_link, self._late, self._missing_notifications = False, None, 0

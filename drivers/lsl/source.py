@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from drivers.clock import Clock, now
+from drivers.clock import Clock, now, shifted
 from drivers.errors import DeviceLost, DriverError
 from drivers.events import EMG_MODES, UNITS, Emit, Frame, Notice, SourceInfo, Unit
 from drivers.lsl.streams import claim, names_of, release, streams_there
@@ -289,7 +289,7 @@ class _Reader:
         )
 
     def _read(self, inlet: pylsl.StreamInlet) -> None:
-        offset = self._clock() - self._lsl.local_clock()
+        offset = self._clock() - self._lsl.local_clock() - shifted()
         try:
             while not self._stop.is_set():
                 first, stamp = inlet.pull_sample(_SLICE_S)
@@ -298,7 +298,7 @@ class _Reader:
                 more, stamps = inlet.pull_chunk(0.0, _CHUNK)
                 arrival = self._clock()
                 samples = np.array([first, *more], np.float32)
-                t = np.array([stamp, *stamps], np.float64) + offset
+                t = np.array([stamp, *stamps], np.float64) + offset + shifted()
                 self.chunks.put((samples, t, arrival), samples.size)
         finally:
             inlet.close_stream()

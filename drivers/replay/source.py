@@ -10,7 +10,7 @@ from typing import Final, cast
 
 import numpy as np
 
-from drivers.clock import Clock, now
+from drivers.clock import Clock, now, shifted
 from drivers.events import EmgMode, Emit, Frame, Playback, SourceInfo, Unit
 from drivers.replay.playback_schedule import Extras, Frames, Truth
 from drivers.sessions import SessionError, read_session
@@ -94,6 +94,7 @@ class ReplaySource:
         self._last_t = -np.inf
         self._speed = _speed(speed)
         self._anchor_t: float | None = None
+        self._shifted_s = shifted()
         self._jump(start)
 
     @property
@@ -110,7 +111,9 @@ class ReplaySource:
     @property
     def playback(self) -> Playback:
         """Position and speed now."""
-        position = min(max(self._position(self._clock()), 0.0), self._duration)
+        at = self._clock()
+        self._follow_clock()
+        position = min(max(self._position(at), 0.0), self._duration)
         return Playback(position, self._duration, self._speed, self._loop, self._paused)
 
     @property
@@ -198,6 +201,7 @@ class ReplaySource:
     def _step(self) -> float | None:
         """Emit what is due; return the seconds until more is due, None while the clock stands still."""
         assert self._emit is not None
+        self._follow_clock()
         if self._anchor_t is None:
             return None
         if self._play_due(self._emit):
@@ -306,6 +310,12 @@ class ReplaySource:
     def _start_clock(self) -> None:
         if self._running and not self._paused and not self._ended and self._anchor_t is None:
             self._anchor_t = self._clock()
+
+    def _follow_clock(self) -> None:
+        """Move with a clock that was anchored anew: playback goes on where it was."""
+        moved_s, self._shifted_s = shifted() - self._shifted_s, shifted()
+        if self._anchor_t is not None:
+            self._anchor_t += moved_s
 
     def _stop_clock(self) -> None:
         self._held = self._position(self._clock())

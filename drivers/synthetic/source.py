@@ -14,7 +14,7 @@ from typing import Final, cast
 
 import numpy as np
 
-from drivers.clock import Clock, now
+from drivers.clock import Clock, now, shifted
 from drivers.events import EMG_MODES, Battery, EmgMode, Emit, Frame, Imu, Marker, SourceInfo
 from drivers.uri import SIDES, SourceUri
 from models.arrays import Float32Array
@@ -113,7 +113,10 @@ class SyntheticSource:
         start = begun - self._sample / rate
         self._gap = self._sample > 0
         imu_step = 0
+        moved_s = shifted()
         while True:
+            if shifted() != moved_s:
+                start, begun, moved_s = start + shifted() - moved_s, begun + shifted() - moved_s, shifted()
             late = self._clock() - (start + (self._sample + _PAIR) / rate)
             if late > LATE_S:
                 self._skip(int(late * rate))

@@ -12,10 +12,11 @@ import logging
 import random
 from collections.abc import Callable
 from typing import Final
+from weakref import WeakSet
 
-from drivers.clock import Clock, now
+from drivers.clock import CLOCK, OFF_S, Clock, now, shifted
 from drivers.errors import DeviceLost, DriverError
-from drivers.events import Event, Frame
+from drivers.events import Event, Frame, Notice
 from drivers.source import Source, SupportsPresence
 from drivers.transport.asyncio_utils import first_done
 from service.devices.status import DeviceStatus
@@ -29,6 +30,10 @@ FIRST_BACKOFF_S: Final = 0.5
 """Seconds before the first attempt to reconnect; they double with every further one."""
 LAST_BACKOFF_S: Final = 10.0
 """Seconds between two attempts at most."""
+
+
+_SUPERVISORS: Final[WeakSet[Supervisor]] = WeakSet()
+"""Those of this process, which share its clock."""
 
 
 class DriverFault(DriverError):
@@ -72,6 +77,9 @@ class Supervisor:
         self._last_frame_at = 0.0
         self._frames = 0
         self._had_frames = False
+        self._shifted_s = shifted()
+        self._told_behind_s = 0.0
+        _SUPERVISORS.add(self)
 
     async def run(self) -> None:
         """Run the source until it ends.
@@ -141,6 +149,7 @@ class Supervisor:
     async def _connect(self) -> None:
         """Run the source once beside a watch for silence; whichever ends first ends the other."""
         self._frames = 0
+        self._anchor_clock()
         self._last_frame_at = self._clock()
         run = asyncio.ensure_future(self._source.run(self._on_event))
         silence = asyncio.ensure_future(self._wait_for_silence())
@@ -149,7 +158,31 @@ class Supervisor:
             raise DeviceLost(f"{self._source.info.uri}: no sample for {SILENCE_S:g} s; making the link again")
         run.result()
 
+    def _anchor_clock(self) -> None:
+        """Bring the process clock to a wall clock that was set since, unless samples flow anywhere."""
+        if any(one.flowing for one in _SUPERVISORS if one is not self):
+            return
+        behind_s = max(0.0, -CLOCK.anchor_anew())
+        if behind_s > self._told_behind_s + OFF_S:
+            log.warning("the computer's clock was set back by %.1f s; times run on as they are", behind_s)
+        self._told_behind_s = behind_s
+
+    @property
+    def flowing(self) -> bool:
+        """Whether samples came within the last seconds."""
+        return self._frames > 0 and self._clock() - self._last_frame_at < SILENCE_S
+
+    def _follow_clock(self) -> None:
+        """Tell that the process clock was anchored anew."""
+        moved_s, self._shifted_s = shifted() - self._shifted_s, shifted()
+        self._last_frame_at += moved_s
+        detail = f"times go on {moved_s:.1f} s later: the computer slept, or its clock was set"
+        log.warning("device %d: %s", self._status.index, detail)
+        self._emit(Notice(self._clock(), "clock", detail))
+
     def _on_event(self, event: Event) -> None:
+        if shifted() != self._shifted_s:
+            self._follow_clock()
         if type(event) is Frame:
             self._frames += 1
             self._last_frame_at = self._clock()
@@ -160,6 +193,9 @@ class Supervisor:
         if self._source.info.nature != "live":
             await asyncio.Event().wait()
         while True:
+            self._clock()  # Asking for the time adds what the computer slept.
+            if shifted() != self._shifted_s:
+                self._follow_clock()
             left_s = self._last_frame_at + SILENCE_S - self._clock()
             if left_s <= 0 and self._frames:
                 return

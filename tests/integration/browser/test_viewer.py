@@ -309,7 +309,7 @@ def test_ended_recording_plays_again(viewer: OpenViewer, console: Console, tmp_p
 
 @pytest.mark.browser
 def test_emg_without_poses(viewer: OpenViewer, console: Console, tmp_path: Path) -> None:
-    server = console.serve(f"replay:{numbers(tmp_path, 4000, offset=1e4)}?rate=250&unit=uV&loop=1")
+    server = console.serve(f"replay:{numbers(tmp_path, 4000, offset=1e4)}?rate=80&unit=uV&loop=1")
     page = viewer(server.url)
     page.until_text("#notice", "EMG without poses")
     page.until("myocast.samples > 200")

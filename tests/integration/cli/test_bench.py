@@ -94,7 +94,7 @@ def workers(pid: int) -> list[psutil.Process]:
         (("--model", "none.onnx"), "no such file"),
         (("--source", "nothing:"), "is not a source"),
         (("--source", "synthetic:?rate=100", "--model", "MODEL"), "expected 200 Hz, found 100 Hz"),
-        (("--source", "synthetic:?rate=100",), "no shipped model fits"),
+        (("--source", "synthetic:?rate=60",), "no shipped model fits"),
         (("--json", "nowhere/figures.json"), "no such folder"),
         (("--startup", "--plot", "figure.png"), "leave one out"),
         (("--soak", "--compare"), "leave one out"),

@@ -147,7 +147,7 @@ def test_a_token_is_made_beyond_loopback_and_is_never_logged(
 
 
 def test_without_a_fitting_model_it_serves_emg_and_says_why(console: Console, session: Path) -> None:
-    server = console.serve(f"replay:{session}?rate=250&unit=uV", "--log-format", "json")
+    server = console.serve(f"replay:{session}?rate=80&unit=uV", "--log-format", "json")
     with connect(server.stream + "?streams=emg", open_timeout=TIMEOUT_S) as client:
         hello = receive(client)
         assert (hello["model"], hello["pose"]) == (None, None)
