@@ -14,6 +14,8 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from drivers.clock_shift import SHIFT, ClockShift
+
 Clock = Callable[[], float]
 
 OFF_S: Final = 1.0
@@ -36,11 +38,14 @@ def _slept() -> float:
 
 
 class ProcessClock:
-    """Unix seconds from the monotonic clock. Safe to call from any thread."""
+    """Unix seconds from the monotonic clock. Safe to call from any thread.
 
-    def __init__(self) -> None:
-        self.shifted_s = 0.0
-        """Seconds by which it was anchored anew, all in all: sample clocks move by as much."""
+    Args:
+        shift: is told by how much it was anchored anew; sample clocks move by as much.
+    """
+
+    def __init__(self, shift: ClockShift) -> None:
+        self._shift = shift
         self._anchor = time.time() - time.perf_counter()
         self._slept = _slept()
         self._lock = threading.Lock()
@@ -62,7 +67,7 @@ class ProcessClock:
             ahead_s = time.time() - (time.perf_counter() + self._anchor)
             if ahead_s > OFF_S:
                 self._anchor += ahead_s
-                self.shifted_s += ahead_s
+                self._shift.seconds += ahead_s
         return ahead_s
 
     def _add_sleep(self) -> None:
@@ -71,19 +76,14 @@ class ProcessClock:
             if slept > OFF_S:
                 self._slept += slept
                 self._anchor += slept
-                self.shifted_s += slept
+                self._shift.seconds += slept
 
 
 _BOOT_CLOCK: Final = _boot_clock()
-CLOCK: Final = ProcessClock()
+CLOCK: Final = ProcessClock(SHIFT)
 """The one of this process."""
 
 
 def now() -> float:
     """Unix seconds (float64) on the process clock."""
     return CLOCK.now()
-
-
-def shifted() -> float:
-    """Seconds by which the process clock was anchored anew so far."""
-    return CLOCK.shifted_s

@@ -20,7 +20,7 @@ from itertools import pairwise
 from math import ceil
 from typing import Final
 
-from drivers.clock import shifted
+from drivers.clock_shift import shifted
 from drivers.errors import DeviceLost
 
 BIN_S: Final = 0.25

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from drivers.clock import Clock, now, shifted
+from drivers.clock import Clock, now
+from drivers.clock_shift import shifted
 from drivers.errors import DeviceLost, DriverError
 from drivers.events import EMG_MODES, UNITS, Emit, Frame, Notice, SourceInfo, Unit
 from drivers.lsl.streams import claim, names_of, release, streams_there

@@ -10,7 +10,8 @@ from typing import Final, cast
 
 import numpy as np
 
-from drivers.clock import Clock, now, shifted
+from drivers.clock import Clock, now
+from drivers.clock_shift import shifted
 from drivers.events import EmgMode, Emit, Frame, Playback, SourceInfo, Unit
 from drivers.replay.playback_schedule import Extras, Frames, Truth
 from drivers.sessions import SessionError, read_session

@@ -14,7 +14,8 @@ from typing import Final, cast
 
 import numpy as np
 
-from drivers.clock import Clock, now, shifted
+from drivers.clock import Clock, now
+from drivers.clock_shift import shifted
 from drivers.events import EMG_MODES, Battery, EmgMode, Emit, Frame, Imu, Marker, SourceInfo
 from drivers.uri import SIDES, SourceUri
 from models.arrays import Float32Array

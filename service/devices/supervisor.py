@@ -14,7 +14,8 @@ from collections.abc import Callable
 from typing import Final
 from weakref import WeakSet
 
-from drivers.clock import CLOCK, OFF_S, Clock, now, shifted
+from drivers.clock import CLOCK, OFF_S, Clock, now
+from drivers.clock_shift import shifted
 from drivers.errors import DeviceLost, DriverError
 from drivers.events import Event, Frame, Notice
 from drivers.source import Source, SupportsPresence
