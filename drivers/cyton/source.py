@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Final
 
 from drivers.clock import Clock, now
@@ -147,12 +148,21 @@ class CytonSource:
             )
         if daisy:
             # At 250 Hz, or at 125 Hz with both: with a Daisy, the board begins with both.
-            await self._tell(port, protocol.EIGHT_CHANNELS if self._pairs is None else protocol.SIXTEEN_CHANNELS)
+            command = protocol.EIGHT_CHANNELS if self._pairs is None else protocol.SIXTEEN_CHANNELS
+            if protocol.PROMPT not in await self._tell(port, command) and self._pairs is None:
+                self._read_both()
         await self._tell(port, protocol.CHANNEL_DEFAULTS)
 
-    async def _tell(self, port: BytePort, command: bytes) -> None:
+    def _read_both(self) -> None:
+        """Read the Daisy's channels too: the board does not leave them out, and they must not be mixed with its own."""
+        self._pairs = DaisyPairs()
+        self._samples.change_rate(protocol.DAISY_RATE_HZ, loss_unit=protocol.COUNTS // 2)
+        self.info = replace(self.info, rate_hz=protocol.DAISY_RATE_HZ)
+
+    async def _tell(self, port: BytePort, command: bytes) -> bytes:
+        """Send a command; return what the board answers."""
         port.write(command)
-        await _text_until_prompt(port, _DEFAULTS_S)
+        return await _text_until_prompt(port, _DEFAULTS_S)
 
     def _problem(self, text: str) -> DriverError:
         return connection_error(text, connected_before=self._connected_before)

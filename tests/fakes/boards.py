@@ -113,6 +113,8 @@ class CytonBoard(Board):
         self.on = True
         self.deaf = False
         self.daisy = False
+        self.obeys = True
+        """Whether it leaves the channels of a Daisy out when asked to."""
 
     def answer(self, data: bytes) -> None:
         if self.deaf:
@@ -126,7 +128,7 @@ class CytonBoard(Board):
                 + (b"On Daisy ADS1299 Device ID: 0x3E\r\n" if self.daisy else b"")
                 + b"$$$"
             ),
-            ord("c"): lambda: self.send(b"daisy removed$$$"),
+            ord("c"): lambda: self.send(b"daisy removed$$$" if self.obeys else b""),
             ord("C"): lambda: self.send(b"16$$$" if self.daisy else b"no daisy to attach!8$$$"),
             ord("d"): lambda: self.send(b"updating channel settings to default$$$"),
             ord("b"): self.start,

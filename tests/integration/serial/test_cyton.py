@@ -158,6 +158,7 @@ def with_daisy(emg: Float32Array) -> CytonBoard:
     return packets
 
 
+@pytest.mark.case("B12")
 async def test_any_eight_of_a_cyton_with_a_daisy() -> None:
     emg = made_up(8000).emg.reshape(-1, 16)
     async with with_daisy(emg) as cyton:
@@ -177,6 +178,7 @@ async def test_any_eight_of_a_cyton_with_a_daisy() -> None:
     assert live.lost == len(missing)
 
 
+@pytest.mark.case("B12")
 async def test_a_daisy_that_is_not_asked_for_is_switched_off() -> None:
     async with board() as cyton:
         cyton.daisy = True
@@ -185,6 +187,19 @@ async def test_a_daisy_that_is_not_asked_for_is_switched_off() -> None:
         assert cyton.received.startswith(b"svcdb")
 
 
+@pytest.mark.case("B12")
+async def test_a_board_that_does_not_leave_its_daisy_out_is_not_mixed_with_it() -> None:
+    emg = made_up(4000).emg.reshape(-1, 16)
+    async with with_daisy(emg) as cyton:
+        cyton.obeys = False
+        live = source(cyton.path)
+        async with running(live, collector := EventCollector()):
+            await collector.until_samples(100)
+    assert np.array_equal(collector.emg[:100], (emg[:100, :8].astype(float) * SCALE).astype(np.float32))
+    assert (live.info.rate_hz, live.lost) == (125.0, 0)
+
+
+@pytest.mark.case("B12")
 async def test_channels_of_a_daisy_that_is_not_there() -> None:
     async with board() as cyton:
         live = CytonSource("cyton:PORT", SerialLink(cyton.path, BAUD, now), None, range(8, 16))
