@@ -82,6 +82,7 @@ class Hold:
             return
         loop = asyncio.get_running_loop()
         passed_s = loop.time() - run.since
+        made = run.last.finished + passed_s
         over = min(passed_s / (self._hold_s + MOVE_S), 1.0)
         held = replace(
             run.last,
@@ -89,6 +90,8 @@ class Hold:
             skipped=0,
             gap=False,
             truth=None,
+            started=made,
+            finished=made,
             hidden=None,
             confidence=(1.0 if run.last.confidence is None else run.last.confidence) * (1.0 - over),
             held=True,

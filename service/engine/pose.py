@@ -50,7 +50,7 @@ class Pose:
     started: float
     """When inference began."""
     finished: float
-    """When inference ended."""
+    """When inference ended, or a held pose was repeated."""
     hidden: Hidden | None = None
     """Only while a fit runs."""
     confidence: float | None = None

@@ -8,6 +8,7 @@ import http
 import re
 import socket
 from collections.abc import Collection
+from dataclasses import replace
 from types import TracebackType
 from typing import Final
 
@@ -84,7 +85,8 @@ class LeapOutput:
     def on_event(self, device: int, event: DeviceEvent) -> None:
         """Send a pose to every client; without clients it is not encoded."""
         if self._slots and isinstance(event, Pose):
-            frame = self.encoder.encode(event)
+            # Leap's clients take a frame of the same time for one that they know.
+            frame = self.encoder.encode(replace(event, t=event.finished) if event.held else event)
             for slot in self._slots:
                 slot.put(frame)
 

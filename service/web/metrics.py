@@ -25,6 +25,7 @@ COUNTERS: Sequence[tuple[str, str, Value]] = (
     ("frames", "EMG frames received", lambda device: device.frames),
     ("windows_due", "windows that fell due", _engine(lambda engine: engine.due)),
     ("poses", "poses made", _engine(lambda engine: engine.poses)),
+    ("poses_held", "poses repeated while no samples came", _engine(lambda engine: engine.repeated)),
     ("windows_skipped", "windows skipped because a newer one was due", _engine(lambda engine: engine.skipped)),
     ("windows_invalid", "windows from which the model made no pose", _engine(lambda engine: engine.invalid)),
 )

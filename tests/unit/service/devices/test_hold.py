@@ -55,6 +55,9 @@ def test_the_last_pose_is_repeated_and_then_goes_to_rest(hand: Side) -> None:
     got = run(0.5, a_pose(hand))
     assert all(pose.held and not pose.gap and pose.skipped == 0 for _, pose in got)
     assert {(pose.sample, pose.t, pose.hand) for _, pose in got} == {(100, 5.0, hand)}
+    made = [pose.finished for _, pose in got]
+    assert made == sorted(set(made))
+    assert {pose.infer_ms for _, pose in got} == {0.0}
     still = [pose for passed, pose in got if passed <= 0.5]
     assert len(still) == pytest.approx(26, abs=1)
     assert all((pose.joints == a_pose(hand).joints).all() for pose in still)
