@@ -40,7 +40,7 @@ def serve(
     host: str = "127.0.0.1",
     hop: int | None = None,
     smooth: str = "auto",
-    hold: float = 0.5,
+    hold: float | None = 0.5,
     token: str | None = None,
     origins: Sequence[str] = (),
     record: str | Path | None = None,
@@ -61,7 +61,8 @@ def serve(
         host: address to listen on. Beyond this machine clients must show a token; one is made if none is given.
         hop: samples between two poses; None: as the model suggests.
         smooth: the filter behind the model: `auto` as its file recommends, `off`, or `MINCUTOFF,BETA[,STAGES]`.
-        hold: seconds for which the last pose is repeated when the signal is lost, before the hand goes to rest.
+        hold: seconds for which the last pose is repeated when the signal is lost, before the hand goes to rest;
+            None: then nothing is sent.
         token: that clients must show.
         origins: pages from elsewhere that may connect.
         record: a session file to record everything into.

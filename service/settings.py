@@ -32,8 +32,8 @@ class ServiceConfig:
     """Samples between poses; None takes the model's own."""
     smoothing: Smoothing = AUTO
     """What stands behind the models."""
-    hold_s: float = DEFAULT_HOLD_S
-    """Seconds for which the last pose is repeated when no samples come any more."""
+    hold_s: float | None = DEFAULT_HOLD_S
+    """Seconds for which the last pose is repeated when no samples come any more; None repeats nothing."""
     record: Path | None = None
     """Session file that everything is recorded into."""
     recordings: Path = DEFAULT_RECORDINGS

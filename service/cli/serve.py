@@ -19,7 +19,7 @@ from drivers.uri import source_from_uri
 from models.errors import MyocastError
 from service.cli.arguments import source_uri
 from service.cli.signals import stopping_at_once
-from service.devices.hold import DEFAULT_HOLD_S, MAX_HOLD_S
+from service.devices.hold import DEFAULT_HOLD_S, parse_hold
 from service.engine.model_selection import ModelSelector
 from service.engine.output_stage import Smoothing
 from service.event_loop import loop_factory
@@ -65,13 +65,11 @@ Smooth = Annotated[
     ),
 ]
 Hold = Annotated[
-    float,
+    str,
     typer.Option(
-        metavar="SECONDS",
+        metavar="SECONDS|off",
         envvar="MYOCAST_HOLD",
-        min=0.0,
-        max=MAX_HOLD_S,
-        help="When the signal is lost: repeat the last pose so long before the hand goes to rest.",
+        help="When the signal is lost: repeat the last pose so long before the hand goes to rest; off sends nothing.",
     ),
 ]
 Record = Annotated[Path | None, typer.Option(metavar="FILE", help="Record everything into this file.")]
@@ -131,7 +129,7 @@ def command(
     port: Port = 8765,
     hop: Hop = None,
     smooth: Smooth = "auto",
-    hold: Hold = DEFAULT_HOLD_S,
+    hold: Hold = f"{DEFAULT_HOLD_S:g}",
     record: Record = None,
     recordings: Recordings = Path("recordings"),
     models: Models = Path("my-models"),
@@ -169,7 +167,7 @@ def command(
             model=model,
             hop=hop,
             smoothing=Smoothing.parse(smooth),
-            hold_s=hold,
+            hold_s=parse_hold(hold),
             record=record,
             recordings=recordings,
             models=models,

@@ -67,7 +67,7 @@ class Device:
         fitted: Fitted = AS_IN_FILE,
         run_s: float = RUN_S,
         smoothing: Smoothing = AUTO,
-        hold_s: float = DEFAULT_HOLD_S,
+        hold_s: float | None = DEFAULT_HOLD_S,
         clock: Clock = now,
         workers: Workers | None = None,
     ) -> None:
@@ -77,7 +77,7 @@ class Device:
             hop: samples between poses; None takes the model's own.
             fitted: what stands in place of the initializers of the model that it starts with.
             smoothing: what stands behind its models.
-            hold_s: seconds for which the last pose is repeated when no samples come any more.
+            hold_s: seconds for which the last pose is repeated when no samples come any more; None repeats nothing.
             workers: the threads that run models; None makes one of its own.
             run_s: seconds for one run of a model.
         """

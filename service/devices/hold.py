@@ -9,6 +9,7 @@ from typing import Final
 
 from models.arrays import Float32Array, Float64Array
 from models.articulation import JOINT_ANGLES, Articulation
+from models.errors import MyocastError
 from models.forward.poses import POSES
 from models.kinematics import DIGITS
 from service.engine.pose import Pose
@@ -38,16 +39,37 @@ class _Run:
     ticks: int = 0
 
 
+class HoldError(MyocastError):
+    """No time for which a pose could be held."""
+
+
+def parse_hold(text: str) -> float | None:
+    """Seconds, or None for `off`.
+
+    Raises:
+        HoldError: neither.
+    """
+    if text.strip().lower() == "off":
+        return None
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0.0 <= seconds <= MAX_HOLD_S:
+        raise HoldError(f"--hold {text!r}: expected seconds from 0 to {MAX_HOLD_S:g}, such as 0.5, or off")
+    return seconds
+
+
 class Hold:
     """Repeats the poses of one armband on the event loop, from the loss of its signal until the hand is at rest.
 
     Args:
-        hold_s: seconds for which the last pose is repeated before it moves.
+        hold_s: seconds for which the last pose is repeated before it moves; None repeats nothing.
         publish: takes each repeated pose; its number and state are those of the last pose still.
     """
 
-    def __init__(self, hold_s: float, publish: Callable[[Pose], None]) -> None:
-        self._hold_s, self._publish = hold_s, publish
+    def __init__(self, hold_s: float | None, publish: Callable[[Pose], None]) -> None:
+        self._off, self._hold_s, self._publish = hold_s is None, hold_s or 0.0, publish
         self._last: Pose | None = None
         self._run: _Run | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -61,7 +83,7 @@ class Hold:
     def begin(self, rate_hz: float) -> None:
         """Begin to repeat the last pose, `rate_hz` times a second; no effect where it was done with already."""
         last, self._last = self._last, None
-        if last is None:
+        if last is None or self._off:
             return
         self.end()
         period_s = min(max(1.0 / rate_hz, LEAST_PERIOD_S), MOST_PERIOD_S) if rate_hz > 0 else MOST_PERIOD_S

@@ -61,8 +61,11 @@ class Live:
 async def serving(
     sources: Sequence[Source], policy: AccessPolicy | None = None, **settings: Any
 ) -> AsyncIterator[Live]:
-    """Serve `sources` on a free port until the block ends; what `run` raises comes out of it."""
-    wanted = ServiceConfig(("scripted:",), policy or AccessPolicy(), port=0, **settings)
+    """Serve `sources` on a free port until the block ends; what `run` raises comes out of it.
+
+    Poses are not held unless `hold_s` says so: a scripted source often waits for its test.
+    """
+    wanted = ServiceConfig(("scripted:",), policy or AccessPolicy(), port=0, **{"hold_s": None, **settings})
     ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     services: list[Service] = []
     running = asyncio.ensure_future(run(wanted, ready.set_result, sources=list(sources), prepare=services.append))

@@ -20,6 +20,7 @@ from models.forward.generator import session
 from models.kinematics import ANGLES, angles
 from models.recording import Recording
 from service.engine.model_selection import shipped
+from service.engine.output_stage import OFF
 from service.engine.predictor import ModelFile
 from service.labels.prompts.schedule import parse
 from tests.fakes.sources import INFO, Puppet, frames
@@ -123,10 +124,13 @@ async def test_it_learns_and_keeps_what_it_learned(tmp_path: Path, recording: Re
         assert model.spec.personal["base_sha256"] == ModelFile(FILE).sha256
         assert len(model.spec.personal["bones_mm"]) == 20
         assert model.spec.name == "anna"
+        base = ModelFile(FILE).spec
+        assert (model.spec.smoothing, model.spec.lag_ms) == (base.smoothing, base.lag_ms)
+        assert base.smoothing is not None
 
 
 async def test_the_kept_file_gives_the_poses_that_were_seen(tmp_path: Path, recording: Recording) -> None:
-    async with learning(tmp_path) as (live, puppet), live.connect("?streams=pose") as client:
+    async with learning(tmp_path, smoothing=OFF) as (live, puppet), live.connect("?streams=pose") as client:
         await live.post("/api/v1/alignment", action="use", matrix=np.eye(8).reshape(-1).tolist())
         await live.post("/api/v1/personal", action="start")
         await teach(live, puppet, recording, 0.0, 20.0, "joints")

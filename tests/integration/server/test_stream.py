@@ -78,7 +78,10 @@ async def test_hello_comes_first_with_all_its_keys(tiny_window: Path) -> None:
         "sha256": hello["model"]["sha256"]
     }
     assert len(hello["model"]["sha256"]) == 64
-    assert hello["pose"] == {"points": 21, "order": "mediapipe21", "unit": "mm", "frame": "hand", "rate_hz": 50.0}
+    assert hello["pose"] == {
+        "points": 21, "order": "mediapipe21", "unit": "mm", "frame": "hand", "rate_hz": 50.0, "filter": None,
+        "lag_ms": None,
+    }  # fmt: skip
     assert hello["devices"] == [{key: hello[key] for key in ("device", "model", "pose")}]
 
 

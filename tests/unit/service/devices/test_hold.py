@@ -15,7 +15,7 @@ from drivers.events import Playback
 from models.forward.poses import POSES
 from models.hand import VALUES, Side, mirror
 from models.kinematics import angles, bones, measure, points
-from service.devices.hold import MOVE_S, Hold
+from service.devices.hold import MOVE_S, Hold, HoldError, parse_hold
 from service.engine.pose import Pose
 from tests.fakes.models_onnx import HOP, spec_of, window_model
 from tests.fakes.outputs import CollectingOutput
@@ -87,6 +87,30 @@ def test_confidence_falls_to_nothing(before: float | None, first: float) -> None
 def test_very_slow_and_fast_poses_are_repeated_at_a_bounded_rate() -> None:
     assert len(run(1.0, a_pose(), 1000.0)) <= 192
     assert len(run(1.0, a_pose(), 0.5)) >= 19
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("0.5", 0.5), ("0", 0.0), ("OFF", None), ("3600", 3600.0)])
+def test_how_long_it_is_held(text: str, seconds: float | None) -> None:
+    assert parse_hold(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "-1", "nan", "inf", "soon", "1e6"])
+def test_times_that_are_none_are_refused(text: str) -> None:
+    with pytest.raises(HoldError, match=r"expected seconds from 0 to 86400, such as 0.5, or off"):
+        parse_hold(text)
+
+
+def test_off_repeats_nothing() -> None:
+    got: list[Pose] = []
+
+    async def main(loop: VirtualLoop) -> None:
+        hold = Hold(None, got.append)
+        hold.on_pose(a_pose())
+        hold.begin(50.0)
+        await asyncio.sleep(5.0)
+
+    in_virtual_time(main)
+    assert not got
 
 
 def test_it_ends_when_samples_come() -> None:
