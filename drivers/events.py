@@ -13,6 +13,7 @@ from models.recording import Marker as Marker
 EmgMode = Literal["raw", "filtered", "envelope"]
 Unit = Literal["adc", "uV"]
 Nature = Literal["live", "replay", "synthetic"]
+Emits = Literal["emg", "poses"]
 
 EMG_MODES: Final[tuple[EmgMode, ...]] = get_args(EmgMode)
 UNITS: Final[tuple[Unit, ...]] = get_args(Unit)
@@ -33,6 +34,8 @@ class SourceInfo:
     channels: int = CHANNELS
     nature: Nature = "live"
     address: str | None = None
+    emits: Emits = "emg"
+    """Samples, or the poses that another server makes of them (`ReceivedPose`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +131,50 @@ class Playback:
     paused: bool = False
 
 
-Event = SourceInfo | Frame | Imu | Battery | Marker | Label | LabelLag | Notice | Raw | Playback
+@dataclass(frozen=True, slots=True, eq=False)
+class ReceivedPose:
+    """A pose that another server has made (docs/protocol.md#binary-pose)."""
+
+    seq: int
+    sample: int
+    t: float
+    """Time of the newest sample that it was made of, Unix seconds on that server's clock."""
+    joints: Float32Array
+    """(63,) mm, frame `hand`, real points of `hand`."""
+    hand: Side
+    skipped: int
+    gap: bool
+    held: bool
+    confidence: float | None
+    truth: Float32Array | None
+    age_ms: float
+    """From the arrival of the newest sample until it was sent."""
+    infer_ms: float
+    arrival: float
+    """When it arrived here, on our clock."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ReceivedModel:
+    """What another server's `hello` says of the model whose poses come."""
+
+    model: Mapping[str, object] | None
+    pose: Mapping[str, object] | None
+
+
+Event = (
+    SourceInfo
+    | Frame
+    | Imu
+    | Battery
+    | Marker
+    | Label
+    | LabelLag
+    | Notice
+    | Raw
+    | Playback
+    | ReceivedPose
+    | ReceivedModel
+)
 
 Emit = Callable[[Event], None]

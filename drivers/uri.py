@@ -30,12 +30,20 @@ SCHEMES: Final = {
     "tcp": "drivers.text.source",
     "udp": "drivers.text.source",
     "lsl": "drivers.lsl.source",
+    "nats": "drivers.nats.source",
     "brainflow": "drivers.brainflow.source",
     "mindrove": "drivers.brainflow.source",
 }
 """Module of each scheme, imported when it is first used; it has `from_uri(SourceUri) -> Source`."""
 
-EXTRAS: Final = {"myo": "ble", "gforce": "ble", "lsl": "lsl", "brainflow": "brainflow", "mindrove": "mindrove"}
+EXTRAS: Final = {
+    "myo": "ble",
+    "gforce": "ble",
+    "lsl": "lsl",
+    "nats": "nats",
+    "brainflow": "brainflow",
+    "mindrove": "mindrove",
+}
 """The extra that brings the package of a scheme's driver, where it is not `serial`."""
 
 

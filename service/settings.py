@@ -52,6 +52,8 @@ class ServiceConfig:
     """Whether it serves one recording with labels: it ends with its source and fails with its file.
 
     What a synthetic source itself knows of the hand is not recorded beside the labels."""
+    publish: str | None = None
+    """Address of a NATS broker that everything is published to."""
     lsl: bool = False
     """Whether to open outlets of the Lab Streaming Layer."""
     limits: Limits = DEFAULT_LIMITS

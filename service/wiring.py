@@ -13,6 +13,7 @@ from drivers.clock import Clock, now
 from drivers.events import Event, Frame
 from drivers.source import Source
 from models.errors import MyocastError
+from models.installation import install_command
 from service.arm.alignment_file import aligned_by, read_alignment
 from service.arm.arm import Arm
 from service.broadcast.client import Observer
@@ -181,6 +182,10 @@ class OutputAddress:
     address: str
 
 
+class OutputMissing(MyocastError):
+    """An output whose package is not installed."""
+
+
 async def open_outputs(service: Service, config: ServiceConfig, stack: AsyncExitStack) -> list[OutputAddress]:
     """Open the outputs that are configured and connect them to the service.
 
@@ -202,6 +207,16 @@ async def open_outputs(service: Service, config: ServiceConfig, stack: AsyncExit
         udp = await stack.enter_async_context(UdpOutput(config.udp))
         service.add_output(udp)
         opened.append(OutputAddress("UDP", udp.address))
+    if config.publish is not None:
+        try:
+            from service.outputs.nats import NatsOutput
+        except ModuleNotFoundError:
+            raise OutputMissing(
+                f"--publish needs the package `nats-py`, which is not installed; run: {install_command('nats')}"
+            ) from None
+        publisher = NatsOutput(config.publish, service.devices, service.status_publisher.describe)
+        service.add_output(await stack.enter_async_context(publisher))
+        opened.append(OutputAddress("NATS", publisher.address))
     if config.lsl:
         from service.outputs.lsl import LslOutput
 

@@ -46,7 +46,7 @@ Sources = Annotated[
 ]
 Model = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", envvar="MYOCAST_MODEL", help="A model file; without it the shipped one that fits."),
+    typer.Option(metavar="FILE", envvar="MYOCAST_MODEL", help="A model file, or none; else the shipped one that fits."),
 ]
 Host = Annotated[str, typer.Option(metavar="ADDRESS", help="Address to listen on; beyond loopback with a token.")]
 Port = Annotated[
@@ -110,6 +110,10 @@ Leap = Annotated[
     typer.Option(metavar="PORT", min=0, max=65535, help="Leap Motion's protocol for old web apps; theirs is 6437."),
 ]
 Udp = Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Poses as UDP JSON, e.g. 127.0.0.1:4243.")]
+Publish = Annotated[
+    str | None,
+    typer.Option(metavar="nats://HOST", help="EMG and poses to a NATS broker, for other machines (needs [nats])."),
+]
 Lsl = Annotated[bool, typer.Option("--lsl", help="Lab Streaming Layer outlets (needs the [lsl] extra).")]
 Limit = Annotated[
     list[str] | None, typer.Option(metavar="NAME=VALUE", help="A limit, like clients=100 (docs/limits.md). Repeatable.")
@@ -141,6 +145,7 @@ def command(
     origin: Origin = None,
     leap: Leap = None,
     udp: Udp = None,
+    publish: Publish = None,
     lsl: Lsl = False,
     limit: Limit = None,
     open_viewer: Open = False,
@@ -174,6 +179,7 @@ def command(
             align=align,
             leap=leap,
             udp=udp,
+            publish=publish,
             lsl=lsl,
             limits=with_options(limit or ()),
         )

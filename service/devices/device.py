@@ -9,7 +9,19 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from drivers.clock import Clock, now
-from drivers.events import Battery, Event, Frame, Label, LabelLag, Marker, Notice, Playback, SourceInfo
+from drivers.events import (
+    Battery,
+    Event,
+    Frame,
+    Label,
+    LabelLag,
+    Marker,
+    Notice,
+    Playback,
+    ReceivedModel,
+    ReceivedPose,
+    SourceInfo,
+)
 from drivers.signal_options import signal_options_of
 from drivers.source import Source, SupportsReplay
 from models.hand import Side
@@ -102,6 +114,7 @@ class Device:
         self._model_selector, self._hub, self._listener = model_selector, hub, listener
         self._clock, self._hop, self._smoothing = clock, hop, smoothing
         self._workers = workers
+        self._received_model: ReceivedModel | None = None
         self._hold = Hold(hold_s, self._on_held)
         self._stall_timer: asyncio.TimerHandle | None = None
         self._steered = asyncio.Event()
@@ -161,13 +174,22 @@ class Device:
                 self.status.on_battery(event)
             case Playback():
                 self._on_playback(event)
+            case ReceivedPose():
+                self._on_received(event)
+                return
+            case ReceivedModel():
+                self._received_model = event
+                self._listener.hello_changed()
+                return
         self._publish(event)
 
     def describe(self) -> JsonObject:
         """Return this device's part of `hello`."""
         engine = self.engine
         if engine is None:
-            return {"device": messages.device_object(self.info), "model": None, "pose": None}
+            received = self._received_model
+            model, pose = (None, None) if received is None else (received.model, received.pose)
+            return {"device": messages.device_object(self.info), "model": model, "pose": pose}
         predictor = engine.predictor
         return {
             "device": messages.device_object(self.info),
@@ -305,6 +327,33 @@ class Device:
             self._publish(Notice(t, "gain", f"{adapted['gain']:.4g} from {adapted['from']}"))
             self._listener.hello_changed()
 
+    def _on_received(self, received: ReceivedPose) -> None:
+        """Publish a pose that another server has made, with the time that it took there and on the way."""
+        began, ended = received.arrival - received.age_ms * 1e-3, received.arrival
+        self.status.on_received_pose(received.sample, received.arrival)
+        self._on_pose(
+            Pose(
+                device=self.index,
+                seq=received.seq,
+                sample=received.sample,
+                t=received.t,
+                joints=received.joints,
+                hand=received.hand,
+                state=self.status.state,
+                skipped=received.skipped,
+                gap=received.gap,
+                truth=received.truth,
+                arrival=began,
+                due=began,
+                started=ended - received.infer_ms * 1e-3,
+                finished=ended,
+                confidence=received.confidence,
+                held=received.held,
+            )
+        )
+        if self._stall_timer is None:
+            self._watch_for_stall(STALLED_AFTER_S)
+
     def _on_info(self, info: SourceInfo) -> None:
         before, self.info = self.info, info
         self.status.on_info(info)
@@ -345,7 +394,7 @@ class Device:
             self._listener.hello_changed()
 
     def _choose_model(self, info: SourceInfo) -> None:
-        if info.rate_hz <= 0:
+        if info.rate_hz <= 0 or info.emits == "poses":
             return
         try:
             model = self._model_selector.fit(info, self._options.gain)
@@ -361,7 +410,8 @@ class Device:
         self.model, self.fitted, self._tells_hidden = model, fitted, False
         self.adapter, self.taken = adapter, None
         if predictor is None or model is None or adapter is None:
-            self._listener.warn(no_fit(info))
+            if not self._model_selector.without_model:
+                self._listener.warn(no_fit(info))
             return
         adapter.use(model, fitted)
         predictor.gain = adapter.gain

@@ -128,6 +128,12 @@ class DeviceStatus:
         if not self.flowing and self.state not in ("paused", "failed"):
             self._resume()
 
+    def on_received_pose(self, sample: int, arrival: float) -> None:
+        """Take the place and time of a pose that another server has made."""
+        self.newest_sample, self.newest_arrival = sample, arrival
+        if not self.flowing:
+            self._resume()
+
     def on_pose(self) -> State:
         """Leave `failed`, since the model gives poses again; return the state that the new pose carries."""
         if self.state == "failed":

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from typing import Final
 
 from drivers.clock import Clock, now
 from models.spec import ModelError
@@ -17,6 +18,8 @@ from service.broadcast.messages import JsonObject
 from service.devices.device import Device
 
 log = logging.getLogger("myocast")
+
+EVERYTHING: Final = messages.Subscription(messages.STREAMS)
 
 
 class StatusPublisher:
@@ -54,6 +57,13 @@ class StatusPublisher:
     def statuses(self, client: Client) -> list[str]:
         """Encode one status message per device for a client."""
         return [self._status(device)(client) for device in self.devices]
+
+    def describe(self, device: Device) -> tuple[bytes, bytes]:
+        """Encode `hello` and `status` of one device, as if it were the only one, for what has no client."""
+        described = [device.describe()]
+        hello = messages.hello(self.version, self.session, self._clock(), described, EVERYTHING, "binary")
+        fields = {**self._fields(device), "clients": len(self._hub.clients), "dropped": self._hub.dropped}
+        return hello, messages.status_json(fields)
 
     def overview(self) -> JsonObject:
         """Return `GET /api/v1/status`: hello's objects and status's fields in one."""

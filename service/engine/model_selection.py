@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib.resources import files
 from pathlib import Path
+from typing import Final
 
 from drivers.events import SourceInfo
 from models.spec import ModelError
@@ -16,17 +17,23 @@ def shipped() -> list[Path]:
     return sorted(folder.glob("*.onnx"))
 
 
+NO_MODEL: Final = Path("none")
+"""In place of a model file: EMG is served without poses."""
+
+
 class ModelSelector:
     """Chooses a model file for each source. A file is read when it is first needed.
 
     Args:
-        path: the file that the user gave.
+        path: the file that the user gave; `none`: no source gets a model.
         prove: try files that do not come with Myocast in a process of their own before they are opened.
     """
 
     def __init__(self, path: Path | None = None, *, prove: bool = False) -> None:
         self.prove = prove
-        self._given = None if path is None else ModelFile(path)
+        self.without_model = path == NO_MODEL
+        """Whether no source gets a model."""
+        self._given = None if path is None or self.without_model else ModelFile(path)
         self._shipped: list[ModelFile] | None = None
         if self._given is not None:
             if prove:
@@ -56,6 +63,8 @@ class ModelSelector:
         Raises:
             ModelError: the model that the user gave does not fit.
         """
+        if self.without_model:
+            return None
         if self._given is not None:
             return self._fit_given(self._given, info, gain)
         for model in self.shipped():
