@@ -23,10 +23,10 @@ WARM_UP_S: Final = 0.4
 """Time constant by which confidence comes back after a gap: that of the longest fast running average."""
 BAD_CHANNEL: Final = 0.8
 """Factor of the confidence for each channel that is not good."""
-PULL: Final = 3000.0
+PULL: Final = 1000.0
 """Observations at 50 Hz by which a person's weights are pulled towards those of the shipped head."""
-LARGEST_ERROR: Final = 3.0
-"""Errors count this much at most, in still hands, so that a few wild ones decide nothing."""
+SMALLEST_ERROR: Final = 0.1
+"""Errors count as at least this much, in still hands: their logarithms are fitted."""
 
 
 def after_gap(seconds: float) -> float:
@@ -69,6 +69,9 @@ def fit_personal(
 ) -> Float32Array:
     """Fit `confidence_personal` to errors that were observed.
 
+    What is fitted is the logarithm, laid at the mean as a line: so a few wild errors decide little, and those of good
+    poses are told apart, too.
+
     Args:
         expected: (n,) errors that the shipped head expects, as shares of a still hand's.
         x: (n, f) standardised features.
@@ -81,7 +84,8 @@ def fit_personal(
     """
     told = np.asarray(expected, np.float64)
     seen = np.column_stack([told, x.astype(np.float64)])
-    rest = np.minimum(np.asarray(error, np.float64), LARGEST_ERROR) - told
+    logs = np.log(np.maximum(np.asarray(error, np.float64), SMALLEST_ERROR))
+    rest = float(np.mean(error)) * (1.0 + logs - logs.mean()) - told
     mean, middle, weight = seen.mean(axis=0), float(rest.mean()), 50.0 / rate_hz
     seen -= mean
     found = np.linalg.solve(

@@ -13,7 +13,7 @@ from models.arrays import Float32Array, Float64Array
 from models.confidence import fit_personal
 from models.personal import PersonalStatistics, apply
 from models.personal_labels import Labels
-from models.personal_pairs import PersonalSession, statistics_of
+from models.personal_pairs import PersonalSession, weighted_statistics_of
 
 BLOCKS: Final = 4
 """Parts of each session that are predicted by a head that has not learned from them."""
@@ -33,7 +33,7 @@ def confidence_weights(
         None where the model has no measure for its confidence.
     """
     parts = [part for session in sessions for part in _blocks(session)]
-    sums = [statistics_of([part], head) for part in parts]
+    sums = [weighted_statistics_of([part], head) for part in parts]
     known = np.concatenate([part.labels.angles for part in parts])
     mean = np.nansum(known, axis=0) / np.maximum(np.isfinite(known).sum(axis=0), 1)
     scale = float(np.nanmean(_error(mean, known)))

@@ -22,7 +22,9 @@ WIDTH: Final = 64
 """Units of the dense layer before the GRU."""
 UNITS: Final = 48
 DROPOUT: Final = 0.35
-RUN_S: Final = 5.12
+NETWORKS: Final = 3
+"""Networks of such layers, each from other random weights, whose mean is taken."""
+RUN_S: Final = 2.56
 """Seconds of a training run; each begins with a state of zero."""
 WARM_UP_S: Final = 2.0
 """Seconds before what is predicted, so that the state has settled."""
@@ -30,8 +32,10 @@ BATCH: Final = 16
 RATE: Final = 2e-3
 HUBER: Final = 0.2
 """Radians (11 degrees): from there on errors count linearly."""
-MAX_EPOCHS: Final = 40
-PATIENCE: Final = 6
+MAX_EPOCHS: Final = 24
+LEAST_STEPS: Final = 10
+"""Batches of an epoch: with little data it is gone over several times."""
+PATIENCE: Final = 8
 """Epochs without improvement before it stops."""
 
 
@@ -67,29 +71,62 @@ def build(features: int, networks: int = 1) -> keras.Model:
     return keras.Model(x, layers.Dense(len(ANGLES), kernel_initializer="zeros", name="angles")(hidden), name="personal")
 
 
-def average(members: Sequence[keras.Model]) -> keras.Model:
-    """Layers that give the mean of what several networks of one size give: these side by side, not connected."""
-    model = build(members[0].input_shape[-1], len(members))
-    dense, gru, out = zip(
-        *([m.get_layer(n).get_weights() for n in ("dense", "gru", "angles")] for m in members), strict=True
-    )
-    kernel, recurrent = (_side_by_side([one[k] for one in gru]) for k in (0, 1))
+def side_by_side(features: int, networks: int) -> keras.Model:
+    """Networks that are trained together and know nothing of each other: (batch, n, f) -> (batch, n, networks, 20).
+
+    One wide network without the weights between its parts takes hardly longer to train than a narrow one.
+    """
+    members = [build(features) for _ in range(networks)]
+    dense, gru = ([member.get_layer(name).get_weights() for member in members] for name in ("dense", "gru"))
+    kernel, recurrent = (_blocks([one[k].reshape(-1, 3, UNITS) for one in gru]) for k in (0, 1))
     # Each gate has its own columns; the two rows of a bias are of what comes in and of what comes back.
     bias = np.concatenate([one[2].reshape(2, 3, UNITS) for one in gru], axis=2).reshape(2, -1)
+    apart = _blocks([np.ones((UNITS, 1, len(ANGLES)), np.float32)] * networks)
+    x = keras.Input((None, features), name="x")
+    hidden = layers.Dropout(DROPOUT)(layers.Dense(networks * WIDTH, activation="silu", name="dense")(x))
+    recurrence = layers.GRU(
+        networks * UNITS,
+        return_sequences=True,
+        kernel_constraint=_Blocks(kernel),
+        recurrent_constraint=_Blocks(recurrent),
+        name="gru",
+    )
+    hidden = layers.Dropout(DROPOUT)(recurrence(hidden))
+    out = layers.Dense(apart.shape[1], kernel_initializer="zeros", kernel_constraint=_Blocks(apart), name="angles")
+    model = keras.Model(x, layers.Reshape((-1, networks, len(ANGLES)))(out(hidden)))
     model.get_layer("dense").set_weights([np.concatenate([one[k] for one in dense], axis=-1) for k in (0, 1)])
     model.get_layer("gru").set_weights([kernel, recurrent, bias])
-    mean = np.concatenate([one[0] for one in out]) / len(members)
-    model.get_layer("angles").set_weights([mean, np.mean([one[1] for one in out], axis=0)])
     return model
 
 
-def _side_by_side(weights: Sequence[Float32Array]) -> Float32Array:
-    """Weights (n, 3 units) of the three gates of each of k networks as one (k n, 3 k units), zero between networks."""
-    rows, k = len(weights[0]), len(weights)
-    whole = np.zeros((k, rows, 3, k, UNITS), np.float32)
+def average(model: keras.Model) -> keras.Model:
+    """Layers that give the mean of what networks side by side give."""
+    networks = model.output_shape[-2]
+    mean = build(model.input_shape[-1], networks)
+    for name in ("dense", "gru"):
+        mean.get_layer(name).set_weights(model.get_layer(name).get_weights())
+    kernel, bias = (weight.reshape(-1, networks, len(ANGLES)) for weight in model.get_layer("angles").get_weights())
+    mean.get_layer("angles").set_weights([kernel.mean(axis=1), bias[0].mean(axis=0)])
+    return mean
+
+
+class _Blocks(keras.constraints.Constraint):  # type: ignore[misc]
+    """Keeps the weights between networks at zero."""
+
+    def __init__(self, like: Float32Array) -> None:
+        self._kept = (like != 0).astype(np.float32)
+
+    def __call__(self, weights: tf.Tensor) -> tf.Tensor:
+        return weights * self._kept
+
+
+def _blocks(weights: Sequence[Float32Array]) -> Float32Array:
+    """Weights (n, g, m) of g groups in each of k networks as one (k n, g k m), zero between networks."""
+    k, (rows, groups, columns) = len(weights), weights[0].shape
+    whole = np.zeros((k, rows, groups, k, columns), np.float32)
     for number, one in enumerate(weights):
-        whole[number, :, :, number] = one.reshape(rows, 3, UNITS)
-    return whole.reshape(k * rows, 3 * k * UNITS)
+        whole[number, :, :, number] = one
+    return whole.reshape(k * rows, groups * k * columns)
 
 
 def train(
@@ -111,17 +148,20 @@ def train(
             `epochs`).
     """
     keras.utils.set_random_seed(seed)
-    model = build(runs[0].x.shape[1])
+    model = side_by_side(runs[0].x.shape[1], NETWORKS)
     total = MAX_EPOCHS if epochs is None else epochs
     length = round(RUN_S * rate_hz)
     rng = np.random.default_rng(seed)
     steps = sum(-(-run.learned // length) for run in runs) // BATCH + 1
-    optimizer = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(RATE, MAX_EPOCHS * steps), clipnorm=1.0)
+    repeats = -(-LEAST_STEPS // steps)
+    rate = keras.optimizers.schedules.CosineDecay(RATE, total * repeats * steps)
+    optimizer = keras.optimizers.Adam(rate, clipnorm=1.0)
     step = _step(model, optimizer)
     best, best_weights, best_epoch = np.inf, model.get_weights(), 0
     for epoch in range(1, total + 1):
-        for x, residual in _batches(runs, length, rng):
-            step(x, residual)
+        for _ in range(repeats):
+            for x, residual in _batches(runs, length, rng):
+                step(x, residual)
         error = np.nan if epochs is not None else error_of(runs, [predict(model, run, rate_hz) for run in runs])
         note(epoch, error)
         if epochs is not None or error < best:
@@ -129,13 +169,13 @@ def train(
         elif epoch - best_epoch >= PATIENCE:
             break
     model.set_weights(best_weights)
-    return Outcome(model, best_epoch)
+    return Outcome(average(model), best_epoch)
 
 
 def _step(model: keras.Model, optimizer: keras.optimizers.Optimizer) -> Callable[[Float32Array, Float32Array], object]:
     def step(x: tf.Tensor, residual: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
-            loss = _huber(residual - model(x, training=True))
+            loss = _huber(residual[:, :, None] - model(x, training=True))
         optimizer.apply_gradients(
             zip(tape.gradient(loss, model.trainable_variables), model.trainable_variables, strict=True)
         )
@@ -190,13 +230,19 @@ def predict(model: keras.Model, run: LabelledRun, rate_hz: float) -> Float32Arra
         first = max(start - before, 0)
         piece = run.x[first : start + length]
         x[row, before - (start - first) :][: len(piece)] = piece
-    found = np.asarray(_forward(model)(x))[:, before:]
+    found = _mean(_forward(model)(x))[:, before:]
     return np.asarray(found.reshape(-1, len(ANGLES))[: len(run.x) - run.learned], np.float32)
 
 
 def run_layers(model: keras.Model, x: Float32Array) -> Float32Array:
     """What the layers add in a run from its start: (n, f) standardised features -> (n, 20) radians."""
-    return np.asarray(_forward(model)(x[None])[0], np.float32)
+    return _mean(_forward(model)(x[None]))[0]
+
+
+def _mean(found: tf.Tensor) -> Float32Array:
+    """(b, n, 20) of one network, or the mean of several."""
+    values = np.asarray(found, np.float32)
+    return values if values.ndim == 3 else np.asarray(values.mean(axis=2), np.float32)
 
 
 def _forward(model: keras.Model) -> Callable[[Float32Array], tf.Tensor]:

@@ -46,6 +46,8 @@ def made(base: bytes, recording: Recording) -> Calibration:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(layers, "MAX_EPOCHS", 1)
+        patch.setattr(layers, "LEAST_STEPS", 1)
+        patch.setattr(layers, "NETWORKS", 2)
         patch.setattr(personal_layers, "SHARES", (0.5,))
         patch.setattr(personal_calibration.DeepReport, "kept", True)
         return personal_calibration.calibrate(
@@ -68,6 +70,28 @@ def test_the_file_says_what_it_has(made: Calibration, base: bytes) -> None:
     assert values[PERSONAL].any()
     assert made.deep is not None
     assert made.after == made.deep.deep
+
+
+def test_several_networks_side_by_side_give_their_mean_and_stay_apart() -> None:
+    prepare()
+    from models.training.personal_layers import LabelledRun, average, run_layers, side_by_side, train
+
+    rng = np.random.default_rng(0)
+    x, residual = rng.normal(size=(300, 12)).astype(np.float32), rng.normal(0.0, 0.1, (300, 20)).astype(np.float32)
+    run = LabelledRun(x, residual, np.zeros((300, 20), np.float32), 300)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("models.training.personal_layers.NETWORKS", 2)
+        trained = train([run], 50.0, epochs=1).model
+    recurrent = trained.get_layer("gru").get_weights()[1].reshape(2, 48, 3, 2, 48)
+    assert not recurrent[0, :, :, 1].any()
+    assert recurrent[0, :, :, 0].all()
+    apart = side_by_side(12, 2)
+    kernel, bias = apart.get_layer("angles").get_weights()
+    blocks = np.kron(np.eye(2), np.ones((48, 20))) * rng.normal(size=kernel.shape)
+    apart.get_layer("angles").set_weights([blocks, rng.normal(size=bias.shape)])
+    outputs = apart.predict_on_batch(x[None])
+    assert np.abs(outputs[:, :, 0] - outputs[:, :, 1]).max() > 0.1
+    np.testing.assert_allclose(run_layers(average(apart), x), outputs[0].mean(axis=1), atol=1e-5)
 
 
 def test_its_poses_do_not_depend_on_how_the_stream_is_cut(made: Calibration) -> None:
