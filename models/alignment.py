@@ -44,6 +44,8 @@ ROLL_PRICE: Final = 0.05
 """A turn by one `ROLL_SD` costs half of this in correlation with the template, one by two `ROLL_SD` twice this."""
 MANY_CUES: Final = 6
 """With so many cues the turn is known from them alone, whatever the gains, and costs nothing."""
+WITHOUT_GAINS: Final = 3.0
+"""What the likeness without the channels' gains counts against that with them, where there are many cues."""
 MAX_GAIN: Final = 4.0
 MIXING_PRICE: Final = 0.15
 """Ridge penalty of the mixing that is left after turn, side and gains, with each cue's ring of length one."""
@@ -80,6 +82,9 @@ class Fit:
     mixing: Float32Array = field(default_factory=lambda: np.eye(CHANNELS, dtype=np.float32), compare=False)
     """(8, 8) what turn, side and gains leave, near the identity."""
 
+    many: bool = False
+    """Found from so many cues that the ring is turned finely (`fine_roll`)."""
+
     @property
     def turn(self) -> float:
         """`roll` to the nearer side, [-4, 4): negative where the band is turned towards the thumb."""
@@ -88,7 +93,8 @@ class Fit:
     def matrix(self) -> Float32Array:
         """The (8, 8) float32 matrix for `envelope @ matrix`."""
         ring = np.eye(CHANNELS)[:, list(MIRRORED_CHANNELS)] if self.mirrored else np.eye(CHANNELS)
-        return np.asarray((ring @ roll(self.roll) * np.asarray(self.gains)) @ self.mixing, np.float32)
+        turned = ring @ (fine_roll if self.many else roll)(self.roll)
+        return np.asarray((turned * np.asarray(self.gains)) @ self.mixing, np.float32)
 
 
 def roll(channels: float) -> Float32Array:
@@ -133,6 +139,25 @@ def levels(envelope: npt.ArrayLike, cues: Sequence[str]) -> dict[str, Float64Arr
     if not max(level.max() for level in found.values()) > 0:
         raise AlignmentError("the band gives no signal in the alignment data; check that it sits on the skin")
     return found
+
+
+def fine_roll(channels: float) -> Float32Array:
+    """The same as `roll` with the channels as samples of a smooth ring, so that a narrow hill stays narrow.
+
+    Half-way between two channels the mean of both is lower and wider than what an electrode there would show. Beside a
+    narrow hill values can come out a little below zero, which count as nothing, here and in the graph. On another
+    donning of 11 synthetic people (seed 1, users 3100 to 3105, 3107 to 3111) a personal model is off by 3.4 % less.
+
+    Args:
+        channels: as in `roll`.
+
+    Returns:
+        (8, 8) float32; rows and columns sum to one.
+    """
+    apart = np.arange(CHANNELS)[:, None] - np.arange(CHANNELS)
+    waves = [2.0 * np.cos(2.0 * np.pi * k * (apart - channels) / CHANNELS) for k in range(1, CHANNELS // 2)]
+    fastest = np.cos(np.pi * apart) * np.cos(np.pi * channels)
+    return np.asarray((1.0 + np.sum(waves, axis=0) + fastest) / CHANNELS, np.float32)
 
 
 def template(people: Sequence[Mapping[str, npt.ArrayLike]]) -> Template:
@@ -183,21 +208,22 @@ def fit(found: Mapping[str, npt.ArrayLike], target: Template, *, mirror: bool = 
     centre = {cue: np.asarray(target.levels[cue]) for cue in cues}
     _, turn, flip = max(_best(person, centre, flip=side) for side in ((False, True) if mirror else (False,)))
     score = _score(person, centre, turn, flip)
-    turned = {cue: _rotated(level, turn, flip) for cue, level in person.items()}
+    many = len(cues) >= MANY_CUES
+    turned = {cue: _rotated(level, turn, flip, many=many) for cue, level in person.items()}
     if not gains:
-        return Fit(float(turn), flip, (1.0,) * CHANNELS, float(score))
+        return Fit(float(turn), flip, (1.0,) * CHANNELS, float(score), many=many)
     factor = _gains(turned, centre)
     left = _mixing({cue: level * factor for cue, level in turned.items()}, centre)
-    return Fit(float(turn), flip, tuple(float(g) for g in factor), float(score), left)
+    return Fit(float(turn), flip, tuple(float(g) for g in factor), float(score), left, many)
 
 
 def _log(level: Float64Array, floor: float = _TINY) -> Float64Array:
     return np.asarray(np.log(level + floor), np.float64)
 
 
-def _rotated(level: Float64Array, turn: float, flip: bool) -> Float64Array:
+def _rotated(level: Float64Array, turn: float, flip: bool, *, many: bool) -> Float64Array:
     ring = level[list(MIRRORED_CHANNELS)] if flip else level
-    return np.asarray(ring @ roll(turn), np.float64)
+    return np.maximum(ring @ (fine_roll if many else roll)(turn), 0.0)
 
 
 def _rows(person: Mapping[str, Float64Array]) -> Float64Array:
@@ -217,9 +243,10 @@ def _without_gains(rows: Float64Array) -> Float64Array:
 
 def _score(person: Mapping[str, Float64Array], centre: Mapping[str, Float64Array], turn: float, flip: bool) -> float:
     """Correlation of all movements' rings, of many without the channels' gains."""
-    found = _rows({cue: _rotated(level, turn, flip) for cue, level in person.items()})
+    many = len(person) >= MANY_CUES
+    found = _rows({cue: _rotated(level, turn, flip, many=many) for cue, level in person.items()})
     wanted = _rows(centre)
-    if len(person) >= MANY_CUES:
+    if many:
         found, wanted = _without_gains(found), _without_gains(wanted)
     return _correlation(found.ravel(), wanted.ravel())
 
@@ -228,15 +255,18 @@ def _likeness(person: Mapping[str, Float64Array], centre: Mapping[str, Float64Ar
     """What tells the turn and the side.
 
     Of few movements that is the score. Of many it is each movement's own correlation, so that a weak one (a finger)
-    says as much as a strong one, half with the channels' gains and half without. On 16 synthetic people (seed 1, users
-    3100 to 3115), turned by 0, 1/4, 1/2, 3/4 and -1/2 channels, the worst margin between the right side and the other
-    is 0.09; by the score alone two of the 80 are on the wrong side.
+    says as much as a strong one, with the channels' gains and, `WITHOUT_GAINS` times as much, without. On 74 synthetic
+    people (seed 1, users 3100 to 3173), each turned by eight amounts, the right side is always the likelier one; with
+    equal weights it is not in 2 of the 592.
     """
     if len(person) < MANY_CUES:
         return _score(person, centre, turn, flip)
-    found, wanted = _rows({cue: _rotated(level, turn, flip) for cue, level in person.items()}), _rows(centre)
-    pairs = (*zip(found, wanted, strict=True), *zip(_without_gains(found), _without_gains(wanted), strict=True))
-    return float(np.mean([_correlation(one, other) for one, other in pairs]))
+    found, wanted = _rows({cue: _rotated(one, turn, flip, many=True) for cue, one in person.items()}), _rows(centre)
+    plain = np.mean([_correlation(one, other) for one, other in zip(found, wanted, strict=True)])
+    rows = zip(_without_gains(found), _without_gains(wanted), strict=True)
+    return float(
+        (plain + WITHOUT_GAINS * np.mean([_correlation(one, other) for one, other in rows])) / (1 + WITHOUT_GAINS)
+    )
 
 
 def _correlation(one: Float64Array, other: Float64Array) -> float:
@@ -262,10 +292,9 @@ def _nearer_side(turn: float) -> float:
 
 
 def _centre(worn: Sequence[Mapping[str, Float64Array]], turns: Float64Array) -> dict[str, Float64Array]:
-    return {
-        cue: np.exp(np.mean([_log(_rotated(p[cue], k, flip=False)) for p, k in zip(worn, turns, strict=True)], axis=0))
-        for cue in worn[0]
-    }
+    many = len(worn[0]) >= MANY_CUES
+    turned = [{cue: _rotated(p[cue], k, False, many=many) for cue in p} for p, k in zip(worn, turns, strict=True)]
+    return {cue: np.exp(np.mean([_log(person[cue]) for person in turned], axis=0)) for cue in worn[0]}
 
 
 def _mean_turn(turns: Float64Array) -> float:
