@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -141,6 +142,7 @@ def levels(envelope: npt.ArrayLike, cues: Sequence[str]) -> dict[str, Float64Arr
     return found
 
 
+@lru_cache(maxsize=256)
 def fine_roll(channels: float) -> Float32Array:
     """The same as `roll` with the channels as samples of a smooth ring, so that a narrow hill stays narrow.
 
@@ -152,12 +154,14 @@ def fine_roll(channels: float) -> Float32Array:
         channels: as in `roll`.
 
     Returns:
-        (8, 8) float32; rows and columns sum to one.
+        (8, 8) float32, read-only; rows and columns sum to one.
     """
     apart = np.arange(CHANNELS)[:, None] - np.arange(CHANNELS)
     waves = [2.0 * np.cos(2.0 * np.pi * k * (apart - channels) / CHANNELS) for k in range(1, CHANNELS // 2)]
     fastest = np.cos(np.pi * apart) * np.cos(np.pi * channels)
-    return np.asarray((1.0 + np.sum(waves, axis=0) + fastest) / CHANNELS, np.float32)
+    matrix = np.asarray((1.0 + np.sum(waves, axis=0) + fastest) / CHANNELS, np.float32)
+    matrix.flags.writeable = False
+    return matrix
 
 
 def template(people: Sequence[Mapping[str, npt.ArrayLike]]) -> Template:

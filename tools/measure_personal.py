@@ -261,10 +261,10 @@ how many people it is worse than the shipped model (in the first row: than itsel
 difference, negative where everybody gains.
 
 **The settings of the fit were chosen on users {chosen}**: the strength of the pull towards the shipped model, by how
-much a head is shortened, and what labels count (moving hands more, those that the head leaves far off less). The other
-groups were then judged once. The turn of a band by a fraction of a channel was chosen on users 3100 to 3111, its side
-on users 3100 to 3173, how the lag is told on users 2000 to 2011. What is older than that (the limit of the features, the
-rest of the alignment) may have been chosen with users 3000 to 3011 in sight.
+much a head is shortened, and what labels count (moving hands more, those that the head leaves far off less). The
+other groups were then judged once. The turn of a band by a fraction of a channel was chosen on users 3100 to 3111,
+its side on users 3100 to 3173, how the lag is told on users 2000 to 2011. What is older than that (the limit of the
+features, the rest of the alignment) may have been chosen with users 3000 to 3011 in sight.
 
 {tables}
 

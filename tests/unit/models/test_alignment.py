@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.alignment import AlignmentError, Fit, Template, fit, levels, roll, template
+from models.alignment import AlignmentError, Fit, Template, fine_roll, fit, levels, roll, template
+from models.arrays import Float64Array
 from models.hand import CHANNELS, MIRRORED_CHANNELS
 
 ANGLES = 2 * np.pi * np.arange(CHANNELS) / CHANNELS
@@ -38,6 +39,16 @@ def test_a_roll_keeps_the_sum_and_makes_nothing_negative(channels: float) -> Non
     assert (matrix >= 0).all()
     np.testing.assert_allclose(matrix.sum(axis=0), 1.0, atol=1e-6)
     np.testing.assert_allclose(matrix.sum(axis=1), 1.0, atol=1e-6)
+
+
+@pytest.mark.parametrize("channels", [0.0, 3.0, 0.3, 4.5, 7.75])
+def test_a_fine_turn_shows_what_electrodes_there_would(channels: float) -> None:
+    def ring(at: Float64Array) -> Float64Array:
+        return 2.0 + np.cos(2.0 * np.pi * (at - 1.2) / 8.0) + 0.7 * np.cos(6.0 * np.pi * (at + 0.4) / 8.0)
+
+    np.testing.assert_allclose(ring(np.arange(8.0)) @ fine_roll(channels), ring(np.arange(8.0) + channels), atol=1e-5)
+    if channels.is_integer():
+        np.testing.assert_allclose(fine_roll(channels), roll(channels), atol=1e-6)
 
 
 @pytest.mark.parametrize("channels", [0.0, 0.5, 1.3, 3.7, 6.2])
