@@ -91,7 +91,7 @@ class ReplaySource:
         """Whether frames were left out because the process stood still."""
         self._running = self._paused = self._ended = False
         self._played = self._jumped = False
-        self._next_sample = self._base = 0
+        self._next_sample = self._base = self._row = self._extra = 0
         self._last_t = -np.inf
         self._speed = _speed(speed)
         self._anchor_t: float | None = None

@@ -44,7 +44,7 @@ class Running:
         self.found = EventCollector()
         backoff = Backoff()
         backoff.next = lambda: 0.1  # type: ignore[method-assign]
-        status = DeviceStatus(0, int)
+        status = DeviceStatus(0, lambda: None)
         self._task = asyncio.ensure_future(Supervisor(self.source, self.found, status, backoff=backoff).run())
 
     async def close(self) -> None:

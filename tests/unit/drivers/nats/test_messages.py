@@ -61,7 +61,7 @@ def test_inertial_samples() -> None:
 
 def hello(**changes: object) -> bytes:
     info = SourceInfo("myo:", "A band", 200.0, hand="left")
-    device = {**messages.device_object(info), **changes}
+    device = {**(messages.device_object(info) or {}), **changes}
     described = {"device": device, "model": {"name": "a"}, "pose": {"rate_hz": 50.0}}
     return messages.hello("1", "s", T, [described], messages.Subscription(), "binary")
 

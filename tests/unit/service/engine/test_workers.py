@@ -6,6 +6,8 @@ import asyncio
 import threading
 from collections.abc import Callable
 
+import pytest
+
 from service.engine.workers import Finish, Workers
 
 
@@ -63,12 +65,17 @@ async def test_there_are_no_more_threads_than_users() -> None:
         await asyncio.to_thread(thread.join)
 
 
-async def test_what_is_done_together_wakes_the_loop_once() -> None:
+async def test_what_is_done_together_wakes_the_loop_once(monkeypatch: pytest.MonkeyPatch) -> None:
     workers, runs = Workers(1), Runs(5)
     calls: list[object] = []
     loop = asyncio.get_running_loop()
     threadsafe = loop.call_soon_threadsafe
-    loop.call_soon_threadsafe = lambda *args, **kwargs: (calls.append(args), threadsafe(*args, **kwargs))[1]  # type: ignore[method-assign]
+
+    def counted(function: Callable[[], object]) -> asyncio.Handle:
+        calls.append(function)
+        return threadsafe(function)
+
+    monkeypatch.setattr(loop, "call_soon_threadsafe", counted)
     workers.join()
     done = threading.Semaphore(0)
     for number in range(5):
