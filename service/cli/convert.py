@@ -27,8 +27,12 @@ def command(
         Path, typer.Argument(metavar="IN", parser=session_file, help="A session, also of another program; or demo:")
     ],
     target: Annotated[Path, typer.Argument(metavar="OUT", help=f"A new file: {', '.join(SUFFIXES)}.")],
-    columns: Annotated[str | None, typer.Option(metavar="LIST", help="What each column is: t_ms,ch1-8,label; - leaves one out.")] = None,
-    channels: Annotated[str | None, typer.Option(metavar="LIST", help="Which eight of more channels, as in 9-16.")] = None,
+    columns: Annotated[
+        str | None, typer.Option(metavar="LIST", help="What each column is: t_ms,ch1-8,label; - leaves one out.")
+    ] = None,
+    channels: Annotated[
+        str | None, typer.Option(metavar="LIST", help="Which eight of more channels, as in 9-16.")
+    ] = None,
     scale: Annotated[str | None, typer.Option(metavar="X", help="Multiply the samples by X.")] = None,
     rate: Annotated[str | None, typer.Option(metavar="HZ", help="Samples a second.")] = None,
     unit: Annotated[str | None, typer.Option(metavar="UNIT", help="adc, nV, uV, mV or V (after --scale).")] = None,
@@ -37,14 +41,28 @@ def command(
     part: Annotated[str | None, typer.Option(metavar="NAME", help="Which stream, array or group of several.")] = None,
     device: Annotated[str | None, typer.Option(metavar="N", help="Which armband of several, from 0.")] = None,
     labels: Annotated[str | None, typer.Option(metavar="FILE", help="A second file with labels of the hand.")] = None,
-    offset: Annotated[str | None, typer.Option("--labels-offset", metavar="S", help="Seconds to add to its times; or start, or estimate.")] = None,
-    join: Annotated[str | None, typer.Option("--labels-join", metavar="HOW", help="interpolated (default) or nearest.")] = None,
-    labels_unit: Annotated[str | None, typer.Option("--labels-unit", metavar="UNIT", help="Of its points: mm, cm or m.")] = None,
-    labels_rate: Annotated[str | None, typer.Option("--labels-rate", metavar="HZ", help="Labels a second, if it has no times.")] = None,
-    labels_columns: Annotated[str | None, typer.Option("--labels-columns", metavar="LIST", help="What each of its columns is: t,label or t,points.")] = None,
+    offset: Annotated[
+        str | None,
+        typer.Option("--labels-offset", metavar="S", help="Seconds to add to its times; or start, or estimate."),
+    ] = None,
+    join: Annotated[
+        str | None, typer.Option("--labels-join", metavar="HOW", help="interpolated (default) or nearest.")
+    ] = None,
+    labels_unit: Annotated[
+        str | None, typer.Option("--labels-unit", metavar="UNIT", help="Of its points: mm, cm or m.")
+    ] = None,
+    labels_rate: Annotated[
+        str | None, typer.Option("--labels-rate", metavar="HZ", help="Labels a second, if it has no times.")
+    ] = None,
+    labels_columns: Annotated[
+        str | None,
+        typer.Option("--labels-columns", metavar="LIST", help="What each of its columns is: t,label or t,points."),
+    ] = None,
     preset: Annotated[str | None, typer.Option(metavar="FILE", help="Take these options from a TOML file.")] = None,
-    foxglove: Annotated[bool, typer.Option("--foxglove", help="Add the hand as Foxglove's 3-D panel shows it (.mcap).")] = False,
-) -> None:  # fmt: skip
+    foxglove: Annotated[
+        bool, typer.Option("--foxglove", help="Add the hand as Foxglove's 3-D panel shows it (.mcap).")
+    ] = False,
+) -> None:
     """Convert a session to another format, and say what that format cannot hold.
 
     From MCAP to MCAP every message is copied: that gives a recording that was cut off its index again. The options
@@ -55,10 +73,23 @@ def command(
     if foxglove and target.suffix.lower() != ".mcap":
         raise typer.BadParameter("a scene for Foxglove stands in a file that ends in .mcap", param_hint="--foxglove")
     given = {
-        "columns": columns, "channels": channels, "scale": scale, "rate": rate, "unit": unit, "mode": mode, "hand": hand,
-        "part": part, "device": device, "labels": labels, "labels.offset": offset, "labels.join": join,
-        "labels.unit": labels_unit, "labels.rate": labels_rate, "labels.columns": labels_columns, "preset": preset,
-    }  # fmt: skip
+        "columns": columns,
+        "channels": channels,
+        "scale": scale,
+        "rate": rate,
+        "unit": unit,
+        "mode": mode,
+        "hand": hand,
+        "part": part,
+        "device": device,
+        "labels": labels,
+        "labels.offset": offset,
+        "labels.join": join,
+        "labels.unit": labels_unit,
+        "labels.rate": labels_rate,
+        "labels.columns": labels_columns,
+        "preset": preset,
+    }
     file, query = split_query(source)
     options = {**options_of(query.removeprefix("?"), str(source)), **{k: v for k, v in given.items() if v is not None}}
     if target.suffix.lower() == ".mcap" and not options and is_mcap(file):

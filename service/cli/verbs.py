@@ -61,8 +61,8 @@ VERBS: Final = {
     ),
     "convert": Verb(
         "Record",
-        "Convert a session file to MCAP or CSV.",
-        ("myocast convert monday.mcap monday.csv", "myocast convert demo: demo.csv"),
+        "Convert any session file to another format.",
+        ("myocast convert monday.mcap monday.csv", "myocast convert emg.edf emg.mcap --labels hand.csv"),
     ),
     "emulate": Verb(
         "Record",

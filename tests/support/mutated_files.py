@@ -36,13 +36,40 @@ N = 120
 _RANDOM = np.random.default_rng(11)
 _EMG = _RANDOM.integers(-90, 90, (N, 8))
 _EXTREMES = (
-    b"\xff" * 8, b"\xff" * 4, b"\0" * 8, b"\x7f" + b"\xff" * 7, b"\xff" * 7 + b"\x7f", b"\0\0\0\x80", b"\x80\0\0\0",
-    (1 << 40).to_bytes(8, "little"), (1 << 31).to_bytes(4, "little"), (1 << 24).to_bytes(4, "little"),
-)  # fmt: skip
+    b"\xff" * 8,
+    b"\xff" * 4,
+    b"\0" * 8,
+    b"\x7f" + b"\xff" * 7,
+    b"\xff" * 7 + b"\x7f",
+    b"\0\0\0\x80",
+    b"\x80\0\0\0",
+    (1 << 40).to_bytes(8, "little"),
+    (1 << 31).to_bytes(4, "little"),
+    (1 << 24).to_bytes(4, "little"),
+)
 _TOKENS = (
-    b"nan", b"inf", b"-1e400", b"1e30", b"9" * 40, b"", b"null", b'""', b"\xff\xfe", b"\xed\xa0\x80",
-    b"2026-11-28T00:00:00", b"0x10", b",,,", b"\n\n", b"\r", b"{", b"]", b"1_0", b"99999999999999999999", b"-", b"%",
-)  # fmt: skip
+    b"nan",
+    b"inf",
+    b"-1e400",
+    b"1e30",
+    b"9" * 40,
+    b"",
+    b"null",
+    b'""',
+    b"\xff\xfe",
+    b"\xed\xa0\x80",
+    b"2026-11-28T00:00:00",
+    b"0x10",
+    b",,,",
+    b"\n\n",
+    b"\r",
+    b"{",
+    b"]",
+    b"1_0",
+    b"99999999999999999999",
+    b"-",
+    b"%",
+)
 
 
 def full_recording() -> Recording:

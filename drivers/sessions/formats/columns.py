@@ -26,7 +26,7 @@ from drivers.sessions.text.layout import (
     layout_by_values,
     seconds_per_unit,
 )
-from models.arrays import Float32Array, Float64Array, Int64Array
+from models.arrays import BoolArray, Float32Array, Float64Array, Int64Array
 from models.hand import CHANNELS, VALUES, Side
 from models.kinematics import ANGLES
 from models.recording import Recording
@@ -103,7 +103,7 @@ def recording_of_columns(path: Path, found: Columns, config: ReadConfig, report:
             emg[:, channel] = found.column(place)
     t = found.t
     if layout.time is not None:
-        t = _floats(found.column(layout.time))
+        t = _as_floats(found.column(layout.time))
         unit = layout.seconds
         if unit is None:
             unit, name = seconds_per_unit(t)
@@ -143,7 +143,7 @@ def _layout(name: str, found: Columns, config: ReadConfig, report: ReadReport) -
         if layout is not None:
             return layout
     elif CHANNELS < width <= _WITH_TIME and config.channels is None and found.t is None:
-        head = np.stack([_floats(found.column(place)[:_HEAD_ROWS]) for place in range(width)], axis=1)
+        head = np.stack([_as_floats(found.column(place)[:_HEAD_ROWS]) for place in range(width)], axis=1)
         head = head[np.isfinite(head).all(axis=1)]
         if len(head):
             return layout_by_values(head, name)
@@ -166,7 +166,7 @@ def _layout(name: str, found: Columns, config: ReadConfig, report: ReadReport) -
 
 def _finite(name: str, samples: Samples, report: ReadReport) -> Samples:
     """Without samples that are no numbers."""
-    good = np.isfinite(samples.emg).all(axis=1)
+    good: BoolArray = np.asarray(np.isfinite(samples.emg).all(axis=1))
     if samples.t is not None:
         good &= np.isfinite(samples.t)
     if good.all():
@@ -194,14 +194,14 @@ def _known(name: str, samples: Samples, config: ReadConfig, report: ReadReport) 
     return replace(samples, rate=BARE_RATE)
 
 
-def _floats(column: npt.NDArray[np.generic]) -> Float64Array:
+def _as_floats(column: npt.NDArray[np.generic]) -> Float64Array:
     return np.asarray(column, dtype=np.float64)
 
 
 def _joints(found: Columns, layout: Layout) -> Float32Array | None:
     if layout.joints is None:
         return found.joints
-    columns = [_floats(found.column(place)) for place in range(layout.joints, layout.joints + VALUES)]
+    columns = [_as_floats(found.column(place)) for place in range(layout.joints, layout.joints + VALUES)]
     return np.stack(columns, axis=1).astype(np.float32)
 
 
@@ -210,7 +210,7 @@ def _angles(found: Columns, layout: Layout) -> Float32Array | None:
         return found.angles
     radians = np.full((found.length, len(ANGLES)), np.nan, np.float32)
     for name, place in layout.angles.items():
-        radians[:, ANGLES.index(name)] = np.deg2rad(_floats(found.column(place)))
+        radians[:, ANGLES.index(name)] = np.deg2rad(_as_floats(found.column(place)))
     return radians
 
 
@@ -226,7 +226,7 @@ def whole_classes(name: str, column: npt.NDArray[np.generic]) -> Int64Array:
     Raises:
         SessionError: they are no whole numbers.
     """
-    given = np.nan_to_num(_floats(column.reshape(-1)), nan=-1.0)
+    given = np.nan_to_num(_as_floats(column.reshape(-1)), nan=-1.0)
     if not (np.abs(given) <= 1 << 31).all() or (given != np.rint(given)).any():
         raise SessionError(f"{name}: its class labels are no whole numbers")
     return given.astype(np.int64)

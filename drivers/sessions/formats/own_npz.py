@@ -21,15 +21,28 @@ from models.recording import Marker, Recording
 MARK: Final = "myocast"
 """Name of the array that tells a whole recording: JSON as bytes."""
 _SHAPES: Final[dict[str, tuple[int | None, ...]]] = {
-    "emg": (None, CHANNELS), "t": (None,), "sample": (None,), "label_t": (None,), "joints": (None, VALUES),
-    "angle_t": (None,), "angles": (None, len(ANGLES)), "classes": (None,), "frame_start": (None,), "arrival": (None,),
-    "imu": (None, 11), "breaks": (None,),
-}  # fmt: skip
+    "emg": (None, CHANNELS),
+    "t": (None,),
+    "sample": (None,),
+    "label_t": (None,),
+    "joints": (None, VALUES),
+    "angle_t": (None,),
+    "angles": (None, len(ANGLES)),
+    "classes": (None,),
+    "frame_start": (None,),
+    "arrival": (None,),
+    "imu": (None, 11),
+    "breaks": (None,),
+}
 """Arrays that are fields of `Recording`, and the lengths of their axes (None: any)."""
 _LIKE: Final = (
-    ("t", "emg"), ("sample", "emg"), ("classes", "emg"), ("joints", "label_t"), ("angles", "angle_t"),
+    ("t", "emg"),
+    ("sample", "emg"),
+    ("classes", "emg"),
+    ("joints", "label_t"),
+    ("angles", "angle_t"),
     ("arrival", "frame_start"),
-)  # fmt: skip
+)
 """Pairs of arrays of one length."""
 _WHOLE: Final = ("sample", "classes", "frame_start", "breaks")
 _NARROW: Final = ("emg", "joints", "angles")

@@ -61,7 +61,7 @@ def read_mcap(path: Path, file: BinaryIO, config: ReadConfig, report: ReadReport
             first_of.setdefault(topic, messages[0])
             if topic == topics.POSE:
                 poses_of.update(message.channel_id for message in messages)
-            for some in _parts(messages):
+            for some in _portions(messages):
                 _append(topic, some, devices_columns, report)
     found = devices_columns.get(device)
     if found is None or not found.counts:
@@ -124,7 +124,7 @@ def _by_topic(batch: list[Message], channels: Mapping[int, Channel]) -> dict[str
     return sorted_out
 
 
-def _parts(messages: list[Message]) -> Iterator[list[Message]]:
+def _portions(messages: list[Message]) -> Iterator[list[Message]]:
     """The messages in parts of a size that can be parsed at once."""
     start = size = 0
     for stop, message in enumerate(messages, 1):

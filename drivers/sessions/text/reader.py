@@ -208,10 +208,10 @@ class TableReader:
 
     def recording(self) -> Recording:
         """The whole table."""
-        found = self.samples(joined_columns(list(self.parts())))
+        found = self.samples(joined_columns(list(self.blocks())))
         return recording_of(self.text.path.name, found, self.text.config, self.text.report)
 
-    def parts(self) -> Iterator[Columns]:
+    def blocks(self) -> Iterator[Columns]:
         """The columns that are used, block by block."""
         layout, clock = self.layout, self.layout.time is not None
         used = self._used()

@@ -39,7 +39,7 @@ def summarize_table(text: Text, layout: Layout) -> JsonObject:
     own = text.report
     counted: Counter[str] = Counter()
     classes = ""
-    for part in _large(reader.parts()):
+    for part in _large(reader.blocks()):
         said = ReadReport()
         reader.text = replace(text, report=said)
         config = replace(text.config, rate=sums.rate or text.config.rate)

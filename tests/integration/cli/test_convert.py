@@ -17,9 +17,13 @@ from tests.support.console import TIMEOUT_S, Console
 
 
 def convert(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, source: Path, target: Path
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    source: Path,
+    target: Path,
+    *options: str,
 ) -> tuple[int, str, str]:
-    monkeypatch.setattr(sys, "argv", ["myocast", "convert", str(source), str(target)])
+    monkeypatch.setattr(sys, "argv", ["myocast", "convert", str(source), str(target), *options])
     with pytest.raises(SystemExit) as left:
         main()
     out, err = capsys.readouterr()
@@ -140,7 +144,7 @@ def test_an_existing_file_is_never_overwritten(
 @pytest.mark.parametrize(
     ("source", "target", "message"),
     [
-        ("a.txt", "b.xlsx", "must end in .mcap, .csv or .csv.gz"),
+        ("a.txt", "b.xlsx", "must end in .mcap, .csv, .csv.gz, .npz, .xdf, .edf or .bdf"),
         ("a.txt", "nowhere/b.csv", "no such folder"),
         ("nothing.txt", "b.csv", "no such file"),
         ("nothing.mcap", "b.mcap", "no such file"),
@@ -163,3 +167,41 @@ def test_what_cannot_be_done_is_one_line_and_exit_2(
     assert err.count("\n") == 1
     assert not (tmp_path / "b.csv").exists()
     assert not (tmp_path / "b.mcap").exists()
+
+
+def test_what_a_file_does_not_say_can_be_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = tmp_path / "a.csv"
+    table.write_text("".join(f"{n % 7},{4 * n},{37 * n % 100},2,3,4,5,6,7,8,9\n" for n in range(500)))
+    (tmp_path / "labels.csv").write_text("0.5,3\n1.0,0\n")
+    code, _, err = convert(capsys, monkeypatch, table, tmp_path / "b.mcap")
+    assert code == 2
+    assert "`?columns=t,ch1-8,label`" in err
+    options = ("--columns", "-,t_ms,ch1-8", "--unit", "uV", "--scale", "0.5", "--labels", str(tmp_path / "labels.csv"))
+    code, out, err = convert(capsys, monkeypatch, table, tmp_path / "b.npz", *options)
+    assert (code, out) == (0, f"{tmp_path / 'b.npz'}: 500 samples, 2.000 s\n"), err
+    recording = read_session(tmp_path / "b.npz")
+    assert (recording.rate_hz, recording.unit) == (250.0, "uV")
+    np.testing.assert_allclose(recording.emg[1], [18.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0])
+    assert recording.classes is not None
+    assert recording.classes[[124, 125, 250]].tolist() == [-1, 3, 0]
+    code, _, err = convert(capsys, monkeypatch, tmp_path / "b.npz", tmp_path / "c.csv", "--rate", "no")
+    assert code == 2
+    assert "`rate=no`" in err
+
+
+def test_a_format_says_what_it_cannot_hold_and_foxglove_gets_a_hand(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code, out, err = convert(capsys, monkeypatch, Path("demo:"), tmp_path / "a.edf")
+    assert code == 0
+    assert out.startswith(f"{tmp_path / 'a.edf'}: ")
+    assert "left out, EDF cannot hold it (.mcap can): the times of hand poses" in err
+    code, out, err = convert(capsys, monkeypatch, tmp_path / "a.edf", tmp_path / "b.mcap", "--foxglove")
+    assert code == 0, err
+    assert out.startswith(f"{tmp_path / 'b.mcap'}: ")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.edf", "b.mcap"]
+    assert b"/hand/truth" in (tmp_path / "b.mcap").read_bytes()
+    code, _, err = convert(capsys, monkeypatch, tmp_path / "a.edf", tmp_path / "b.csv", "--foxglove")
+    assert (code, len(err.splitlines())) == (2, 1)

@@ -266,3 +266,21 @@ def test_a_disk_that_refuses_is_1_and_what_was_written_is_readable(
     assert len(recorded) > 0
     assert (tmp_path / "a.mcap").stat().st_size <= 80_000
     np.testing.assert_array_equal(recorded.emg, np.tile(numbers(), (5, 1))[: len(recorded)])
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.csv.gz", "a.txt", "a.edf", "a.MCAP.bak"])
+def test_a_name_of_another_format_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, name: str
+) -> None:
+    code, out, err = run(monkeypatch, capsys, "synthetic:", tmp_path / name)
+    assert (code, out, len(err.splitlines())) == (2, "", 1)
+    assert "a recording is MCAP, and its name ends in .mcap" in err
+    assert not (tmp_path / name).exists()
+
+
+def test_an_option_without_its_value_points_to_the_help_of_its_verb(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    code, _, err = run(monkeypatch, capsys, "synthetic:", tmp_path / "a.mcap", "--labels")
+    assert code == 2
+    assert "record --help`" in err
