@@ -198,7 +198,7 @@ async def open_outputs(service: Service, config: ServiceConfig, stack: AsyncExit
     if config.leap is not None:
         from service.outputs.leap import LeapOutput
 
-        leap = await stack.enter_async_context(LeapOutput(config.leap, config.policy.origins))
+        leap = await stack.enter_async_context(LeapOutput(config.leap, config.policy.origins, service.limits))
         service.add_output(leap)
         opened.append(OutputAddress("Leap", leap.address))
     if config.udp is not None:

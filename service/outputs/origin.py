@@ -8,5 +8,8 @@ from service.loopback import is_loopback_origin
 
 
 def allowed(origin: str | None, listed: Collection[str] = ()) -> bool:
-    """Return whether an Origin is allowed: absent, `null`, any loopback origin, or listed (`*` lists all)."""
-    return origin is None or origin == "null" or origin in listed or "*" in listed or is_loopback_origin(origin)
+    """Return whether an Origin is allowed: absent, any loopback origin, or listed (`*` lists all).
+
+    `null` must be listed, too: a frame of any page can have it.
+    """
+    return origin is None or origin in listed or "*" in listed or is_loopback_origin(origin)

@@ -74,6 +74,7 @@ def configuration(
         app,
         limits,
         connections or ConnectionTable(limits.unfinished_per_address, most_connections()),
+        interface="asgi3",
         http=HttpConnection,
         ws=StreamConnection,
         ws_per_message_deflate=False,
