@@ -75,7 +75,8 @@ async def test_hello_comes_first_with_all_its_keys(tiny_window: Path) -> None:
         "emg_mode": "raw", "hand": "right",
     }  # fmt: skip
     assert hello["model"] == {key: spec[key] for key in ("name", "kind", "window", "hop", "rate_hz", "parameters")} | {
-        "sha256": hello["model"]["sha256"]
+        "sha256": hello["model"]["sha256"],
+        "adapted": None,
     }
     assert len(hello["model"]["sha256"]) == 64
     assert hello["pose"] == {
