@@ -8,18 +8,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-import onnx
-
 from exporters.confidence import add_confidence
 from exporters.convert import operators, to_onnx
 from exporters.errors import ExportError
 from exporters.parity import LIMIT_MM, WINDOWS, parity, probe
 from exporters.personal import add_personal
+from exporters.write import write
 from models.architectures.base import Built
-from models.spec import METADATA_KEY, ModelSpec
+from models.spec import ModelSpec
 from models.training.network_file import Card
 from models.version import package_version
-from models.whole_file import write_whole
 
 STREAM_PROBE: Final = 400
 """Samples of each sequence that a streaming network is compared on."""
@@ -89,17 +87,3 @@ def describe(card: Card, *, name: str = "") -> ModelSpec:
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         myocast_version=package_version(),
     )
-
-
-def write(model: onnx.ModelProto, spec: ModelSpec, path: Path) -> int:
-    """Put the specification into the model and write one file. Returns its bytes."""
-    del model.metadata_props[:]
-    model.metadata_props.add(key=METADATA_KEY, value=spec.to_json())
-    model.producer_name = "myocast"
-    model.producer_version = spec.myocast_version
-    data: bytes = model.SerializeToString()
-    try:
-        write_whole(path, data)
-    except OSError as error:
-        raise ExportError(f"{path}: cannot be written ({error.strerror})") from None
-    return len(data)

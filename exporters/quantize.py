@@ -16,8 +16,9 @@ import onnx.numpy_helper
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
 from exporters.errors import ExportError
-from exporters.export import STREAM_PROBE, write
+from exporters.export import STREAM_PROBE
 from exporters.parity import WINDOWS, probe
+from exporters.write import write
 from models.arrays import Float32Array
 from models.onnx_file import ALIGNMENT, PERSONAL
 from models.onnx_runner import OnnxRunner

@@ -73,7 +73,8 @@ def read_spec(data: bytes, name: str) -> ModelSpec:
     text = properties.get(METADATA_KEY)
     if text is None:
         raise ModelError(
-            f"{name}: no `{METADATA_KEY}` metadata, so not a Myocast model; export it with `myocast export`"
+            f"{name}: no `{METADATA_KEY}` metadata, so not a Myocast model; say what it was trained on, as in "
+            f"`myocast export {name} mine.onnx --rate 200 --unit adc`"
         )
     try:
         return ModelSpec.from_json(text)

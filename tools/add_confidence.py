@@ -21,8 +21,9 @@ import onnx
 from onnx import numpy_helper
 
 from exporters.confidence import add_confidence
-from exporters.export import STREAM_PROBE, write
+from exporters.export import STREAM_PROBE
 from exporters.parity import WINDOWS, probe
+from exporters.write import write
 from models.onnx_file import CONFIDENCE, read_spec
 from models.onnx_runner import OnnxRunner
 

@@ -15,9 +15,10 @@ from pathlib import Path
 import numpy as np
 import onnx
 
-from exporters.export import STREAM_PROBE, write
+from exporters.export import STREAM_PROBE
 from exporters.parity import WINDOWS, probe
 from exporters.personal import add_personal
+from exporters.write import write
 from models.alignment import template_of_model
 from models.onnx_file import PERSONAL, read_spec
 from models.onnx_runner import OnnxRunner

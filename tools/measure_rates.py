@@ -1,6 +1,6 @@
 """Measure what a shipped model makes of the same arms at other rates and in other units, before and after alignment.
 
-    python tools/measure_rates.py --users 16 > docs/results/data/rates.json
+    python tools/measure_rates.py --users 16 --out docs/results/data/rates.json
 
 The same simulated people wear the same band at 200, 250, 500 and 1,000 Hz; no model was trained on them. `uV` is an
 amplifier with microvolts, an offset and the mains. Samples go through the code that serves (`SignalAdapter`, then the
@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Final, cast
 
 import numpy as np
@@ -167,16 +167,20 @@ def measure(signal: Signal, users: int) -> list[Measured]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--users", type=int, default=16, help="simulated people, from 1000")
+    parser.add_argument("--out", type=Path, required=True, help="JSON file; signals that it has already are kept")
     options = parser.parse_args()
-    rows = []
+    command = f"python tools/measure_rates.py --users {options.users} --out {options.out}"
+    known = json.loads(options.out.read_text()) if options.out.exists() else {}
+    rows = known["rows"] if known.get("command") == command else {}
     for signal in SIGNALS:
-        people = measure(signal, options.users)
-        row = {key: [round(cast(float, getattr(one, key)), 4) for one in people] for key in Measured.__slots__}
-        rows.append({"signal": signal.name, **row})
-        means = {key: round(float(np.mean(values)), 3) for key, values in row.items()}
-        print(signal.name, means, file=sys.stderr, flush=True)
-    command = f"python tools/measure_rates.py --users {options.users}"
-    print(json.dumps({"command": command, "seconds": SECONDS, "skipped_s": SKIP_S, "rows": rows}))
+        if signal.name not in rows:
+            people = measure(signal, options.users)
+            rows[signal.name] = {
+                key: [round(cast(float, getattr(one, key)), 4) for one in people] for key in Measured.__slots__
+            }
+            document = {"command": command, "seconds": SECONDS, "skipped_s": SKIP_S, "rows": rows}
+            options.out.write_text(json.dumps(document) + "\n")
+        print(signal.name, {key: round(float(np.mean(of)), 3) for key, of in rows[signal.name].items()}, flush=True)
 
 
 if __name__ == "__main__":

@@ -260,6 +260,25 @@ def confidence() -> str:
     return f"{len(people)} people.\n\n{Table(('model', 'error, mm', *orders), tuple(rows)).text()}"
 
 
+def rates() -> str:
+    """The shipped model on the same people at other rates and in other units."""
+    found = json.loads((DATA / "rates.json").read_text())
+    at_home = {key: _mean(found["rows"]["200 Hz"][key]) for key in ("before", "after")}
+    rows = []
+    for name, people in found["rows"].items():
+        mean = {key: _mean(values) for key, values in people.items()}
+        change = {key: "" if name == "200 Hz" else f" ({mean[key] / at_home[key] - 1.0:+.1%})" for key in at_home}
+        told = [f"{mean[key]:.2f}{change[key]}" for key in at_home]
+        gain = "–" if name == "200 Hz" else f"{mean['gain']:.2f} / {mean['aligned_gain']:.2f}"
+        rows.append((name, *told, f"{mean['still']:.2f}", gain))
+    header = ("source", "before alignment", "after", "still", "gain, running level / alignment")
+    return f"```text\n{found['command']}\n```\n\n{Table(header, tuple(rows)).text()}"
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
+
+
 def confidence_damaged() -> str:
     """What the model says where the signal is damaged."""
     rows = [
@@ -317,6 +336,7 @@ FIGURES: Final[Mapping[str, Callable[[], str]]] = {
     "jhu": lambda: angles(lambda name: not name.startswith("block")).text(),
     "jhu-blocks": lambda: angles(lambda name: name.startswith("block")).transposed("block").text(),
     "confidence": confidence,
+    "rates": rates,
     "confidence-damaged": confidence_damaged,
     "confidence-real": confidence_real,
     "bench-limits": limits,

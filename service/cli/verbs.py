@@ -98,7 +98,7 @@ VERBS: Final = {
     "export": Verb(
         "Train",
         "Convert a trained network to a model file (ONNX).",
-        ("myocast export mine.keras mine.onnx", "myocast export mine.keras small.onnx --quantize int8"),
+        ("myocast export mine.keras mine.onnx", "myocast export torch.onnx mine.onnx --rate 200 --unit adc"),
     ),
     "evaluate": Verb(
         "Measure",
