@@ -223,7 +223,7 @@ def smoothed(path: Path) -> str:
     return table.columns({name: name for name in table.header if name != "fingertips mm"}).text()
 
 
-def served() -> str:
+def filtered() -> str:
     """What filters behind the shipped models do, and which of them the files recommend."""
     rows = []
     for path in sorted((DATA / "served").glob("*.json")):
@@ -314,7 +314,7 @@ FIGURES: Final[Mapping[str, Callable[[], str]]] = {
     "models": models,
     "raw200": lambda: first(WEIGHTS / "raw200" / "report.md", "figure", "finger", "baseline"),
     "turned": lambda: first(WEIGHTS / "raw200" / "report.md", "band turned by ±deg"),
-    "served": served,
+    "served": filtered,
     "demo": lambda: first(DATA / "demo" / "report.md", "figure", "finger", "baseline"),
     "compare-command": lambda: command(DATA / "compare.md", "compare"),
     "compare-accuracy": accuracy,

@@ -72,7 +72,7 @@ def _lines(about: dict[str, Any]) -> list[tuple[str, str]]:
     if about["angles"]:
         lines.append(("joint angles", f"{about['angles']['labels']} at {about['angles']['rate_hz'] or 0:g} Hz"))
     if about["poses"]:
-        lines.append(("served poses", "; ".join(map(_served, about["poses"]))))
+        lines.append(("served poses", "; ".join(map(_recorded_with, about["poses"]))))
     if about["markers"]:
         lines.append(("markers", ", ".join(f"{m['label']} at {m['t_s']:.2f} s" for m in about["markers"][:20])))
     counts = [
@@ -83,7 +83,7 @@ def _lines(about: dict[str, Any]) -> list[tuple[str, str]]:
     return lines + [(key, value) for key, value in about["metadata"].items() if key != "device"]
 
 
-def _served(poses: dict[str, Any]) -> str:
+def _recorded_with(poses: dict[str, Any]) -> str:
     """How many poses were recorded, and what stood behind the model."""
     match poses["filter"]:
         case "":

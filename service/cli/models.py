@@ -80,7 +80,7 @@ def _specs(paths: Iterable[Path]) -> list[tuple[Path, ModelSpec]]:
 def _file_cells(path: Path, spec: ModelSpec) -> Sequence[str]:
     reads = f"{spec.rate_hz:g} Hz {spec.emg_mode} {spec.unit}"
     if spec.still_hand is None:
-        return (path.name, reads, "-", "-", "-", "not measured", _served(spec))
+        return (path.name, reads, "-", "-", "-", "not measured", _output_stage(spec))
     error, still = spec.still_hand
     verdict = "better than a still hand" if spec.worse_than_still_hand is None else "WORSE than a still hand"
     return (
@@ -90,11 +90,11 @@ def _file_cells(path: Path, spec: ModelSpec) -> Sequence[str]:
         f"{still:.1f} mm",
         str(spec.validation.get("split", "-")),
         verdict,
-        _served(spec),
+        _output_stage(spec),
     )
 
 
-def _served(spec: ModelSpec) -> str:
+def _output_stage(spec: ModelSpec) -> str:
     """The filter that `serve` puts behind it, and how late the hand is then."""
     chosen, lag_ms = AUTO.behind(spec), OutputStage(AUTO, spec).lag_ms
     late = "lag not measured" if lag_ms is None else f"{lag_ms:.0f} ms late"

@@ -31,6 +31,7 @@ class Held:
         self.loads: list[Float32Array] = []
         self.resets = 0
         self.told: float | None = None
+        self.gain = 1.0
         self.started = threading.Semaphore(0)
         self.answers: list[float] = []
         self.interrupted = False
@@ -45,6 +46,9 @@ class Held:
         if self.interrupted:
             raise RuntimeError("terminated")
         return np.full(63, self.answers.pop(0) if self.answers else 1.0, dtype=np.float32)
+
+    def between(self, hop: int, count: int) -> Float32Array:
+        return np.empty((0, 63), dtype=np.float32)
 
     @property
     def hidden(self) -> None:
