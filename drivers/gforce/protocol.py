@@ -165,4 +165,5 @@ class GForceDecoder:
         if int(counts.max()) >= 2**self._bits:
             self.malformed += 1
             return None
-        return (counts.astype(np.float32) - 2 ** (self._bits - 1)).astype(np.float32)
+        samples: Float32Array = counts.astype(np.float32) - np.float32(2 ** (self._bits - 1))
+        return samples

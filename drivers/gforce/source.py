@@ -184,7 +184,8 @@ class GForceSource:
 
     async def _ask(self, command: bytes) -> Answer | None:
         """Write a command and wait for its answer; None if there is none in time."""
-        answer = self._answers[command[0]] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._answers[command[0]] = answer
         await self._transport.write(Characteristic.COMMAND, command)
         with suppress(TimeoutError):
             async with asyncio.timeout(ANSWER_S):

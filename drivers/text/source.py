@@ -166,21 +166,16 @@ class TextSource:
         emit(Notice(self._clock(), "connect", self.info.name))
 
     async def _look_at_pace(self, port: BytePort, samples: SampleClock) -> None:
-        """Discard the first lines of a board that was too fast, until its times are past; go on if it keeps its rate.
-
-        Raises:
-            DeviceLost: it is too fast still.
-        """
-        end = self._clock() + PACE_S + samples.ahead_s(self._clock())
-        count = 0
-        while (left := end - self._clock()) > 0:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(left):
-                    for data, arrival in await port.read():
-                        runs = self._lines.feed(data)
-                        count += sum(len(run.samples) for run in runs) if arrival > end - PACE_S else 0
-        if count > PACE * samples.rate_hz * PACE_S:
-            raise self._flood(count / PACE_S, samples.rate_hz)
+        """Discard the lines of a board that was too fast until it keeps its rate, and until its times are past."""
+        too_fast = True
+        while too_fast or samples.ahead_s(self._clock()) > 0:
+            end, count = self._clock() + PACE_S, 0
+            while (left := end - self._clock()) > 0:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(left):
+                        chunks = await port.read()
+                        count += sum(len(run.samples) for data, _ in chunks for run in self._lines.feed(data))
+            too_fast = count > PACE * samples.rate_hz * PACE_S
         self._too_fast = False
         self._lines.restart()
         samples.restart(self._clock())

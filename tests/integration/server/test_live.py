@@ -38,6 +38,7 @@ from drivers.source import Source
 from drivers.text.source import TextSource
 from drivers.transport.bleak_transport import BleakTransport
 from drivers.transport.gatt import SCAN_S
+from drivers.transport.network import UdpLink
 from drivers.transport.serial_port import SerialLink
 from service import wiring
 from service.devices.supervisor import Backoff, Supervisor
@@ -45,6 +46,7 @@ from tests.fakes.bluez import FakeBluez
 from tests.fakes.boards import Board, CytonBoard, TextBoard, text_lines
 from tests.fakes.hardware import PATIENCE_S
 from tests.fakes.models_onnx import spec_of, window_model
+from tests.fakes.network_boards import UdpBoard
 from tests.fakes.private_bus import NEEDS_DAEMON, close_bleak, dbus_daemon
 from tests.support.console import TIMEOUT_S, Console, Server
 from tests.support.live_server import receive, serving
@@ -220,12 +222,18 @@ async def text_silent(stack: AsyncExitStack, _: Path) -> Peer:
     return Peer(text_source(board.path), go, come)
 
 
+async def datagrams_stop(stack: AsyncExitStack, _: Path) -> Peer:
+    board = await stack.enter_async_context(UdpBoard(text_lines(EMG), 200.0, now, 1.0))
+    info = SourceInfo("udp:", "board", 200.0)
+    return Peer(TextSource(info, UdpLink("127.0.0.1", board.port, now)), board.switch_off, board.switch_on)
+
+
 SCENARIOS: Final = [
     *(pytest.param(each, marks=NEEDS_DAEMON) for each in (out_of_range, armband_restarts, bluetoothd_dies)),
     dongle_unplugged, dongle_out_of_range, dongle_hangs,
-    cyton_unplugged, cyton_switched_off, text_unplugged, text_silent,
+    cyton_unplugged, cyton_switched_off, text_unplugged, text_silent, datagrams_stop,
 ]  # fmt: skip
-SILENT: Final = (armband_restarts, bluetoothd_dies, dongle_hangs, cyton_switched_off, text_silent)
+SILENT: Final = (armband_restarts, bluetoothd_dies, dongle_hangs, cyton_switched_off, text_silent, datagrams_stop)
 
 
 @pytest.mark.alone

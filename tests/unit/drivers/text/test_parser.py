@@ -121,6 +121,76 @@ def test_the_first_column_can_be_named() -> None:
     assert parse(b"1,2,3,4,5,6,7,8\n", TextLines(first=3)) == []
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "min:-200,max:200,emg1:{0},emg2:{1},emg3:{2},emg4:{3},emg5:{4},emg6:{5},emg7:{6},emg8:{7}",
+        "Time:17\tCH1:{0}\tCH2:{1}\tCH3:{2}\tCH4:{3}\tCH5:{4}\tCH6:{5}\tCH7:{6}\tCH8:{7}",
+        "emg8:{7} emg7:{6} emg6:{5} emg5:{4} emg4:{3} emg3:{2} emg2:{1} emg1:{0} battery:99",
+        "s0:{0},s1:{1},s2:{2},s3:{3},s4:{4},s5:{5},s6:{6},s7:{7},v1:5,v2:7",
+    ],
+)
+def test_numbered_names_say_which_numbers_are_channels(line: str) -> None:
+    rows = np.random.default_rng(2).integers(-90, 90, (40, 8)).tolist()
+    assert parse("".join(line.format(*row) + "\n" for row in rows).encode()) == rows
+
+
+def test_eight_of_sixteen_channels() -> None:
+    rows = np.random.default_rng(2).integers(-90, 90, (60, 16)).tolist()
+    text = "".join(f"{n}," + ",".join(map(str, row)) + "\n" for n, row in enumerate(rows)).encode()
+    chosen = [1, 2, 3, 4, 8, 9, 10, 15]
+    assert parse(text, TextLines(channels=chosen)) == [[row[k] for k in chosen] for row in rows]
+    named = "".join(",".join(f"ch{k + 1}:{row[k]}" for k in range(16)) + "\n" for row in rows).encode()
+    assert parse(named, TextLines(channels=chosen)) == [[row[k] for k in chosen] for row in rows]
+    assert parse(b"1,2,3,4,5,6,7,8\n" * 20, TextLines(channels=range(8, 16))) == []
+
+
+def counted(numbers: list[int]) -> tuple[list[list[int]], list[TextRun], TextLines]:
+    """Rows by their numbers, and what comes out of lines that arrive so."""
+    rows = np.random.default_rng(7).integers(-90, 90, (400, 8)).tolist()
+    lines = [f"{n % 256},{','.join(map(str, rows[n]))}\n".encode() for n in numbers]
+    parser = TextLines()
+    parser.feed(BANNER)
+    return rows, [run for line in lines for run in parser.feed(line)], parser
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_datagrams_that_are_lost_late_or_double_leave_the_rest_where_it_belongs(data: st.DataObject) -> None:
+    """In any small disorder, also among the first, where the columns are not known yet."""
+    first, last = 30, 250
+    lost = data.draw(st.sets(st.integers(first + PROBE + 4, last - 1), max_size=40))
+    numbers = [n for n in range(first, last) if n not in lost]
+    for place in sorted(data.draw(st.sets(st.integers(0, len(numbers) - 5), max_size=20)), reverse=True):
+        if data.draw(st.booleans()):
+            numbers.insert(place + 2, numbers[place])
+        else:
+            numbers[place], numbers[place + 1] = numbers[place + 1], numbers[place]
+    rows, runs, parser = counted(numbers)
+    at = first
+    for run in runs:
+        at += run.lost
+        for row in run.samples.tolist():
+            assert row == rows[at], "what comes out is where it belongs"
+            at += 1
+    assert sum(len(run.samples) for run in runs) >= len(set(numbers)) - parser.late
+
+
+def test_a_counter_that_begins_again_is_a_board_that_was_restarted() -> None:
+    rows, runs, parser = counted([*range(100), *range(50, 150)])
+    assert sum(len(run.samples) for run in runs) >= 195
+    assert parser.late <= 3
+    assert runs[-1].samples.tolist()[-1] == rows[149]
+
+
+def test_a_time_that_looked_like_a_counter_costs_no_samples() -> None:
+    """Milliseconds of a board at about 1,000 Hz: by one at first, then twice the same."""
+    rows = np.random.default_rng(9).integers(-90, 90, (200, 8)).tolist()
+    times = [*range(40), *(39 + n // 2 for n in range(160))]
+    text = "".join(f"{t},{','.join(map(str, row))}\n" for t, row in zip(times, rows, strict=True))
+    assert parse(text.encode()) == rows
+
+
 def test_a_new_layout_is_learnt_when_the_old_one_no_longer_fits() -> None:
     parser = TextLines()
     parse(b"1,2,3,4,5,6,7,8\n" * 20, parser)
