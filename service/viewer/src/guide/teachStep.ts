@@ -37,11 +37,11 @@ export class TeachStep implements Step {
   private readonly coming = make("p");
   private readonly level = make("progress", { max: 1 });
   private readonly prompt = make(
-    "div", { className: "prompt" }, make("small", { textContent: "Follow the green hand" }), this.cue, this.level, this.coming,
+    "div", { className: "prompt follow" }, make("small", { textContent: "Follow the green hand" }), this.cue, this.level, this.coming,
   );
   private readonly labels = make("p", { className: "small-text" });
   private readonly command = make("code");
-  private readonly follow = button("Follow a green hand", () => void this.followPrompts(), "solid");
+  private readonly follow = button("Follow a green hand", () => void this.followPrompts());
   private readonly withoutCamera = make(
     "div", {},
     make("p", {
@@ -102,8 +102,8 @@ export class TeachStep implements Step {
     });
     this.body = make(
       "div", {},
-      this.intro, this.prompt, this.truthRow, this.webcam.element, this.withoutCamera, this.promptedRecording, this.labels,
-      this.recordingHint, this.learning, this.error,
+      this.intro, this.prompt, this.truthRow, this.webcam.element, this.labels, this.recordingHint, this.learning,
+      this.withoutCamera, this.promptedRecording, this.error,
     );
   }
 
@@ -168,6 +168,8 @@ export class TeachStep implements Step {
     this.webcam.stop();
     await this.act(() => this.context.api.followPrompts());
     this.isFollowing = this.refusal === "";
+    // On a phone the hand to follow is above the steps.
+    if (this.isFollowing) scrollTo({ top: 0 });
   }
 
   /** A server that was started anew has forgotten what was not kept; what was being learned begins again by itself. */

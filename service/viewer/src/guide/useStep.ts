@@ -25,7 +25,7 @@ export class UseStep implements Step {
       "ol", {},
       make("li", {}, "Check: is every channel good?"),
       make("li", {}, "Align: the band moves a little each time it is put on, and while it is worn."),
-      make("li", {}, "Teach: a minute with the webcam, in all the positions in which you use the hand."),
+      make("li", {}, "Teach: a minute with the webcam or the green hand, in all the positions in which you use the hand."),
     ),
   );
   private loadedFor: string | null = null;
