@@ -63,13 +63,14 @@ async def run(
         sock = listen(config.policy.bind, config.port)
         stack.callback(sock.close)
         service = Service(config, sources, model_selector)
+        stack.callback(service.guard.watch(asyncio.get_running_loop()))
         if prepare is not None:
             prepare(service)
         stop_on_signals(service.stop)
         outputs = await open_outputs(service, config, stack)
         await _start(service, config, stack)
         server = HttpServer(service.app, service.limits, service.connections)
-        serving = asyncio.ensure_future(server.serve([sock]))
+        serving = asyncio.ensure_future(service.guard.needed("the HTTP server", server.serve([sock])))
         serving.add_done_callback(lambda _: service.stop.set())
         stack.push_async_callback(_stop_http, server, serving, service.stream)
         if await _ready(service, server):
@@ -129,13 +130,18 @@ async def _start(service: Service, config: ServiceConfig, stack: AsyncExitStack)
         service.recorder.start_with_first_sample(config.record, service.fail_from_thread)
     stack.push_async_callback(_stop_recording, service, config.record)
     tasks = [asyncio.ensure_future(service.supervise(device)) for device in service.devices]
-    tasks.append(asyncio.ensure_future(service.status_publisher.run()))
-    tasks += [asyncio.ensure_future(job()) for job in service.jobs]
+    keep = service.guard.keep("the status publisher", service.status_publisher.run)
+    tasks.append(asyncio.ensure_future(keep))
+    tasks += [asyncio.ensure_future(service.guard.needed(_name(job), job())) for job in service.jobs]
     for task in tasks:
         task.add_done_callback(partial(_stop_if_failed, service))
     stack.push_async_callback(_stop_tasks, tasks)
     for finisher in service.finishers:
         stack.push_async_callback(finisher)
+
+
+def _name(job: Callable[[], object]) -> str:
+    return f"job {getattr(job, '__qualname__', type(job).__name__)}"
 
 
 def _stop_if_failed(service: Service, task: asyncio.Future[None]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
@@ -26,6 +27,7 @@ from service.engine.model_selection import ModelSelector
 from service.engine.predictor import AS_IN_FILE
 from service.engine.workers import Workers
 from service.events import DeviceEvent, Output
+from service.guard import Guard, PartFailed
 from service.limits import fitting
 from service.recording.errors import RecordingFailed
 from service.recording.library import RecordingLibrary
@@ -51,6 +53,7 @@ class Service:
         """Make coroutines that run beside the sources."""
         self.finishers: list[Callable[[], Awaitable[None]]] = []
         """Are called when the service stops, while everything still runs."""
+        self.guard = Guard(self._tell)
         self._labelled = config.labelled
         self.hub = Hub(clock)
         self.recorder = Recorder(
@@ -74,6 +77,7 @@ class Service:
                 self.status_publisher,
                 hop=config.hop,
                 run_s=config.limits.pose_s,
+                guard=self.guard,
                 fitted=aligned_by(aligned) if index == 0 else AS_IN_FILE,
                 smoothing=config.smoothing,
                 hold_s=config.hold_s,
@@ -109,6 +113,8 @@ class Service:
             library=self.library,
             policy=config.policy,
             limits=self.limits,
+            guard=self.guard,
+            connections=self.connections,
             clock=clock,
         )
         self.app = create_app(context)
@@ -134,6 +140,15 @@ class Service:
         self.failure = self.failure or error
         self.stop.set()
 
+    def _tell(self, code: str, message: str) -> None:
+        """Show what failed in every device's status; called on any thread."""
+        with contextlib.suppress(RuntimeError):  # the loop has ended before
+            self._loop.call_soon_threadsafe(self._report, code, message)
+
+    def _report(self, code: str, message: str) -> None:
+        for device in self.devices:
+            device.status.report(code, message)
+
     def fail_from_thread(self, error: MyocastError) -> None:
         """`fail`, called on any thread."""
         self._loop.call_soon_threadsafe(self.fail, error)
@@ -149,6 +164,9 @@ class Service:
                 await device.wait_to_play_again()
         except MyocastError as error:
             self.fail(error)
+        except Exception as error:
+            part = f"the supervisor of device {device.index}"
+            self.fail(PartFailed(self.guard.fault(part, error, "the server ends")))
 
     def _known(self) -> list[tuple[int, Event]]:
         return [(device.index, device.info) for device in self.devices if device.info is not None]

@@ -40,6 +40,7 @@ from service.engine.predictor import AS_IN_FILE, Fitted, ModelFile, Predictor
 from service.engine.signal_adapter import SignalAdapter
 from service.engine.workers import Workers
 from service.events import DeviceEvent, Output
+from service.guard import Guard
 
 log = logging.getLogger("myocast")
 
@@ -78,6 +79,7 @@ class Device:
         hop: int | None = None,
         fitted: Fitted = AS_IN_FILE,
         run_s: float = RUN_S,
+        guard: Guard | None = None,
         smoothing: Smoothing = AUTO,
         hold_s: float | None = DEFAULT_HOLD_S,
         clock: Clock = now,
@@ -92,8 +94,11 @@ class Device:
             hold_s: seconds for which the last pose is repeated when no samples come any more; None repeats nothing.
             workers: the threads that run models; None makes one of its own.
             run_s: seconds for one run of a model.
+            guard: tells which output failed.
         """
         self._run_s = run_s
+        self._guard = guard or Guard()
+        self._failing: set[Output] = set()
         self.index = index
         self.source = source
         self.info: SourceInfo | None = None
@@ -293,7 +298,24 @@ class Device:
 
     def _publish(self, event: DeviceEvent) -> None:
         for output in self.outputs:
-            output.on_event(self.index, event)
+            try:
+                output.on_event(self.index, event)
+            except Exception as error:
+                self._on_output_fault(output, error)
+            else:
+                if self._failing:
+                    self._failing.discard(output)
+                    self._guard.output_works(self._part(output))
+
+    def _on_output_fault(self, output: Output, error: Exception) -> None:
+        """One output's fault must cost neither the others nor the source anything."""
+        self._failing.add(output)
+        if self._guard.output_failed(self._part(output), error):
+            # A new list: the old one is being walked through.
+            self.outputs = [one for one in self.outputs if one is not output]
+
+    def _part(self, output: Output) -> str:
+        return f"output {type(output).__name__} of device {self.index}"
 
     def _on_frame(self, frame: Frame) -> None:
         # The engine comes first: its worker thread wakes while the rest is done here.

@@ -212,6 +212,7 @@ class Engine:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LAST_RUN_S):
                 await self._idle.wait()
+                await self._workers.ended()
         return self._idle.is_set()
 
     def _advance_swap(self) -> None:

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import threading
 from collections import deque
 from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Final
+
+log = logging.getLogger("myocast")
 
 Finish = Callable[[], None]
 """Is called on the event loop's thread."""
@@ -31,6 +34,7 @@ class Workers:
         self._most = most
         self._users = 0
         self._threads: list[threading.Thread] = []
+        self._leaving: list[threading.Thread] = []
         self._waiting: SimpleQueue[Work | None] = SimpleQueue()
         self._finished: deque[Finish] = deque()
         self._told = False
@@ -51,7 +55,12 @@ class Workers:
         if not self._users:
             for _ in self._threads:
                 self._waiting.put(None)
-            self._threads = []
+            self._leaving, self._threads = self._threads, []
+
+    async def ended(self) -> None:
+        """Wait until threads that were let go have ended."""
+        while any(thread.is_alive() for thread in self._leaving):  # noqa: ASYNC110 (a thread has no event)
+            await asyncio.sleep(0.001)
 
     def replace_one(self) -> None:
         """Start one more thread: one does not come back from its work, and others wait for it."""
@@ -65,7 +74,12 @@ class Workers:
 
     def _work(self) -> None:
         while (work := self._waiting.get()) is not None:
-            self._finished.append(work())
+            try:
+                self._finished.append(work())
+            except Exception:
+                # Work catches its own faults; one that it does not catch must not cost the other armbands the thread.
+                log.exception("a fault in a run of a model")
+                continue
             # The event loop takes the note back before it looks, so that nothing that is appended meanwhile is missed.
             if not self._told:
                 self._told = True

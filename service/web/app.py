@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 from starlette.routing import WebSocketRoute
@@ -10,7 +12,7 @@ from service.web.access_middleware import AccessMiddleware
 from service.web.body_limit import BodyLimitMiddleware
 from service.web.context import AppContext, JsonResponse
 from service.web.errors import add_error_handlers
-from service.web.metrics import exposition
+from service.web.metrics import LimitCounts, exposition
 from service.web.openapi import ANY_ERROR, DESCRIPTION, REFUSALS, TOKEN, TOO_LARGE, operation_id
 from service.web.routes import alignment, device, health, models, pages, personal, recording, recordings, replay, status
 from service.web.security_headers import SecurityHeadersMiddleware
@@ -20,6 +22,7 @@ from service.web.token_guesses import TokenGuesses
 
 def create_app(context: AppContext) -> FastAPI:
     """The ASGI application of one server."""
+    guesses = TokenGuesses(context.limits.wrong_tokens, context.limits.wrong_token_wait_s)
     app = FastAPI(
         title="Myocast",
         description=DESCRIPTION,
@@ -35,17 +38,23 @@ def create_app(context: AppContext) -> FastAPI:
             Middleware(
                 AccessMiddleware,
                 policy=context.policy,
-                guesses=TokenGuesses(context.limits.wrong_tokens, context.limits.wrong_token_wait_s),
+                guesses=guesses,
             ),
             Middleware(BodyLimitMiddleware, most=context.limits.body_bytes),
         ],
         routes=[WebSocketRoute("/v1/stream", context.stream), WebSocketRoute("/{path:path}", NoSuchStream())],
     )
     app.state.context = context
-    app.state.exposition = exposition(context.devices, context.hub)
+    app.state.exposition = exposition(context.devices, context.hub, partial(_limited, context, guesses))
     add_error_handlers(app)
     _add_routes(app)
     return app
+
+
+def _limited(context: AppContext, guesses: TokenGuesses) -> LimitCounts:
+    """What limits and the guard have counted."""
+    refused = {**context.stream.refused, "connections": context.connections.cut, "wrong_tokens": guesses.refused}
+    return LimitCounts(context.connections.open, context.connections.unfinished, refused, context.guard.faults)
 
 
 def _add_routes(app: FastAPI) -> None:

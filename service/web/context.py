@@ -16,10 +16,12 @@ from service.broadcast.hub import Hub
 from service.devices.device import Device
 from service.devices.status_publisher import StatusPublisher
 from service.engine.model_library import ModelLibrary
+from service.guard import Guard
 from service.limits import DEFAULT_LIMITS, Limits
 from service.recording.library import RecordingLibrary
 from service.recording.recorder import Recorder
 from service.web.access import AccessPolicy
+from service.web.connections import ConnectionTable
 from service.web.stream import StreamEndpoint
 
 
@@ -36,6 +38,8 @@ class AppContext:
     stream: StreamEndpoint
     library: ModelLibrary
     policy: AccessPolicy
+    guard: Guard
+    connections: ConnectionTable
     limits: Limits = DEFAULT_LIMITS
     clock: Clock = now
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -31,11 +33,26 @@ COUNTERS: Sequence[tuple[str, str, Value]] = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class LimitCounts:
+    """What limits and the guard have counted."""
+
+    connections: int
+    unfinished: int
+    refused: Mapping[str, int]
+    """By the limit."""
+    faults: Mapping[str, int]
+    """By the part that failed."""
+
+
+NO_COUNTS: Final = LimitCounts(0, 0, {}, {})
+
+
 class ServiceCollector(Collector):
     """Reads the counters of devices and hub at each scrape, so that nothing is counted twice where samples pass."""
 
-    def __init__(self, devices: Sequence[Device], hub: Hub) -> None:
-        self._devices, self._hub = devices, hub
+    def __init__(self, devices: Sequence[Device], hub: Hub, counts: Callable[[], LimitCounts]) -> None:
+        self._devices, self._hub, self._counts = devices, hub, counts
 
     def collect(self) -> Iterable[Metric]:
         for name, text, value in COUNTERS:
@@ -47,7 +64,23 @@ class ServiceCollector(Collector):
         yield CounterMetricFamily(
             "myocast_dropped", "messages that slow clients cost themselves", value=self._hub.dropped
         )
+        yield from self._limits()
         yield GaugeMetricFamily("myocast_clients", "clients connected to the stream", value=len(self._hub.clients))
+
+    def _limits(self) -> Iterable[Metric]:
+        counts = self._counts()
+        yield GaugeMetricFamily("myocast_connections", "open connections of all kinds", value=counts.connections)
+        yield GaugeMetricFamily(
+            "myocast_connections_unfinished", "connections that have asked for nothing yet", value=counts.unfinished
+        )
+        refused = CounterMetricFamily(
+            "myocast_refused", "clients, connections and requests refused or cut because of a limit", labels=["limit"]
+        )
+        faults = CounterMetricFamily("myocast_faults", "faults inside, by the part that failed", labels=["part"])
+        for family, values in ((refused, counts.refused), (faults, counts.faults)):
+            for name, value in values.items():
+                family.add_metric([name], value)
+        yield from (refused, faults)
 
     def _gauges(self) -> Iterable[Metric]:
         rate = GaugeMetricFamily("myocast_rate_hz", "samples per second of real time", labels=["device"])
@@ -62,10 +95,12 @@ class ServiceCollector(Collector):
         yield from (rate, state, battery)
 
 
-def exposition(devices: Sequence[Device], hub: Hub) -> Callable[[], bytes]:
+def exposition(
+    devices: Sequence[Device], hub: Hub, counts: Callable[[], LimitCounts] = lambda: NO_COUNTS
+) -> Callable[[], bytes]:
     """A function that gives the metrics as Prometheus text."""
     registry = CollectorRegistry()
-    registry.register(ServiceCollector(devices, hub))
+    registry.register(ServiceCollector(devices, hub, counts))
     for collector in (ProcessCollector, PlatformCollector, GCCollector):
         collector(registry=registry)
     return lambda: generate_latest(registry)

@@ -13,7 +13,7 @@ from service.recording.recording import FAILURES
 from service.schemas.http import recording_schema
 from service.web.context import Context, JsonResponse, require_json
 from service.web.errors import CodedError
-from service.web.openapi import ErrorBody, answer, error_responses
+from service.web.openapi import answer, error_responses
 from service.web.requests import RecordingRequest, StartRecording
 
 router = APIRouter(tags=["control"], dependencies=[Depends(require_json)])
@@ -25,10 +25,10 @@ router = APIRouter(tags=["control"], dependencies=[Depends(require_json)])
         **answer(recording_schema()),
         **error_responses(
             bad_request="The body is not a request, or the name is no plain file name",
-            conflict="A recording is running already, none is, the file exists, or it cannot be made",
+            conflict="A recording is running already, none is, the file exists, it cannot be made, or the one that is "
+            "to be stopped had been closed before its time (`recording_failed`, `recording_too_slow`, `disk_full`)",
             disk_full="There is no room for the file",
         ),
-        500: {"model": ErrorBody, "description": "The recording that is to be stopped had failed: `recording_failed`"},
     },
 )
 async def recording(request: RecordingRequest, context: Context) -> JsonResponse:
@@ -56,7 +56,7 @@ async def _stop(recorder: Recorder) -> Mapping[str, object]:
     stopped = await asyncio.to_thread(recorder.stop)
     if recorder.failure is not None:
         code, message = recorder.failure
-        raise CodedError(507 if code == "disk_full" else 500, message, code)
+        raise CodedError(409, f"nothing is being recorded any more: {message}", code)
     if stopped is None or not running:
         raise HTTPException(409, "nothing is being recorded")
     return stopped

@@ -36,7 +36,7 @@ async def test_a_recording_that_is_gone_is_told(console: Console, tmp_path: Path
                 if '"recording_failed"' in str(message):
                     break
         answer = await client.post("/api/v1/recording", json={"action": "stop"})
-        assert (answer.status_code, answer.json()["error"]["code"]) == (500, "recording_failed")
+        assert (answer.status_code, answer.json()["error"]["code"]) == (409, "recording_failed")
         assert (await client.get("/api/v1/status")).json()["recording"] is None
         again = await client.post("/api/v1/recording", json={"action": "start", "name": "b"})
         assert again.status_code == 200

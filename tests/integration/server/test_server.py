@@ -20,6 +20,7 @@ from models.recording import Recording
 from models.spec import ModelError
 from service.devices.supervisor import DriverFault
 from service.engine.pose import Pose
+from service.guard import PartFailed
 from service.recording.errors import RecordingExists
 from service.run import READY, addresses, run
 from service.settings import ServiceConfig
@@ -120,7 +121,7 @@ async def test_a_recording_requested_at_the_start_is_made_with_the_first_sample(
         assert (await live.post("/api/v1/recording", action="start", name="other")).status_code == 409
         assert not path.exists()
         puppet.emit(*frames(0, 100))
-        assert path.exists()
+        await live.until(path.exists)
         await live.until(lambda: live.service.devices[0].status.state == "live")
         puppet.emit(*frames(100, 200))
     assert "was not made" not in caplog.text
@@ -276,6 +277,6 @@ async def test_a_failure_of_the_http_server_stops_everything_and_is_raised(
     monkeypatch.setattr(HttpServer, "serve", serve)
     lines: list[str] = []
     config = ServiceConfig(("scripted:",), port=0, model=tiny_window)
-    with pytest.raises(RuntimeError, match="no event loop left"):
+    with pytest.raises(PartFailed, match="no event loop left"):
         await asyncio.wait_for(run(config, lines.append, sources=[Puppet()]), TIMEOUT_S)
     assert lines == []
