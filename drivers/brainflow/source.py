@@ -37,8 +37,9 @@ POLL_S: Final = 0.01
 """Seconds between two looks into the library's buffer: it has no way to wait for samples."""
 FIRST_S: Final = 10.0
 """Seconds that the first samples may take after the stream was started."""
-CLOSE_S: Final = 3.0
-"""Seconds that stopping and disconnecting may take; a library that hangs is left to its thread."""
+CLOSE_S: Final = 10.0
+"""Seconds that stopping and disconnecting may take: BrainFlow's streaming board takes five, and a program that ends
+before its library has stopped is aborted. A library that hangs is left to its thread."""
 RELEASE_S: Final = 15.0
 """Seconds for which the next run waits for such a thread."""
 BUFFER_VALUES: Final = 1 << 21
