@@ -59,15 +59,14 @@ class Plug:
 
     def __init__(self, stack: AsyncExitStack, folder: Path, make: Callable[[], Any]) -> None:
         self.path = folder / "port"
-        self._stack, self._make, self._plugged = stack, make, None
+        self._stack, self._make = stack, make
+        self._plugged: Any = None
 
     async def come(self) -> None:
         self._plugged = await self._stack.enter_async_context(self._make())
-        assert self._plugged is not None
         self.path.symlink_to(self._plugged.path)
 
     async def go(self) -> None:
-        assert self._plugged is not None
         self.path.unlink()
         self._plugged.unplug()
 

@@ -151,7 +151,7 @@ async def dongle_out_of_range(stack: AsyncExitStack, _: Path) -> Peer:
         terminal.lose_link()
 
     async def come() -> None:
-        armband.address = MYO["address"]
+        armband.address = BAND["address"]
 
     return Peer(over_dongle(terminal.path, scan_s=2.0), go, come)
 

@@ -43,7 +43,7 @@ def test_losses_are_exact_however_a_board_counts(size: int, step: int, data: st.
     ],
     ids=["two packages of one number", "none", "noise", "no number"],
 )
-def test_numbers_that_are_no_counter_are_not_believed(sent: np.ndarray) -> None:  # type: ignore[type-arg]
+def test_numbers_that_are_no_counter_are_not_believed(sent: np.ndarray) -> None:
     counter = PackageNumbers()
     assert [run.lost for run in counter.runs(sent)] == [0]
     assert not counter.believed

@@ -73,7 +73,7 @@ def test_a_missing_part_costs_its_value_alone() -> None:
     assert parts.broken >= 2
 
 
-def stream(bits: Bits, mtu: int, lose: set[int], seconds: float = 1.0) -> tuple[list[bytes], np.ndarray]:  # type: ignore[type-arg]
+def stream(bits: Bits, mtu: int, lose: set[int], seconds: float = 1.0) -> tuple[list[bytes], np.ndarray]:
     """The notifications of an armband that streams, and the rows that they carry."""
     counts = made_up(4000).emg
     armband = EmulatedGForce(counts, mtu=mtu)
