@@ -63,6 +63,11 @@ _UNITS: Final[dict[str, FileUnit]] = {
     **dict.fromkeys(("v", "volts", "volt"), "V"),
     **dict.fromkeys(("adc", "adu", "counts", "count", "raw", "lsb", "int", "int8", "a.u.", "au", "n/a"), "adc"),
 }
+_RATE: Final = re.compile(
+    r"(?:sampl\w*[ _-]*(?:rate|freq\w*)|\bfs|\bsrate|\bsfreq)(?:[ _]*[(\[]?hz[)\]]?)?\W{0,3}"
+    r"(?P<rate>\d+(?:\.\d+)?)(?![.\d])\s*(?P<unit>k?hz)?|\brate\W{0,3}(?P<bare>\d+(?:\.\d+)?)\s*hz",
+    re.IGNORECASE,
+)
 _BRACKETS: Final = re.compile(r"(?P<name>.*?)[ _]*[(\[]\s*(?P<unit>[^)\]]*?)\s*[)\]]")
 
 _BEHIND: Final = re.compile(r"(?P<name>.*\d)[ _](?P<unit>[nuµμm]?v|adc)")
@@ -125,7 +130,7 @@ def layout_by_names(
     if left := [names[place] or f"column {place + 1}" for place in range(len(names)) if place not in known]:
         notes.append(f"left out: {_list(left)}")
     unit, odd = channel_unit([units[place] for place in emg], comments)
-    rate = _rate(comments)
+    rate = stated_rate(comments)
     return Layout(
         len(names), emg, time, seconds, joints, angles, label, rate, unit, odd, format="csv", notes=tuple(notes)
     )
@@ -415,13 +420,13 @@ def channel_unit(units: Sequence[str], comments: Sequence[str] = ()) -> tuple[Fi
     return ("uV" if any("openbci" in comment.lower() for comment in comments) else None), ()
 
 
-def _rate(comments: Sequence[str]) -> float | None:
+def stated_rate(comments: Sequence[str]) -> float | None:
+    """Samples per second that a comment states; without `Hz` where its words leave no doubt."""
+    low, high = _RATES
     for comment in comments:
-        if found := re.search(
-            r"(?:sampl\w*[ _-]*(?:rate|frequency)|rate|fs)\s*[=:]?\s*(\d+(?:\.\d+)?)\s*hz", comment, re.I
-        ):
-            low, high = _RATES
-            return rate if low <= (rate := float(found[1])) <= high else None
+        if found := _RATE.search(comment):
+            rate = float(found["rate"] or found["bare"]) * (1000.0 if (found["unit"] or "").lower() == "khz" else 1.0)
+            return rate if low <= rate <= high else None
     return None
 
 

@@ -31,6 +31,7 @@ from drivers.sessions.text.layout import (
     layout_by_option,
     layout_by_values,
     seconds_per_unit,
+    stated_rate,
 )
 from drivers.sessions.text.times import time_of
 from models.arrays import Float32Array, Float64Array, Int64Array
@@ -95,6 +96,10 @@ def read_text(
     first = next(batches, [])
     if not first:
         raise SessionError(f"{path}: holds only blank lines; {EXPECTED}")
+    if passed := _preamble(first[:_HEAD_LINES]):
+        comments += [line.strip() for line in first[:passed] if line.strip()]
+        report.note(f"passed over before the table: {passed} lines")
+        first, place = first[passed:], place + passed
     head = [line for line in first[:_HEAD_LINES] if line.strip()]
     dialect = dialect_of(head[1:] or head)
     if dialect.trailing and _last_column_is_empty(head, dialect):
@@ -107,9 +112,35 @@ def read_text(
         return _read_named(body, names, head[0], on_table)
     if comments and (names := _names(dialect.split(comments[-1]))) and _is_header(names):
         width = len(dialect.split(head[0]))
-        if len(names) == width and (names == manus.COLUMNS or layout_by_names(names, comments)):
+        if len(names) == width and (names == manus.COLUMNS or _is_known(names)):
             return _read_named(text, names, comments[-1], on_table)
     return _read_bare(text, head, on_table)
+
+
+def _preamble(lines: Sequence[str]) -> int:
+    """Lines of words before the header of a table, or before its first row; programs write settings there."""
+    dialect = dialect_of(lines)
+    rows = [dialect.split(line) for line in lines]
+    (width, _), *_ = Counter(map(len, rows)).most_common(1)
+    if width < CHANNELS:
+        return 0
+    first = next((place for place, row in enumerate(rows) if len(row) == width and _is_row(row)), 0)
+    headers = [place for place in range(first) if len(rows[place]) == width and _is_header(_names(rows[place]))]
+    known = [place for place in headers if _is_known(_names(rows[place]))]
+    start = min(known) if known else headers[-1] if headers[-1:] == [first - 1] else first
+    wordy = all(any(map(str.isalpha, line)) or not line.strip() for line in lines[:start])
+    return start if wordy and all(len(row) < CHANNELS for row in rows[:start]) else 0
+
+
+def _is_row(tokens: Sequence[str]) -> bool:
+    return sum(_number_or_time(token) is not None for token in tokens) >= CHANNELS
+
+
+def _is_known(names: tuple[str, ...]) -> bool:
+    try:
+        return layout_by_names(names) is not None
+    except SessionError:
+        return True
 
 
 def _last_column_is_empty(head: Sequence[str], dialect: Dialect) -> bool:
@@ -179,7 +210,8 @@ def _read_bare(text: Text, head: Sequence[str], on_table: Callable[[Text, Layout
         if width in (CHANNELS, CHANNELS + 1) and text.config.channels is None:
             return on_table(text, Layout(width, tuple(range(CHANNELS)), label=width - 1 if width > CHANNELS else None))
         good = [[0.0] * width]
-    return on_table(text, layout_by_values(np.array(good, np.float64), text.location, text.config.channels))
+    layout = layout_by_values(np.array(good, np.float64), text.location, text.config.channels)
+    return on_table(text, replace(layout, rate=layout.rate or stated_rate(text.comments)))
 
 
 def _number_or_time(token: str) -> float | None:

@@ -313,6 +313,25 @@ def test_gestures_of_uci(tmp_path: Path) -> None:
     assert set(recording.classes.tolist()) == {2}
 
 
+@pytest.mark.parametrize(
+    ("head", "rate"),
+    [
+        ("Recorded by Lab 7\nSampling rate: 1000 Hz\nSubject; 3\n\n", 1000.0),
+        ("sep=,\n", 200.0),
+        ("Device,Quattro\nFs (Hz),2000\nChannels,8\n", 2000.0),
+        ("# sampling_frequency = 1.5 kHz\n", 1500.0),
+        ("# fs: 500\n", 500.0),
+        ("# baud rate 9600\n", 200.0),
+    ],
+)
+@pytest.mark.parametrize("names", [f"{NAMES}\n", ""])
+def test_settings_before_the_table(tmp_path: Path, head: str, rate: float, names: str) -> None:
+    recording = read(tmp_path, head + names + lines())
+    assert_rows(recording)
+    assert recording.rate_hz == rate
+    assert recording.meta["dropped"] == []
+
+
 def test_many_comments_are_passed_over_at_once(tmp_path: Path) -> None:
     assert_rows(read(tmp_path, "# a remark\n" * 200_000 + f"{NAMES}\n" + lines()))
 
