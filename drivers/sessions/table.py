@@ -222,7 +222,8 @@ class Table:
         total = self.rows_read + self.bad
         if self.bad > _MOST_DROPPED * total and total >= at_least:
             raise SessionError(
-                f"{self.first_bad}; {self.bad} of {total} lines cannot be read; expected rows of {self.width} numbers"
+                f"{self.first_bad}; {self.bad} of {total} lines cannot be read; expected rows of {self.width} numbers, "
+                "or say what each column is, as in `?columns=-,ch1-8` (`-` leaves one out)"
             )
 
 

@@ -178,6 +178,8 @@ def layout_by_values(values: Float64Array, place: str, channels: str | None = No
         first = "a row number" if counter else "a time"
         if not counter or float(values[:, 0].max()) > _LARGEST_COUNTER:
             raise SessionError(f"{place}: column 1 is {first}, and 7 numbers follow it; expected 8 channels")
+    if width < CHANNELS:
+        raise SessionError(f"{place}: expected 8 numbers (and a label), found {width}; Myocast takes eight channels")
     if rest not in (CHANNELS, CHANNELS + 1):
         which = f", or {CHANNELS_ADVICE}" if rest > CHANNELS else ""
         raise SessionError(
@@ -259,6 +261,18 @@ def layout_by_option(text: str, width: int, place: str) -> Layout:
         raise SessionError(f"{place}: `?columns={text}` names {column} columns, and there are {width}")
     emg = tuple(channels[channel] for channel in range(1, CHANNELS + 1))
     return Layout(width, emg, time, seconds, label=label)
+
+
+def with_units(names: Sequence[str], below: Sequence[str]) -> tuple[str, ...] | None:
+    """Names with their units in brackets, where the line below a header has units; None where it has none."""
+    if len(names) != len(below):
+        return None
+    units = [token.strip("([])\"' ").lower() for token in below]
+    if sum(unit in _UNITS for unit in units) < CHANNELS or not all(
+        u in _UNITS or u in _IN_BRACKETS or not u for u in units
+    ):
+        return None
+    return tuple(f"{name} ({unit})" if unit else name for name, unit in zip(names, units, strict=True))
 
 
 def check_units(place: str, layout: Layout, config: ReadConfig) -> None:
@@ -372,7 +386,9 @@ def _channels(stems: Sequence[str], channels: str | None) -> tuple[tuple[int, ..
         return eight, tuple(place for place in places if place not in eight)
     if len(group) != CHANNELS or sorted(group) not in (list(range(CHANNELS)), list(range(1, CHANNELS + 1))):
         first, last = min(group), max(group)
-        advice = f"{CHANNELS_ADVICE}, or {COLUMNS_ADVICE}" if len(group) >= CHANNELS else COLUMNS_ADVICE
+        few = len(group) < CHANNELS and len(stems) < CHANNELS + 1
+        advice = "fewer are not enough" if few else COLUMNS_ADVICE
+        advice = f"{CHANNELS_ADVICE}, or {COLUMNS_ADVICE}" if len(group) >= CHANNELS else advice
         raise SessionError(
             f"the header names {len(group)} channels, `{best}{first}` to `{best}{last}`; Myocast takes eight, "
             f"numbered from 1 or 0; {advice}"

@@ -32,6 +32,7 @@ from drivers.sessions.text.layout import (
     layout_by_values,
     seconds_per_unit,
     stated_rate,
+    with_units,
 )
 from drivers.sessions.text.times import time_of
 from models.arrays import Float32Array, Float64Array, Int64Array
@@ -108,6 +109,8 @@ def read_text(
     names = _names(dialect_of(head[:1]).split(head[0]) if len(head) == 1 else dialect.split(head[0]))
     if _is_header(names):
         rest = first[1:]
+        if len(head) > 1 and (named := with_units(names, dialect.split(head[1]))):
+            names, place, rest = named, place + 1, rest[1:]
         body = replace(text, batches=chain([rest] if rest else [], batches), line=place + 1)
         return _read_named(body, names, head[0], on_table)
     if comments and (names := _names(dialect.split(comments[-1]))) and _is_header(names):

@@ -377,3 +377,18 @@ def test_matlab_elements_that_unpack_to_gigabytes_are_refused(tmp_path: Path, mo
     monkeypatch.setattr("drivers.sessions.source_bytes._ALWAYS", 1 << 20)
     with pytest.raises(SessionError, match="unpacks to more than"):
         read_session(path)
+
+
+def test_edf_with_gaps_between_its_records(tmp_path: Path) -> None:
+    path = tmp_path / "a.edf"
+    signals = [edfio.EdfSignal(EMG[:, place].astype(float), 100, label=f"EMG{place}") for place in range(8)]
+    edfio.Edf(signals, annotations=[]).write(path)
+    content = path.read_bytes().replace(b"EDF+C", b"EDF+D")
+    for before, after in ((b"+2\x14\x14", b"+7\x14\x14"), (b"+3\x14\x14", b"+8\x14\x14")):
+        assert content.count(before) == 1
+        content = content.replace(before, after)
+    path.write_bytes(content)
+    recording = read_session(f"{path}?unit=adc")
+    assert [(one.start, one.stop) for one in recording.segments()] == [(0, 200), (200, 400)]
+    assert recording.sample[200] == 700
+    assert recording.t[200] - recording.t[0] == pytest.approx(7.0)

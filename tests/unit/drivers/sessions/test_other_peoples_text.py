@@ -242,6 +242,28 @@ def test_channels_of_different_units_are_asked_about(tmp_path: Path) -> None:
         read(tmp_path, f"{header}\n{lines()}")
 
 
+def test_units_below_names(tmp_path: Path) -> None:
+    units = ",".join(["(mV)"] * 8)
+    recording = read(tmp_path, f"t,{NAMES}\n(ms),{units}\n{lines(lambda n: 4 * n)}")
+    assert (recording.unit, recording.rate_hz) == ("uV", 250.0)
+    np.testing.assert_allclose(recording.emg, ROWS * 1000.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("1,2,3,4\n" * 50, "found 4; Myocast takes eight channels"),
+        (
+            f"time,{NAMES}\n" + lines("28.11.2026 00:35"),
+            r"120 of 120 lines cannot be read; .*`\?columns=-,ch1-8`",
+        ),
+    ],
+)
+def test_a_refusal_says_what_would_read_it(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(SessionError, match=message):
+        read(tmp_path, text)
+
+
 @pytest.mark.parametrize(
     ("header", "factor"),
     [
