@@ -14,6 +14,7 @@ from drivers.uri import source_from_uri
 from models.alignment import Template, template_of_model
 from models.errors import MyocastError
 from models.recording import Recording
+from models.spec import ModelSpec
 from service.align_source import align_source
 from service.arm.alignment import AlignmentResult
 from service.arm.alignment_session import AlignmentSession
@@ -106,25 +107,28 @@ def _read(
     sources: Sequence[str], classes: dict[int, str], against: Sequence[Path], model: Path | None
 ) -> AlignmentResult:
     from drivers.sessions import read_session
+    from models.data.any_band import as_model_expects
     from service.experiments.session_alignment import align_levels, levels_of_sessions, template_of_levels
 
     sessions = [read_session(session_file(source)) for source in sources]
-    levels = levels_of_sessions(sessions, classes)
     if against:
         target = template_of_levels(levels_of_sessions([read_session(path) for path in against], classes))
     else:
-        target = _model_template(model, sessions[0])
-    return align_levels(levels, target)
+        spec, target = _model_for(model, sessions[0])
+        sessions = [as_model_expects(session, spec) for session in sessions]
+    return align_levels(levels_of_sessions(sessions, classes), target)
 
 
-def _model_template(model: Path | None, session: Recording) -> Template:
+def _model_for(model: Path | None, session: Recording) -> tuple[ModelSpec, Template]:
+    """The specification of the model whose template counts, and that."""
     selector, kind = ModelSelector(model), (session.rate_hz, session.unit, session.emg_mode)
     offered = selector.shipped() if selector.given is None else [selector.given]
-    file = next((one for one in offered if one.spec.mismatch(*kind) is None), None)
-    template = None if file is None else template_of_model(file.spec)
+    fitting = [one for one in offered if one.spec.mismatch(*kind) is None]
+    fitting += [one for one in offered if one.mismatch(*kind) is None]
+    template = template_of_model(fitting[0].spec) if fitting else None
     if template is None:
         raise UsageError(f"no model with a template fits {session.name}; give one with --model, or --against a session")
-    return template
+    return fitting[0].spec, template
 
 
 def describe(result: AlignmentResult) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 
 from models.alignment import Template, fit, template_of_model
 from models.arrays import Float32Array, Float64Array
+from models.data.any_band import as_model_expects
 from models.data.personal_session import KEPT_HZ, cue_levels_of, run_session
 from models.data.segments import right_handed
 from models.errors import MyocastError
@@ -116,6 +117,7 @@ class _Fitter:
 
     def run(self, recording: Recording) -> PersonalSession:
         """Run a session, aligned where its cues tell how."""
+        recording = as_model_expects(recording, self.spec)
         matrix = self._matrix(recording)
         values = {**self.values, ALIGNMENT: matrix}
         kept_hz = np.inf if self.every_row else KEPT_HZ
