@@ -85,12 +85,14 @@ async def _until_stopped() -> AsyncIterator[None]:
 
 
 async def _show(client: Client) -> None:
-    from myocast_client import Pose, Status
+    from myocast_client import Hello, Pose, Status
 
     line = StatusLine(client.latency)
     with _screen() as show:
         async for message in client.messages():
-            if isinstance(message, Status) and message.device == 0:
+            if isinstance(message, Hello):
+                line.lag_ms = (message.pose or {}).get("lag_ms")
+            elif isinstance(message, Status) and message.device == 0:
                 line.status = message
                 if not line.poses_flow:
                     show(line.text())
@@ -125,6 +127,8 @@ class StatusLine:
     status: Status | None = None
     pose: Pose | None = None
     rate_hz: float = 0.0
+    lag_ms: float | None = None
+    """By how much the model and its filter are behind the hand, as the server tells."""
     _before: list[Pose] = field(default_factory=list)
 
     @property
@@ -152,6 +156,10 @@ class StatusLine:
         parts = [state, pose.hand, f"#{pose.seq}", f"{self.rate_hz:.1f} poses/s"]
         if latency is not None:
             parts.append(f"latency {latency * 1e3:.1f} ms")
+        if self.lag_ms is not None:
+            parts.append(f"lag {self.lag_ms:.0f} ms")
+        if pose.held:
+            parts.append("held")
         parts += [f"infer {pose.infer_ms:.1f} ms", f"skipped {pose.skipped}"]
         if pose.confidence is not None:
             parts.append(f"confidence {pose.confidence:.2f}")
