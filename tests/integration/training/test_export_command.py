@@ -12,6 +12,9 @@ from tests.support.training import needs_training, prepare, run_cli
 pytestmark = needs_training
 
 
+SMOOTHING = {"min_cutoff_hz": 10.0, "beta": 0.01, "stages": 3, "lag_ms": 40.0}
+
+
 @pytest.fixture(scope="module")
 def keras_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     prepare()
@@ -19,7 +22,8 @@ def keras_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     config = NetworkConfig(50.0, "envelope")
     path: Path = tmp_path_factory.mktemp("keras") / "net.keras"
-    save(path, network("lstm_fc").assemble(config), Card("lstm_fc", config, hop=1))
+    measured = {"lag_ms": 42.0, "smoothing": SMOOTHING, "split": "held out by user"}
+    save(path, network("lstm_fc").assemble(config), Card("lstm_fc", config, hop=1, validation=measured))
     return path
 
 
@@ -32,6 +36,8 @@ def test_an_envelope_network_becomes_a_model_for_50_hz(
     spec = read_spec(target.read_bytes(), "net")
     assert (spec.name, spec.rate_hz, spec.emg_mode, spec.window, spec.hop) == ("mine", 50.0, "envelope", 32, 1)
     assert "mm from Keras" in out
+    assert (spec.smoothing, spec.lag_ms) == (SMOOTHING, 42.0)
+    assert dict(spec.validation) == {"split": "held out by user"}
 
 
 def test_int8_says_what_it_costs(keras_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -52,6 +52,9 @@ def test_a_network_is_trained_and_exported(tmp_path: Path, capsys: pytest.Captur
     assert {path.name for path in tmp_path.iterdir()} == {"net.keras", "net.onnx", "net.run"}
     worse = spec.validation["mpjpe_mm"] >= spec.validation["mean_pose_mpjpe_mm"]
     assert spec.validation["worse_than_still_hand"] is worse
+    assert isinstance(spec.lag_ms, float)
+    assert spec.smoothing is None or spec.smoothing.keys() == {"min_cutoff_hz", "beta", "stages", "lag_ms"}
+    assert not {"lag_ms", "smoothing"} & spec.validation.keys()
     assert ("worse than a still hand" in err) is worse
     manifest = json.loads((tmp_path / "net.run" / "manifest.json").read_text())
     assert len(manifest["data"]) == 3
