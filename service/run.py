@@ -29,6 +29,8 @@ READY: Final = "Myocast is ready: "
 """Beginning of the line that `serve` prints once it accepts connections; the address follows."""
 ON_THE_NETWORK: Final = "On the network: "
 """Beginning of the lines with this machine's other addresses, where the server is bound to all of them."""
+FINGERPRINT: Final = "Certificate (SHA-256): "
+"""Beginning of the line with the fingerprint of the certificate, by which a browser's warning can be checked."""
 ATTEMPT_S: Final = 5.0
 """Seconds that the ready line waits for a source that has not reported whether its radio or port works."""
 _UNQUOTED: Final = "!$'()*,/:;=?@~"
@@ -69,14 +71,18 @@ async def run(
         stop_on_signals(service.stop)
         outputs = await open_outputs(service, config, stack)
         await _start(service, config, stack)
-        server = HttpServer(service.app, service.limits, service.connections)
+        server = HttpServer(
+            service.app, service.limits, service.connections, None if config.tls is None else config.tls.context
+        )
         serving = asyncio.ensure_future(service.guard.needed("the HTTP server", server.serve([sock])))
         serving.add_done_callback(lambda _: service.stop.set())
         stack.push_async_callback(_stop_http, server, serving, service.stream)
         if await _ready(service, server):
             _limit_garbage_collection()
-            first, *others = addresses(config.policy, sock.getsockname()[1])
+            first, *others = addresses(config.policy, sock.getsockname()[1], tls=config.tls is not None)
             announce(READY + first)
+            if config.tls is not None:
+                announce(FINGERPRINT + config.tls.fingerprint)
             for other in others:
                 announce(ON_THE_NETWORK + other)
             for output in outputs:
@@ -88,7 +94,7 @@ async def run(
         raise service.failure
 
 
-def addresses(policy: AccessPolicy, port: int) -> list[str]:
+def addresses(policy: AccessPolicy, port: int, *, tls: bool = False) -> list[str]:
     """Return the addresses to open, with the token in the fragment, which browsers never send.
 
     A server that is bound to every address of this machine has one for this machine, and those on its networks.
@@ -100,7 +106,8 @@ def addresses(policy: AccessPolicy, port: int) -> list[str]:
             *machine_addresses(version=6 if ":" in policy.bind else 4),
         ]
     token = f"#token={quote(policy.token, _UNQUOTED)}" if policy.token else ""
-    return [f"http://{f'[{host}]' if ':' in host else host}:{port}/{token}" for host in hosts]
+    scheme = "https" if tls else "http"
+    return [f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}/{token}" for host in hosts]
 
 
 def _limit_garbage_collection() -> None:

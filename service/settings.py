@@ -11,6 +11,7 @@ from service.devices.hold import DEFAULT_HOLD_S
 from service.engine.output_stage import AUTO, Smoothing
 from service.limits import DEFAULT_LIMITS, Limits
 from service.web.access import AccessPolicy
+from service.web.tls import Certificate
 
 DEFAULT_PORT: Final = 8765
 DEFAULT_RECORDINGS: Final = Path("recordings")
@@ -56,5 +57,7 @@ class ServiceConfig:
     """Address of a NATS broker that everything is published to."""
     lsl: bool = False
     """Whether to open outlets of the Lab Streaming Layer."""
+    tls: Certificate | None = None
+    """The certificate to show; None: plain HTTP."""
     limits: Limits = DEFAULT_LIMITS
     """What one client, one address and all of them may cost."""

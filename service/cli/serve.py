@@ -28,6 +28,7 @@ from service.logs import configure
 from service.loopback import is_loopback
 from service.run import READY, run
 from service.settings import ServiceConfig
+from service.web import tls
 from service.web.access import AccessPolicy, check_length, is_origin
 
 log = logging.getLogger("myocast")
@@ -115,6 +116,11 @@ Publish = Annotated[
     typer.Option(metavar="nats://HOST", help="EMG and poses to a NATS broker, for other machines (needs [nats])."),
 ]
 Lsl = Annotated[bool, typer.Option("--lsl", help="Lab Streaming Layer outlets (needs the [lsl] extra).")]
+TlsCert = Annotated[Path | None, typer.Option(metavar="FILE", help="Serve https: a certificate with its chain, PEM.")]
+TlsKey = Annotated[Path | None, typer.Option(metavar="FILE", help="Its key, PEM; without it in the same file.")]
+TlsSelfSigned = Annotated[
+    bool, typer.Option("--tls-self-signed", help="Serve https with a certificate made here; prints its fingerprint.")
+]
 Limit = Annotated[
     list[str] | None, typer.Option(metavar="NAME=VALUE", help="A limit, like clients=100 (docs/limits.md). Repeatable.")
 ]
@@ -147,6 +153,9 @@ def command(
     udp: Udp = None,
     publish: Publish = None,
     lsl: Lsl = False,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
+    tls_self_signed: TlsSelfSigned = False,
     limit: Limit = None,
     open_viewer: Open = False,
     log_format: LogFormat = "text",
@@ -181,6 +190,7 @@ def command(
             udp=udp,
             publish=publish,
             lsl=lsl,
+            tls=_certificate(host, tls_cert, tls_key, self_signed=tls_self_signed),
             limits=with_options(limit or ()),
         )
         opened, model_selector = [source_from_uri(text) for text in config.sources], ModelSelector(model, prove=True)
@@ -244,6 +254,16 @@ def _token(token: str | None, token_file: Path | None) -> str | None:
             why = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
             raise UsageError(f"--token-file {token_file}: cannot be read ({why}); give a file with the token") from None
     return _checked("--token-file" if token_file is not None else "--token", token)
+
+
+def _certificate(host: str, cert: Path | None, key: Path | None, *, self_signed: bool) -> tls.Certificate | None:
+    if self_signed and (cert is not None or key is not None):
+        raise UsageError("--tls-self-signed and --tls-cert were both given; give one of them")
+    if key is not None and cert is None:
+        raise UsageError("--tls-key without --tls-cert; give both")
+    if self_signed:
+        return tls.self_signed(host)
+    return None if cert is None else tls.load(cert, key)
 
 
 def _checked(option: str, token: str | None) -> str | None:

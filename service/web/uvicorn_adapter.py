@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import ssl
 import sys
 from collections.abc import Iterator
 from http import HTTPStatus
@@ -60,20 +61,36 @@ _BYTES_ACKED: Final = slice(120, 128)
 class ServerConfig(uvicorn.Config):
     """uvicorn's configuration, and what its connections share."""
 
-    def __init__(self, app: ASGIApp, limits: Limits, connections: ConnectionTable, **more: Any) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        limits: Limits,
+        connections: ConnectionTable,
+        tls: ssl.SSLContext | None = None,
+        **more: Any,
+    ) -> None:
         super().__init__(app, **more)
         self.limits = limits
         self.connections = connections
+        self.tls = tls
+
+    def load(self) -> None:
+        super().load()
+        self.ssl = self.tls
 
 
 def configuration(
-    app: ASGIApp, limits: Limits = DEFAULT_LIMITS, connections: ConnectionTable | None = None
+    app: ASGIApp,
+    limits: Limits = DEFAULT_LIMITS,
+    connections: ConnectionTable | None = None,
+    tls: ssl.SSLContext | None = None,
 ) -> ServerConfig:
     """The settings with which uvicorn serves Myocast."""
     return ServerConfig(
         app,
         limits,
         connections or ConnectionTable(limits.unfinished_per_address, most_connections()),
+        tls,
         interface="asgi3",
         http=HttpConnection,
         ws=StreamConnection,
@@ -95,14 +112,34 @@ def configuration(
 class HttpServer(uvicorn.Server):
     """uvicorn without its own signal handling, which would end the process before its exit code is set."""
 
+    config: ServerConfig
+
     def __init__(
-        self, app: ASGIApp, limits: Limits = DEFAULT_LIMITS, connections: ConnectionTable | None = None
+        self,
+        app: ASGIApp,
+        limits: Limits = DEFAULT_LIMITS,
+        connections: ConnectionTable | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
-        super().__init__(configuration(app, limits, connections))
+        super().__init__(configuration(app, limits, connections, tls))
         self.accepting = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+        """Accept connections; uvicorn's own gives a TLS handshake a minute."""
+        await self.lifespan.startup()
+        loop, config = asyncio.get_running_loop(), self.config
+
+        def connection() -> asyncio.Protocol:
+            return HttpConnection(config, self.server_state, self.lifespan.state)
+
+        handshake_s = config.limits.handshake_s if config.ssl is not None else None
+        self.servers = [
+            await loop.create_server(
+                connection, sock=sock, ssl=config.ssl, backlog=config.backlog, ssl_handshake_timeout=handshake_s
+            )
+            for sock in sockets or ()
+        ]
+        self.started = True
         self.accepting.set()
 
     @contextlib.contextmanager

@@ -68,7 +68,12 @@ async def serving(
     wanted = ServiceConfig(("scripted:",), policy or AccessPolicy(), port=0, **{"hold_s": None, **settings})
     ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     services: list[Service] = []
-    running = asyncio.ensure_future(run(wanted, ready.set_result, sources=list(sources), prepare=services.append))
+
+    def announce(line: str) -> None:
+        if not ready.done():
+            ready.set_result(line)
+
+    running = asyncio.ensure_future(run(wanted, announce, sources=list(sources), prepare=services.append))
     await asyncio.wait((ready, running), return_when=asyncio.FIRST_COMPLETED, timeout=TIMEOUT_S)
     if running.done():
         running.result()
