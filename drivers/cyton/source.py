@@ -149,9 +149,9 @@ class CytonSource:
         if daisy:
             # At 250 Hz, or at 125 Hz with both: with a Daisy, the board begins with both.
             command = protocol.EIGHT_CHANNELS if self._pairs is None else protocol.SIXTEEN_CHANNELS
-            if protocol.PROMPT not in await self._tell(port, command) and self._pairs is None:
+            if protocol.PROMPT not in await self._command(port, command) and self._pairs is None:
                 self._read_both()
-        await self._tell(port, protocol.CHANNEL_DEFAULTS)
+        await self._command(port, protocol.CHANNEL_DEFAULTS)
 
     def _read_both(self) -> None:
         """Read the Daisy's channels too: the board does not leave them out, and they must not be mixed with its own."""
@@ -159,7 +159,7 @@ class CytonSource:
         self._samples.change_rate(protocol.DAISY_RATE_HZ, loss_unit=protocol.COUNTS // 2)
         self.info = replace(self.info, rate_hz=protocol.DAISY_RATE_HZ)
 
-    async def _tell(self, port: BytePort, command: bytes) -> bytes:
+    async def _command(self, port: BytePort, command: bytes) -> bytes:
         """Send a command; return what the board answers."""
         port.write(command)
         return await _text_until_prompt(port, _DEFAULTS_S)

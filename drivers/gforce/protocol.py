@@ -72,7 +72,7 @@ class Answer:
     payload: bytes
 
 
-class Parts:
+class PartialValues:
     """Puts together values that come in parts. It never raises; a value with a missing part is dropped."""
 
     def __init__(self) -> None:
@@ -125,7 +125,7 @@ class GForceDecoder:
         self.malformed = 0
         """Values that could not be decoded."""
         self._bits = bits
-        self._answers, self._data = Parts(), Parts()
+        self._answers, self._data = PartialValues(), PartialValues()
 
     @property
     def broken(self) -> int:

@@ -140,7 +140,7 @@ class GForceSource:
                     failed.set_exception(error)
 
         link_lost = await self._transport.subscribe(tuple(Characteristic), on_value)
-        firmware = await self._ask(bytes((protocol.GET_FIRMWARE,)))
+        firmware = await self._request(bytes((protocol.GET_FIRMWARE,)))
         if firmware is not None and firmware.code == 0:
             emit(Notice(self._clock(), "firmware", shown_name(firmware.payload.decode("utf-8", "replace"))))
         await self._ask_battery(emit)
@@ -168,13 +168,13 @@ class GForceSource:
             await self._ask_battery(emit)
 
     async def _ask_battery(self, emit: Emit) -> None:
-        answer = await self._ask(bytes((protocol.GET_BATTERY,)))
+        answer = await self._request(bytes((protocol.GET_BATTERY,)))
         if answer is not None and answer.code == 0 and len(answer.payload) == 1:
             emit(Battery(self._clock(), min(answer.payload[0], 100)))
 
     async def _command(self, command: bytes, what: str) -> None:
         """Give a command that must succeed."""
-        answer = await self._ask(command)
+        answer = await self._request(command)
         if answer is None:
             raise TimeoutError
         if answer.code:
@@ -182,7 +182,7 @@ class GForceSource:
             advice = "try ?bits=8" if self._bits == 12 else "update its firmware"
             raise self._problem(f"{self.info.address} refuses {what}: {reason}; {advice}")
 
-    async def _ask(self, command: bytes) -> Answer | None:
+    async def _request(self, command: bytes) -> Answer | None:
         """Write a command and wait for its answer; None if there is none in time."""
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._answers[command[0]] = answer

@@ -130,18 +130,18 @@ class EmulatedGForce:
         return NOT_SUPPORTED, b""
 
     def _answer(self, command: int, code: int, body: bytes, now: float) -> None:
-        self._values += [Value(now, COMMAND, part) for part in self._parts(bytes((code, command)) + body)]
+        self._values += [Value(now, COMMAND, part) for part in self._split(bytes((code, command)) + body)]
 
     def _emg(self, due: float) -> None:
         rows = self._counts[np.arange(self.at, self.at + self._rows) % len(self._counts)]
         self.at += self._rows
         packed = (rows + 2 ** (self._bits - 1)).astype(np.uint8 if self._bits == 8 else "<u2").tobytes()
-        for part in self._parts(b"\x08" + packed):
+        for part in self._split(b"\x08" + packed):
             if self._sent not in self.lose:
                 self._values.append(Value(due, DATA, part))
             self._sent += 1
 
-    def _parts(self, value: bytes) -> list[bytes]:
+    def _split(self, value: bytes) -> list[bytes]:
         room = self.mtu - 3
         if len(value) <= room:
             return [value]

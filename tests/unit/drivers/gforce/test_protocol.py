@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drivers.gforce.protocol import Answer, Bits, GForceDecoder, Parts, set_emg, set_streams
+from drivers.gforce.protocol import Answer, Bits, GForceDecoder, PartialValues, set_emg, set_streams
 from tests.fakes import gforce
 from tests.fakes.gforce import EmulatedGForce
 from tests.support.signals import made_up
@@ -65,7 +65,7 @@ def test_other_data_is_no_emg_and_no_fault() -> None:
 
 
 def test_a_missing_part_costs_its_value_alone() -> None:
-    parts = Parts()
+    parts = PartialValues()
     whole = [b"\xff\x02ab", b"\xff\x01cd", b"\xff\x00ef"]
     for missing in range(3):
         assert all(parts.feed(part) != b"abcdef" for n, part in enumerate(whole) if n != missing)
