@@ -6,9 +6,10 @@ Known data sets: Ninapro (https://ninapro.hevs.ch; `emg`, `restimulus`, `glove`,
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +17,7 @@ import numpy.typing as npt
 from drivers.sessions.formats.columns import Columns, columns_of, recording_of_columns, whole_classes
 from drivers.sessions.read_config import FileUnit, ReadConfig
 from drivers.sessions.report import ReadReport, SessionError
-from drivers.sessions.text.layout import seconds_per_unit
+from drivers.sessions.text.layout import layout_by_names, seconds_per_unit
 from models.arrays import Float32Array, Float64Array
 from models.hand import CHANNELS, VALUES
 from models.recording import Recording
@@ -66,7 +67,10 @@ def recording_of_arrays(path: Path, found: Arrays, config: ReadConfig, report: R
     Raises:
         SessionError: it cannot be told which is the EMG, or which are its channels.
     """
+    found = dict(_plain(found))
     name = _emg(path.name, found, config, report)
+    if name is None:
+        return _vectors(path, found, config, report, format)
     length, width, emg = columns_of(found[name], f"{path.name}, `{name}`", report)
     lower = {_last(key): key for key in found if key != name}
     used = {name}
@@ -74,11 +78,11 @@ def recording_of_arrays(path: Path, found: Arrays, config: ReadConfig, report: R
     if key := next((lower[one] for one in _TIME if one in lower and found[lower[one]].size == length), None):
         t = _times(found[key], key, report)
         used.add(key)
-    if key := next((lower[one] for one in lower if _RATE.fullmatch(one) and found[lower[one]].size == 1), None):
+    if key := next((lower[one] for one in lower if is_rate(one) and found[lower[one]].size == 1), None):
         rate = _rate(found[key])
         used.add(key)
     if key := next((lower[one] for one in _CLASSES if one in lower and found[lower[one]].size == length), None):
-        classes = whole_classes(f"{path.name}, `{key}`", found[key])
+        classes = whole_classes(f"{path.name}, `{key}`", found[key], report)
         report.note(f"`{key}` is the class")
         used.add(key)
     ninapro = all(one in {_last(key) for key in found} for one in _NINAPRO)
@@ -107,8 +111,57 @@ def recording_of_arrays(path: Path, found: Arrays, config: ReadConfig, report: R
     )
 
 
-def _emg(file: str, found: Arrays, config: ReadConfig, report: ReadReport) -> str:
-    """The name of the array that is the EMG."""
+def is_rate(name: str) -> bool:
+    """Whether a number of this name is the samples per second."""
+    return _RATE.fullmatch(name.lower()) is not None
+
+
+def _plain(found: Arrays) -> Iterator[tuple[str, npt.NDArray[np.generic]]]:
+    """The arrays; of tables (arrays of records) each column as an array of its own."""
+    for name, array in found.items():
+        if array.dtype.names is None:
+            yield name, array
+        elif array.ndim == 1:
+            for field in array.dtype.names:
+                yield f"{name}.{field}", cast(npt.NDArray[np.void], array)[field]
+
+
+def _vectors(path: Path, found: Arrays, config: ReadConfig, report: ReadReport, format: str) -> Recording:
+    """Make a recording of arrays of one column each, which are named as channels are."""
+    vectors = {
+        name: one.reshape(-1) for name, one in found.items() if one.size and max(one.shape, default=0) == one.size
+    }
+    lengths = Counter(len(one) for one in vectors.values() if len(one) > 1 and one.dtype.kind in "biuf")
+    (length, _), *_ = lengths.most_common(1)
+    columns = {name: one for name, one in vectors.items() if len(one) == length and one.dtype.kind in "biuf"}
+    names = list(columns)
+    rate = next((_rate(one) for name, one in vectors.items() if is_rate(_last(name)) and len(one) == 1), None)
+    return recording_of_columns(
+        path,
+        Columns(
+            length=length,
+            width=len(names),
+            column=lambda place: columns[names[place]],
+            names=[_last(name) for name in names],
+            rate=rate,
+            format=format,
+        ),
+        config,
+        report,
+    )
+
+
+def _are_channels(found: Arrays) -> bool:
+    """Whether eight or more arrays of one column are named as channels are."""
+    names = [_last(name) for name, one in found.items() if one.size > 1 and max(one.shape) == one.size]
+    try:
+        return len(names) >= CHANNELS and layout_by_names(names) is not None
+    except SessionError:
+        return True
+
+
+def _emg(file: str, found: Arrays, config: ReadConfig, report: ReadReport) -> str | None:
+    """The name of the array that is the EMG; None if its channels are arrays of their own."""
     can = [
         name for name, one in found.items() if one.ndim == 2 and one.dtype.kind in "iuf" and max(one.shape) > CHANNELS
     ]
@@ -117,9 +170,14 @@ def _emg(file: str, found: Arrays, config: ReadConfig, report: ReadReport) -> st
         if config.part in found:
             return config.part
         raise SessionError(f"{file}: holds no array `{config.part}`; it holds {_listed(found)}")
-    lower = {_last(name): name for name in can}
-    if name := next((lower[one] for one in _EMG if one in lower), None):
-        return name
+    for word in _EMG:
+        if called := [name for name in can if _last(name) == word]:
+            if len(called) == 1:
+                return called[0]
+            can = called
+            break
+    if not can and _are_channels(found):
+        return None
     eights = [name for name in can if CHANNELS in found[name].shape]
     if len(can) == 1 or len(eights) == 1:
         (name,) = can if len(can) == 1 else eights

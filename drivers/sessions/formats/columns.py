@@ -15,12 +15,14 @@ from drivers.sessions.read_config import FileUnit, ReadConfig
 from drivers.sessions.report import ReadReport, SessionError
 from drivers.sessions.text.layout import (
     CHANNELS_ADVICE,
+    CLASSES,
     COLUMNS_ADVICE,
     NO_TIME,
     Layout,
     channel_unit,
     check_units,
     eight_of,
+    in_its_units,
     layout_by_names,
     layout_by_option,
     layout_by_values,
@@ -115,7 +117,7 @@ def recording_of_columns(path: Path, found: Columns, config: ReadConfig, report:
         t=t,
         joints=_joints(found, layout),
         angles=_angles(found, layout),
-        classes=_classes(path.name, found, layout),
+        classes=_classes(path.name, found, layout, report),
         rate=found.rate or layout.rate,
         unit=layout.unit or found.unit,
         mode=found.mode,
@@ -131,7 +133,9 @@ def recording_of_columns(path: Path, found: Columns, config: ReadConfig, report:
 def _layout(name: str, found: Columns, config: ReadConfig, report: ReadReport) -> Layout:
     width = found.width
     if config.columns is not None:
-        return layout_by_option(config.columns, width, name)
+        given = layout_by_option(config.columns, width, name)
+        beside = [unit.strip().lower() for unit in found.units]
+        return in_its_units(given, [one.lower() for one in found.names], beside) if found.names else given
     if found.names:
         names = [one.strip().lower() for one in found.names]
         try:
@@ -214,18 +218,26 @@ def _angles(found: Columns, layout: Layout) -> Float32Array | None:
     return radians
 
 
-def _classes(name: str, found: Columns, layout: Layout) -> Int64Array | None:
+def _classes(name: str, found: Columns, layout: Layout, report: ReadReport) -> Int64Array | None:
     if layout.label is None:
         return found.classes
-    return whole_classes(name, found.column(layout.label))
+    return whole_classes(name, found.column(layout.label), report)
 
 
-def whole_classes(name: str, column: npt.NDArray[np.generic]) -> Int64Array:
-    """Classes (n,) of a column of numbers; -1 where it has none.
+def whole_classes(name: str, column: npt.NDArray[np.generic], report: ReadReport) -> Int64Array:
+    """Classes (n,) of a column of numbers, -1 where it has none, or of words, which get numbers in their order.
 
     Raises:
         SessionError: they are no whole numbers.
     """
+    if column.dtype.kind in "US":
+        numbers: dict[str, int] = {}
+        words = [one.decode("utf-8", "replace") if isinstance(one, bytes) else str(one) for one in column.reshape(-1)]
+        found = np.array([numbers.setdefault(word.strip(), len(numbers)) for word in words], dtype=np.int64)
+        report.note(CLASSES + ", ".join(f"{number} = {word[:20]}" for word, number in list(numbers.items())[:12]))
+        return found
+    if column.dtype.kind not in "biuf":
+        raise SessionError(f"{name}: its class labels are neither numbers nor words")
     given = np.nan_to_num(_as_floats(column.reshape(-1)), nan=-1.0)
     if not (np.abs(given) <= 1 << 31).all() or (given != np.rint(given)).any():
         raise SessionError(f"{name}: its class labels are no whole numbers")

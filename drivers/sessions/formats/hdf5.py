@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, Final
 import numpy as np
 import numpy.typing as npt
 
-from drivers.sessions.formats.arrays import recording_of_arrays
+from drivers.sessions.formats.arrays import is_rate, recording_of_arrays
 from drivers.sessions.formats.columns import LARGEST_ARRAY, Columns, recording_of_columns
 from drivers.sessions.libraries import library
 from drivers.sessions.read_config import ReadConfig
@@ -65,7 +65,12 @@ def _arrays(h5py: ModuleType, content: Any, most: int) -> dict[str, npt.NDArray[
 
     def take(name: str, item: Any) -> None:
         nonlocal total
-        if not isinstance(item, h5py.Dataset) or item.dtype.kind not in "biuf" or len(found) >= _MOST_ARRAYS:
+        for key in item.attrs:
+            if is_rate(key):
+                found.setdefault(f"{name}/{key}", np.asarray(item.attrs[key]))
+        if not isinstance(item, h5py.Dataset) or len(found) >= _MOST_ARRAYS:
+            return
+        if item.dtype.kind not in "biufSUV" or item.dtype.hasobject:
             return
         total += math.prod(item.shape) * item.dtype.itemsize
         if total > min(most, LARGEST_ARRAY):
@@ -75,6 +80,9 @@ def _arrays(h5py: ModuleType, content: Any, most: int) -> dict[str, npt.NDArray[
         array = np.asarray(item[()])
         found[name] = array.T if turned else array
 
+    for key in content.attrs:
+        if is_rate(key):
+            found[str(key)] = np.asarray(content.attrs[key])
     content.visititems(take)
     found[""] = np.array(sorted(attributes), dtype=object)
     return found

@@ -15,10 +15,11 @@ from typing import Any, BinaryIO, Final
 import numpy as np
 import orjson
 
-from drivers.sessions.formats.columns import Columns, recording_of_columns
+from drivers.sessions.formats.columns import Columns, recording_of_columns, whole_classes
 from drivers.sessions.read_config import ReadConfig
 from drivers.sessions.report import ReadReport, SessionError
-from drivers.sessions.text.layout import CHANNEL_NAMES
+from drivers.sessions.text.layout import CHANNEL_NAMES, seconds_per_unit
+from drivers.sessions.text.times import time_of
 from models.arrays import Float32Array, Float64Array, Int64Array
 from models.hand import CHANNELS
 from models.recording import Recording
@@ -40,6 +41,8 @@ _RATES: Final = (
     "sampling_frequency",
     "sample_rate",
 )
+_TIMES: Final = ("t", "time", "times", "timestamp", "timestamps", "ts")
+_CLASSES: Final = ("label", "labels", "class", "classes", "gesture", "gestures")
 _UNITS: Final = ("adc", "nV", "uV", "mV", "V")
 
 
@@ -52,13 +55,37 @@ def read(path: Path, file: BinaryIO, config: ReadConfig, report: ReadReport) -> 
     content = file.read(_LARGEST + 1)
     if len(content) > _LARGEST:
         raise SessionError(f"{path}: is more than {_LARGEST >> 20} MB of JSON; write it in parts, or as CSV")
+    content = content.removeprefix(b"\xef\xbb\xbf").strip()
     try:
-        found = orjson.loads(content.removeprefix(b"\xef\xbb\xbf"))
+        found = orjson.loads(_as_list(content))
     except orjson.JSONDecodeError as error:
         raise SessionError(f"{path}: is JSON that cannot be read ({' '.join(str(error).split())[:100]})") from None
     if isinstance(found, dict) and any(isinstance(found.get(group), dict) for group in _GROUPS):
         return _epn(path, found, config, report)
     return _lists(path, found, config, report)
+
+
+def _as_list(content: bytes) -> bytes:
+    """JSON; of JSON lines, a list of them."""
+    first, newline, rest = content.partition(b"\n")
+    if not newline or first.strip()[-1:] not in (b"}", b"]") or rest.lstrip()[:1] not in (b"{", b"["):
+        return content
+    return b"[" + b",".join(line for line in content.split(b"\n") if line.strip()) + b"]"
+
+
+def _records(rows: list[Any]) -> tuple[tuple[str, ...], Any, list[Any] | None]:
+    """Names and rows of a list of objects, and their times if they hold a list of channels each.
+
+    Raises:
+        KeyError, TypeError, ValueError: they are not alike.
+    """
+    whole = next((key for key in rows[0] if isinstance(rows[0][key], list) and len(rows[0][key]) >= CHANNELS), None)
+    if whole is not None:
+        time = next((key for key in _TIMES if key in rows[0]), None)
+        t = None if time is None else [row[time] for row in rows]
+        return (), np.array([row[whole] for row in rows], dtype=np.float64), t
+    names = tuple(key for key, value in rows[0].items() if isinstance(value, int | float))
+    return names, np.array([[row[name] for name in names] for row in rows], dtype=np.float64), None
 
 
 def _lists(path: Path, found: object, config: ReadConfig, report: ReadReport) -> Recording:
@@ -69,10 +96,10 @@ def _lists(path: Path, found: object, config: ReadConfig, report: ReadReport) ->
     if isinstance(inner.get("data"), list | dict):
         emg = inner["data"]
     names: tuple[str, ...] = ()
+    given: list[Any] | None = None
     try:
         if isinstance(emg, list) and emg and isinstance(emg[0], dict):
-            names = tuple(key for key, value in emg[0].items() if isinstance(value, int | float))
-            rows = np.array([[row[name] for name in names] for row in emg], dtype=np.float64)
+            names, rows, given = _records(emg)
         elif isinstance(emg, dict):
             names = tuple(key for key, value in emg.items() if isinstance(value, list))
             rows = np.array([emg[name] for name in names], dtype=np.float64).T
@@ -86,9 +113,8 @@ def _lists(path: Path, found: object, config: ReadConfig, report: ReadReport) ->
     if rows.ndim != 2 or not rows.size:
         keys = ", ".join(f"`{key}`" for key in list(about)[:8]) or type(found).__name__
         raise SessionError(f"{path}: is JSON ({keys}) without a list of EMG in rows of eight numbers; write it as CSV")
-    t = _times(about, len(rows))
-    if t is not None:
-        report.note("its times are taken to be in seconds")
+    t = _times({**about, **({"t": given} if given else {})}, len(rows), report)
+    classes = next((about[name] for name in _CLASSES if isinstance(about.get(name), list)), None)
     return recording_of_columns(
         path,
         Columns(
@@ -97,6 +123,7 @@ def _lists(path: Path, found: object, config: ReadConfig, report: ReadReport) ->
             column=lambda place: rows[:, place],
             names=names,
             t=t,
+            classes=_class_list(path, classes, len(rows), report),
             rate=_rate({**about, **inner}),
             unit=next((unit for unit in _UNITS if unit == {**about, **inner}.get("unit")), None),
             format="json",
@@ -106,15 +133,32 @@ def _lists(path: Path, found: object, config: ReadConfig, report: ReadReport) ->
     )
 
 
-def _times(about: Mapping[str, object], length: int) -> Float64Array | None:
-    for name in ("t", "time", "times", "timestamps"):
-        given = about.get(name)
-        if isinstance(given, list) and len(given) == length:
-            try:
-                return np.array(given, dtype=np.float64)
-            except (TypeError, ValueError, OverflowError):
-                return None
+def _times(about: Mapping[str, object], length: int, report: ReadReport) -> Float64Array | None:
+    """Seconds (n,) of a list of times; None without one."""
+    for name in _TIMES:
+        listed = about.get(name)
+        if not isinstance(listed, list) or len(listed) != length:
+            continue
+        read_one = [time_of(one) if isinstance(one, str) else one for one in listed]
+        try:
+            t = np.array(read_one, dtype=np.float64)
+        except (TypeError, ValueError, OverflowError):
+            return None
+        if not np.isfinite(t).all() or length < 2:
+            return None
+        unit, said = seconds_per_unit(t)
+        report.note(f"its times are taken to be in {said}")
+        return t * unit
     return None
+
+
+def _class_list(path: Path, given: object, length: int, report: ReadReport) -> Int64Array | None:
+    if not isinstance(given, list) or len(given) != length:
+        return None
+    try:
+        return whole_classes(path.name, np.array(given), report)
+    except (TypeError, ValueError, OverflowError):
+        return None
 
 
 def _rate(about: Mapping[str, object]) -> float | None:

@@ -217,7 +217,8 @@ def _rows(stream: _Stream | None, width: int) -> tuple[Float64Array | None, npt.
     """Times and numbers of a stream, without rows that are none; None where there is no row."""
     if stream is None or stream.width != width:
         return None, None
-    values = np.asarray(stream.values, dtype=np.float32)
+    with np.errstate(over="ignore"):
+        values = np.asarray(stream.values, dtype=np.float32)
     good = np.isfinite(stream.t) & (
         np.isfinite(values).all(axis=1) if width == VALUES else np.isfinite(values).any(axis=1)
     )

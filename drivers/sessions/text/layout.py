@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
@@ -28,6 +28,7 @@ EXPECTED: Final = (
 )
 COLUMNS_ADVICE: Final = "say what each column is, as in `?columns=t,ch1-8,label` (`-` leaves one out)"
 CHANNELS_ADVICE: Final = "say which eight, as in `?channels=1-8` or `?channels=1,3,5,7,9,11,13,15`"
+CLASSES: Final = "classes by name: "
 NO_TIME: Final = ", no time: the rate is nominal"
 BRAINFLOW_CYTON: Final = 24
 """Columns of BrainFlow's file of a Cyton: packet, 8 EXG in uV, accelerometer, other, …, Unix time (22), marker."""
@@ -261,6 +262,13 @@ def layout_by_option(text: str, width: int, place: str) -> Layout:
         raise SessionError(f"{place}: `?columns={text}` names {column} columns, and there are {width}")
     emg = tuple(channels[channel] for channel in range(1, CHANNELS + 1))
     return Layout(width, emg, time, seconds, label=label)
+
+
+def in_its_units(layout: Layout, names: Sequence[str], units: Sequence[str] = ()) -> Layout:
+    """A layout that the user gave, with the unit that the names of its columns, or `units` beside them, state."""
+    found = [given or _without_unit(name)[1] for name, given in zip(names, units or [""] * len(names), strict=True)]
+    unit, odd = channel_unit([found[place] for place in layout.emg])
+    return replace(layout, unit=unit, odd_units=odd)
 
 
 def with_units(names: Sequence[str], below: Sequence[str]) -> tuple[str, ...] | None:

@@ -23,10 +23,12 @@ from drivers.sessions.table import Lines, Table, number
 from drivers.sessions.text.dialect import QUOTES, Dialect, dialect_of, is_comment
 from drivers.sessions.text.layout import (
     CHANNEL_NAMES,
+    CLASSES,
     COLUMNS_ADVICE,
     EXPECTED,
     Layout,
     check_units,
+    in_its_units,
     layout_by_names,
     layout_by_option,
     layout_by_values,
@@ -45,7 +47,6 @@ _JOINED_RATE: Final = 50.0
 T = TypeVar("T", bound=np.generic)
 R = TypeVar("R")
 
-CLASSES: Final = "classes by name: "
 _WORD: Final = -(1 << 20)
 """Stands for the first word in a column of classes while it is read."""
 _MOST_WORDS: Final = 10_000
@@ -186,7 +187,7 @@ def _read_named(
     text: Text, names: tuple[str, ...], header: str, on_table: Callable[[Text, Layout], R]
 ) -> Recording | R:
     if text.config.columns:
-        return on_table(text, layout_by_option(text.config.columns, len(names), text.location))
+        return on_table(text, in_its_units(layout_by_option(text.config.columns, len(names), text.location), names))
     if "emg timestamp" in names:
         return _read_joined(text, names)
     if names == manus.COLUMNS:

@@ -12,8 +12,8 @@ import numpy as np
 
 from drivers.sessions.assemble import BACK, recording_of
 from drivers.sessions.report import JsonObject, ReadReport
-from drivers.sessions.text.layout import Layout
-from drivers.sessions.text.reader import CLASSES, Columns, TableReader, Text, joined_columns
+from drivers.sessions.text.layout import CLASSES, Layout
+from drivers.sessions.text.reader import Columns, TableReader, Text, joined_columns
 from drivers.sessions.timeline import CORRECTION_S
 from models.arrays import Float64Array
 from models.hand import CHANNELS

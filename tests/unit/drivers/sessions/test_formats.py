@@ -392,3 +392,52 @@ def test_edf_with_gaps_between_its_records(tmp_path: Path) -> None:
     assert [(one.start, one.stop) for one in recording.segments()] == [(0, 200), (200, 400)]
     assert recording.sample[200] == 700
     assert recording.t[200] - recording.t[0] == pytest.approx(7.0)
+
+
+def test_channels_that_are_arrays_of_their_own(tmp_path: Path) -> None:
+    vectors = {f"ch{place + 1}": EMG[:, place] for place in range(8)}
+    scipy_io.savemat(tmp_path / "a.mat", {**vectors, "time": np.arange(400) / 250})
+    fields = [("time", "f8"), *((f"emg{place}", "i4") for place in range(8))]
+    table = np.array([(n / 500, *row) for n, row in enumerate(EMG)], dtype=fields)
+    with h5py.File(tmp_path / "b.h5", "w") as file:
+        file["data"] = table
+    np.save(tmp_path / "c.npy", table)
+    for name, rate in (("a.mat", 250.0), ("b.h5", 500.0), ("c.npy", 500.0)):
+        recording = read_session(tmp_path / name)
+        np.testing.assert_array_equal(recording.emg, EMG)
+        assert recording.rate_hz == rate
+
+
+def test_the_rate_of_hdf5_may_be_an_attribute_and_two_sessions_are_asked_about(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["emg"] = EMG
+        file.attrs["sampling_rate"] = 1000
+    assert read_session(tmp_path / "a.h5").rate_hz == 1000.0
+    with h5py.File(tmp_path / "b.h5", "w") as file:
+        file["s1/emg"], file["s2/emg"] = EMG, -EMG
+    with pytest.raises(SessionError, match=r"`s1/emg` 400x8, `s2/emg` 400x8.*`\?part=s1/emg`"):
+        read_session(tmp_path / "b.h5")
+    np.testing.assert_array_equal(read_session(f"{tmp_path / 'b.h5'}?part=s2/emg").emg, -EMG)
+
+
+def test_json_with_times_classes_and_lines(tmp_path: Path) -> None:
+    words = ["rest"] * 200 + ["fist"] * 200
+    content = {"timestamps": (np.arange(400) * 4).tolist(), "emg": EMG.tolist(), "label": words}
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    recording = read_session(tmp_path / "a.json")
+    assert recording.rate_hz == 250.0
+    assert recording.classes is not None
+    assert recording.classes[[0, 399]].tolist() == [0, 1]
+    lines = [json.dumps({"t": n / 200, "emg": row}) for n, row in enumerate(EMG.tolist())]
+    (tmp_path / "b.jsonl").write_text("\n".join(lines))
+    recording = read_session(tmp_path / "b.jsonl")
+    np.testing.assert_array_equal(recording.emg, EMG)
+    assert recording.rate_hz == 200.0
+
+
+def test_words_as_classes_beside_an_array(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", emg=EMG, labels=np.array(["rest"] * 100 + ["fist"] * 300))
+    recording = read_session(tmp_path / "a.npz")
+    assert recording.classes is not None
+    assert recording.classes[[99, 100]].tolist() == [0, 1]
+    assert "classes by name: 0 = rest, 1 = fist" in notes(recording)
