@@ -15,9 +15,10 @@ import numpy as np
 from drivers.clock import Clock, now
 from drivers.clock_shift import shifted
 from drivers.errors import DeviceLost, DriverError
-from drivers.events import EMG_MODES, UNITS, Emit, Frame, Notice, SourceInfo, Unit
+from drivers.events import EMG_MODES, Emit, Frame, Notice, SourceInfo, Unit
 from drivers.lsl.streams import claim, names_of, release, streams_there
 from drivers.transport.thread_queue import ThreadQueue
+from drivers.units import unit_of, unit_option
 from drivers.uri import SourceUri, channels_option, hand_option
 from models.arrays import Float32Array, Float64Array
 from models.installation import install_command
@@ -35,7 +36,6 @@ _CHUNK: Final = 1024
 _MOST_STREAMS: Final = 64
 _LIST_S: Final = 1.0
 _OPTIONS: Final = ("channels", "rate", "unit", "mode", "hand", "source_id")
-_MICROVOLTS: Final = ("microvolts", "microvolt", "uv", "µv", "μv")
 _TEXT_FORMAT: Final = 3
 """liblsl's cft_string."""
 
@@ -52,17 +52,20 @@ def from_uri(uri: SourceUri) -> LslSource:
     except (ImportError, RuntimeError) as error:  # RuntimeError: pylsl without its shared library
         reason = str(error).splitlines()[0]
         raise DriverError(f"`lsl:` needs the Lab Streaming Layer ({reason}); run: {install_command('lsl')}") from None
+    unit, scale = unit_option(uri)
     info = SourceInfo(
         uri.text,
         uri.target or "LSL stream",
         uri.number("rate", 0.0, 1.0, 100_000.0),
-        unit=uri.choice("unit", "adc", UNITS),
+        unit=unit,
         emg_mode=uri.choice("mode", "raw", EMG_MODES),
         hand=hand_option(uri),
     )
     source_id = uri.options.get("source_id")
     channels = channels_option(uri)
-    return LslSource(info, uri.target or None, channels, "unit" in uri.options, lsl=pylsl, source_id=source_id)
+    return LslSource(
+        info, uri.target or None, channels, "unit" in uri.options, lsl=pylsl, source_id=source_id, scale=scale
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +94,7 @@ class LslSource:
         source_id: of the stream, where several have its name; then other sources may read it as well.
         clock: Unix seconds.
         resolve_s: how long to look for the stream.
+        scale: factor to `info.unit`, where that overrides the stream's.
     """
 
     def __init__(
@@ -104,8 +108,10 @@ class LslSource:
         source_id: str | None = None,
         clock: Clock = now,
         resolve_s: float = RESOLVE_S,
+        scale: float = 1.0,
     ) -> None:
         self.info = info
+        self._scale = scale
         self.lost = 0
         self._name = name
         self._source_id = source_id
@@ -157,13 +163,17 @@ class LslSource:
                 f"the LSL stream {opened.name!r} has no nominal rate; give it: lsl:{opened.name}?rate=200"
             )
         rate_hz = self.info.rate_hz if self._rate_given else opened.rate_hz
-        unit = self.info.unit if self._unit_given else _unit(opened, self._channels)
+        unit = self.info.unit
+        if not self._unit_given:
+            unit, self._scale = _unit(opened, self._channels)
         self.info = replace(self.info, name=opened.name, rate_hz=rate_hz, unit=unit)
         emit(self.info)
         emit(Notice(self._clock(), "connect", opened.name))
 
     def _emit(self, samples: Float32Array, t: Float64Array, arrival: float, fresh: bool, emit: Emit) -> None:
         rows = np.ascontiguousarray(samples[:, self._channels], dtype=np.float32)
+        if self._scale != 1.0:
+            rows *= np.float32(self._scale)
         for run in consecutive(t, self.info.rate_hz):
             missing = self._missing(float(t[run.start]), fresh)
             self.lost += missing
@@ -193,9 +203,10 @@ def consecutive(t: Float64Array, rate_hz: float) -> Iterator[slice]:
         yield slice(start, stop)
 
 
-def _unit(opened: _Opened, channels: list[int]) -> Unit:
-    units = [opened.units[channel] for channel in channels if channel < len(opened.units)]
-    return "uV" if units and all(unit.lower() in _MICROVOLTS for unit in units) else "adc"
+def _unit(opened: _Opened, channels: list[int]) -> tuple[Unit, float]:
+    """The unit of the channels' frames and the factor to it; counts where they do not agree on one."""
+    units = {unit_of(opened.units[channel]) if channel < len(opened.units) else unit_of("") for channel in channels}
+    return units.pop() if len(units) == 1 else unit_of("")
 
 
 class _Reader:

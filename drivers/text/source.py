@@ -11,14 +11,17 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
+import numpy as np
+
 from drivers.clock import Clock, now
 from drivers.errors import DeviceLost, DriverError, connection_error
-from drivers.events import EMG_MODES, UNITS, Emit, Frame, Notice, Raw, SourceInfo
+from drivers.events import EMG_MODES, Emit, Frame, Notice, Raw, SourceInfo
 from drivers.sample_clock import SampleClock, TooFast
 from drivers.text.parser import TextLines, TextRun
 from drivers.text.rate import RateWatch, measured_rate
 from drivers.transport.byte_link import ByteLink, BytePort, Chunk, sends_something
 from drivers.transport.network import TcpLink, UdpLink, UdpPort, address_of
+from drivers.units import unit_option
 from drivers.uri import SourceUri, channels_option, hand_option
 
 DEFAULT_BAUD: Final = 115200
@@ -52,17 +55,18 @@ def from_uri(uri: SourceUri) -> TextSource:
     """
     uri.allow((*_OPTIONS, "baud") if uri.scheme == "serial" else _OPTIONS)
     link = _link(uri)
+    unit, scale = unit_option(uri)
     info = SourceInfo(
         uri.text,
         f"board at {link.name}" if uri.scheme != "serial" else f"serial board at {link.name}",
         uri.number("rate", 0.0, 1.0, FASTEST_HZ),
-        unit=uri.choice("unit", "adc", UNITS),
+        unit=unit,
         emg_mode=uri.choice("mode", "raw", EMG_MODES),
         hand=hand_option(uri),
         address=link.name,
     )
     first = int(uri.number("first", 1, 1, 100)) if "first" in uri.options else None
-    return TextSource(info, link, TextLines(first, channels_option(uri)))
+    return TextSource(info, link, TextLines(first, channels_option(uri)), scale=scale)
 
 
 def _link(uri: SourceUri) -> ByteLink:
@@ -94,6 +98,7 @@ class TextSource:
         lines: the parser of its lines.
         clock: Unix seconds.
         first_line_s: seconds that the first line of numbers may take.
+        scale: what numbers are multiplied with.
     """
 
     def __init__(
@@ -104,8 +109,10 @@ class TextSource:
         *,
         clock: Clock = now,
         first_line_s: float = FIRST_LINE_S,
+        scale: float = 1.0,
     ) -> None:
         self.info = info
+        self._scale = scale
         self._link = link
         self._clock = clock
         self._first_line_s = first_line_s
@@ -245,7 +252,8 @@ class TextSource:
 
     def _frame(self, samples: SampleClock, run: TextRun, arrival: float, emit: Emit) -> None:
         stamp = samples.stamp(len(run.samples), arrival, lost=run.lost)
-        emit(Frame(stamp.sample, stamp.t, run.samples, arrival, stamp.gap))
+        samples_read = run.samples if self._scale == 1.0 else run.samples * np.float32(self._scale)
+        emit(Frame(stamp.sample, stamp.t, samples_read, arrival, stamp.gap))
 
     def _measure(self, arrived: list[Arrived], emit: Emit) -> list[Arrived]:
         """Hold samples back until their rate is known; then return all of them."""

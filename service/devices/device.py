@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from drivers.clock import Clock, now
 from drivers.events import (
@@ -43,6 +43,9 @@ from service.events import DeviceEvent, Output
 from service.guard import Guard
 
 log = logging.getLogger("myocast")
+
+SAME_RATE: Final = 0.01
+"""Share by which a measured rate may change without a model being chosen anew."""
 
 
 class Listener(Protocol):
@@ -128,6 +131,8 @@ class Device:
         """Returns what `status` says of the arm that wears the band."""
         self._swapping = asyncio.Lock()
         self._tells_hidden = False
+        self._model_rate_hz = 0.0
+        """Samples per second of the source when its model was chosen."""
         self._options = signal_options_of(source.info.uri)
         self.adapter: SignalAdapter | None = None
         """Between the source's frames and the model; None while there is no model."""
@@ -381,11 +386,18 @@ class Device:
         self.status.on_info(info)
         if info == before:
             return
-        if before is None or (info.rate_hz, info.unit, info.emg_mode) != (before.rate_hz, before.unit, before.emg_mode):
+        if before is None or (info.unit, info.emg_mode) != (before.unit, before.emg_mode) or self._other_rate(info):
+            self._model_rate_hz = info.rate_hz
             self._choose_model(info)
+        elif self.engine is not None:
+            self.engine.windower.rate_hz = self.real_rate_hz
         if self.engine is not None:
             self.engine.set_hand(self.hand)
         self._listener.hello_changed()
+
+    def _other_rate(self, info: SourceInfo) -> bool:
+        """Whether the rate is another than the one that the model was opened for, beyond what is measured anew."""
+        return abs(info.rate_hz - self._model_rate_hz) > SAME_RATE * self._model_rate_hz
 
     def _log_what_is_served(self, info: SourceInfo) -> None:
         """Log the source, its signal and the model whenever one of them changes while the source runs."""
@@ -443,7 +455,7 @@ class Device:
         """What adapts the signal to a model: as it is now, where it goes on adapting to the same."""
         assert self.info is not None
         new = SignalAdapter(self.info, model, self._options)
-        return self.adapter if self.adapter is not None and self.adapter.adapting == new.adapting else new
+        return self.adapter if self.adapter is not None and self.adapter.rate_hz == new.rate_hz else new
 
     def _gain_with(self, adapter: SignalAdapter, fitted: Fitted) -> float:
         """The gain that a model begins with."""

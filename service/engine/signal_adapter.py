@@ -7,13 +7,22 @@ from __future__ import annotations
 
 from typing import Final, Literal, TypedDict
 
+import numpy as np
+
 from drivers.events import Frame, SourceInfo
 from drivers.signal_options import SignalOptions
 from models.alignment import template_of_model
+from models.arrays import Float32Array
 from models.conditioning import SignalConditioner
-from models.level import ModelLevel, RunningGain
+from models.level import ModelLevel, RunningGain, level_of
 from service.engine.predictor import Fitted, ModelFile
 
+COUNTING: Final = ("serial", "tcp", "udp", "lsl")
+"""Schemes whose counts are those of any converter: they need not be a Myo's where rate and unit are."""
+LOOK_S: Final = 0.5
+"""Seconds of counts from which it is told whether they are like a Myo's."""
+FOREIGN: Final = 8.0
+"""Times weaker than the model's rest or stronger than its movement from which counts are another converter's."""
 RESTART_S: Final = 0.5
 """Seconds of missing samples from which the filters begin anew."""
 TOLD: Final = 0.2
@@ -42,6 +51,8 @@ class SignalAdapter:
         self._given, self._aligned = options.gain, None if not self.adapting else options.gain
         self._conditioner = _conditioner(info, options, adapting=self.adapting)
         self._running = _running(info, model) if self.adapting and options.gain is None else None
+        self._look = None if self.adapting else _look_at(info, model)
+        self._info, self._model, self._options = info, model, options
         self._rate_hz = info.rate_hz
         self._next_sample: int | None = None
         self._told: Adapted | None = None
@@ -56,6 +67,13 @@ class SignalAdapter:
 
     def take(self, frame: Frame) -> Frame | None:
         """The frame as the model's channels get it, before the gain; None while the gain is not known yet."""
+        if self._look is not None:
+            self._look.push(frame.samples)
+            if self._look.foreign is None:
+                return None
+            if self._look.foreign:
+                self._adapt()
+            self._look = None
         if self._conditioner is None and self._running is None:
             return frame
         missing = 0 if self._next_sample is None else frame.first_sample - self._next_sample
@@ -70,6 +88,12 @@ class SignalAdapter:
             if self.known_gain is None:
                 return None
         return Frame(frame.first_sample, frame.t, samples, frame.arrival, frame.gap, frame.truth)
+
+    def _adapt(self) -> None:
+        """Begin to adapt: counts of another converter came."""
+        self.adapting = True
+        self._conditioner = _conditioner(self._info, self._options, adapting=True)
+        self._running = _running(self._info, self._model)
 
     @property
     def mains(self) -> bool:
@@ -137,3 +161,33 @@ def _conditioner(info: SourceInfo, options: SignalOptions, *, adapting: bool) ->
 def _running(info: SourceInfo, model: ModelFile) -> RunningGain | None:
     template = template_of_model(model.spec)
     return None if template is None else RunningGain(info.rate_hz, ModelLevel.of(template))
+
+
+def _look_at(info: SourceInfo, model: ModelFile) -> CountsLook | None:
+    """A look at the counts of a source that may have any converter; None where they are known to be a Myo's."""
+    template = template_of_model(model.spec)
+    if template is None or info.unit != "adc" or info.uri.partition(":")[0] not in COUNTING:
+        return None
+    return CountsLook(info.rate_hz, ModelLevel.of(template))
+
+
+class CountsLook:
+    """Tells whether counts are like those that a model learned from, or a converter's with another offset or scale."""
+
+    def __init__(self, rate_hz: float, level: ModelLevel) -> None:
+        self.foreign: bool | None = None
+        """None while too few have come."""
+        self._level, self._rows = level, max(1, round(LOOK_S * rate_hz))
+        self._parts: list[Float32Array] = []
+
+    def push(self, samples: Float32Array) -> None:
+        """Take the next samples (n, 8)."""
+        self._parts.append(samples)
+        if sum(map(len, self._parts)) < self._rows:
+            return
+        seen = np.concatenate(self._parts).astype(np.float64)
+        offset = np.abs(seen.mean(axis=0))
+        level = level_of(np.abs(seen - seen.mean(axis=0)).mean(axis=0))
+        within = self._level.rest / FOREIGN <= level <= self._level.moving * FOREIGN
+        # A signal that is not there at all has no scale: an unplugged band must not be amplified.
+        self.foreign = level > 0.0 and (not within or level_of(offset) > self._level.moving * FOREIGN)

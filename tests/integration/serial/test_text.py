@@ -287,7 +287,7 @@ def test_the_uri_says_how() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["serial:", "serial:COM3?baud=fast", "serial:COM3?rate=0", "serial:COM3?unit=mV", "serial:COM3?first=0"]
+    "text", ["serial:", "serial:COM3?baud=fast", "serial:COM3?rate=0", "serial:COM3?unit=kg", "serial:COM3?first=0"]
 )
 def test_a_wrong_uri_is_refused(text: str) -> None:
     with pytest.raises(DriverError):

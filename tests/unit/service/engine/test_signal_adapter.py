@@ -117,3 +117,32 @@ def test_mains_are_taken_out_of_a_myo_only_where_asked() -> None:
     assert taken is not None
     assert mine.describe() is None
     assert (mine.mains_news(), mine.mains_news()) == (60.0, None)
+
+
+SERIAL = SourceInfo("serial:/dev/ttyACM0", "a board", 200.0)
+
+
+@pytest.mark.parametrize(
+    ("counts", "foreign"),
+    [
+        (noise(200, 10.0), False),
+        (noise(200, 1.5), False),
+        (noise(200, 10.0) + 512.0, True),
+        (noise(200, 900.0), True),
+        (noise(200, 0.01), True),
+        (np.zeros((200, 8), np.float32), False),
+    ],
+    ids=["a Myo's", "a Myo's at rest", "offset", "12 bits", "volts", "nothing"],
+)
+def test_counts_of_another_converter_are_noticed(counts: Float32Array, foreign: bool) -> None:
+    mine = adapter(SERIAL)
+    assert mine.take(frame(0, counts[:50])) is None
+    mine.take(frame(50, counts[50:]))
+    assert mine.adapting is foreign
+    assert mine.rate_hz is None
+    told = mine.describe()
+    assert (told is not None) is foreign
+    if told is not None:
+        assert (told["rate_hz"], told["from"]) == (200.0, "running level")
+        assert np.abs(counts - counts.mean(axis=0)).mean() * told["gain"] < 30.0
+    assert adapter(MYO).take(frame(0, counts[:4])) is not None
