@@ -277,14 +277,20 @@ async def simulated(folder: Path) -> AsyncIterator[Live]:
         yield live
 
 
-async def test_prompts_teach_without_a_camera(tmp_path: Path) -> None:
+async def test_prompts_teach_without_a_camera(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A synthetic arm does what it is asked to; with the last prompt learning stops by itself."""
     async with simulated(tmp_path) as live:
-        arm, asked = live.service.arms[0], []
+        arm = live.service.arms[0]
         source = arm.device.source
         assert isinstance(source, SyntheticSource)
+        asked: list[tuple[object, ...]] = []
         follow = source.follow
-        source.follow = lambda *asked_for: (asked.append(asked_for), follow(*asked_for))[1]  # type: ignore[method-assign]
+
+        def listen(cue: str | None, level: float = 1.0, seconds: float | None = None) -> None:
+            asked.append((cue, level, seconds))
+            follow(cue, level, seconds)
+
+        monkeypatch.setattr(source, "follow", listen)
         found = (await live.post("/api/v1/personal", action="start", labels="prompts")).json()
         assert found["state"] == "learning"
         await live.until(lambda: (arm.labels.describe() or {}).get("state") == "coming")
@@ -293,7 +299,7 @@ async def test_prompts_teach_without_a_camera(tmp_path: Path) -> None:
         assert told["source"] == "prompts"
         assert len(told["prompt"]["joints"]) == 63
         await live.until(lambda: arm.personal.learning is None)
-        assert asked == [("fist", 1.0, 0.6), ("fist", 0.0, 0.6), (None,)]
+        assert asked == [("fist", 1.0, 0.6), ("fist", 0.0, 0.6), (None, 1.0, None)]
         assert (await state(live))["state"] == "ready"
         assert arm.labels.describe() is None
         assert arm.labels.count >= 10
