@@ -20,6 +20,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from drivers.nats.address import parse_address
+
 ROOT = Path(__file__).parents[3]
 DOCKERFILES = [ROOT / "docker" / "Dockerfile", ROOT / "docker" / "train.Dockerfile"]
 SKIPPED = shutil.ignore_patterns(".git", ".venv", "__pycache__", "node_modules", "dist", "tests", "docs", ".*_cache")
@@ -73,6 +75,30 @@ def test_compose_file_runs_the_image_without_rights() -> None:
     assert "--token-file" in service["command"]
 
 
+def test_compose_file_of_several_machines_names_what_serve_takes() -> None:
+    services = yaml.safe_load((ROOT / "docker" / "compose.scale.yaml").read_text())["services"]
+    assert set(services) == {"broker", "gateway", "worker", "relay"}
+    known = {"--model", "--publish", "--host", "--token-file"}
+    for name in ("gateway", "worker", "relay"):
+        verb, *words = services[name]["command"]
+        assert verb == "serve"
+        assert {word for word in words if word.startswith("--")} <= known
+        assert services[name]["cap_drop"] == ["ALL"]
+        for address in (word for word in words if word.startswith("nats://")):
+            parse_address(address)
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
+def test_the_unit_of_systemd_is_one_and_exposes_little(tmp_path: Path) -> None:
+    unit = tmp_path / "myocast.service"
+    text = (ROOT / "packaging" / "myocast.service").read_text()
+    unit.write_text(text.replace("/opt/myocast/bin/myocast", sys.executable))
+    done = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    command = ["systemd-analyze", "security", "--offline=true", "--threshold=25", unit]
+    assert subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
 @pytest.fixture(scope="module")
 def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The build stage, carried out below a temporary folder; gives that folder."""
@@ -83,7 +109,10 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
     # Modules that are used are compiled when they are imported; the rest, most of what is installed, need not be here.
     environment = {**os.environ, "PIP_COMPILE": "0"}
     for name, arguments in build[:until]:
-        if name == "RUN":
+        if name == "ARG":
+            variable, _, default = arguments.partition("=")
+            environment[variable] = default
+        elif name == "RUN":
             command = ["sh", "-euc", moved(arguments, base)]
             subprocess.run(command, cwd=base / "src", env=environment, check=True, timeout=600)
     return base
