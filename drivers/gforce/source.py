@@ -94,15 +94,13 @@ class GForceSource:
             DeviceLost: the link went away, or is not back yet.
         """
         peripheral: Peripheral[Characteristic] | None = None
-        # What fails inside a callback of the radio ends the run.
-        failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         try:
             peripheral = await self._transport.find(lambda: emit(self.info))
             async with asyncio.timeout(SETTLE_S):
-                link_lost = await self._set_up(peripheral, emit, failed)
+                link_lost = await self._set_up(peripheral, emit)
             battery = asyncio.ensure_future(self._watch_battery(emit))
-            await first_done(link_lost, failed, battery)
-            for each in (failed, battery, link_lost):
+            await first_done(link_lost, battery)
+            for each in (battery, link_lost):
                 if not each.cancelled():
                     each.result()
         except NothingToConnect as error:
@@ -119,9 +117,7 @@ class GForceSource:
         """Wait until the armband can be connected to."""
         await self._transport.reachable()
 
-    async def _set_up(
-        self, peripheral: Peripheral[Characteristic], emit: Emit, failed: asyncio.Future[None]
-    ) -> asyncio.Future[None]:
+    async def _set_up(self, peripheral: Peripheral[Characteristic], emit: Emit) -> asyncio.Future[None]:
         """Start the stream after a connect; the future fails when the link is lost."""
         for each in Characteristic:
             if each not in peripheral.characteristics:
@@ -133,11 +129,7 @@ class GForceSource:
         emit(Notice(self._clock(), "connect", self.info.name))
 
         def on_value(characteristic: Characteristic, value: bytes, arrival: float) -> None:
-            try:
-                self._take(characteristic, value, arrival, emit)
-            except DriverError as error:
-                if not failed.done():
-                    failed.set_exception(error)
+            self._take(characteristic, value, arrival, emit)
 
         link_lost = await self._transport.subscribe(tuple(Characteristic), on_value)
         firmware = await self._request(bytes((protocol.GET_FIRMWARE,)))

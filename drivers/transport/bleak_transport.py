@@ -64,6 +64,8 @@ class BleakTransport(Generic[C]):
         self._scan_s = scan_s
         self._client: BleakClient | None = None
         self._disconnected = asyncio.Event()
+        self._failure: DriverError | None = None
+        """What taking a value failed with."""
         self._watch: asyncio.Task[None] | None = None
         self._advertising: BLEDevice | None = None
         self._on_radio: Callable[[], None] = lambda: None
@@ -75,6 +77,7 @@ class BleakTransport(Generic[C]):
         """Scan for the armband and connect to it; see `GattTransport`."""
         self._on_radio = on_radio
         self._disconnected = asyncio.Event()
+        self._failure = None
         client = self._client = await self._find_and_connect(self._disconnected)
         if all(client.services.get_service(service) is None for service in self._kind.services):
             raise DriverError(
@@ -149,7 +152,12 @@ class BleakTransport(Generic[C]):
 
         def take(_: BleakGATTCharacteristic, value: bytearray) -> None:
             self._last_value_s = loop_time()
-            on_value(characteristic, bytes(value), self._clock())
+            try:
+                on_value(characteristic, bytes(value), self._clock())
+            except DriverError as error:
+                # Raised into bleak, it would end nothing.
+                self._failure = self._failure or error
+                self._disconnected.set()
 
         return take
 
@@ -160,6 +168,8 @@ class BleakTransport(Generic[C]):
         await first_done(reported, advertises)
         if not advertises.cancelled():
             advertises.result()
+        if self._failure is not None:
+            raise self._failure
         raise DeviceLost(f"the link to {address} is lost")
 
     async def _until_it_advertises(self) -> None:

@@ -96,7 +96,8 @@ class GattTransport(Protocol[C]):
         """Pass new values of these characteristics to `on_value`, on the thread of the event loop.
 
         Returns:
-            A future that fails with DeviceLost when the link is lost; `close` ends it.
+            A future that fails with DeviceLost when the link is lost, and with the DriverError that `on_value` raises;
+            `close` ends it.
 
         Raises:
             AttributeRefused: the armband lacks one of them.

@@ -16,6 +16,7 @@ from drivers.errors import DeviceLost, DriverError
 from drivers.events import Battery, Frame, Notice, SourceInfo
 from drivers.gforce.protocol import Bits
 from drivers.gforce.source import GFORCE, GForceSource
+from drivers.sample_clock import TooFast
 from drivers.source import SupportsPresence
 from drivers.transport.bleak_transport import BleakTransport
 from tests.fakes.bluez import FakeBluez
@@ -102,6 +103,15 @@ async def test_a_lost_link_is_lost_at_once_and_the_next_run_goes_on() -> None:
     assert (np.diff(collector.index) > 0).all()
     t = [frame.t for frame in collector.of(Frame)]
     assert t == sorted(t)
+
+
+async def test_an_armband_that_sends_too_fast_is_lost_and_the_radio_is_left() -> None:
+    """Its clock runs eight times as fast as ours."""
+    async with FakeBluez(ONE, time_scale=8.0) as bluez:
+        async with running(source(), EventCollector()) as run:
+            error = await run.ended(60)
+        assert isinstance(error, TooFast)
+        await bluez.until(lambda state: not (state["connected"] or state["streams"]))
 
 
 async def test_a_gforce_beside_a_myo() -> None:
