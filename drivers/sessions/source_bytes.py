@@ -22,7 +22,7 @@ _LARGEST: Final = 1 << 30
 """Bytes unpacked at most, whatever the size of the file."""
 _ALWAYS: Final = 1 << 27
 """Bytes unpacked that are taken from a file of any size, since they fit in memory."""
-_RATIO: Final = 40
+_RATIO: Final = 16
 """Times its size that a larger file may unpack to: rows of numbers pack to a third, and seldom to a tenth. An archive
 of a few kilobytes can hold more than the memory."""
 

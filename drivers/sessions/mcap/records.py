@@ -29,6 +29,8 @@ _HEADER: Final = struct.Struct("<BQ")
 LARGEST_CHUNK: Final = 1 << 26
 """Bytes unpacked; a chunk that becomes more is taken for damage, whatever size it states, since it fills the memory.
 Writers close chunks at about a megabyte."""
+_ALWAYS: Final = 1 << 29
+"""Bytes that the chunks of a file of any size may unpack to: two days of a band that lies on a table."""
 _PIECE: Final = 1 << 20
 _DAMAGE: Final = (McapError, ValueError, OverflowError, struct.error, zstandard.ZstdError, RuntimeError)
 """Errors that the library raises on a damaged record (RuntimeError: lz4)."""
@@ -107,7 +109,7 @@ class RecordReader:
 
     def _count(self, size: int) -> None:
         self._unpacked += size
-        if self._unpacked > (most := most_unpacked(self.file)):
+        if self._unpacked > (most := max(_ALWAYS, most_unpacked(self.file))):
             name = getattr(self.file, "name", "session")
             raise SessionError(f"{name}: its chunks unpack to more than {most >> 20} MB, as those of no recording do")
 

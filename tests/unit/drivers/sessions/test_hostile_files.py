@@ -83,6 +83,7 @@ def test_chunks_that_unpack_to_much_together_are_refused(tmp_path: Path, monkeyp
     path = tmp_path / "a.mcap"
     path.write_bytes(MAGIC + chunk(len(plain), packed) * 40 + mcap()[len(MAGIC) :])
     monkeypatch.setattr("drivers.sessions.source_bytes._ALWAYS", 30 * MB)
+    monkeypatch.setattr("drivers.sessions.mcap.records._ALWAYS", 30 * MB)
     with pytest.raises(SessionError, match=r"its chunks unpack to more than 30 MB, as those of no recording do"):
         read_session(path)
     assert len(plain) < LARGEST_CHUNK
