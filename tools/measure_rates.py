@@ -37,6 +37,8 @@ SEED: Final = 1
 SECONDS: Final = 60.0
 SKIP_S: Final = 5.0
 """Seconds at the beginning that do not count: the averages of 5 and 25 s begin, and the gain becomes known."""
+WORN_S: Final = 4.0
+"""Seconds that the band is worn before the cues."""
 HELD_S: Final = 3.0
 SETTLE_S: Final = 1.0
 MICROVOLTS: Final = 7.3
@@ -131,15 +133,15 @@ def still_error(recording: Recording, model: ModelFile) -> float:
 
 def aligned(signal: Signal, user: int, model: ModelFile) -> Fitted:
     """What the cues of this person give."""
-    script = [replace(step_of(cue, 1.0, MOVE_S), hold=HELD_S) for cue in NINE_CUES]
-    made = session(
-        user, 0, len(script) * (HELD_S + MOVE_S), seed=SEED, rate_hz=signal.rate_hz, script=script, losses=False
-    )
+    before = replace(step_of("rest", 1.0, MOVE_S), hold=WORN_S)
+    script = [before, *(replace(step_of(cue, 1.0, MOVE_S), hold=HELD_S) for cue in NINE_CUES)]
+    seconds = WORN_S + len(NINE_CUES) * HELD_S + len(script) * MOVE_S
+    made = session(user, 0, seconds, seed=SEED, rate_hz=signal.rate_hz, script=script, losses=False)
     adapter = SignalAdapter(signal.info, model, SignalOptions())
     taken = [frame for frame in map(adapter.take, frames(signal.of(made), signal.rate_hz)) if frame is not None]
     t = np.concatenate([frame.t + np.arange(len(frame.samples)) / signal.rate_hz for frame in taken])
     emg = np.concatenate([frame.samples for frame in taken])
-    starts = [marker.t for marker in made.markers][: len(NINE_CUES)]
+    starts = [marker.t for marker in made.markers][1 : len(script)]
     ends = [*starts[1:], float(made.t[-1])]
     measured = {
         cue: emg[(t >= start + SETTLE_S) & (t < end)] for cue, start, end in zip(NINE_CUES, starts, ends, strict=True)

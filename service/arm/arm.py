@@ -84,7 +84,8 @@ class Arm:
 
     async def _use_kept(self, model: ModelFile) -> None:
         """Swap in what was learned: the wearer, the band and all that is known of them stay the same."""
-        await self.device.use_model(model)
+        gain = self.device.fitted.gain
+        await self.device.use_model(model, AS_IN_FILE if gain is None else Fitted(gain=gain))
         self._model = self.device.model
 
     def close(self) -> None:

@@ -282,14 +282,17 @@ class LivePersonal:
 
     def _spec(self, name: str, model: ModelFile, fit: PersonalFit) -> ModelSpec:
         bones = read_initializers(model.data)[BONES] if fit.bones is None else fit.bones
-        personal = {
+        personal: dict[str, Any] = {
             "seconds": round(fit.seconds, 1),
             "labels": fit.labels,
             "base": name_of(model),
             "base_sha256": model.sha256,
             "bones_mm": [round(float(length), 2) for length in bones],
         }
-        levels, matrix = self._levels(), self._device.fitted.alignment
+        levels, matrix, info = self._levels(), self._device.fitted.alignment, self._device.info
+        gain = self._device.fitted.gain
+        if gain is not None and info is not None:
+            personal["signal"] = {"rate_hz": info.rate_hz, "unit": info.unit, "gain": gain}
         if levels is None or matrix is None:
             return replace(model.spec, name=name, personal=personal)
         cues = {

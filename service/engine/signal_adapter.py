@@ -60,7 +60,9 @@ class SignalAdapter:
 
     def use(self, model: ModelFile, fitted: Fitted) -> None:
         """Take note of another model, or of how it is fitted; what is known of the signal stays."""
-        self._aligned = self._given if self._given is not None else fitted.gain
+        self._aligned = self._given
+        if self._aligned is None:
+            self._aligned = fitted.gain if fitted.gain is not None else _gain_of(model, self._info)
         template = template_of_model(model.spec)
         if self._running is not None and template is not None:
             self._running.model = ModelLevel.of(template)
@@ -146,6 +148,15 @@ class SignalAdapter:
             return None
         self._told_mains = found
         return found
+
+
+def _gain_of(model: ModelFile, info: SourceInfo) -> float | None:
+    """The gain of the alignment that a personal model has inside, where it learned from such a signal."""
+    signal = (model.spec.personal or {}).get("signal")
+    if not isinstance(signal, dict) or signal.get("unit") != info.unit or signal.get("rate_hz") != info.rate_hz:
+        return None
+    gain = signal.get("gain")
+    return float(gain) if isinstance(gain, int | float) and 0.0 < gain < float("inf") else None
 
 
 def _conditioner(info: SourceInfo, options: SignalOptions, *, adapting: bool) -> SignalConditioner | None:

@@ -92,6 +92,32 @@ async def test_an_alignment_gives_the_gain_and_a_reset_takes_it_back() -> None:
         assert (await adapted(live))["adapted"]["from"] == "running level"
 
 
+async def test_a_kept_model_goes_on_with_the_gain_of_its_alignment(tmp_path: Any) -> None:
+    puppet = Puppet(CYTON)
+    made = session(1003, 0, 12.0, seed=1, rate_hz=RATE_HZ, losses=False)
+    assert made.joints is not None
+    assert made.label_t is not None
+    async with serving([puppet], models=tmp_path) as live:
+        await puppet.running.wait()
+        band, device = Band(live, puppet), live.service.devices[0]
+        emg = in_microvolts(made.emg)
+        await band.emit(emg[:500])
+        await live.post("/api/v1/alignment", action="use", matrix=np.eye(8).reshape(-1).tolist(), gain=0.2)
+        await live.post("/api/v1/personal", action="start")
+        for start in range(500, len(emg), 50):
+            await band.emit(emg[start : start + 50])
+            at = int(np.argmin(np.abs(made.label_t - start / RATE_HZ)))
+            device.on_client_event(Label(1000.0 + float(made.label_t[at]), made.joints[at]))
+        await live.post("/api/v1/personal", action="stop")
+        kept = await live.post("/api/v1/personal", action="keep", name="anna")
+        assert kept.status_code == 200, kept.text
+        assert (await adapted(live))["adapted"] == {"rate_hz": RATE_HZ, "gain": 0.2, "from": "alignment"}
+    async with serving([puppet := Puppet(CYTON)], model=tmp_path / "anna.onnx") as live:
+        await puppet.running.wait()
+        await Band(live, puppet).emit(emg[:500])
+        assert (await adapted(live))["adapted"] == {"rate_hz": RATE_HZ, "gain": 0.2, "from": "alignment"}
+
+
 async def test_a_person_is_learned_from_labels(tmp_path: Any) -> None:
     puppet = Puppet(CYTON)
     made = session(1003, 0, 12.0, seed=1, rate_hz=RATE_HZ, losses=False)
