@@ -22,7 +22,7 @@ WORKERS := $(shell expr $$(getconf _NPROCESSORS_ONLN) \* 2)
 SIDE_BY_SIDE := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(PYTEST) -n $(WORKERS) --maxprocesses 4 \
 	--dist loadfile --no-loadscope-reorder
 
-.PHONY: demo install check types style pages docs test test-fast release format clean
+.PHONY: demo install check types style pages docs test test-fast release format audit sbom clean
 
 demo: install  ## Serve the built-in session and print the address to open
 	@echo "Starting the demo; Ctrl-C stops it"
@@ -93,6 +93,28 @@ $(SITE): $(INSTALLED)
 
 release: $(TESTABLE)  ## Build and check what a release consists of: build/release; VERSION=0.2.0 names it first
 	$(BIN)/python tools/release.py $(if $(VERSION),--set $(VERSION))
+
+# What is pinned and shipped; tools of their own environment, so that they change nothing of what they look at.
+AUDIT := build/audit
+AUDIT_TOOLS := pip-audit==2.10.1 cyclonedx-bom==7.5.0
+LOCKED := service/viewer clients/js
+
+$(AUDIT)/.installed:
+	$(ENVIRONMENT)
+	$(PYTHON) -m venv $(AUDIT)
+	$(AUDIT)/bin/pip install --quiet --disable-pip-version-check $(AUDIT_TOOLS)
+	@touch $@
+
+audit: $(AUDIT)/.installed  ## Known holes in what is installed: asks PyPI and npm
+	$(AUDIT)/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip --progress-spinner off
+	for folder in $(LOCKED); do npm audit --prefix $$folder --omit dev || exit 1; done
+
+sbom: $(AUDIT)/.installed $(INSTALLED)  ## What a release is made of (CycloneDX): build/sbom/*.cdx.json
+	mkdir -p build/sbom
+	$(AUDIT)/bin/cyclonedx-py environment $(BIN)/python --pyproject pyproject.toml --output-file build/sbom/python.cdx.json
+	for folder in $(LOCKED); do \
+		npm sbom --prefix $$folder --package-lock-only --omit dev --sbom-format cyclonedx > build/sbom/$$(echo $$folder | tr / -).cdx.json || exit 1; \
+	done
 
 format: $(TESTABLE)
 	$(BIN)/ruff format

@@ -27,6 +27,7 @@ DOCS: Final = "docs"
 
 OUTSIDE: Final[Mapping[str, str]] = {
     "CONTRIBUTING.md": "contributing.md",
+    "SECURITY.md": "security.md",
     "clients/README.md": "clients/index.md",
     "clients/js/README.md": "clients/javascript.md",
     "clients/python/README.md": "clients/python.md",

@@ -17,6 +17,16 @@ NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 """Names that a client may give a recording."""
 
 
+_RESERVED: Final = re.compile(r"(?i)(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?")
+"""Names that Windows keeps for devices, whatever follows a point
+(https://learn.microsoft.com/windows/win32/fileio/naming-a-file). They are refused everywhere, for files travel."""
+
+
+def is_reserved(name: str) -> bool:
+    """Whether Windows keeps a name for a device."""
+    return _RESERVED.fullmatch(name) is not None
+
+
 def new_name(name: str | None) -> str:
     """Check the name of a recording; return the date and time if there is none.
 
@@ -36,6 +46,8 @@ def check_name(name: str) -> str:
         raise RecordingNameError(
             f"recording name {name!r}: expected letters, digits, `.`, `_`, `-` (64 at most), e.g. session-1"
         )
+    if is_reserved(name):
+        raise RecordingNameError(f"recording name {name!r}: Windows keeps it for a device; choose another")
     return name
 
 

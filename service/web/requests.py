@@ -8,13 +8,19 @@ from fastapi import Body
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from service.arm.cues import NINE_CUES, Cue
-from service.recording.paths import NAME
+from service.recording.paths import NAME, is_reserved
 
 LARGEST_GAIN: Final = 1000.0
 LARGEST_LEVEL_GAIN: Final = 1e9
 """Gain of an alignment's matrix beyond which float32 overflows in a model, so that it gives no poses."""
 
 DeviceIndex = Annotated[int, Field(ge=0, description="Index of the armband")]
+
+
+def _not_reserved(name: str) -> str:
+    if is_reserved(name):
+        raise ValueError("Windows keeps this name for a device; choose another")
+    return name
 
 
 class RequestBody(BaseModel):
@@ -158,7 +164,9 @@ class KeepPersonal(RequestBody):
     """Write what was learned into a model file, and use that."""
 
     action: Literal["keep"]
-    name: str = Field(description="Name of the file without `.onnx`", pattern=f"^{NAME.pattern}$")
+    name: Annotated[str, AfterValidator(_not_reserved)] = Field(
+        description="Name of the file without `.onnx`", pattern=f"^{NAME.pattern}$"
+    )
     device: DeviceIndex = 0
 
 

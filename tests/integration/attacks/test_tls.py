@@ -35,7 +35,7 @@ async def test_https_wss_and_scopes(tiny_window: Path, tmp_path: Path) -> None:
         for token, code in (("watch", "forbidden"), ("labels", "bad_label")):
             async with connect(f"wss://{address}/v1/stream?streams=pose&token={token}", ssl=trusted) as client:
                 assert json.loads(await client.recv())["type"] == "hello"
-                await client.send('{"type":"label","t":1,"joints":[]}')
+                await client.send('{"type":"marker","label":"x"}' if token == "watch" else '{"type":"label","t":1}')
                 error = json.loads(await client.recv())
                 assert (error["type"], error["code"]) == ("error", code)
                 puppet.emit(*frames(0, 20) if token == "watch" else frames(20, 40))

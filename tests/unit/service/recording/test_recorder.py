@@ -217,6 +217,18 @@ def test_a_file_that_cannot_be_made(tmp_path: Path, failures: Failures, error: E
     assert not recorder.active
 
 
+@pytest.mark.parametrize("name", ["CON", "nul", "aux.txt", "COM1", "lpt9.a.b", "PRN"])
+def test_names_that_windows_keeps_are_refused(recorder: Recorder, tmp_path: Path, name: str) -> None:
+    with pytest.raises(RecordingNameError, match="Windows keeps it"):
+        recorder.start(name)
+    assert not (tmp_path / "recordings").exists()
+
+
+@pytest.mark.parametrize("name", ["console", "com", "COM10", "nul-1", "auxiliary", "my.con"])
+def test_names_that_only_look_like_them_are_not(name: str) -> None:
+    assert new_name(name) == name
+
+
 class Disk:
     """A writer whose disk the test directs: it can stand still, and be full."""
 
