@@ -84,8 +84,9 @@ def fit_personal(
     """
     told = np.asarray(expected, np.float64)
     seen = np.column_stack([told, x.astype(np.float64)])
-    logs = np.log(np.maximum(np.asarray(error, np.float64), SMALLEST_ERROR))
-    rest = float(np.mean(error)) * (1.0 + logs - logs.mean()) - told
+    errors = np.asarray(error, np.float64)
+    logs = np.log(np.maximum(errors, SMALLEST_ERROR))
+    rest = float(errors.mean()) * (1.0 + logs - logs.mean()) - told
     mean, middle, weight = seen.mean(axis=0), float(rest.mean()), 50.0 / rate_hz
     seen -= mean
     found = np.linalg.solve(

@@ -293,29 +293,30 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "results" / "data" / "personal.json")
     parser.add_argument("--page", type=Path, default=ROOT / "docs" / "results" / "personal.md")
     options = parser.parse_args()
-    new: dict[str, Any] = {}
     if options.deep:
-        new["deep"] = deep(options.real)
-    elif not options.users:
-        new["real"] = real(options.real)
-        print(json.dumps(new["real"], indent=1), flush=True)
-    model, people = Model("raw200"), {}
-    if not options.users and not options.deep:
-        new["fit_s"] = fit_s(model)
-    for group in options.users or (() if options.deep else (*JUDGED, CHOSEN_ON)):
+        write(options.out, options.page, {"deep": deep(options.real)})
+        return
+    model = Model("raw200")
+    if not options.users:
+        write(options.out, options.page, {"real": real(options.real), "fit_s": fit_s(model)})
+    for group in options.users or (*JUDGED, CHOSEN_ON):
         first, last = map(int, group.split("-"))
         rows = []
         for user in range(first, last + 1):
             rows.append(one_user(model, user, turned=group == JUDGED[0]))
             print(user, {key: round(value, 2) for key, value in rows[-1].items()}, flush=True)
-        people[group] = rows
-    # Read at the end: another run may have written its part meanwhile.
+        write(options.out, options.page, {}, {group: rows})
+
+
+def write(file: Path, to: Path, new: dict[str, Any], people: dict[str, Any] | None = None) -> None:
+    """Put what was measured in place of what stands in the file, and write the page anew."""
     found: dict[str, Any] = {"real": [], "synthetic": {}, "deep": []}
-    if options.out.is_file():
-        found |= json.loads(options.out.read_text())
-    found |= {**new, "synthetic": found["synthetic"] | people}
-    options.out.write_text(json.dumps(found, indent=1) + "\n")
-    options.page.write_text(page(found), encoding="utf-8")
+    if file.is_file():
+        found |= json.loads(file.read_text())
+    found |= {**new, "synthetic": found["synthetic"] | (people or {})}
+    file.write_text(json.dumps(found, indent=1) + "\n")
+    to.write_text(page(found), encoding="utf-8")
+    print(json.dumps(new, indent=1), flush=True)
 
 
 if __name__ == "__main__":

@@ -236,7 +236,7 @@ def predict(model: keras.Model, run: LabelledRun, rate_hz: float) -> Float32Arra
 
 def run_layers(model: keras.Model, x: Float32Array) -> Float32Array:
     """What the layers add in a run from its start: (n, f) standardised features -> (n, 20) radians."""
-    return _mean(_forward(model)(x[None]))[0]
+    return np.asarray(_mean(_forward(model)(x[None]))[0], np.float32)
 
 
 def _mean(found: tf.Tensor) -> Float32Array:

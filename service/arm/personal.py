@@ -255,7 +255,7 @@ class LivePersonal:
         await asyncio.to_thread(fit.learn, rows, targets, late_s=self._lag_s() or 0.0, last=last)
         if fit.head is before:
             return
-        found = {"personal": fit.head, "bones": fit.bones, "confidence": fit.confidence}
+        found: dict[str, Any] = {"personal": fit.head, "bones": fit.bones, "confidence": fit.confidence}
         try:
             await self._device.refit(**{name: value for name, value in found.items() if value is not None})
         except Superseded:
