@@ -18,6 +18,8 @@ from drivers.uri import source_from_uri
 from models.arrays import Float32Array
 from models.forward.generator import session
 from models.kinematics import ANGLES, angles
+from models.onnx_edit import read_initializers
+from models.onnx_file import CONFIDENCE_PERSONAL
 from models.recording import Recording
 from service.engine.model_selection import shipped
 from service.engine.output_stage import OFF
@@ -127,6 +129,8 @@ async def test_it_learns_and_keeps_what_it_learned(tmp_path: Path, recording: Re
         base = ModelFile(FILE).spec
         assert (model.spec.smoothing, model.spec.lag_ms) == (base.smoothing, base.lag_ms)
         assert base.smoothing is not None
+        own, shipped = (read_initializers(file.data)[CONFIDENCE_PERSONAL] for file in (model, ModelFile(FILE)))
+        assert not np.array_equal(own, shipped)
 
 
 async def test_the_kept_file_gives_the_poses_that_were_seen(tmp_path: Path, recording: Recording) -> None:
