@@ -12,7 +12,7 @@ in any release. Importing it brings numpy; onnxruntime and TensorFlow are import
 """
 
 from drivers.demo import SESSION as DEMO_SESSION
-from drivers.sessions import SessionError, read_session, write_session
+from drivers.sessions import LabelsConfig, SessionError, read_session, write_session
 from models.errors import MyocastError
 from models.recording import Marker, Recording
 from models.spec import ModelError, ModelSpec
@@ -27,6 +27,7 @@ __version__ = package_version()
 
 __all__ = [
     "DEMO_SESSION",
+    "LabelsConfig",
     "Marker",
     "Model",
     "ModelError",

@@ -49,7 +49,7 @@ def read_session(
     channels: str | None = None,
     scale: float | None = None,
     part: str | None = None,
-    labels: LabelsConfig | None = None,
+    labels: str | Path | LabelsConfig | None = None,
 ) -> Recording:
     """Read one device's session from a file.
 
@@ -69,13 +69,14 @@ def read_session(
         channels: which eight of more channels, by their place from 1, as in `9-16`.
         scale: by which the samples are multiplied; then they are in `unit`.
         part: which stream, array or group of a file of several.
-        labels: labels in a second file.
+        labels: labels in a second file, which may have options behind its name; `LabelsConfig` says how clocks differ.
 
     Raises:
         SessionError: it is missing, empty, of no known layout, or too much of it cannot be read.
         DriverError: an option behind its name is unknown or has no such value.
     """
     file, said, index = split_options(path)
+    second = LabelsConfig(Path(labels)) if isinstance(labels, str | Path) else labels
     config = ReadConfig(
         rate or said.rate,
         mode or said.mode,
@@ -85,7 +86,7 @@ def read_session(
         channels or said.channels,
         scale or said.scale,
         part or said.part,
-        labels or said.labels,
+        second or said.labels,
     )
     return read_configured(file, config, device or index)
 

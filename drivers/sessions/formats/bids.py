@@ -1,7 +1,7 @@
 """Sidecars of BIDS for EMG (https://bids-specification.readthedocs.io, modality `emg`, since 1.11).
 
-`sub-01_task-x_emg.edf` has beside it `…_emg.json`, `…_channels.tsv` and, where something happened, `…_events.tsv`;
-above it stand `dataset_description.json` and a README.
+`sub-01_task-x_emg.edf` has beside it `…_emg.json`, `…_channels.tsv` and, where something happened, `…_events.tsv` and
+`…_events.json`; above it stand `dataset_description.json` and a README.
 """
 
 from __future__ import annotations
@@ -20,6 +20,10 @@ from models.recording import Recording
 _STEM: Final = re.compile(r"(?P<stem>sub-[A-Za-z0-9]+(?:_[a-z]+-[A-Za-z0-9]+)*)_emg\.(?:edf|bdf)")
 _TASK: Final = re.compile(r"_task-([A-Za-z0-9]+)")
 _VERSION: Final = "1.11.1"
+_EVENT_COLUMNS: Final = {
+    "trial_type": {"Description": "Class of movement, `missing` where samples were lost, or a note"},
+    "value": {"Description": "Number of the class"},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,8 @@ def sidecars(
         lines = ["onset\tduration\ttrial_type\tvalue"]
         lines += [f"{one.onset:.6f}\t{one.duration:.6f}\t{_cell(one.kind)}\t{_cell(one.value)}" for one in events]
         yield path.with_name(f"{stem}_events.tsv"), _tsv(lines)
+        described = orjson.dumps(_EVENT_COLUMNS, option=orjson.OPT_INDENT_2) + b"\n"
+        yield path.with_name(f"{stem}_events.json"), described
     yield from _dataset(path)
 
 

@@ -111,7 +111,8 @@ def test_bids_gets_its_sidecars(tmp_path: Path, full: Recording, kind: str) -> N
     path = folder / f"sub-01_task-grasp_emg.{kind}"
     write_session(path, full)
     names = {one.name for one in folder.iterdir()}
-    assert names == {path.name, *(f"sub-01_task-grasp_{one}" for one in ("emg.json", "channels.tsv", "events.tsv"))}
+    beside = ("emg.json", "channels.tsv", "events.tsv", "events.json")
+    assert names == {path.name, *(f"sub-01_task-grasp_{one}" for one in beside)}
     assert (tmp_path / "set" / "dataset_description.json").is_file()
     lines = (folder / "sub-01_task-grasp_channels.tsv").read_text().splitlines()
     assert lines[:2] == ["name\ttype\tunits", "ch1\tEMG\tn/a"]
