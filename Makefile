@@ -22,7 +22,7 @@ WORKERS := $(shell expr $$(getconf _NPROCESSORS_ONLN) \* 2)
 SIDE_BY_SIDE := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(PYTEST) -n $(WORKERS) --maxprocesses 4 \
 	--dist loadfile --no-loadscope-reorder
 
-.PHONY: demo install check types style pages docs test test-fast release format audit sbom clean
+.PHONY: demo install check types style pages docs test test-fast soak release format audit sbom clean
 
 demo: install  ## Serve the built-in session and print the address to open
 	@echo "Starting the demo; Ctrl-C stops it"
@@ -90,6 +90,9 @@ docs: $(SITE)  ## The documentation as a site: build/site/index.html
 $(SITE): $(INSTALLED)
 	PIP_CONSTRAINT=constraints.txt $(PIP) --editable '.[ble,serial,docs]'
 	@touch $@
+
+soak: $(TESTABLE)  ## An hour at 20 times its speed while faults strike; SEED=2 for others
+	$(BIN)/myocast bench --soak --faults $(or $(SEED),1) --check
 
 release: $(TESTABLE)  ## Build and check what a release consists of: build/release; VERSION=0.2.0 names it first
 	$(BIN)/python tools/release.py $(if $(VERSION),--set $(VERSION))

@@ -138,7 +138,8 @@ def check(archives: Sequence[Path], version: str) -> None:
             pip = (inside, "-m", "pip", "install", "--quiet", "--constraint", str(ROOT / "constraints.txt"))
             _run(f"installing {wheel.name}", *pip, str(wheel))
         # Run elsewhere than in the repository, whose packages would be found first.
-        shown = _run("the installed program", inside, "-m", "service.cli", "--version", cwd=Path(folder))
+        program = str(Path(inside).with_name("myocast"))
+        shown = _run("the installed program", program, "--version", cwd=Path(folder))
         if shown.strip() != f"myocast {version}":
             raise ReleaseError(f"the installed program says {shown.strip()!r}; expected myocast {version}")
         _run("the installed client", inside, "-c", "import myocast_client", cwd=Path(folder))

@@ -47,7 +47,7 @@ def run_benchmark(config: BenchConfig, report: Report, progress: Progress) -> No
             many = bands.run(folder, config.model, progress, config.seconds or bands.SECONDS)
             report.add("bands", many, tables.bands(many))
         if config.soak:
-            replayed = soak.run(folder, config.model, progress, config.soak_minutes, config.soak_speed)
+            replayed = soak.run(folder, config.model, progress, config.soak_minutes, config.soak_speed, config.faults)
             report.add("soak", replayed, tables.soak(replayed))
 
 

@@ -37,6 +37,8 @@ class BenchConfig:
     soak: bool = False
     soak_minutes: float = 60.0
     soak_speed: float = 20.0
+    faults: int | None = None
+    """Seed of the faults that strike during the endurance run; None: none do."""
 
     def check(self) -> None:
         """Refuse what would fail only after minutes.
@@ -69,6 +71,7 @@ class BenchConfig:
             "compare": self.compare,
             "soak_minutes": self.soak_minutes,
             "soak_speed": self.soak_speed,
+            "faults": self.faults,
             "architecture": self.architecture,
         }
 

@@ -36,6 +36,7 @@ def command(
     soak: Annotated[bool, typer.Option("--soak", help="Instead of latency: an hour's recording replayed fast and recorded again.")] = False,
     soak_minutes: Annotated[float, typer.Option(metavar="N", min=0.1, help="Minutes of that recording.")] = 60.0,
     soak_speed: Annotated[float, typer.Option(metavar="N", min=0.1, max=100.0, help="Recorded seconds per second.")] = 20.0,
+    faults: Annotated[int | None, typer.Option(metavar="SEED", min=0, help="With --soak: clients that come, go, flood or never read, swaps and garbage strike meanwhile.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="All of it, one after the other.")] = False,
     check: Annotated[bool, typer.Option("--check", help="Leave with exit code 1 if a limit is missed.")] = False,
 ) -> None:  # fmt: skip
@@ -59,6 +60,7 @@ def command(
         soak=everything or soak,
         soak_minutes=soak_minutes,
         soak_speed=soak_speed,
+        faults=faults,
     )
     report = Report()
     # An interrupted run still reports what it has measured.

@@ -25,6 +25,8 @@ from service.wiring import Service
 SETTLE_S: Final = 2.0
 """Seconds that windows on their way have before the server stops all the same."""
 SETTLE_CHECK_S: Final = 0.0005
+POOLS: Final = ("asyncio_", "AnyIO worker", "ThreadPoolExecutor")
+"""Beginnings of the names of threads that are kept for later use."""
 
 
 def serve(channel: Channel, request: Message) -> None:
@@ -108,7 +110,7 @@ def _serve_commands(
         call_in(loop, lambda: _settle(channel, service, loop.time() + SETTLE_S))
 
     def used(_: Message) -> Message:
-        return usage() | _clients(service) | engine_counts(service) | more_usage()
+        return usage() | _clients(service) | engine_counts(service) | _held(loop) | more_usage()
 
     def play(_: Message) -> None:
         call_in(loop, _replay_of(service).resume)
@@ -145,6 +147,14 @@ def _keep_on_core(core: int) -> bool:
         return False
     process.cpu_affinity([process.cpu_affinity()[core]])
     return True
+
+
+def _held(loop: asyncio.AbstractEventLoop) -> Message:
+    """What a leak would make more of: tasks, threads beside those of the pools, and open files and sockets."""
+    process = psutil.Process()
+    threads = [thread for thread in threading.enumerate() if not thread.name.startswith(POOLS)]
+    files = process.num_fds() if hasattr(process, "num_fds") else 0
+    return {"tasks": len(asyncio.all_tasks(loop)), "threads": len(threads), "files": files}
 
 
 def _clients(service: Service) -> Message:

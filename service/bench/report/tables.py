@@ -126,6 +126,9 @@ def soak(result: Soak) -> list[Table]:
         ("poses in the client", f"{result.delivered:,}"),
         ("last sample", f"{1e3 * result.late_s:.1f} ms after its due time"),
         ("memory", f"{result.rss_mb[-1]:.0f} MB at the end, {result.growth_percent:+.1f} % after the first minute"),
+        *((f"fault: {name}", f"{times} times") for name, times in sorted(result.struck.items())),
+        *((f"left behind: {name}", str(more)) for name, more in result.leaked.items()),
+        *(("wrong answer", text) for text in result.wrong),
     )
     return [_facts(f"{result.minutes:g} minutes replayed at {result.speed:g}x", rows)]
 

@@ -74,6 +74,16 @@ def test_soak_counts_every_sample_and_window(tiny_window: Path, tmp_path: Path) 
     assert min(result.rss_mb) > 0
 
 
+def test_five_minutes_of_faults_lose_no_sample_and_leave_nothing_behind(tiny_stream: Path, tmp_path: Path) -> None:
+    result = soak.run(tmp_path, tiny_stream, ignore, minutes=5.0, speed=20.0, faults=1)
+    assert len(result.struck) >= 5
+    assert result.wrong == ()
+    assert result.in_file == result.played == result.recorded == 60_000
+    assert result.poses + result.skipped == result.due == result.due_expected
+    assert set(result.leaked) == {"tasks", "threads", "files"}
+    assert max(result.leaked.values()) <= 0
+
+
 @pytest.mark.alone
 def test_swaps_lose_nothing_and_learning_has_a_price(tmp_path: Path) -> None:
     result = swap.run(tmp_path, None, ignore, swap.SwapConfig(run_up_s=3.0, learn_s=4.0, swaps=2))
