@@ -15,11 +15,11 @@ class LimitError(MyocastError):
 
 def _limit(default: float, least: float, most: float, text: str) -> float:
     """A field of `Limits`: its default, the values that it can have, and what it is, in words."""
-    return field(default=default, metadata={"least": least, "most": most, "text": text})  # type: ignore[no-any-return]
+    return field(default=default, metadata={"least": least, "most": most, "text": text})
 
 
 def _count(default: int, least: int, most: int, text: str) -> int:
-    return field(default=default, metadata={"least": least, "most": most, "text": text})  # type: ignore[no-any-return]
+    return field(default=default, metadata={"least": least, "most": most, "text": text})
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ def with_options(options: Iterable[str], limits: Limits = DEFAULT_LIMITS) -> Lim
         if not about["least"] <= value <= about["most"]:
             kind = "a whole number" if whole else "a number"
             raise LimitError(f"--limit {option}: expected {kind} from {about['least']:g} to {about['most']:g}")
-        limits = replace(limits, **{name: value})
+        limits = replace(limits, **{name: value})  # type: ignore[arg-type]
     return limits
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import AsyncIterator
 
 import pytest
-from websockets.asyncio.client import connect
+from websockets.asyncio.client import ClientConnection, connect
 
 from tests.support.attack import MB, Raw, close_code, frame, healthy, memory, text
 from tests.support.console import Console
@@ -100,8 +101,8 @@ async def test_messages_beyond_the_limit_get_an_error_and_are_ignored(console: C
     assert server.stop() == 0
 
 
-async def _until_error(client):  # type: ignore[no-untyped-def]
+async def _until_error(client: ClientConnection) -> AsyncIterator[str]:
     async for message in client:
-        yield message
-        if '"type":"error"' in message:
+        yield str(message)
+        if '"type":"error"' in str(message):
             return
