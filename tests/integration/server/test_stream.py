@@ -135,6 +135,35 @@ async def test_poses_as_json(tiny_window: Path) -> None:
         assert message["seq"] == 1
 
 
+async def test_a_lost_signal_is_held_and_then_at_rest_in_both_encodings(tiny_window: Path) -> None:
+    async with (
+        stage(tiny_window, hold_s=0.0) as (live, puppet),
+        live.connect() as reader,
+        live.connect("", BINARY) as other,
+    ):
+        await play(live, puppet, *frames(0, WINDOW))
+        made = await receive_until(reader, "pose")
+        live.service.devices[0].status.set("stalled")
+        held = [await receive_until(reader, "pose")]
+        while held[-1]["confidence"] > 0.0:
+            held.append(await receive_until(reader, "pose"))
+        await play(live, puppet, *frames(WINDOW, WINDOW + HOP))
+        back = await receive_until(reader, "pose")
+        records = []
+        while len(records) < len(held) + 2:
+            message = await receive(other)
+            records += [message] if isinstance(message, bytes) else []
+    assert held[0]["joints"] == made["joints"]
+    assert {(pose["held"], pose["state"], pose["sample"], pose["t"]) for pose in held} == {
+        (True, "stalled", made["sample"], made["t"])
+    }
+    assert [pose["seq"] for pose in (made, *held, back)] == list(range(len(held) + 2))
+    assert held[-1]["joints"] != made["joints"]
+    assert ("held" in back, back["sample"]) == (False, WINDOW + HOP - 1)
+    flags = [struct.unpack_from("<H", record, 2)[0] for record in records]
+    assert [flag & 2 for flag in flags] == [0, *[2] * len(held), 0]
+
+
 async def test_poses_as_binary_are_bit_for_bit_the_models(tiny_window: Path) -> None:
     async with stage(tiny_window) as (live, puppet), live.connect("", BINARY) as client:
         assert client.subprotocol == BINARY
