@@ -183,7 +183,7 @@ def _input_of(
     if not candidates:
         raise ExportError(
             f"{name}: input `{value.name}` is {_shown(value)}; expected a window of {CHANNELS} channels, such as "
-            f"[batch, time, {CHANNELS}] or [batch, {CHANNELS}, time]{_asked(config)}"
+            f"[batch, time, {CHANNELS}] or [batch, {CHANNELS}, time]{_given_options(config)}"
         )
     if len(candidates) == 1:
         return candidates[0]
@@ -204,12 +204,12 @@ def _input_of(
     if not working:
         raise ExportError(
             f"{name}: input `{value.name}` is {_shown(value)} and takes no window of 1 to {LONGEST} samples"
-            f"{_asked(config)}; say which: --window, --layout"
+            f"{_given_options(config)}; say which: --window, --layout"
         )
     return working[0]
 
 
-def _asked(config: ForeignConfig) -> str:
+def _given_options(config: ForeignConfig) -> str:
     """The options that leave nothing else."""
     given = [f"--window {config.window}" if config.window else "", f"--layout {config.layout}" if config.layout else ""]
     said = " ".join(part for part in given if part)

@@ -93,10 +93,10 @@ class RunningGain:
             self._sum = part.sum(axis=0) + (self._sum if self._count else 0.0)
             self._count += len(part)
             if self._count == self._rows:
-                self._tell(level_of(self._sum / self._rows))
+                self._add_level(level_of(self._sum / self._rows))
                 self._count = 0
 
-    def _tell(self, level: float) -> None:
+    def _add_level(self, level: float) -> None:
         if not 0.0 < level < float("inf"):
             return
         self._levels.append(log(level))

@@ -22,22 +22,35 @@ class UsageError(MyocastError):
 
 
 def command(
-    network: Annotated[Path, typer.Argument(metavar="NETWORK", help="The .keras file that `myocast train` wrote, or any .onnx file.")],
+    network: Annotated[
+        Path, typer.Argument(metavar="NETWORK", help="The .keras file that `myocast train` wrote, or any .onnx file.")
+    ],
     onnx: Annotated[Path, typer.Argument(metavar="ONNX", help="The model file to write.")],
     quantize: Annotated[
         str, typer.Option(metavar="none|int8", help="int8: weights as 8-bit integers, with its error.")
     ] = "none",
     name: Annotated[str, typer.Option(help="The model's name; without it the architecture's or the file's.")] = "",
-    rate: Annotated[float | None, typer.Option(metavar="HZ", min=1, max=100_000, help="Samples per second that it was trained on.")] = None,
+    rate: Annotated[
+        float | None, typer.Option(metavar="HZ", min=1, max=100_000, help="Samples per second that it was trained on.")
+    ] = None,
     unit: Annotated[str, typer.Option(metavar="adc|uV", help="Unit of the EMG that it was trained on.")] = "",
     mode: Annotated[str, typer.Option(metavar="MODE", help="raw, filtered, envelope or any.")] = "raw",
-    window: Annotated[int | None, typer.Option(metavar="N", min=1, max=100_000, help="Samples per window, where the file leaves that open.")] = None,
-    hop: Annotated[int | None, typer.Option(metavar="N", min=1, max=100_000, help="Samples between poses; without it 20 ms.")] = None,
-    layout: Annotated[str, typer.Option(metavar="time|channels", help="Which comes first in its input, where that is open.")] = "",
-    output: Annotated[str, typer.Option(metavar="NAME", help="The output that is the pose, where there are several.")] = "",
+    window: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, max=100_000, help="Samples per window, where the file leaves that open."),
+    ] = None,
+    hop: Annotated[
+        int | None, typer.Option(metavar="N", min=1, max=100_000, help="Samples between poses; without it 20 ms.")
+    ] = None,
+    layout: Annotated[
+        str, typer.Option(metavar="time|channels", help="Which comes first in its input, where that is open.")
+    ] = "",
+    output: Annotated[
+        str, typer.Option(metavar="NAME", help="The output that is the pose, where there are several.")
+    ] = "",
     pose_unit: Annotated[str, typer.Option(metavar="mm|cm|m", help="Unit of its points.")] = "mm",
     hand: Annotated[str, typer.Option(metavar="left|right", help="The hand that it was trained on.")] = "right",
-) -> None:  # fmt: skip
+) -> None:
     """Convert a trained network to ONNX and compare the two, or make an ONNX file from elsewhere a model file: one file that serves."""
     if quantize not in ("none", "int8"):
         raise typer.BadParameter(f"expected none or int8, got {quantize!r}", param_hint="--quantize")
@@ -80,9 +93,19 @@ def command(
 
 
 def _foreign(
-    source: Path, target: Path, rate: float, unit: str, mode: str, window: int | None, hop: int | None,
-    layout: str, output: str, pose_unit: str, hand: Side, name: str,
-) -> None:  # fmt: skip
+    source: Path,
+    target: Path,
+    rate: float,
+    unit: str,
+    mode: str,
+    window: int | None,
+    hop: int | None,
+    layout: str,
+    output: str,
+    pose_unit: str,
+    hand: Side,
+    name: str,
+) -> None:
     from exporters.foreign import LAYOUTS, MILLIMETRES, ForeignConfig, add_metadata
 
     if source.exists() and target.exists() and source.samefile(target):

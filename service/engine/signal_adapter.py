@@ -19,7 +19,7 @@ from service.engine.predictor import Fitted, ModelFile
 
 COUNTING: Final = ("serial", "tcp", "udp", "lsl")
 """Schemes whose counts are those of any converter: they need not be a Myo's where rate and unit are."""
-LOOK_S: Final = 0.5
+CHECK_S: Final = 0.5
 """Seconds of counts from which it is told whether they are like a Myo's."""
 FOREIGN: Final = 8.0
 """Times weaker than the model's rest or stronger than its movement from which counts are another converter's."""
@@ -51,7 +51,7 @@ class SignalAdapter:
         self._given, self._aligned = options.gain, None if not self.adapting else options.gain
         self._conditioner = _conditioner(info, options, adapting=self.adapting)
         self._running = _running(info, model) if self.adapting and options.gain is None else None
-        self._look = None if self.adapting else _look_at(info, model)
+        self._check = None if self.adapting else _counts_check(info, model)
         self._info, self._model, self._options = info, model, options
         self._rate_hz = info.rate_hz
         self._next_sample: int | None = None
@@ -69,13 +69,13 @@ class SignalAdapter:
 
     def take(self, frame: Frame) -> Frame | None:
         """The frame as the model's channels get it, before the gain; None while the gain is not known yet."""
-        if self._look is not None:
-            self._look.push(frame.samples)
-            if self._look.foreign is None:
+        if self._check is not None:
+            self._check.push(frame.samples)
+            if self._check.foreign is None:
                 return None
-            if self._look.foreign:
+            if self._check.foreign:
                 self._adapt()
-            self._look = None
+            self._check = None
         if self._conditioner is None and self._running is None:
             return frame
         missing = 0 if self._next_sample is None else frame.first_sample - self._next_sample
@@ -174,21 +174,21 @@ def _running(info: SourceInfo, model: ModelFile) -> RunningGain | None:
     return None if template is None else RunningGain(info.rate_hz, ModelLevel.of(template))
 
 
-def _look_at(info: SourceInfo, model: ModelFile) -> CountsLook | None:
-    """A look at the counts of a source that may have any converter; None where they are known to be a Myo's."""
+def _counts_check(info: SourceInfo, model: ModelFile) -> CountsCheck | None:
+    """A check of the counts of a source that may have any converter; None where they are known to be a Myo's."""
     template = template_of_model(model.spec)
     if template is None or info.unit != "adc" or info.uri.partition(":")[0] not in COUNTING:
         return None
-    return CountsLook(info.rate_hz, ModelLevel.of(template))
+    return CountsCheck(info.rate_hz, ModelLevel.of(template))
 
 
-class CountsLook:
+class CountsCheck:
     """Tells whether counts are like those that a model learned from, or a converter's with another offset or scale."""
 
     def __init__(self, rate_hz: float, level: ModelLevel) -> None:
         self.foreign: bool | None = None
         """None while too few have come."""
-        self._level, self._rows = level, max(1, round(LOOK_S * rate_hz))
+        self._level, self._rows = level, max(1, round(CHECK_S * rate_hz))
         self._parts: list[Float32Array] = []
 
     def push(self, samples: Float32Array) -> None:
