@@ -17,7 +17,6 @@ from typing import Final, Literal
 import numpy as np
 import onnx
 import onnx.compose
-from google.protobuf.message import DecodeError
 from onnx import TensorProto, helper, numpy_helper
 
 from exporters.errors import ExportError
@@ -131,7 +130,8 @@ def _load(source: Path) -> onnx.ModelProto:
         raise ExportError(f"{source}: no such file; give an .onnx file") from None
     except OSError as error:
         raise ExportError(f"{source}: cannot be read ({error.strerror}); give an .onnx file") from None
-    except (DecodeError, onnx.checker.ValidationError, ValueError) as error:
+    except Exception as error:
+        # protobuf, the checker and the reader of tensors have a class each for a damaged file.
         raise ExportError(
             f"{source.name}: not an ONNX file that can be used ({_first_line(error)}); export it again"
         ) from None
@@ -163,7 +163,7 @@ def _pose_output(graph: onnx.GraphProto, wanted: str | None, name: str) -> str:
         raise ExportError(
             f"{name}: outputs {found}; expected one pose of {VALUES} values or {POINTS} x 3: say which with --output"
         )
-    return fitting[0]
+    return str(fitting[0])
 
 
 def _may_be_pose(value: onnx.ValueInfoProto) -> bool:

@@ -73,13 +73,13 @@ class Cascade:
     def __init__(self, sections: Sequence[Section], channels: int) -> None:
         self._channels = channels
         self._step, self._enter, self._leave, self._through = _state_space(sections)
-        self._state = np.zeros((len(self._step), channels))
+        self._state: Float64Array = np.zeros((len(self._step), channels))
         self._pieces: dict[int, tuple[Float64Array, Float64Array, Float64Array, Float64Array]] = {}
 
     def settle(self, first: Float32Array) -> None:
         """Begin as if the signal had always been `first` (channels,), so that an offset makes no step."""
         at_rest = np.linalg.solve(np.eye(len(self._step)) - self._step, self._enter)
-        self._state = at_rest[:, None] * np.asarray(first, np.float64)
+        self._state = np.asarray(at_rest[:, None] * np.asarray(first, np.float64), np.float64)
 
     def take(self, x: Float32Array) -> Float32Array:
         """Filter the next samples: (n, channels) in and out, at least one."""

@@ -143,7 +143,7 @@ def aligned(signal: Signal, user: int, model: ModelFile) -> Fitted:
     emg = np.concatenate([frame.samples for frame in taken])
     starts = [marker.t for marker in made.markers][1 : len(script)]
     ends = [*starts[1:], float(made.t[-1])]
-    measured = {
+    measured: dict[str, Float32Array] = {
         cue: emg[(t >= start + SETTLE_S) & (t < end)] for cue, start, end in zip(NINE_CUES, starts, ends, strict=True)
     }
     template = template_of_model(model.spec)

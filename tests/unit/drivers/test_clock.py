@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from types import SimpleNamespace
 
 import pytest
@@ -28,7 +27,7 @@ class Computer:
 
 
 @pytest.fixture
-def computer(monkeypatch: pytest.MonkeyPatch) -> Iterator[Computer]:
+def computer(monkeypatch: pytest.MonkeyPatch) -> Computer:
     made = Computer()
     clocks = SimpleNamespace(time=lambda: made.wall_s, perf_counter=lambda: made.running_s)
     monkeypatch.setattr(clock, "time", clocks)

@@ -11,7 +11,7 @@ def emg(rate_hz: float, seconds: float, hum_hz: float = 0.0, hum: float = 0.0) -
     rows = round(rate_hz * seconds)
     noise = np.random.default_rng(3).standard_normal((rows, 8)) * 5.0
     wave = hum * np.sin(2 * np.pi * hum_hz * np.arange(rows) / rate_hz)
-    return (noise + wave[:, None]).astype(np.float32)
+    return np.asarray(noise + wave[:, None], np.float32)
 
 
 @pytest.mark.parametrize("hum_hz", [50.0, 60.0])
