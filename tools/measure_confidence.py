@@ -144,7 +144,12 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=3000)
     parser.add_argument("--real", type=Path, default=ROOT / ".." / "shared" / "data" / "sEMG-myo-python")
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "results" / "data" / "confidence.json")
+    parser.add_argument("--recorded", action="store_true", help="only the recorded person; the other figures stay")
     options = parser.parse_args()
+    if options.recorded:
+        kept = json.loads(options.out.read_text())
+        options.out.write_text(json.dumps({**kept, "real": real(options.real)}, indent=1) + "\n")
+        return
     found: dict[str, Any] = {"first": options.first, "real": real(options.real), "synthetic": []}
     for row in found["real"]:
         print({key: _rounded(value) if isinstance(value, dict) else value for key, value in row.items()}, flush=True)

@@ -3,6 +3,7 @@
     python tools/measure_personal.py                    # recorded data and all groups of synthetic people
     python tools/measure_personal.py --users 3000-3011  # these people alone; the other figures stay
     python tools/measure_personal.py --deep             # recorded data with `--deep` alone
+    python tools/measure_personal.py --recorded         # recorded data without it alone
 
 Everything goes the way of `myocast calibrate`. The synthetic people (generator A1, seed 1) are none that the shipped
 models were trained on (users 0 to 249). What was measured stands in docs/results/data/personal.json; the page is made
@@ -289,12 +290,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--users", type=users_of, action="append", help="only these synthetic people, A-B")
     parser.add_argument("--deep", action="store_true", help="only the recorded person with --deep")
+    parser.add_argument("--recorded", action="store_true", help="only the recorded person without --deep")
     parser.add_argument("--real", type=Path, default=ROOT / ".." / "shared" / "data" / "sEMG-myo-python")
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "results" / "data" / "personal.json")
     parser.add_argument("--page", type=Path, default=ROOT / "docs" / "results" / "personal.md")
     options = parser.parse_args()
     if options.deep:
         write(options.out, options.page, {"deep": deep(options.real)})
+        return
+    if options.recorded:
+        write(options.out, options.page, {"real": real(options.real)})
         return
     model = Model("raw200")
     if not options.users:

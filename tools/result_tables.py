@@ -246,6 +246,22 @@ def filtered() -> str:
     return Table(header, tuple(rows)).text()
 
 
+def false_alarms() -> str:
+    """Closures and pinches that nobody made, by the hour."""
+    rows = [
+        (
+            row["time"],
+            f"{row['hours']:.2f}",
+            f"{row['closures_per_hour']:.0f}",
+            f"{row['pinches_per_hour']:.0f}",
+            f"{100.0 * row['closed']:.2f} %",
+        )
+        for row in json.loads((DATA / "false_alarms.json").read_text())["rows"]
+    ]
+    header = ("time without a closed hand", "hours", "closures an hour", "pinches an hour", "share of it closed")
+    return Table(header, tuple(rows)).text()
+
+
 def confidence() -> str:
     """How the confidence ranks the error of synthetic people, mean over them."""
     people = _confidence()["synthetic"]
@@ -335,6 +351,7 @@ FIGURES: Final[Mapping[str, Callable[[], str]]] = {
     "jhu-command": lambda: command(DATA / "jhu.md", "jhu"),
     "jhu": lambda: angles(lambda name: not name.startswith("block")).text(),
     "jhu-blocks": lambda: angles(lambda name: name.startswith("block")).transposed("block").text(),
+    "false-alarms": false_alarms,
     "confidence": confidence,
     "rates": rates,
     "confidence-damaged": confidence_damaged,

@@ -26,7 +26,15 @@ JOINTS: Final = [
     ANGLES.index(f"{f}_{joint}") for f in ("index", "middle", "ring", "pinky") for joint in ("mcp_fe", "pip_fe")
 ]
 """The eight joints of the recordings, in their order."""
-HEADER: Final = ("file", "seconds", "model, deg", "model's own mean, deg", "person's own mean, deg", "correlation")
+HEADER: Final = (
+    "file",
+    "seconds",
+    "model, deg",
+    "model's own mean, deg",
+    "better by",
+    "person's own mean, deg",
+    "correlation",
+)
 SKIPPED: Final = 50
 """Rows at the start of a file (1 s) that are not evaluated: the model's averages are still filling."""
 
@@ -57,7 +65,9 @@ def row(file: Path) -> str:
     cells = [
         file.name,
         f"{len(emg) / 50.0:.0f}",
-        *(f"{error:.1f}" for error in errors),
+        *(f"{error:.1f}" for error in errors[:2]),
+        f"{100.0 * (1.0 - errors[0] / errors[1]):.1f} %",
+        f"{errors[2]:.1f}",
         f"{np.median(correlation):.2f}",
     ]
     return f"| {' | '.join(cells)} |"

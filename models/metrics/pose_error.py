@@ -113,7 +113,7 @@ def angle_errors(truth: Float32Array, pose: Float32Array, most: int = MOST_ROWS)
     """(m, 20) absolute errors of joint angles of poses (n, 63), degrees, on at most `most` evenly spaced rows."""
     rows = _spaced(len(truth), most)
     difference = angles(truth.reshape(-1, POINTS, 3)[rows]) - angles(pose.reshape(-1, POINTS, 3)[rows])
-    return np.degrees(np.abs(np.angle(np.exp(1j * difference))))
+    return np.asarray(np.degrees(np.abs(np.angle(np.exp(1j * difference)))), np.float64)
 
 
 def mpjpe_own_bones(truth: Float32Array, pose: Float32Array, most: int = MOST_ROWS) -> float:
