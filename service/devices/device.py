@@ -38,6 +38,7 @@ from service.engine.output_stage import AUTO, Smoothing
 from service.engine.pose import Pose
 from service.engine.predictor import AS_IN_FILE, Fitted, ModelFile, Predictor
 from service.engine.signal_adapter import SignalAdapter
+from service.engine.stage_times import StageTimes
 from service.engine.workers import Workers
 from service.events import DeviceEvent, Output
 from service.guard import Guard
@@ -117,6 +118,8 @@ class Device:
         """What takes every event and pose, in this order."""
         self.newest_pose_at = 0.0
         """When the newest pose was finished."""
+        self.stage_times = StageTimes()
+        """How long the stages of poses took."""
         self.frames = 0
         """Frames that have come since the start."""
         self._model_selector, self._hub, self._listener = model_selector, hub, listener
@@ -482,6 +485,7 @@ class Device:
         self.newest_pose_at = pose.finished
         self._hold.on_pose(pose)
         self._publish(pose)
+        self.stage_times.on_pose(pose, self._clock())
         if self.status.lost_signal:
             # The model took so long that it counts as lost already.
             self._hold.begin(self.pose_rate_hz)

@@ -81,6 +81,10 @@ class DeviceStatus:
         self.state: State = "connecting"
         self.lost = 0
         """Samples missing from the stream, by the source's numbering."""
+        self.gaps = 0
+        """Times that the signal began anew after something was missing."""
+        self.reconnects = 0
+        """Times that the link was lost and sought again."""
         self.samples = 0
         self.battery: int | None = None
         self.error: StatusError | None = None
@@ -120,6 +124,7 @@ class DeviceStatus:
         """Count a frame's samples, and those missing before it."""
         if self._next_sample is not None and frame.first_sample > self._next_sample:
             self.lost += frame.first_sample - self._next_sample
+        self.gaps += frame.gap
         size = len(frame.samples)
         self._next_sample = frame.first_sample + size
         self.samples += size
@@ -163,6 +168,7 @@ class DeviceStatus:
             return
         # The line about what is served tells of the first samples.
         first = self.state == "connecting" and state in ("live", "replay")
+        self.reconnects += state == "reconnecting" and self.state != "reconnecting"
         self.state = state
         self.error = new or (self.error if state in ("reconnecting", "stalled", "failed") else None)
         if not first:

@@ -54,7 +54,9 @@ def create_app(context: AppContext) -> FastAPI:
 def _limited(context: AppContext, guesses: TokenGuesses) -> LimitCounts:
     """What limits and the guard have counted."""
     refused = {**context.stream.refused, "connections": context.connections.cut, "wrong_tokens": guesses.refused}
-    return LimitCounts(context.connections.open, context.connections.unfinished, refused, context.guard.faults)
+    recording = context.recorder.describe()
+    written = 0 if recording is None else int(recording["bytes"])
+    return LimitCounts(context.connections.open, context.connections.unfinished, refused, context.guard.faults, written)
 
 
 def _add_routes(app: FastAPI) -> None:

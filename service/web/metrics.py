@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from service.broadcast.hub import Hub
@@ -24,6 +24,8 @@ def _engine(count: Callable[[Engine], int]) -> Value:
 COUNTERS: Sequence[tuple[str, str, Value]] = (
     ("samples", "EMG samples received", lambda device: device.status.samples),
     ("samples_lost", "EMG samples that never came, by the source's count", lambda device: device.status.lost),
+    ("gaps", "times that the signal began anew after something was missing", lambda device: device.status.gaps),
+    ("reconnects", "times that the link was lost and sought again", lambda device: device.status.reconnects),
     ("frames", "EMG frames received", lambda device: device.frames),
     ("windows_due", "windows that fell due", _engine(lambda engine: engine.due)),
     ("poses", "poses made", _engine(lambda engine: engine.poses)),
@@ -43,6 +45,8 @@ class LimitCounts:
     """By the limit."""
     faults: Mapping[str, int]
     """By the part that failed."""
+    recording_bytes: int = 0
+    """Written to the recording that is going on; 0 without one."""
 
 
 NO_COUNTS: Final = LimitCounts(0, 0, {}, {})
@@ -61,6 +65,7 @@ class ServiceCollector(Collector):
                 family.add_metric([str(device.index)], value(device))
             yield family
         yield from self._gauges()
+        yield from self._latency()
         yield CounterMetricFamily(
             "myocast_dropped", "messages that slow clients cost themselves", value=self._hub.dropped
         )
@@ -69,6 +74,9 @@ class ServiceCollector(Collector):
 
     def _limits(self) -> Iterable[Metric]:
         counts = self._counts()
+        yield GaugeMetricFamily(
+            "myocast_recording_bytes", "bytes of the recording that is going on", value=counts.recording_bytes
+        )
         yield GaugeMetricFamily("myocast_connections", "open connections of all kinds", value=counts.connections)
         yield GaugeMetricFamily(
             "myocast_connections_unfinished", "connections that have asked for nothing yet", value=counts.unfinished
@@ -81,6 +89,16 @@ class ServiceCollector(Collector):
             for name, value in values.items():
                 family.add_metric([name], value)
         yield from (refused, faults)
+
+    def _latency(self) -> Iterable[Metric]:
+        family = HistogramMetricFamily(
+            "myocast_latency_seconds", "time of a pose's stages, from the arrival of its newest sample on",
+            labels=["device", "stage"],
+        )  # fmt: skip
+        for device in self._devices:
+            for stage, histogram in device.stage_times.stages.items():
+                family.add_metric([str(device.index), stage], histogram.buckets(), histogram.sum)
+        yield family
 
     def _gauges(self) -> Iterable[Metric]:
         rate = GaugeMetricFamily("myocast_rate_hz", "samples per second of real time", labels=["device"])
