@@ -150,11 +150,20 @@ class Table:
         orjson is three times faster than `numpy.loadtxt`.
         """
         delimiter = self.dialect.delimiter
-        if delimiter is None or not lines or not self._all_wide(lines):
+        if delimiter is None:
+            tokens = [line.split() for line in lines]
+            if any(len(row) != self.width for row in tokens):
+                return None
+            text = ",".join(map(",".join, tokens))
+        elif self._all_wide(lines):
+            text = ",".join(lines) if delimiter == "," else delimiter.join(lines).replace(delimiter, ",")
+        else:
             return None
-        text = ",".join(lines) if delimiter == "," else delimiter.join(lines).replace(delimiter, ",")
         if any(mark in text for mark in _NO_NUMBERS):
             return None
+        if self.optional is not None and (",," in text or text.endswith(",")):
+            # Two in a row share a comma; an empty value at the end of a line stands before the next line.
+            text = text.replace(",,", ",null,").replace(",,", ",null,") + ("null" if text.endswith(",") else "")
         try:
             flat = np.array(orjson.loads(f"[{text}]"), dtype=np.float64)
         except (ValueError, TypeError, OverflowError):

@@ -100,7 +100,7 @@ def read_text(
         raise SessionError(f"{path}: holds only blank lines; {EXPECTED}")
     if passed := _preamble(first[:_HEAD_LINES]):
         comments += [line.strip() for line in first[:passed] if line.strip()]
-        report.note(f"passed over before the table: {passed} lines")
+        report.note(f"passed over before the table: {passed} line{'s' if passed > 1 else ''}")
         first, place = first[passed:], place + passed
     head = [line for line in first[:_HEAD_LINES] if line.strip()]
     dialect = dialect_of(head[1:] or head)

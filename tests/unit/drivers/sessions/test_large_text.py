@@ -59,3 +59,25 @@ def test_a_summary_in_parts(tmp_path: Path, text: str, monkeypatch: pytest.Monke
         assert parts["gaps"][name] == whole["gaps"][name], name
     assert parts["gaps"]["at_s"] == pytest.approx(whole["gaps"]["at_s"], abs=1e-5)
     assert (parts["angles"] is None) == (whole["angles"] is None)
+
+
+@pytest.mark.parametrize("separator", [",", "\t", " ", ";"])
+def test_rows_are_read_alike_at_once_and_one_by_one(tmp_path: Path, separator: str) -> None:
+    names = f"t,{NAMES},index_mcp_fe,index_pip_fe,middle_mcp_fe".replace(",", separator)
+    gap = "nan" if separator == " " else ""
+    rows = [
+        separator.join([f"{n / 200:.3f}", *map(str, row), str(n % 90), gap if n % 3 else "4.5", gap if n % 2 else "-2"])
+        for n, row in enumerate(ROWS[:600].tolist())
+    ]
+    path = tmp_path / "a.csv"
+    path.write_text("\n".join([names, *rows]))
+    at_once = read_session(path)
+    # One row that cannot be read, and so the whole block is read row by row.
+    path.write_text("\n".join([names, *rows, "a word"]))
+    one_by_one = read_session(path)
+    np.testing.assert_array_equal(at_once.emg, one_by_one.emg)
+    np.testing.assert_array_equal(at_once.emg, ROWS[:600])
+    assert at_once.angles is not None
+    assert one_by_one.angles is not None
+    np.testing.assert_array_equal(at_once.angles, one_by_one.angles)
+    assert int(np.isfinite(at_once.angles).sum()) == 600 + 200 + 300
