@@ -19,6 +19,7 @@ from typing import Any
 
 from models.errors import MyocastError
 from service.cli.arguments import source_uri
+from service.engine.model_selection import ModelSelector
 from service.engine.output_stage import Smoothing
 from service.event_loop import loop_factory
 from service.logs import configure
@@ -36,7 +37,9 @@ def main() -> None:
         request = json.loads(stdin.readline())
     try:
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
-            runner.run(run(config_of(request), _announce, prepare=_stop_with_stdin))
+            config = config_of(request)
+            selector = ModelSelector(config.model, prove=True)
+            runner.run(run(config, _announce, model_selector=selector, prepare=_stop_with_stdin))
     except MyocastError as error:
         _answer(error=str(error))
         sys.exit(error.exit_code)
