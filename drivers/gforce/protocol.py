@@ -25,6 +25,8 @@ PAYLOAD: Final = 128
 Bits = Literal[8, 12]
 RATE_HZ: Final[dict[Bits, float]] = {8: 1000.0, 12: 500.0}
 """Fastest rate of each resolution: both fill the radio's bandwidth."""
+RATES_HZ: Final = ("500", "650", "1000")
+"""Rates that the vendor's programs ask for."""
 
 
 class Characteristic(Enum):
@@ -52,9 +54,9 @@ RESULTS: Final = {1: "it does not know it", 2: "it does not accept its values", 
 """What a code other than 0 (done) in an answer means."""
 
 
-def set_emg(bits: Bits) -> bytes:
+def set_emg(bits: Bits, rate_hz: float) -> bytes:
     """Command that sets rate, channels, size of packets and resolution of EMG."""
-    return struct.pack("<BHHBB", SET_EMG, round(RATE_HZ[bits]), 2**CHANNELS - 1, PAYLOAD, bits)
+    return struct.pack("<BHHBB", SET_EMG, round(rate_hz), 2**CHANNELS - 1, PAYLOAD, bits)
 
 
 def set_streams(*, emg: bool) -> bytes:

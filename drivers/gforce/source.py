@@ -1,4 +1,4 @@
-"""A gForce armband: `gforce:[ADDRESS|NAME]?bits=8` (8: 1,000 Hz; 12: 500 Hz)."""
+"""A gForce armband: `gforce:[ADDRESS|NAME]?bits=8&rate=1000` (the default; 12 bits go up to 500 Hz)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,16 @@ from drivers.clock import Clock, now
 from drivers.errors import DeviceLost, DriverError, connection_error
 from drivers.events import Battery, Emit, Frame, Notice, Raw, SourceInfo
 from drivers.gforce import protocol
-from drivers.gforce.protocol import PAYLOAD, RATE_HZ, SERVICE_UUIDS, Answer, Bits, Characteristic, GForceDecoder
+from drivers.gforce.protocol import (
+    PAYLOAD,
+    RATE_HZ,
+    RATES_HZ,
+    SERVICE_UUIDS,
+    Answer,
+    Bits,
+    Characteristic,
+    GForceDecoder,
+)
 from drivers.sample_clock import SampleClock
 from drivers.transport.asyncio_utils import first_done
 from drivers.transport.gatt import AttributeRefused, GattDevice, GattTransport, NothingToConnect, Peripheral, shown_name
@@ -46,10 +55,14 @@ def from_uri(uri: SourceUri) -> GForceSource:
     """
     from drivers.transport.bleak_transport import BleakTransport
 
-    uri.allow(("bits", "hand", "adapter"))
-    bits: Bits = 12 if uri.choice("bits", "8", ("8", "12")) == "12" else 8
+    uri.allow(("bits", "rate", "hand", "adapter"))
+    rate = uri.given_choice("rate", RATES_HZ)
+    bits: Bits = 12 if uri.choice("bits", "12" if rate == "500" else "8", ("8", "12")) == "12" else 8
+    rate_hz = float(rate) if rate else RATE_HZ[bits]
+    if rate_hz > RATE_HZ[bits]:
+        raise uri.problem("rate", f"{bits} bits go up to {RATE_HZ[bits]:g} Hz; leave `bits` or `rate` out")
     transport = BleakTransport(GFORCE, uri.target or None, adapter=uri.options.get("adapter"))
-    return GForceSource(uri.text, bits, hand_option(uri), transport)
+    return GForceSource(uri.text, bits, rate_hz, hand_option(uri), transport)
 
 
 class GForceSource:
@@ -57,7 +70,8 @@ class GForceSource:
 
     Args:
         uri: as the user gave it.
-        bits: of a sample, which decides the rate.
+        bits: of a sample.
+        rate_hz: samples per second.
         hand: the arm that wears it, if known.
         transport: the link to it.
         clock: Unix seconds.
@@ -67,17 +81,18 @@ class GForceSource:
         self,
         uri: str,
         bits: Bits,
+        rate_hz: float,
         hand: Side | None,
         transport: GattTransport[Characteristic],
         *,
         clock: Clock = now,
     ) -> None:
-        self.info = SourceInfo(uri, NAME, RATE_HZ[bits], hand=hand)
+        self.info = SourceInfo(uri, NAME, rate_hz, hand=hand)
         self._bits = bits
         self._transport = transport
         self._clock = clock
         self._decoder = GForceDecoder(bits)
-        self._samples = SampleClock(RATE_HZ[bits], loss_unit=PAYLOAD // (CHANNELS * (1 if bits == 8 else 2)))
+        self._samples = SampleClock(rate_hz, loss_unit=PAYLOAD // (CHANNELS * (1 if bits == 8 else 2)))
         self._answers: dict[int, asyncio.Future[Answer]] = {}
         self._connected_before = False
 
@@ -136,7 +151,9 @@ class GForceSource:
         if firmware is not None and firmware.code == 0:
             emit(Notice(self._clock(), "firmware", shown_name(firmware.payload.decode("utf-8", "replace"))))
         await self._ask_battery(emit)
-        await self._command(protocol.set_emg(self._bits), f"EMG of {self._bits} bits at {self.info.rate_hz:g} Hz")
+        await self._command(
+            protocol.set_emg(self._bits, self.info.rate_hz), f"EMG of {self._bits} bits at {self.info.rate_hz:g} Hz"
+        )
         await self._command(protocol.set_streams(emg=True), "the start of the stream")
         self._connected_before = True
         return link_lost

@@ -14,7 +14,7 @@ from drivers.clock import Clock, now
 from drivers.discovery import BLUETOOTH, FoundArmband, scan
 from drivers.errors import DeviceLost, DriverError
 from drivers.events import Battery, Frame, Notice, SourceInfo
-from drivers.gforce.protocol import Bits
+from drivers.gforce.protocol import RATE_HZ, Bits
 from drivers.gforce.source import GFORCE, GForceSource
 from drivers.sample_clock import TooFast
 from drivers.source import SupportsPresence
@@ -46,7 +46,8 @@ async def bus(private_bus: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
 
 
 def source(bits: Bits = 8, wanted: str | None = None, *, clock: Clock = now, scan_s: float = 5.0) -> GForceSource:
-    return GForceSource("gforce:", bits, None, BleakTransport(GFORCE, wanted, clock=clock, scan_s=scan_s), clock=clock)
+    transport = BleakTransport(GFORCE, wanted, clock=clock, scan_s=scan_s)
+    return GForceSource("gforce:", bits, RATE_HZ[bits], None, transport, clock=clock)
 
 
 @pytest.mark.parametrize(("bits", "rate_hz", "rows"), [(8, 1000.0, 16), (12, 500.0, 8)])
@@ -157,7 +158,20 @@ def test_the_uri_says_how() -> None:
     assert uri.source_from_uri("gforce:").info.rate_hz == 1000.0
 
 
-@pytest.mark.parametrize("text", ["gforce:?bits=16", "gforce:?mode=raw", "gforce:?hand=both"])
+@pytest.mark.parametrize(
+    ("options", "bits", "rate_hz"),
+    [("", 8, 1000), ("bits=12", 12, 500), ("rate=500", 12, 500), ("rate=650", 8, 650), ("bits=8&rate=500", 8, 500)],
+)
+def test_bits_and_rate(options: str, bits: int, rate_hz: float) -> None:
+    live = uri.source_from_uri(f"gforce:?{options}")
+    assert isinstance(live, GForceSource)
+    assert (live._bits, live.info.rate_hz) == (bits, rate_hz)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["gforce:?bits=12&rate=1000", "gforce:?rate=200", "gforce:?bits=16", "gforce:?mode=raw", "gforce:?hand=both"],
+)
 def test_a_wrong_option_is_refused(text: str) -> None:
     with pytest.raises(DriverError):
         uri.source_from_uri(text)

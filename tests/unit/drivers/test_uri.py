@@ -45,7 +45,7 @@ def test_a_uri_is_taken_apart(text: str, scheme: str, target: str, options: dict
     assert parse(text) == SourceUri(text, scheme, target, options)
 
 
-@pytest.mark.parametrize("text", ["", "a.mcap", "file:a.mcap", "nats://host/device", "Demo:", ":", "http://x"])
+@pytest.mark.parametrize("text", ["", "a.mcap", "file:a.mcap", "mqtt://host/device", "Demo:", ":", "http://x"])
 def test_an_error_for_no_source_lists_the_schemes(text: str) -> None:
     message = error_message(parse, text)
     assert all(f"{scheme}:" in message for scheme in SCHEMES)

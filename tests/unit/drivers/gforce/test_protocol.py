@@ -7,15 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drivers.gforce.protocol import Answer, Bits, GForceDecoder, PartialValues, set_emg, set_streams
+from drivers.gforce.protocol import RATE_HZ, Answer, Bits, GForceDecoder, PartialValues, set_emg, set_streams
 from tests.fakes import gforce
 from tests.fakes.gforce import EmulatedGForce
 from tests.support.signals import made_up
 
 
 def test_commands_are_those_of_the_vendor() -> None:
-    assert set_emg(8).hex() == "3fe803ff008008"
-    assert set_emg(12).hex() == "3ff401ff00800c"
+    assert set_emg(8, 1000.0).hex() == "3fe803ff008008"
+    assert set_emg(12, 500.0).hex() == "3ff401ff00800c"
+    assert set_emg(8, 500.0).hex() == "3ff401ff008008"
     assert set_streams(emg=True).hex() == "4f80000000"
     assert set_streams(emg=False).hex() == "4f00000000"
 
@@ -80,7 +81,7 @@ def stream(bits: Bits, mtu: int, lose: set[int], seconds: float = 1.0) -> tuple[
     for handle in (gforce.COMMAND, gforce.DATA):
         armband.subscribe(handle, 1)
     armband.lose = lose
-    armband.write(gforce.COMMAND, set_emg(bits), 100.0)
+    armband.write(gforce.COMMAND, set_emg(bits, RATE_HZ[bits]), 100.0)
     armband.write(gforce.COMMAND, set_streams(emg=True), 100.0)
     sent = [value.data for value in armband.due(100.0 + seconds) if value.characteristic == gforce.DATA]
     return sent, counts[: armband.played]
