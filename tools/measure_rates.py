@@ -37,8 +37,6 @@ SEED: Final = 1
 SECONDS: Final = 60.0
 SKIP_S: Final = 5.0
 """Seconds at the beginning that do not count: the averages of 5 and 25 s begin, and the gain becomes known."""
-WORN_S: Final = 4.0
-"""Seconds that the band is worn before the cues."""
 HELD_S: Final = 3.0
 SETTLE_S: Final = 1.0
 MICROVOLTS: Final = 7.3
@@ -55,6 +53,8 @@ class Signal:
     rate_hz: float
     unit: Unit = "adc"
     emg_mode: EmgMode = "raw"
+    worn_s: float = 0.0
+    """Seconds that the band is worn before the cues: mains are found in two."""
 
     @property
     def info(self) -> SourceInfo:
@@ -73,7 +73,7 @@ SIGNALS: Final = (
     Signal("250 Hz", 250.0),
     Signal("500 Hz", 500.0),
     Signal("1,000 Hz", 1000.0),
-    Signal("250 Hz, uV, offset and mains", 250.0, "uV"),
+    Signal("250 Hz, uV, offset and mains", 250.0, "uV", worn_s=4.0),
 )
 
 
@@ -133,15 +133,16 @@ def still_error(recording: Recording, model: ModelFile) -> float:
 
 def aligned(signal: Signal, user: int, model: ModelFile) -> Fitted:
     """What the cues of this person give."""
-    before = replace(step_of("rest", 1.0, MOVE_S), hold=WORN_S)
-    script = [before, *(replace(step_of(cue, 1.0, MOVE_S), hold=HELD_S) for cue in NINE_CUES)]
-    seconds = WORN_S + len(NINE_CUES) * HELD_S + len(script) * MOVE_S
+    script = [replace(step_of(cue, 1.0, MOVE_S), hold=HELD_S) for cue in NINE_CUES]
+    if signal.worn_s:
+        script.insert(0, replace(step_of("rest", 1.0, MOVE_S), hold=signal.worn_s))
+    seconds = sum(step.move + step.hold for step in script)
     made = session(user, 0, seconds, seed=SEED, rate_hz=signal.rate_hz, script=script, losses=False)
     adapter = SignalAdapter(signal.info, model, SignalOptions())
     taken = [frame for frame in map(adapter.take, frames(signal.of(made), signal.rate_hz)) if frame is not None]
     t = np.concatenate([frame.t + np.arange(len(frame.samples)) / signal.rate_hz for frame in taken])
     emg = np.concatenate([frame.samples for frame in taken])
-    starts = [marker.t for marker in made.markers][1 : len(script)]
+    starts = [marker.t for marker in made.markers][-len(NINE_CUES) :]
     ends = [*starts[1:], float(made.t[-1])]
     measured: dict[str, Float32Array] = {
         cue: emg[(t >= start + SETTLE_S) & (t < end)] for cue, start, end in zip(NINE_CUES, starts, ends, strict=True)
