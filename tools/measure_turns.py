@@ -2,7 +2,7 @@
 
     python tools/measure_turns.py [--users 12] [--first 3000]
 
-The page of results is written anew.
+The page of results is written anew after each person.
 
 Synthetic people (generator A1, seed 1) whom no shipped model was trained on; the generator turns the electrodes around
 the arm, so a turn by half a channel is what it would be on skin, and no mixing of channels. Each person wears the band
@@ -115,7 +115,7 @@ How much of the error remains when a band is worn turned, or the other way round
 written by
 
 ```text
-python tools/measure_turns.py
+python tools/measure_turns.py --users {users} --first {first}
 ```
 
 {users} people of the generator (A1, seed 1, users {first} to {last}) whom no shipped model was trained on; `raw200`,
@@ -141,9 +141,8 @@ def main() -> None:
     for user in range(options.first, options.first + options.users):
         found.append(one_user(model, user, TURNS))
         print(user, {key: round(row["own"], 2) for key, row in found[-1].items()}, flush=True)
-    text = page(found, options.first)
-    options.page.write_text(text, encoding="utf-8")
-    print(text)
+        options.page.write_text(page(found, options.first), encoding="utf-8")
+    print(options.page.read_text(encoding="utf-8"))
 
 
 if __name__ == "__main__":
