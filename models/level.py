@@ -96,6 +96,11 @@ class RunningGain:
                 self._add_level(level_of(self._sum / self._rows))
                 self._count = 0
 
+    def forget(self) -> None:
+        """Forget the levels so far, which were another signal's; the gain stays until the next one."""
+        self._levels.clear()
+        self._told = self._count = 0
+
     def _add_level(self, level: float) -> None:
         if not 0.0 < level < float("inf"):
             return

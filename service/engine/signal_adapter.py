@@ -84,7 +84,10 @@ class SignalAdapter:
         if self._conditioner is not None:
             if not 0 <= missing <= RESTART_S * self._rate_hz:
                 self._conditioner.restart()
+            mains_hz = self._conditioner.mains_hz
             samples = self._conditioner.take(samples)
+            if self._running is not None and self._conditioner.mains_hz != mains_hz:
+                self._running.forget()  # levels that had the mains in them
         if self._running is not None:
             self._running.push(samples)
             if self.known_gain is None:

@@ -146,3 +146,14 @@ def test_counts_of_another_converter_are_noticed(counts: Float32Array, foreign: 
         assert (told["rate_hz"], told["from"]) == (200.0, "running level")
         assert np.abs(counts - counts.mean(axis=0)).mean() * told["gain"] < 30.0
     assert adapter(MYO).take(frame(0, counts[:4])) is not None
+
+
+def test_levels_with_the_mains_in_them_are_forgotten_when_these_are_found() -> None:
+    t = np.arange(1250) / 250.0
+    hum = 60.0 * np.sin(2.0 * np.pi * 50.0 * t)[:, None]
+    humming, quiet = adapter(CYTON), adapter(CYTON)
+    for start in range(0, 1250, 5):
+        humming.take(frame(start, (noise(1250) + hum)[start : start + 5].astype(np.float32)))
+        quiet.take(frame(start, noise(1250)[start : start + 5]))
+    assert humming.mains_news() == 50.0
+    assert humming.gain == pytest.approx(quiet.gain, rel=0.1)
