@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from drivers import uri
+from drivers.chords.source import ChordsSource
 from drivers.clock import now
+from drivers.cyton.source import CytonSource
 from drivers.errors import DeviceLost, DriverError
 from drivers.events import Frame, Notice, SourceInfo
 from drivers.source import Source, SupportsPresence
@@ -211,6 +213,14 @@ def test_addresses(text: str, link: ByteLink) -> None:
     live = uri.source_from_uri(text)
     assert isinstance(live, TextSource)
     assert live._link == link
+
+
+def test_other_boards_may_be_behind_a_socket_too() -> None:
+    cyton, chords = uri.source_from_uri("cyton:socket://10.0.0.7:23"), uri.source_from_uri("chords:socket://esp:23")
+    assert isinstance(cyton, CytonSource)
+    assert isinstance(chords, ChordsSource)
+    assert cyton._link == TcpLink("10.0.0.7", 23, now)
+    assert chords._links[0] == TcpLink("esp", 23, now)
 
 
 @pytest.mark.parametrize(
