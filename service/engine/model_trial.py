@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import threading
@@ -48,10 +49,10 @@ def prove(data: bytes, name: str, seconds: float = TRIAL_S, memory: int = MAX_TR
         ) from None
     finally:
         watch.stop()
-    if child.returncode == 0 and out:
-        answer = json.loads(out)
-        if answer["error"]:
-            raise ModelError(answer["error"])
+    answers = [json.loads(line)["error"] for line in out.splitlines()]
+    if any(answers):
+        raise ModelError(answers[-1])
+    if answers and child.returncode in (0, _OUT_OF_TIME):
         return
     if watch.too_large or child.returncode == EXIT_MEMORY:
         raise ModelError(
@@ -60,6 +61,7 @@ def prove(data: bytes, name: str, seconds: float = TRIAL_S, memory: int = MAX_TR
     raise ModelError(f"{name}: crashes onnxruntime in a trial run; export it again with `myocast export`")
 
 
+_OUT_OF_TIME: Final = -getattr(signal, "SIGALRM", 0)
 EXIT_MEMORY: Final = 3
 """Exit code of the process where its memory did not suffice."""
 
