@@ -24,7 +24,7 @@ READ_OPTIONS: Final = (
     *("rate", "mode", "unit", "hand", "columns", "channels", "scale", "part", "device", "preset", "labels"),
     *LABEL_OPTIONS,
 )
-PRESET_OPTIONS: Final = frozenset(READ_OPTIONS) - {"preset"}
+PRESET_OPTIONS: Final = frozenset(READ_OPTIONS) - {"preset", "device"}
 _MOST_DEVICES: Final = 1e6
 _RATES: Final = (1.0, 100_000.0)
 _LARGEST_SCALE: Final = 1e12

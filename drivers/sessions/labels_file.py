@@ -6,7 +6,7 @@ Contract: docs/protocol.md#labels-in-a-second-file.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -22,7 +22,8 @@ from drivers.sessions.report import ReadReport, SessionError
 from drivers.sessions.source_bytes import blocks, open_file
 from drivers.sessions.table import Lines, Table, lines_of, number
 from drivers.sessions.text.dialect import dialect_of, is_comment
-from drivers.sessions.text.layout import seconds_per_unit, time_column
+from drivers.sessions.text.layout import seconds_per_unit, time_column, units_apart
+from drivers.sessions.text.reader import ClassNames
 from drivers.sessions.text.times import time_of
 from models.arrays import BoolArray, Float32Array, Float64Array, Int64Array
 from models.hand import JOINTS, POINTS, VALUES, Side, to_hand_frame
@@ -43,6 +44,8 @@ _CLASSES: Final = (
     "value",
     "event",
 )
+_STARTS: Final = ("onset", "start", "begin", "start_time", "from")
+_ENDS: Final = ("end", "stop", "end_time", "offset", "to")
 _AXES: Final = "xyz"
 _POINT: Final = (
     re.compile(r"(?:.*[ _.])?(?P<axis>[xyz])[ _.]?(?P<number>\d{1,2})"),
@@ -57,7 +60,6 @@ _PALM_MM: Final = (40.0, 160.0)
 _REACH_S: Final = 1.0
 """Labels that much before and after the EMG are kept."""
 _HEAD_LINES: Final = 50
-_MOST_WORDS: Final = 10_000
 _ADVICE: Final = (
     "expected a header with a time (`t`) and points (`x0,y0,z0,…,x20,y20,z20`), angles (`index_mcp_fe`, …) or a class "
     "(`label`); or say what each column is, as in `labels.columns=t,label` or `labels.columns=t,points`"
@@ -229,18 +231,6 @@ def _of_session(file: Path, said: ReadConfig) -> _Labels:
     raise SessionError(f"{file}: is a session without labels; expected points, angles or classes")
 
 
-@dataclass(slots=True)
-class _Words:
-    """Numbers for classes given by words."""
-
-    numbers: dict[str, int]
-
-    def __call__(self, word: str) -> float | None:
-        if not word or word.lower() == "n/a" or len(self.numbers) >= _MOST_WORDS:
-            return None
-        return float(self.numbers.setdefault(word, len(self.numbers)))
-
-
 @dataclass(frozen=True, slots=True)
 class _Layout:
     """Columns by their place."""
@@ -249,8 +239,12 @@ class _Layout:
     time: int | None = None
     seconds: float | None = None
     duration: int | None = None
+    lasts_until: bool = False
+    """Whether `duration` is the time of the end."""
     points: tuple[int, ...] = ()
     angles: tuple[tuple[str, int], ...] = ()
+    radians: Set[str] = frozenset()
+    """Angles that are not in degrees."""
     label: int | None = None
 
 
@@ -277,8 +271,7 @@ def _of_text(
     names = [token.strip("\"'# ").lower() for token in dialect.split(head[0])]
     named = not any(number(name) is not None or time_of(name) is not None for name in names)
     layout = _layout(file, names, named, config, report)
-    # Words get numbers that no class of the file has: they begin after its largest.
-    words = _Words({})
+    words = ClassNames()
     used = [place for place in (layout.time, layout.duration) if place is not None]
     used += [*layout.points, *(place for _, place in layout.angles), *(() if layout.label is None else (layout.label,))]
     readers: dict[int, Callable[[str], float | None]] = {0: time_of} if layout.time is not None else {}
@@ -289,9 +282,8 @@ def _of_text(
     body = chain([first[1:] if named else first], batches)
     rows = list(table.blocks(body, 2 if named else 1))
     values = np.concatenate([block.values for block in rows])
-    if layout.label is not None and words.numbers:
-        shown = ", ".join(f"{number} = {word[:20]}" for word, number in list(words.numbers.items())[:12])
-        report.note(f"{file.name}: classes by name: {shown}")
+    if layout.label is not None:
+        values[:, -1] = words.numbered(values[:, -1].astype(np.float32), report)
     return _labels(file, layout, values, config, samples, recording, report)
 
 
@@ -324,14 +316,17 @@ def _labels(
     at = int(layout.time is not None)
     duration = None
     if layout.duration is not None:
-        duration, at = np.nan_to_num(values[:, at]), at + 1
+        duration, at = np.nan_to_num(values[:, at]) * (unit if layout.time is not None else 1.0), at + 1
+        if layout.lasts_until:
+            duration = duration - t
     joints = values[:, at : at + VALUES].astype(np.float32) if layout.points else None
     at += len(layout.points)
     bent = None
     if layout.angles:
         bent = np.full((len(t), len(ANGLES)), np.nan, np.float32)
         for place, (name, _) in enumerate(layout.angles):
-            bent[:, ANGLES.index(name)] = np.deg2rad(values[:, at + place])
+            column = values[:, at + place]
+            bent[:, ANGLES.index(name)] = column if name in layout.radians else np.deg2rad(column)
     classes = None
     if layout.label is not None:
         given = np.nan_to_num(values[:, -1], nan=-1.0)
@@ -364,15 +359,22 @@ def _layout(file: Path, names: Sequence[str], named: bool, config: LabelsConfig,
             return _Layout(len(names), 0, points=tuple(range(1, VALUES + 1)))
         raise SessionError(f"{file}: has {len(names)} columns without names; {_ADVICE}")
     time, seconds = time_column(names)
-    if time is None and "onset" in names:
-        time, seconds = names.index("onset"), 1.0
+    stems, units = units_apart(names)
+    if time is None:
+        time = next((stems.index(name) for name in _STARTS if name in stems), None)
+        seconds = None if time is None else _SECONDS.get(units[time], 1.0 if stems[time] == "onset" else None)
     points = _points(names)
-    bent = tuple((name, place) for place, name in enumerate(names) if name in ANGLES)
-    label = next((names.index(name) for name in _CLASSES if name in names), None)
+    bent = tuple((name, place) for place, name in enumerate(stems) if name in ANGLES)
+    radians = {name for name, place in bent if units[place] in ("rad", "radians")}
+    label = next((stems.index(name) for name in _CLASSES if name in stems), None)
     if not points and not bent and label is None:
         raise SessionError(f"{file}: the header `{','.join(names)[:60]}` names no labels; {_ADVICE}")
-    duration = names.index("duration") if "duration" in names and label is not None else None
-    return _Layout(len(names), time, seconds, duration, points, bent, label)
+    ends = next((stems.index(name) for name in _ENDS if name in stems), None)
+    duration = stems.index("duration") if "duration" in stems else ends
+    if label is None or time is None:
+        duration = None
+    until = duration is not None and duration == ends
+    return _Layout(len(names), time, seconds, duration, until, points, bent, radians, label)
 
 
 def _points(names: Sequence[str]) -> tuple[int, ...]:
@@ -418,7 +420,7 @@ def _by_option(file: Path, text: str, width: int) -> _Layout:
         raise SessionError(f"{file}: `labels.columns={text}` names {column} columns, and there are {width}")
     if label is None and not points and not bent:
         raise SessionError(f"`labels.columns={text}`: names no labels; expected label, points or angles")
-    return _Layout(width, time, seconds, None, points, tuple(bent), label)
+    return _Layout(width, time, seconds, points=points, angles=tuple(bent), label=label)
 
 
 def _scale(file: Path, joints: Float32Array, report: ReadReport) -> float:

@@ -25,6 +25,7 @@ class LabelsConfig:
     """Labels in a second file."""
 
     file: Path
+    """`{name}` in it stands for the name of the session without its ending; it then lies in the session's folder."""
     offset: float | ClockRule | None = None
     """Seconds to add to its times to get those of the EMG; `start`: both begin at once; `estimate`: found from the
     signal; None: one clock."""

@@ -33,6 +33,8 @@ from models.recording import Recording
 R = TypeVar("R")
 
 _FORMATS: Final = "expected a session (.mcap, .csv, .txt, .xdf, .edf, .bdf, .mat, .h5, .npz, .json, also packed)"
+NAME: Final = "{name}"
+"""Stands in the name of a file of labels for that of the session."""
 _GESTURE_FOLDER: Final = re.compile(r"(?P<user>\d+)-(?P<session>\d+)")
 _HAND_FOLDER: Final = re.compile(r"_readings_(left|right)_hand")
 
@@ -100,11 +102,19 @@ def read_configured(path: Path, config: ReadConfig, device: int = 0) -> Recordin
 def finished(path: Path, recording: Recording, config: ReadConfig, report: ReadReport) -> Recording:
     """The recording with labels of a second file, and with what its folder and the report say of it."""
     if config.labels is not None:
-        recording = with_labels(recording, config.labels, config.hand, report)
+        labels = dataclasses.replace(config.labels, file=_labels_of(path, config.labels.file))
+        recording = with_labels(recording, labels, config.hand, report)
     placed = _from_folder(path)
     side = recording.hand or _hand_of_folder(path)
     meta = {**placed, **recording.meta, **report.as_meta(), "path": shown(str(path))}
     return dataclasses.replace(recording, name=shown(recording.name), hand=side, meta=meta)
+
+
+def _labels_of(path: Path, labels: Path) -> Path:
+    """The file of labels that belongs to a session, where one name stands for those of many."""
+    if NAME not in str(labels):
+        return labels
+    return path.parent / str(labels).replace(NAME, path.name.partition(".")[0])
 
 
 def read_with(

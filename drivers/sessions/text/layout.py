@@ -406,8 +406,13 @@ def _channels(stems: Sequence[str], channels: str | None) -> tuple[tuple[int, ..
 
 def time_column(names: Sequence[str]) -> tuple[int | None, float | None]:
     """The place of the times among named columns, and the seconds of a unit where the name says it."""
-    stems, units = zip(*map(_without_unit, names), strict=True)
-    return _time(stems, units)
+    return _time(*units_apart(names))
+
+
+def units_apart(names: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Names of columns without the units in them, and the units; empty where there is none."""
+    found = [_without_unit(name) for name in names]
+    return [stem for stem, _ in found], [unit for _, unit in found]
 
 
 def _time(stems: Sequence[str], units: Sequence[str]) -> tuple[int | None, float | None]:

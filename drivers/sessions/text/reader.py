@@ -5,6 +5,7 @@ Layouts: docs/protocol.md#text; of sEMG-MANUS in `drivers.sessions.datasets.manu
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -234,10 +235,10 @@ class TableReader:
 
     text: Text
     layout: Layout
-    names: _ClassNames = field(init=False)
+    names: ClassNames = field(init=False)
 
     def __post_init__(self) -> None:
-        self.names = _ClassNames()
+        self.names = ClassNames()
         for note in self.layout.notes:
             self.text.report.note(note)
         check_units(self.text.path.name, self.layout, self.text.config)
@@ -301,7 +302,7 @@ def _seconds(text: Text, t: Float64Array, layout: Layout) -> Float64Array:
     return t if unit == 1.0 else t * unit
 
 
-class _ClassNames:
+class ClassNames:
     """Numbers for classes that a file names by words, in the order in which they come.
 
     While a table is read, words stand as `_WORD` and below; `numbered` gives them numbers that no other class has.
@@ -312,6 +313,8 @@ class _ClassNames:
 
     def __call__(self, word: str) -> float | None:
         """The number that stands for a word while the table is read; None for an empty one, or one too many."""
+        if word.lower() == "n/a":
+            return math.nan
         if not word or (len(self._numbers) >= _MOST_WORDS and word not in self._numbers):
             return None
         return float(_WORD - self._numbers.setdefault(word, len(self._numbers)))

@@ -147,6 +147,14 @@ def test_the_offset_of_the_clocks_is_estimated(tmp_path: Path) -> None:
     assert any("estimated" in note for note in recording.meta["notes"])
 
 
+def test_one_name_for_the_labels_of_many_sessions(tmp_path: Path) -> None:
+    (tmp_path / "labels").mkdir()
+    (tmp_path / "labels" / "emg_hand.csv").write_text("0,3\n1.0,4\n")
+    recording = read_session(f"{emg(tmp_path)}?labels=labels/{{name}}_hand.csv")
+    assert recording.classes is not None
+    assert recording.classes[[0, 399]].tolist() == [3, 4]
+
+
 def test_a_preset_says_it_all(tmp_path: Path) -> None:
     (tmp_path / "hand.csv").write_text("0.5,3\n1.0,0\n")
     preset = tmp_path / "lab.toml"
@@ -164,3 +172,17 @@ def test_a_preset_says_it_all(tmp_path: Path) -> None:
     preset.write_text("rate = [")
     with pytest.raises(DriverError, match="is not TOML"):
         read_session(f"{path}?preset={preset}")
+
+
+def test_words_share_no_number_with_other_classes_and_events_may_have_an_end(tmp_path: Path) -> None:
+    recording = labelled(tmp_path, "start,end,label\n0,0.5,fist\n0.6,1.0,0\n1.0,1.5,n/a\n1.5,9,4\n")
+    assert recording.classes is not None
+    assert recording.classes[[0, 99, 110, 120, 199, 250, 320]].tolist() == [5, 5, -1, 0, 0, -1, 4]
+
+
+def test_angles_in_radians(tmp_path: Path) -> None:
+    recording = labelled(tmp_path, "t,index_mcp_fe (rad),index_pip_fe [deg]\n0,0.5,90\n1,0.5,90\n")
+    assert recording.angles is not None
+    first = dict(zip(ANGLES, recording.angles[0].tolist(), strict=True))
+    assert first["index_mcp_fe"] == pytest.approx(0.5)
+    assert first["index_pip_fe"] == pytest.approx(np.pi / 2)
