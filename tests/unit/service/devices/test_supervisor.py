@@ -6,13 +6,16 @@ import asyncio
 import itertools
 import random
 from collections.abc import Callable, Coroutine
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from drivers.clock_shift import SHIFT
 from drivers.errors import DeviceLost, DriverError
-from drivers.events import Emit, Event, Frame, SourceInfo
+from drivers.events import Emit, Event, Frame, Notice, SourceInfo
 from drivers.source import SupportsPresence
+from service.devices import supervisor
 from service.devices.status import DeviceStatus
 from service.devices.supervisor import FIRST_BACKOFF_S, LAST_BACKOFF_S, SILENCE_S, Backoff, DriverFault, Supervisor
 from tests.fakes.sources import INFO, Puppet, Script, frame
@@ -308,3 +311,65 @@ def test_a_bug_in_a_watch_is_not_hidden() -> None:
         assert isinstance(caught.value.__cause__, ZeroDivisionError)
 
     play(beacon, main)
+
+
+@pytest.mark.case("B35")
+def test_a_clock_that_was_set_counts_from_the_reconnect_and_it_is_told(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(SHIFT, "seconds", 0.0)
+    monkeypatch.setattr(supervisor, "_SUPERVISORS", set())
+    ahead = iter([0.0, 3600.0, 0.0])
+
+    def anchor_anew() -> float:
+        moved_s = next(ahead)
+        SHIFT.seconds += moved_s
+        return moved_s
+
+    monkeypatch.setattr(supervisor, "CLOCK", SimpleNamespace(anchor_anew=anchor_anew))
+
+    async def main(stage: Stage) -> None:
+        await stage.supervisor.run()
+
+    stage = play(Script([([frame(0)], DeviceLost("gone")), ([frame(2)], None)]), main)
+    told = [event.detail for event in stage.events if isinstance(event, Notice) and event.kind == "clock"]
+    assert told == ["times go on 3600.0 s later: the computer slept, or its clock was set"]
+    assert [record.message for record in caplog.records if "3600.0 s later" in record.message]
+    kinds = [type(event) for event in stage.events]
+    assert kinds.index(Notice) < len(kinds) - 1 - kinds[::-1].index(Frame)
+
+
+@pytest.mark.case("B35")
+def test_the_clock_is_left_alone_while_samples_of_another_armband_flow(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Other:
+        flowing = True
+
+    asked: list[float] = []
+
+    def anchor_anew() -> float:
+        asked.append(0.0)
+        return 0.0
+
+    monkeypatch.setattr(supervisor, "_SUPERVISORS", {Other()})
+    monkeypatch.setattr(supervisor, "CLOCK", SimpleNamespace(anchor_anew=anchor_anew))
+
+    async def main(stage: Stage) -> None:
+        await stage.supervisor.run()
+
+    play(Script([([frame(0)], None)]), main)
+    assert not asked
+
+
+@pytest.mark.case("B35")
+def test_a_clock_that_was_set_back_is_told_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(supervisor, "_SUPERVISORS", set())
+    monkeypatch.setattr(supervisor, "CLOCK", SimpleNamespace(anchor_anew=lambda: -60.0))
+
+    async def main(stage: Stage) -> None:
+        await stage.supervisor.run()
+
+    lost = ([frame(0)], DeviceLost("gone"))
+    play(Script([lost, lost, ([frame(2)], None)]), main)
+    assert sum("was set back by 60.0 s" in record.message for record in caplog.records) == 1
