@@ -23,6 +23,7 @@ from models.hand import FINGERS
 from service.broadcast.rate_limiter import RateLimiter
 from service.engine.pose import Pose
 from service.events import DeviceEvent
+from service.loopback import is_loopback
 
 log = logging.getLogger("myocast")
 
@@ -100,6 +101,8 @@ class UdpOutput:
             found = await loop.getaddrinfo(self._host, self._port, type=socket.SOCK_DGRAM)
             family, _, _, _, target = found[0]
             self._target = (str(target[0]), self._port)
+            if not is_loopback(self._target[0]):
+                log.warning("--udp %s: poses leave this machine, for whoever is at that address to read", self._text)
             self._transport, _ = await loop.create_datagram_endpoint(
                 partial(_Datagrams, self._text), family=family, allow_broadcast=family == socket.AF_INET or None
             )
