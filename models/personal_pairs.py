@@ -49,6 +49,8 @@ class PersonalSession:
     """(n,) errors that the shipped head expects; None where the model has no measure for its confidence."""
     heard: Recording | None = None
     """The EMG at the model's rate, by which it is told how late the labels are; None where that is known."""
+    ahead_s: float = 0.0
+    """How far ahead the model aims (`ModelSpec.ahead_s`): a row is learned with the label of so many seconds later."""
 
     def rows(self, t: Float64Array) -> npt.NDArray[np.intp]:
         """The newest row at each time, or -1 where there was no EMG at that time."""
@@ -144,7 +146,7 @@ class Pairs:
 def pairs_of(session: PersonalSession, head: Float32Array) -> Pairs:
     """A session's labels beside what the network computed; `head` is that of the model that is fitted further."""
     labels = session.labels
-    known, x, shipped = session.at(labels.t)
+    known, x, shipped = session.at(labels.t - session.ahead_s)
     residual = np.asarray(labels.angles[known] - (shipped + x @ head[:-1] + head[-1]), np.float32)
     return Pairs(known, x, shipped, residual, speed_of(labels)[known], labels.rate_hz)
 

@@ -73,6 +73,7 @@ def run_session(
         pose.reshape(-1, POINTS, 3),
         expected[0][:, 0] if expected else None,
         fitted,
+        spec.ahead_s,
     )
 
 

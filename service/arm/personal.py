@@ -112,7 +112,7 @@ class LivePersonal:
                 raise CannotLearn(f"{name_of(model)} looks at windows, and cannot learn; use a streaming model")
             fit = self._fit
             if fit is None or self._model is not model:
-                fit = PersonalFit(await asyncio.to_thread(read_initializers, model.data))
+                fit = PersonalFit(await asyncio.to_thread(read_initializers, model.data), model.spec.ahead_s)
             await self._device.refit(hidden=True)
             if self._device.model is not model:
                 raise CannotLearn("the armband sends another signal now, which another model fits; start again")

@@ -180,13 +180,14 @@ class PersonalFit:
 
     Args:
         values: initializers of the model file by name.
+        ahead_s: how far ahead the model aims.
     """
 
-    def __init__(self, values: Mapping[str, Float32Array]) -> None:
+    def __init__(self, values: Mapping[str, Float32Array], ahead_s: float = 0.0) -> None:
         for key in (FEATURE_MEAN, FEATURE_SCALE, PERSONAL, BONES):
             if key not in values:
                 raise ModelError(f"the model has no `{key}` initializer to learn with; export it again")
-        self.values = values
+        self.values, self._ahead_s = values, ahead_s
         self.seconds = 0.0
         """Seconds of labels so far."""
         self.labels = 0
@@ -281,7 +282,13 @@ class PersonalFit:
         told = self._expected.rows
         measured = CONFIDENCE_PERSONAL in self.values and bool(np.isfinite(told).all())
         return PersonalSession(
-            "live", labels, self._t.rows, self._x.rows, self._shipped.rows, expected=told if measured else None
+            "live",
+            labels,
+            self._t.rows,
+            self._x.rows,
+            self._shipped.rows,
+            expected=told if measured else None,
+            ahead_s=self._ahead_s,
         )
 
     def _find(self, session: PersonalSession) -> None:

@@ -89,11 +89,11 @@ def labelled_runs(session: PersonalSession, head: Float32Array, share: float, ra
         rate_hz: rows a second.
     """
     labels = session.labels
-    row = session.rows(labels.t)
+    row = session.rows(labels.t - session.ahead_s)
     prior = np.asarray(session.shipped + session.x @ head[:-1] + head[-1], np.float32)
     residual = np.full(prior.shape, np.nan, np.float32)
     residual[row[row >= 0]] = labels.angles[row >= 0] - prior[row[row >= 0]]
-    until = labels.t[0] + share * (labels.t[-1] - labels.t[0]) if share < 1.0 else np.inf
+    until = labels.t[0] - session.ahead_s + share * (labels.t[-1] - labels.t[0]) if share < 1.0 else np.inf
     return [
         LabelledRun(session.x[part], residual[part], prior[part], int(np.searchsorted(session.t[part], until)))
         for part in runs_of(session, rate_hz)

@@ -59,6 +59,17 @@ def taught(first_s: float, last_s: float, joints: bool = True) -> tuple[list[Row
     return rows, targets
 
 
+def test_it_learns_what_the_hand_does_as_far_ahead_as_the_model_aims() -> None:
+    heads = []
+    for ahead_s in (0.0, 0.2):
+        fit = PersonalFit(VALUES, ahead_s)
+        rows, targets = taught(0.0, 60.0)
+        fit.learn(rows, [replace(one, t=one.t + ahead_s) for one in targets], last=True)
+        assert fit.head is not None
+        heads.append(fit.head)
+    np.testing.assert_allclose(heads[0], heads[1], atol=0.02)
+
+
 def test_it_learns_what_the_labels_say_and_judges_on_other_seconds() -> None:
     fit = PersonalFit(VALUES)
     for start in range(0, 120, 3):
