@@ -30,10 +30,10 @@ COLUMNS_ADVICE: Final = "say what each column is, as in `?columns=t,ch1-8,label`
 CHANNELS_ADVICE: Final = "say which eight, as in `?channels=1-8` or `?channels=1,3,5,7,9,11,13,15`"
 CLASSES: Final = "classes by name: "
 NO_TIME: Final = ", no time: the rate is nominal"
-BRAINFLOW_CYTON: Final = 24
-"""Columns of BrainFlow's file of a Cyton: packet, 8 EXG in uV, accelerometer, other, …, Unix time (22), marker."""
-_BRAINFLOW_TIME: Final = 22
+_BRAINFLOW: Final = {24: ("a Cyton", 8, 22), 32: ("a Cyton with a Daisy", 16, 30)}
+"""By the columns of a file of BrainFlow: the board, its channels (EXG in uV from column 1), the place of its Unix time.
 
+Between them stand accelerometer and others, behind them a marker (BrainFlow, brainflow_boards.cpp)."""
 _CLASS_NAMES: Final = ("label", "labels", "class", "gesture", "stimulus", "restimulus", "target", "marker channel")
 _CHANNEL: Final = re.compile(r"(?P<prefix>[a-z]?[a-z _.\-]*?)[ _.\-]?(?P<number>\d{1,4})")
 _CHANNEL_PREFIXES: Final[tuple[str, ...]] = (
@@ -163,14 +163,14 @@ def layout_by_values(values: Float64Array, place: str, channels: str | None = No
         SessionError: it can be read in two ways, or in none.
     """
     width = values.shape[1]
-    if width == BRAINFLOW_CYTON and is_brainflow(values):
-        note = "taken for BrainFlow's file of a Cyton: columns 2-9 are the channels in uV, column 23 is the time"
-        return Layout(width, tuple(range(1, 9)), _BRAINFLOW_TIME, 1.0, unit="uV", format="brainflow", notes=(note,))
+    if width in _BRAINFLOW and is_brainflow(values):
+        return _of_brainflow(width, channels, place)
     if channels is not None:
         leading = leading_columns(values, CHANNELS) if width > CHANNELS else 0
         time = next((column for column in range(leading) if not is_counter(values[:, column])), None)
         emg = tuple(leading + place for place in eight_of(channels, width - leading))
         said = (*_seen(leading, time, None)[:leading], f"channels 1-8 are columns {_numbers(emg)}")
+        said = said if time is not None else (*said, "no time: unless `?rate=` says another, 200 Hz are taken")
         return Layout(width, emg, time, None, notes=said)
     leading = leading_columns(values, CHANNELS, class_last=True)
     rest = width - leading
@@ -325,9 +325,20 @@ def seconds_per_unit(t: Float64Array) -> tuple[float, str]:
     return units[0]
 
 
+def _of_brainflow(width: int, channels: str | None, place: str) -> Layout:
+    board, count, time = _BRAINFLOW[width]
+    if channels is None and count != CHANNELS:
+        raise SessionError(f"{place}: is BrainFlow's file of {board}, with {count} channels; {CHANNELS_ADVICE}")
+    emg = tuple(range(1, CHANNELS + 1)) if channels is None else tuple(1 + one for one in eight_of(channels, count))
+    columns = f"2-{CHANNELS + 1}" if channels is None else _numbers(emg)
+    what = f"columns {columns} are the channels in uV, column {time + 1} is the time"
+    note = f"taken for BrainFlow's file of {board}: {what}"
+    return Layout(width, emg, time, 1.0, unit="uV", format="brainflow", notes=(note,))
+
+
 def is_brainflow(values: Float64Array) -> bool:
-    """Whether rows of 24 numbers have BrainFlow's counter (0 to 255) and its time since 1970."""
-    counter, time = values[:, 0], values[:, _BRAINFLOW_TIME]
+    """Whether rows of as many numbers as BrainFlow's have its counter (0 to 255) and its time since 1970."""
+    counter, time = values[:, 0], values[:, _BRAINFLOW[values.shape[1]][2]]
     whole = (counter == np.rint(counter)).all() and counter.min() >= 0 and counter.max() <= 255
     return bool(whole and time.min() > 1e8 and (np.diff(time) >= -1).all())
 

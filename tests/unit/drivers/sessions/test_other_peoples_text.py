@@ -325,6 +325,19 @@ def test_channels_of_more_are_chosen(tmp_path: Path) -> None:
             read(tmp_path, text, "?channels=10-17")
 
 
+def test_brainflow_of_sixteen_channels(tmp_path: Path) -> None:
+    rows = [
+        [n % 256, *row, *row[::-1], *[0.0] * 13, 1732700000 + n / 125, 0]
+        for n, row in enumerate(ROWS.astype(float).tolist())
+    ]
+    text = "\n".join("\t".join(f"{value:.6f}" for value in row) for row in rows)
+    with pytest.raises(SessionError, match=r"of a Cyton with a Daisy, with 16 channels; .*`\?channels=1-8`"):
+        read(tmp_path, text)
+    recording = read(tmp_path, text, "?channels=9-16")
+    np.testing.assert_array_equal(recording.emg, ROWS[:, ::-1])
+    assert (recording.rate_hz, recording.unit) == (125.0, "uV")
+
+
 def test_gestures_of_uci(tmp_path: Path) -> None:
     head = "time\t" + "\t".join(f"channel{channel}" for channel in range(1, 9)) + "\tclass\n"
     rows = ["\t".join([str(n), *(f"{value * 1e-5:.5g}" for value in row), "2"]) for n, row in enumerate(ROWS.tolist())]
