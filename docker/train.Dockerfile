@@ -3,12 +3,15 @@
 # Build from the repository's root: docker build -f docker/train.Dockerfile -t myocast-train .
 # Run: docker run --rm -v "$PWD:/data" -w /data myocast-train train --architecture stream_tcn --data sessions --out mine.keras
 
+# Where a folder `wheelhouse` stands in the context, everything comes from there and no index is asked (docs/guides/deployment.md).
 FROM python:3.11-slim-bookworm AS build
 WORKDIR /src
 COPY . .
-RUN python -m pip wheel --no-cache-dir --no-deps --wheel-dir /wheels .
+RUN if [ -d wheelhouse ]; then mkdir -p /wheels && cp wheelhouse/myocast-*.whl /wheels; \
+    else python -m pip wheel --no-cache-dir --no-deps --wheel-dir /wheels .; fi
 RUN python -m venv /opt/myocast \
     && cd /wheels \
+    && if [ -d /src/wheelhouse ]; then export PIP_NO_INDEX=1 PIP_FIND_LINKS=/src/wheelhouse; fi \
     && /opt/myocast/bin/pip install --no-cache-dir --constraint /src/constraints.txt "$(ls ./*.whl)[train]"
 
 FROM python:3.11-slim-bookworm
