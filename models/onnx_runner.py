@@ -141,12 +141,12 @@ class OnnxRunner:
         self._session.run_with_iobinding(bound[self._newest], self._run_options)
         self._newest = 1 - self._newest
 
-    def interrupt(self) -> None:
+    def terminate(self) -> None:
         """Let the run that goes on, on another thread, fail at its next node, and those after it until `allow`."""
         self._run_options.terminate = True
 
     def allow(self) -> None:
-        """Let runs go on after `interrupt`."""
+        """Let runs go on after `terminate`."""
         self._run_options.terminate = False
 
     def reset(self) -> None:

@@ -53,7 +53,7 @@ class Service:
         """Make coroutines that run beside the sources."""
         self.finishers: list[Callable[[], Awaitable[None]]] = []
         """Are called when the service stops, while everything still runs."""
-        self.guard = Guard(self._tell)
+        self.guard = Guard(self._report_fault)
         self._labelled = config.labelled
         self.hub = Hub(clock)
         self.recorder = Recorder(
@@ -140,7 +140,7 @@ class Service:
         self.failure = self.failure or error
         self.stop.set()
 
-    def _tell(self, code: str, message: str) -> None:
+    def _report_fault(self, code: str, message: str) -> None:
         """Show what failed in every device's status; called on any thread."""
         with contextlib.suppress(RuntimeError):  # the loop has ended before
             self._loop.call_soon_threadsafe(self._report, code, message)

@@ -56,7 +56,7 @@ class Process:
     url: str = ""
     cpu: list[float] = field(default_factory=list)
 
-    def look(self) -> None:
+    def note_cpu(self) -> None:
         self.cpu.append(sum(psutil.Process(self.popen.pid).cpu_times()[:2]))
 
 
@@ -180,10 +180,10 @@ def measure(arguments: argparse.Namespace) -> str:
             crowd.recv()
         begun = now()
         for process in everything:
-            process.look()
+            process.note_cpu()
         counted = [crowd.recv() for crowd in crowds]
         for process in everything:
-            process.look()
+            process.note_cpu()
         ended = now()
         for crowd in crowds:
             crowd.request("disconnect")

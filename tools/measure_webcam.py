@@ -346,7 +346,7 @@ def is_closed(label: Mapping[str, Any]) -> bool:
 
 
 @dataclass(slots=True)
-class Found:
+class WebcamResult:
     """What one run found."""
 
     poses: list[Accuracy]
@@ -355,7 +355,7 @@ class Found:
     seconds: float
 
 
-def measure(folder: Path, views: Sequence[str], poses: Sequence[str], count: int, closings: int) -> Found:
+def measure(folder: Path, views: Sequence[str], poses: Sequence[str], count: int, closings: int) -> WebcamResult:
     """Show the film to the page, and judge its labels.
 
     Args:
@@ -383,7 +383,7 @@ def measure(folder: Path, views: Sequence[str], poses: Sequence[str], count: int
     finally:
         console.close()
         film.path.unlink(missing_ok=True)
-    return Found(
+    return WebcamResult(
         [accuracy_of(label, shown, clock) for shown, label in labels],
         [(clock.late_s(one["t"], one["number"]), clock.frame_at(one["t"]), is_closed(one)) for one in moving],
         time.monotonic() - began,
@@ -398,7 +398,7 @@ def mean_error(judged: Sequence[Accuracy], error: str = "error", without_bias: b
     return found
 
 
-def summary(found: Found) -> dict[str, Any]:
+def summary(found: WebcamResult) -> dict[str, Any]:
     """What the page of results shows."""
     views = {}
     for view in dict.fromkeys(one.shown.view for one in found.poses):

@@ -168,13 +168,13 @@ class NatsSource:
         await client.subscribe(subject(device, "imu"), cb=on_imu)
         try:
             await client.jetstream().subscribe(
-                subject(device, "emg"), stream=STREAM, cb=on_emg, ordered_consumer=True, config=self._place()
+                subject(device, "emg"), stream=STREAM, cb=on_emg, ordered_consumer=True, config=self._deliver_from()
             )
         except (nats.errors.Error, TimeoutError):
             # The broker keeps nothing: JetStream is off there, or nobody has made the stream.
             await client.subscribe(subject(device, "emg"), cb=on_emg)
 
-    def _place(self) -> ConsumerConfig:
+    def _deliver_from(self) -> ConsumerConfig:
         """Where in what the broker keeps to begin: behind what was taken already."""
         if self._newest:
             return ConsumerConfig(deliver_policy=DeliverPolicy.BY_START_SEQUENCE, opt_start_seq=self._newest + 1)

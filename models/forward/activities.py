@@ -37,7 +37,7 @@ def activity_script(name: str, seconds: float, user: int, session: int, seed: in
     return tuple(steps)
 
 
-def _rest(rng: np.random.Generator) -> Iterator[Step]:
+def _resting(rng: np.random.Generator) -> Iterator[Step]:
     """A hand that lies there, and is shifted a little now and then."""
     while True:
         yield Step("rest", 0.8, rng.uniform(20.0, 90.0))
@@ -77,7 +77,7 @@ def _carrying(rng: np.random.Generator) -> Iterator[Step]:
 
 
 ACTIVITIES: Final[dict[str, Callable[[np.random.Generator], Iterator[Step]]]] = {
-    "rest": _rest,
+    "rest": _resting,
     "typing": _typing,
     "walking": _walking,
     "carrying": _carrying,

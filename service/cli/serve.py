@@ -8,7 +8,8 @@ import os
 import secrets
 import threading
 import webbrowser
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Final
@@ -194,20 +195,24 @@ def command(
             limits=with_options(limit or ()),
         )
         opened, model_selector = [source_from_uri(text) for text in config.sources], ModelSelector(model, prove=True)
-    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+    with _bounded_stop() as stopping, asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(
             run(
                 config,
                 partial(_announce, open_viewer),
                 sources=opened,
                 model_selector=model_selector,
-                stopping=_bound_stop,
+                stopping=stopping,
             )
         )
 
 
-def _bound_stop() -> None:
-    """End the process after a while, whatever a model, a disk or a driver does that does not come back."""
+@contextmanager
+def _bounded_stop() -> Iterator[Callable[[], None]]:
+    """Bound the time from calling what is yielded to the end of the block: then the process ends.
+
+    Whatever a model, a disk or a driver does that does not come back.
+    """
 
     def end() -> None:
         log.error("not everything had ended %g s after the stop; ending all the same", STOP_S)
@@ -216,7 +221,10 @@ def _bound_stop() -> None:
 
     timer = threading.Timer(STOP_S, end)
     timer.daemon = True
-    timer.start()
+    try:
+        yield timer.start
+    finally:
+        timer.cancel()
 
 
 def _announce(open_viewer: bool, line: str) -> None:

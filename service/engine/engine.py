@@ -200,7 +200,7 @@ class Engine:
         if self._watch is not None:
             self._watch.cancel()
         if self._busy:
-            self.predictor.interrupt()
+            self.predictor.terminate()
         self._workers.leave()
 
     async def close(self) -> bool:
@@ -291,7 +291,7 @@ class Engine:
                 self._workers.replace_one()
                 return
             self._interrupted = True
-            self.predictor.interrupt()
+            self.predictor.terminate()
             self._on_failure(self._too_long())
             left_s = self._run_s
         self._watch = self._loop.call_later(left_s, self._check_run)

@@ -73,14 +73,14 @@ class _Watch:
         self.too_large = False
         self._pid, self._memory = pid, memory
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._look, name="myocast-model-trial", daemon=True)
+        self._thread = threading.Thread(target=self._watch_memory, name="myocast-model-trial", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
         self._over.set()
         self._thread.join()
 
-    def _look(self) -> None:
+    def _watch_memory(self) -> None:
         try:
             process = psutil.Process(self._pid)
             while not self._over.wait(LOOK_S):

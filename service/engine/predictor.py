@@ -96,12 +96,12 @@ class Predictor(Protocol):
         """Forget the past: the next samples begin a new stretch of signal."""
         ...
 
-    def interrupt(self) -> None:
+    def terminate(self) -> None:
         """Let the run that goes on fail; called on another thread than `run`."""
         ...
 
     def allow(self) -> None:
-        """Let runs go on after `interrupt`."""
+        """Let runs go on after `terminate`."""
         ...
 
     def go_on_from(self, other: Predictor) -> bool:
@@ -308,8 +308,8 @@ class WindowPredictor:
     def reset(self) -> None:
         """Do nothing: a window carries no past."""
 
-    def interrupt(self) -> None:
-        self._runner.interrupt()
+    def terminate(self) -> None:
+        self._runner.terminate()
 
     def allow(self) -> None:
         self._runner.allow()
@@ -387,8 +387,8 @@ class StreamPredictor:
     def reset(self) -> None:
         self._runner.reset()
 
-    def interrupt(self) -> None:
-        self._runner.interrupt()
+    def terminate(self) -> None:
+        self._runner.terminate()
 
     def allow(self) -> None:
         self._runner.allow()

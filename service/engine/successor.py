@@ -66,13 +66,13 @@ class Successor:
         threading.Thread(target=work, name="myocast-catch-up", daemon=True).start()
 
     def _give_up(self) -> None:
-        self.predictor.interrupt()
+        self.predictor.terminate()
         self._fail(ModelError(f"{self.predictor.spec.name} gives no pose within {CATCH_UP_S:g} s"))
 
     def supersede(self) -> None:
         """Cancel: this model never takes over."""
         if self.catching_up:
-            self.predictor.interrupt()
+            self.predictor.terminate()
         self._fail(Superseded("another model was chosen meanwhile"))
 
     def _fail(self, error: ModelError) -> None:

@@ -103,7 +103,7 @@ class LeapOutput:
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI application: one client, or what is no client."""
-        refusal = self._refusal(scope)
+        refusal = self._denied(scope)
         if refusal is not None:
             await error_response(*refusal)(scope, receive, send)
             return
@@ -114,7 +114,7 @@ class LeapOutput:
             return
         await self._serve(receive, send)
 
-    def _refusal(self, scope: Scope) -> tuple[int, str] | None:
+    def _denied(self, scope: Scope) -> tuple[int, str] | None:
         headers = Headers(scope=scope)
         if host_name(headers.get("host", "")) not in LOOPBACK_NAMES:
             return 403, f"this Host is not served; a Leap client connects to {self.address}"

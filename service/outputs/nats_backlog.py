@@ -49,7 +49,7 @@ class Backlog:
     def take(self) -> Message | None:
         """Return the next message to send; one that is kept counts as unconfirmed from then on."""
         if not self._waiting:
-            self._look()
+            self._note_if_empty()
             return None
         message = self._waiting.popleft()
         if message.kept:
@@ -62,7 +62,7 @@ class Backlog:
         """The broker has kept the oldest message that was sent: it answers in order."""
         if self._sent:
             self._bytes -= len(self._sent.popleft().payload)
-            self._look()
+            self._note_if_empty()
 
     def again(self) -> None:
         """The connection was lost: what was not confirmed is to be sent again, before everything else."""
@@ -74,7 +74,7 @@ class Backlog:
         while self._sent:
             self.confirmed()
 
-    def _look(self) -> None:
+    def _note_if_empty(self) -> None:
         if not self._waiting and not self._sent:
             self.empty.set()
 

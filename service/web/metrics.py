@@ -91,10 +91,8 @@ class ServiceCollector(Collector):
         yield from (refused, faults)
 
     def _latency(self) -> Iterable[Metric]:
-        family = HistogramMetricFamily(
-            "myocast_latency_seconds", "time of a pose's stages, from the arrival of its newest sample on",
-            labels=["device", "stage"],
-        )  # fmt: skip
+        text = "time of a pose's stages, from the arrival of its newest sample on"
+        family = HistogramMetricFamily("myocast_latency_seconds", text, labels=["device", "stage"])
         for device in self._devices:
             for stage, histogram in device.stage_times.stages.items():
                 family.add_metric([str(device.index), stage], histogram.buckets(), histogram.sum)

@@ -348,7 +348,7 @@ class StreamConnection(WebSocketsSansIOProtocol):
                 self._refuse_handshake()
             return
         self._unread += data
-        self._feed()
+        self._give_slice()
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -375,7 +375,7 @@ class StreamConnection(WebSocketsSansIOProtocol):
         if self._takes_control_frame():
             super().handle_ping()
 
-    def _feed(self) -> None:
+    def _give_slice(self) -> None:
         """Read a slice of what came; the rest waits for the next turn, and for who must take what came first."""
         self._feeding = None
         if not self._unread or self.transport.is_closing():
@@ -388,13 +388,13 @@ class StreamConnection(WebSocketsSansIOProtocol):
         if self._unread:
             self.transport.pause_reading()
             if self.handshake_complete and self.writable.is_set() and not self.read_paused:
-                self._feeding = self.loop.call_soon(self._feed)
+                self._feeding = self.loop.call_soon(self._give_slice)
 
     def _read_on(self) -> None:
         """Read what waits, and from the network once nothing does."""
         if self._unread:
             if self._feeding is None:
-                self._feeding = self.loop.call_soon(self._feed)
+                self._feeding = self.loop.call_soon(self._give_slice)
         elif self.writable.is_set() and not self.read_paused:
             self.transport.resume_reading()
 

@@ -64,7 +64,7 @@ def prometheus(console: Console, tiny_stream: Path, tmp_path: Path) -> Iterator[
         process.terminate()
 
 
-def ask(url: str, expression: str) -> list[dict[str, Any]]:
+def answer_of(url: str, expression: str) -> list[dict[str, Any]]:
     with urllib.request.urlopen(f"{url}?{urllib.parse.urlencode({'query': expression})}", timeout=TIMEOUT_S) as answer:
         found = json.load(answer)
     assert found["status"] == "success", expression
@@ -77,13 +77,13 @@ def test_prometheus_has_an_answer_for_every_panel(prometheus: str) -> None:
     deadline = time.monotonic() + TIMEOUT_S
     while True:
         try:
-            if ask(prometheus, "rate(myocast_poses_total[1m]) > 0"):
+            if answer_of(prometheus, "rate(myocast_poses_total[1m]) > 0"):
                 break
         except OSError:
             pass
         assert time.monotonic() < deadline, "Prometheus has not scraped the server"
         time.sleep(0.2)
     for expression in expressions():
-        found = ask(prometheus, expression)
+        found = answer_of(prometheus, expression)
         names = re.findall(r"\b(?:myocast|process)_\w+", expression)
         assert found or set(names) <= set(SILENT_WHILE_ALL_IS_WELL), expression

@@ -61,7 +61,7 @@ class Held:
     def reset(self) -> None:
         self.resets += 1
 
-    def interrupt(self) -> None:
+    def terminate(self) -> None:
         self.interrupted = True
         self._go.release()
 
@@ -345,7 +345,7 @@ async def test_closing_is_bounded_whatever_the_worker_does(
 ) -> None:
     monkeypatch.setattr("service.engine.engine.LAST_RUN_S", 0.02)
     held = Held(spec_of())
-    monkeypatch.setattr(held, "interrupt", lambda: None)
+    monkeypatch.setattr(held, "terminate", lambda: None)
     one = bench(held)
     one.engine.push(frame(0, 8))
     assert not await one.engine.close()
