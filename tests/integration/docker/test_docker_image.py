@@ -95,8 +95,8 @@ def test_the_unit_of_systemd_is_one_and_exposes_little(tmp_path: Path) -> None:
     unit.write_text(text.replace("/opt/myocast/bin/myocast", sys.executable))
     done = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
-    command = ["systemd-analyze", "security", "--offline=true", "--threshold=25", unit]
-    assert subprocess.run(command, capture_output=True, check=False).returncode == 0
+    judged = ["systemd-analyze", "security", "--offline=true", "--threshold=25", str(unit)]
+    assert subprocess.run(judged, capture_output=True, check=False).returncode == 0
 
 
 @pytest.fixture(scope="module")

@@ -149,7 +149,7 @@ async def test_a_lost_signal_is_held_and_then_at_rest_in_both_encodings(tiny_win
             held.append(await receive_until(reader, "pose"))
         await play(live, puppet, *frames(WINDOW, WINDOW + HOP))
         back = await receive_until(reader, "pose")
-        records = []
+        records: list[bytes] = []
         while len(records) < len(held) + 2:
             message = await receive(other)
             records += [message] if isinstance(message, bytes) else []
