@@ -21,6 +21,8 @@ from models.kinematics import ANGLES
 from models.recording import Recording
 
 scipy_io = import_module("scipy.io")
+pytestmark = pytest.mark.case("B28", "B29")
+
 RANDOM = np.random.default_rng(7)
 EMG = RANDOM.integers(-90, 90, (400, 8))
 WIDE = RANDOM.integers(-90, 90, (400, 16))
