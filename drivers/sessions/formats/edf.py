@@ -11,13 +11,13 @@ from __future__ import annotations
 import math
 import re
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import replace as changed
 from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
-from typing import Any, BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -35,6 +35,9 @@ from models.arrays import BoolArray, Float64Array, Int64Array
 from models.hand import CHANNELS
 from models.kinematics import ANGLES
 from models.recording import Marker, Recording
+
+if TYPE_CHECKING:
+    from edfio import Bdf, BdfSignal, Edf, EdfAnnotation, EdfSignal
 
 SKIP: Final = "BAD_ACQ_SKIP"
 EQUIPMENT: Final = "Myocast"
@@ -91,8 +94,8 @@ def _check_header(path: Path, content: bytes, kind: str) -> None:
 class _File:
     """Signals and annotations of a file."""
 
-    signals: Sequence[Any]
-    annotations: Sequence[Any]
+    signals: Sequence[EdfSignal | BdfSignal]
+    annotations: Sequence[EdfAnnotation]
     onsets: Float64Array
     """(r,) seconds from the start to each data record."""
     record_s: float
@@ -101,13 +104,13 @@ class _File:
     """Identification of the recording, from the header."""
 
     @classmethod
-    def of(cls, opened: Any) -> _File:
+    def of(cls, opened: Edf | Bdf) -> _File:
         records = int(opened.num_data_records)
         record_s = float(opened.data_record_duration)
         if records < 1 or not record_s > 0:
             raise ValueError("it has no data record")
         onsets: Float64Array = np.arange(records, dtype=np.float64) * record_s
-        keeping = next(iter(opened._annotation_signals), None)
+        keeping: EdfSignal | BdfSignal | None = next(iter(opened._annotation_signals), None)
         if keeping is not None:
             found = [_ONSET.match(row.tobytes()) for row in keeping.digital.reshape(records, -1)]
             if all(found):
@@ -118,7 +121,7 @@ class _File:
         )
 
 
-def _start(opened: Any) -> float:
+def _start(opened: Edf | Bdf) -> float:
     """Unix seconds of the start, taken as UTC; 0 where the header does not say it."""
     try:
         when = datetime.combine(opened.startdate, opened.starttime, UTC)
@@ -192,21 +195,21 @@ def _recording(path: Path, file: _File, kind: str, config: ReadConfig, report: R
     return changed(recording, imu=imu, markers=markers, classes=recording.classes if classes is None else classes)
 
 
-def _values(signal: Any, said: str) -> Float64Array:
+def _values(signal: EdfSignal | BdfSignal, said: str) -> Float64Array:
     values = np.asarray(signal.data, dtype=np.float64)
     if EQUIPMENT in said and signal.label in ANGLES:
         return np.where(values < UNKNOWN_DEG + 1.0, np.nan, values)
     return values
 
 
-def _usual_size(file: _File, sizes: Sequence[int], types: Any) -> int:
+def _usual_size(file: _File, sizes: Sequence[int], types: Mapping[str, str]) -> int:
     """Samples in a record of the signals that are most likely EMG: as the sidecar says, else the fastest eight."""
     told = {size for signal, size in zip(file.signals, sizes, strict=True) if types.get(signal.label) == "EMG"}
     many = {size for size in sizes if sizes.count(size) >= CHANNELS}
     return max(told or many or set(sizes))
 
 
-def _kept(t: Float64Array, annotations: Iterable[Any], rate: float) -> BoolArray:
+def _kept(t: Float64Array, annotations: Iterable[EdfAnnotation], rate: float) -> BoolArray:
     keep = np.ones(len(t), dtype=np.bool_)
     for one in annotations:
         if one.text == SKIP and one.duration:
@@ -214,7 +217,7 @@ def _kept(t: Float64Array, annotations: Iterable[Any], rate: float) -> BoolArray
     return keep
 
 
-def _classes(t: Float64Array, annotations: Iterable[Any]) -> Int64Array | None:
+def _classes(t: Float64Array, annotations: Iterable[EdfAnnotation]) -> Int64Array | None:
     """Class of each sample, -1 where none was said; None if there is no annotation of one."""
     classes = np.full(len(t), -1, dtype=np.int64)
     said = False
@@ -250,7 +253,7 @@ def write(file: BinaryIO, path: Path, recording: Recording) -> tuple[list[str], 
     grid = _Grid.of(path, recording)
     signals, lost = _signals(recording, grid)
     annotations, events = _annotations(edfio, recording, grid)
-    made: list[Any] = []
+    made: list[EdfSignal | BdfSignal] = []
     worst = 0.0
     for signal in signals:
         one, error = _encoded(edfio, kind, signal, grid)
@@ -356,7 +359,7 @@ def _signals(recording: Recording, grid: _Grid) -> tuple[list[_Signal], list[str
     return signals, lost
 
 
-def _encoded(edfio: ModuleType, kind: str, signal: _Signal, grid: _Grid) -> tuple[Any, float]:
+def _encoded(edfio: ModuleType, kind: str, signal: _Signal, grid: _Grid) -> tuple[EdfSignal | BdfSignal, float]:
     """A signal of the library, and by how much its numbers are off at most."""
     make = edfio.BdfSignal if kind == "bdf" else edfio.EdfSignal
     limit = 1 << (_BITS[kind] - 1)
@@ -379,7 +382,7 @@ def _encoded(edfio: ModuleType, kind: str, signal: _Signal, grid: _Grid) -> tupl
     return encoded, float(np.abs(encoded.data[grid.place] - values).max())
 
 
-def _annotations(edfio: ModuleType, recording: Recording, grid: _Grid) -> tuple[list[Any], list[bids.Event]]:
+def _annotations(edfio: ModuleType, recording: Recording, grid: _Grid) -> tuple[list[EdfAnnotation], list[bids.Event]]:
     make = edfio.EdfAnnotation
     start = recording.t.item(0)
     made = [make(round(first / grid.rate, 6), round(rows / grid.rate, 6), SKIP) for first, rows in grid.filled]

@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import BinaryIO, Final
 
 import numpy as np
 import orjson
 
 from drivers.sessions.formats.columns import Columns, recording_of_columns, whole_classes
 from drivers.sessions.read_config import ReadConfig
-from drivers.sessions.report import ReadReport, SessionError
+from drivers.sessions.report import JsonObject, ReadReport, SessionError
 from drivers.sessions.text.layout import CHANNEL_NAMES, seconds_per_unit
 from drivers.sessions.text.times import time_of
 from models.arrays import Float32Array, Float64Array, Int64Array
@@ -73,7 +73,7 @@ def _as_list(content: bytes) -> bytes:
     return b"[" + b",".join(line for line in content.split(b"\n") if line.strip()) + b"]"
 
 
-def _records(rows: list[Any]) -> tuple[tuple[str, ...], Any, list[Any] | None]:
+def _records(rows: list[JsonObject]) -> tuple[tuple[str, ...], Float64Array, list[object] | None]:
     """Names and rows of a list of objects, and their times if they hold a list of channels each.
 
     Raises:
@@ -96,7 +96,7 @@ def _lists(path: Path, found: object, config: ReadConfig, report: ReadReport) ->
     if isinstance(inner.get("data"), list | dict):
         emg = inner["data"]
     names: tuple[str, ...] = ()
-    given: list[Any] | None = None
+    given: list[object] | None = None
     try:
         if isinstance(emg, list) and emg and isinstance(emg[0], dict):
             names, rows, given = _records(emg)
@@ -168,7 +168,7 @@ def _rate(about: Mapping[str, object]) -> float | None:
     return None
 
 
-def _epn(path: Path, found: Mapping[str, Any], config: ReadConfig, report: ReadReport) -> Recording:
+def _epn(path: Path, found: JsonObject, config: ReadConfig, report: ReadReport) -> Recording:
     trials = list(_trials(path, found, config.part, report))
     if not trials:
         raise SessionError(
@@ -210,7 +210,7 @@ def _sampling(info: object) -> float | None:
 
 
 def _trials(
-    path: Path, found: Mapping[str, Any], part: str | None, report: ReadReport
+    path: Path, found: JsonObject, part: str | None, report: ReadReport
 ) -> Iterator[tuple[str, Float32Array, Int64Array]]:
     """Name, EMG (n, 8) and classes (n,) of the trials that `part` names, as in `trainingSamples/idx_3`; None: all."""
     wanted, _, only = (part or "").partition("/")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Final
+from typing import Final
 
 import orjson
 from mcap.writer import Writer
@@ -70,7 +70,7 @@ class SceneWriter:
         return self._channels[topic]
 
     def _scene(self, topic: str, joints: Sequence[float], name: str, time_ns: int) -> bytes:
-        kinds: Any = self._messages
+        kinds = self._messages
         r, g, b, a = _COLORS[topic]
         color = kinds.Color(r=r, g=g, b=b, a=a)
         turn = kinds.Quaternion(x=0.0, y=0.0, z=0.0, w=1.0)
