@@ -110,7 +110,8 @@ class _File:
         if records < 1 or not record_s > 0:
             raise ValueError("it has no data record")
         onsets: Float64Array = np.arange(records, dtype=np.float64) * record_s
-        keeping: EdfSignal | BdfSignal | None = next(iter(opened._annotation_signals), None)
+        every: Iterable[EdfSignal | BdfSignal] = opened._annotation_signals
+        keeping = next(iter(every), None)
         if keeping is not None:
             found = [_ONSET.match(row.tobytes()) for row in keeping.digital.reshape(records, -1)]
             if all(found):
