@@ -6,6 +6,7 @@ import codecs
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import repeat
 from typing import Final
 
 import numpy as np
@@ -181,7 +182,7 @@ class Table:
         delimiter = self.dialect.delimiter
         if delimiter is None:
             return all(len(line.split()) == self.width for line in lines)
-        return all(line.count(delimiter) == self.width - 1 for line in lines)
+        return set(map(str.count, lines, repeat(delimiter))) <= {self.width - 1}
 
     def _fits(self, values: Float64Array) -> bool:
         return bool((np.abs(values[:, : self.optional]) <= _LARGEST).all())
