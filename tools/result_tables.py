@@ -326,6 +326,42 @@ def _change(value: float | None) -> str:
     return "" if value is None else f"{value:+.1f}"
 
 
+def webcam_times() -> str:
+    """How far labels of the webcam are from the clock of the film that was its picture."""
+    found = json.loads((DATA / "webcam.json").read_text())
+    late, closings = found["late_ms"], found["closings"]
+    rows = (
+        ("labels", str(found["labels"])),
+        ("half of them are at most this far from the film's clock, ms", f"{late['half_within']:.0f}"),
+        ("nine in ten", f"{late['nine_in_ten_within']:.0f}"),
+        ("later than the film, median, ms", f"{late['median']:+.0f}"),
+        ("earliest and latest, ms", f"{late['least']:+.0f}, {late['most']:+.0f}"),
+        (
+            "labels that show the hand open or closed as the film did at their time",
+            f"{closings['right']} of {closings['labels']}",
+        ),
+        ("length of the hand, mm (entered)", f"{found['hand_mm']:.1f} ({found['entered_mm']:.0f})"),
+    )
+    return Table(("", "figure"), rows).text()
+
+
+def webcam_bends() -> str:
+    """How far bends that the webcam saw are from those that were rendered."""
+    names = {
+        "constant": "constant",
+        "raw": "tracker",
+        "raw_without_bias": "without each bend's bias",
+        "labels_error": "labels",
+    }
+    rows = []
+    for view, found in json.loads((DATA / "webcam.json").read_text())["views"].items():
+        for key, name in names.items():
+            thumb, fingers = found[key][:3], found[key][3:]
+            means = (sum(part) / len(part) for part in (found[key], thumb, fingers))
+            rows.append((view, str(found["poses"]), name, *(f"{mean:.1f}" for mean in means)))
+    return Table(("palm", "poses", "what", "all bends", "thumb", "fingers"), tuple(rows)).text()
+
+
 FIGURES: Final[Mapping[str, Callable[[], str]]] = {
     "models": models,
     "raw200": lambda: first(WEIGHTS / "raw200" / "report.md", "figure", "finger", "baseline"),
@@ -356,6 +392,8 @@ FIGURES: Final[Mapping[str, Callable[[], str]]] = {
     "rates": rates,
     "confidence-damaged": confidence_damaged,
     "confidence-real": confidence_real,
+    "webcam-times": webcam_times,
+    "webcam-bends": webcam_bends,
     "bench-limits": limits,
     "bench-stages": stages,
     "bench-swap": swaps,
