@@ -23,7 +23,7 @@ class UsageError(MyocastError):
 
 def command(
     network: Annotated[
-        Path, typer.Argument(metavar="NETWORK", help="The .keras file that `myocast train` wrote, or any .onnx file.")
+        Path, typer.Argument(metavar="KERAS", help="The .keras file that `myocast train` wrote, or any .onnx file.")
     ],
     onnx: Annotated[Path, typer.Argument(metavar="ONNX", help="The model file to write.")],
     quantize: Annotated[

@@ -108,7 +108,7 @@ def test_without_a_verb_it_shows_the_help_and_exits_with_2(
         ("record", "demo:", "a.mcap", "--user", " "),
         ("record", "demo:", "a.mcap", "--seconds", "0"),
         ("info",),
-        ("serve", "nats://host/device"),
+        ("serve", "nats://host/two/names"),
         ("serve", "--model"),
     ],
     ids=" ".join,

@@ -200,7 +200,7 @@ def test_sources_that_are_refused(refused: Refused, session: Path, tiny_window: 
     assert "`start=" in refused(f"replay:{session}?start=1000", *model)
     assert "`hand=both`" in refused(f"replay:{session}?hand=both", *model)
     assert "not a source" in refused("nothing", *model)
-    assert "not a source" in refused("demo:", "nats://h/d", *model)
+    assert "not a source" in refused("demo:", "mqtt://h/d", *model)
 
 
 def test_a_missing_radio_or_port_is_reported_before_the_ready_line(
