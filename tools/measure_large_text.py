@@ -1,6 +1,6 @@
 """Write a CSV of a gigabyte and measure how long `myocast info` takes for it, and how much memory.
 
-python tools/measure_large_text.py [--mb 1000]
+python tools/measure_large_text.py [--mb 1000] [--out FILE]
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ ROWS = 100_000
 def main() -> int:
     parser = argparse.ArgumentParser(description="Measure `myocast info` of a large CSV.")
     parser.add_argument("--mb", type=int, default=1000)
-    size = parser.parse_args().mb * 1_000_000
+    parser.add_argument("--out", type=Path, help="a Markdown file for what is printed")
+    given = parser.parse_args()
+    size = given.mb * 1_000_000
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "large.csv"
         _write(path, size)
@@ -31,7 +33,12 @@ def main() -> int:
         _, status, usage = os.wait4(child.pid, 0)
         seconds, mb = time.perf_counter() - begun, usage.ru_maxrss / 1024
         cpu = usage.ru_utime + usage.ru_stime
-        print(f"{path.stat().st_size / 1e6:.0f} MB: {seconds:.1f} s ({cpu:.1f} s of a processor), {mb:.0f} MB")
+        said = (
+            f"{path.stat().st_size / 1e6:.0f} MB: {seconds:.1f} s ({cpu:.1f} s of a processor), {mb:.0f} MB of memory\n"
+        )
+    print(said, end="")
+    if given.out is not None:
+        given.out.write_text(f"`python tools/measure_large_text.py --mb {given.mb}`\n\n{said}")
     return os.waitstatus_to_exitcode(status)
 
 

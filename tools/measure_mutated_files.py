@@ -1,6 +1,6 @@
 """Read files that were damaged at random: how many are read, how many refused in one line, how much memory and time.
 
-    python tools/measure_mutated_files.py [--files 10000] [--seed 1]
+    python tools/measure_mutated_files.py [--files 10000] [--seed 1] [--out FILE]
 
 One small file for every reader (`tests/support/mutated_files.py`), one to six random things done to its bytes. Any
 traceback, any growth of memory beyond a gigabyte and any file that takes longer than ten seconds ends the run with 1;
@@ -36,6 +36,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Read damaged files.")
     parser.add_argument("--files", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--out", type=Path, help="a Markdown file for what is printed")
     given = parser.parse_args()
     faulthandler.enable()
     resource.setrlimit(resource.RLIMIT_AS, (ADDRESSES, ADDRESSES))
@@ -65,11 +66,16 @@ def main() -> int:
         signal.alarm(0)
         (KEPT / name).unlink(missing_ok=True)
     rows = [[name, str(results[name, "read"]), str(results[name, "refused"])] for name in sorted(files)]
-    print("\n".join(markdown(["file", "read", "refused"], rows)))
-    print(
-        f"\n{sum(results.values())} files in {time.perf_counter() - begun:.0f} s; "
-        f"{_peak_mb() - memory:.0f} MB more than for the files as they were, {longest_s:.2f} s for the slowest"
+    said = "\n".join(markdown(["file", "read", "refused"], rows))
+    said += (
+        f"\n\n{sum(results.values())} files in {time.perf_counter() - begun:.0f} s; "
+        f"{_peak_mb() - memory:.0f} MB more than for the files as they were, {longest_s:.2f} s for the slowest\n"
     )
+    print(said, end="")
+    if given.out is not None:
+        given.out.write_text(
+            f"`python tools/measure_mutated_files.py --files {given.files} --seed {given.seed}`\n\n{said}"
+        )
     return 0
 
 
