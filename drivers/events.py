@@ -36,6 +36,8 @@ class SourceInfo:
     address: str | None = None
     emits: Emits = "emg"
     """Samples, or the poses that another server makes of them (`ReceivedPose`)."""
+    other_counts: bool = False
+    """Whether nothing states their unit, and the counts are none of a Myo: another converter's, of an unknown scale."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,6 +79,7 @@ class ReplaySource:
             emg_mode=cast(EmgMode, recording.emg_mode),
             hand=recording.hand,
             nature="replay",
+            other_counts=ReadReport.of(recording.meta).other_counts,
         )
         self._emit: Emit | None = None
         self._over: asyncio.Future[None] | None = None

@@ -13,7 +13,9 @@ from drivers.errors import DriverError
 JsonObject = dict[str, Any]
 """A JSON object, as parsed or to be written."""
 
-DERIVED: Final = frozenset({"format", "path", "index", "devices", "events", "poses", "dropped", "notes"})
+DERIVED: Final = frozenset(
+    {"format", "path", "index", "devices", "events", "poses", "dropped", "notes", "other_counts"}
+)
 """Keys of `Recording.meta` that the reader adds to the file's own."""
 
 _FIRST: Final = 5
@@ -74,11 +76,14 @@ class ReadReport:
 
     drops: dict[str, Drop] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    other_counts: bool = False
+    """Whether nothing states the unit, and the counts are none of a Myo."""
 
     @classmethod
     def of(cls, meta: Mapping[str, Any]) -> ReadReport:
         """Restore the report that `as_meta` put into `Recording.meta`."""
-        return cls({drop["reason"]: Drop(**drop) for drop in meta.get("dropped", ())}, list(meta.get("notes", ())))
+        drops = {drop["reason"]: Drop(**drop) for drop in meta.get("dropped", ())}
+        return cls(drops, list(meta.get("notes", ())), bool(meta.get("other_counts")))
 
     def drop(self, reason: str, at: int | None = None, *, count: int = 1, place: str = "line") -> None:
         """Count dropped lines or messages, and keep the place of the first few."""
@@ -98,5 +103,9 @@ class ReadReport:
         return sum(drop.count for drop in self.drops.values())
 
     def as_meta(self) -> JsonObject:
-        """Return the report for `Recording.meta`: `dropped` = [{reason, count, lines, place}], `notes` = [text]."""
-        return {"dropped": [asdict(drop) for drop in self.drops.values()], "notes": list(self.notes)}
+        """Return the report for `Recording.meta`: `dropped` = [{reason, count, lines, place}], `notes` = [text].
+
+        `other_counts` is there where it is true.
+        """
+        told = {"dropped": [asdict(drop) for drop in self.drops.values()], "notes": list(self.notes)}
+        return told | ({"other_counts": True} if self.other_counts else {})

@@ -15,6 +15,7 @@ import orjson
 from drivers.sessions.report import ReadReport, SessionError
 from drivers.sessions.text.dialect import Dialect
 from models.arrays import Float64Array, Int64Array
+from models.hand import CHANNELS
 
 _MOST_DROPPED: Final = 0.1
 _JUDGE_AFTER: Final = 10_000
@@ -231,9 +232,14 @@ class Table:
     def _check_bad_share(self, at_least: int) -> None:
         total = self.rows_read + self.bad
         if self.bad > _MOST_DROPPED * total and total >= at_least:
+            more = (
+                ""
+                if self.width <= CHANNELS
+                else (", or say what each column is, as in `?columns=-,ch1-8` (`-` leaves one out)")
+            )
             raise SessionError(
-                f"{self.first_bad}; {self.bad} of {total} lines cannot be read; expected rows of {self.width} numbers, "
-                "or say what each column is, as in `?columns=-,ch1-8` (`-` leaves one out)"
+                f"{self.first_bad}; {self.bad} of {total} lines cannot be read; expected rows of {self.width} numbers"
+                f"{more}"
             )
 
 

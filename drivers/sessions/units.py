@@ -39,5 +39,8 @@ def to_kept_unit(
             "say their unit: `?unit=V`, `?unit=mV`, `?unit=uV` or `?unit=adc`"
         )
     if mode is None and largest > _INT8:
-        report.note("values beyond -128..127 are no raw Myo EMG; say what they are, as in `?rate=50&mode=envelope`")
+        report.other_counts = True
+        # An envelope has no values below zero.
+        what = "`?rate=50&mode=envelope`" if low >= 0 else "`?unit=uV`"
+        report.note(f"values beyond -128..127 are no raw Myo EMG; say what they are, as in {what}")
     return None, emg

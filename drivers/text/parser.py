@@ -1,6 +1,7 @@
 """Parse lines of numbers, as do-it-yourself boards print them.
 
-Separators: comma, semicolon, tab, space; decimal commas where something else separates. Line ends: LF, CRLF, CR. Names
+Separators: comma, semicolon, bar, tab, space; decimal commas where something else separates; brackets around a
+line. Line ends: LF, CRLF, CR. Names
 before numbers, as for Arduino's plotter (`emg1:512`), are left out; where they are numbered, they say which numbers are
 channels (`min:0,max:1023,emg1:512,…`). Anything else (a banner, a debug print, a line cut off) is counted and left out.
 In lines of more numbers than channels, first columns that grow or count (`drivers.sessions.text.columns`) are left out,
@@ -41,10 +42,10 @@ _RESTART: Final = 3
 
 _LARGEST: Final = float(np.finfo(np.float32).max)
 _BREAK: Final = re.compile(rb"[\r\n]+")
-_SEPARATOR: Final = re.compile(rb"[,;\t ]+")
+_SEPARATOR: Final = re.compile(rb"[,;|\t ]+")
 _NAME: Final = re.compile(rb"[A-Za-z_][A-Za-z0-9_]*\s*:")
 _NUMBERED: Final = re.compile(rb"(?P<stem>[A-Za-z0-9_]*?)(?P<number>\d{1,4})\s*:")
-_MIXED: Final = re.compile(rb"[;\t ]")
+_MIXED: Final = re.compile(rb"[;|\t ]")
 _PLAUSIBLE: Final = re.compile(rb"[\x20-\x7e\t]*[0-9][\x20-\x7e\t]*")
 
 
@@ -277,7 +278,7 @@ def parse_numbers(line: bytes) -> list[float]:
         line = _NAME.sub(b"", line)
     if b"," in line and _MIXED.search(line) and dialect_of([line.decode("ascii")]).decimal_comma:
         line = line.replace(b",", b".")
-    words = _SEPARATOR.split(line.strip(b",;\t "))
+    words = _SEPARATOR.split(line.strip(b",;|\t ()[]"))
     numbers = [_number(word) for word in words]
     if any(number is not None and not abs(number) <= _LARGEST for number in numbers):
         return []

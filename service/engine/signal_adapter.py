@@ -180,7 +180,8 @@ def _running(info: SourceInfo, model: ModelFile) -> RunningGain | None:
 def _counts_check(info: SourceInfo, model: ModelFile) -> CountsCheck | None:
     """A check of the counts of a source that may have any converter; None where they are known to be a Myo's."""
     template = template_of_model(model.spec)
-    if template is None or info.unit != "adc" or info.uri.partition(":")[0] not in COUNTING:
+    counting = info.other_counts or info.uri.partition(":")[0] in COUNTING
+    if template is None or info.unit != "adc" or not counting:
         return None
     return CountsCheck(info.rate_hz, ModelLevel.of(template))
 

@@ -1,7 +1,8 @@
 """How a text writes its numbers: separator, decimal comma, quotes, separator at the line's end.
 
-Comma, semicolon, tab and blanks separate. A comma is a decimal point where something else separates (`0,5;1,5`),
-as spreadsheets and boards write it in half of Europe. Comment lines begin with `#`, `%` or `//`.
+Comma, semicolon, bar, tab and blanks separate. A comma is a decimal point where something else separates (`0,5;1,5`),
+as spreadsheets and boards write it in half of Europe.
+Brackets may stand around each line, as Python prints a tuple. Comment lines begin with `#`, `%` or `//`.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ QUOTES: Final = "\"'"
 _DECIMAL_COMMA: Final = re.compile(r"[+-]?\d+,\d+(?:[eE][+-]?\d+)?")
 _NUMBER: Final = re.compile(r"[+-]?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:[eE][+-]?\d+)?")
 _NO_QUOTES: Final = str.maketrans("", "", QUOTES)
+_BRACKETS: Final = "()[]"
 _LEAST_TOKENS: Final = 8
 
 
@@ -32,16 +34,20 @@ class Dialect:
     quoted: bool = False
     trailing: bool = False
     """Lines end with the delimiter, which begins no further column."""
+    bracketed: bool = False
+    """Lines stand in brackets."""
 
     @property
     def plain(self) -> bool:
         """Whether lines can be split as they stand."""
-        return not (self.decimal_comma or self.quoted or self.trailing)
+        return not (self.decimal_comma or self.quoted or self.trailing or self.bracketed)
 
     def canonical(self, line: str) -> str:
         """The line without quotes and without a delimiter at its end, with decimal points."""
         if self.plain:
             return line
+        if self.bracketed:
+            line = line.strip(f"{_BRACKETS} \r\n")
         if self.quoted and self.decimal_comma and self.delimiter:
             tokens = next(csv.reader([line], delimiter=self.delimiter, skipinitialspace=True), [])
             line = self.delimiter.join(token.replace(",", ".") for token in tokens)
@@ -71,7 +77,9 @@ def dialect_of(lines: Sequence[str]) -> Dialect:
     (found, _), *_ = votes.most_common(1)
     quoted = any(quote in line for line in lines for quote in QUOTES)
     commas = any(vote.decimal_comma for vote in votes if vote.delimiter == found.delimiter)
-    return Dialect(found.delimiter, commas, quoted, found.trailing)
+    rows = [line.strip() for line in lines if line.strip()]
+    bracketed = 2 * sum(row[0] in _BRACKETS and row[-1] in _BRACKETS for row in rows) > len(rows)
+    return Dialect(found.delimiter, commas, quoted, found.trailing, bracketed)
 
 
 def is_number(token: str) -> bool:
@@ -90,8 +98,9 @@ def _dialect(line: str) -> Dialect:
 def _delimiter(line: str) -> str | None:
     if ";" in line:
         return ";"
-    if line.count("\t") >= _LEAST_TOKENS - 1:
-        return "\t"
+    for delimiter in "\t|":
+        if line.count(delimiter) >= _LEAST_TOKENS - 1:
+            return delimiter
     if "," in line:
         words = line.translate(_NO_QUOTES).split()
         blanks = len(words) >= _LEAST_TOKENS and all(map(is_number, words)) and _has_decimal_comma(words)

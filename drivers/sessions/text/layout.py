@@ -38,6 +38,17 @@ _CLASS_NAMES: Final = ("label", "labels", "class", "gesture", "stimulus", "resti
 _CHANNEL: Final = re.compile(r"(?P<prefix>[a-z]?[a-z _.\-]*?)[ _.\-]?(?P<number>\d{1,4})")
 _CHANNEL_PREFIXES: Final[tuple[str, ...]] = (
     *("emg", "semg", "exg", "ch", "chan", "channel", "emg ch", "emg channel", "exg channel", "myo", "myo emg"),
+    *(
+        "emg sensor",
+        "emg electrode",
+        "emg pod",
+        "myo sensor",
+        "myo ch",
+        "myo channel",
+        "emg data",
+        "emg raw",
+        "raw emg",
+    ),
     *("sensor", "electrode", "pod", "adc", "analog", "e", "s", "c", "v", "a", "raw"),
 )
 """Names of numbered channels, the likelier first."""
@@ -48,7 +59,7 @@ _RATES: Final = (1.0, 100_000.0)
 _SECONDS: Final = {
     **dict.fromkeys(("s", "sec", "secs", "seconds"), 1.0),
     **dict.fromkeys(("ms", "msec", "msecs", "millis", "milliseconds"), 1e-3),
-    **dict.fromkeys(("us", "µs", "μs", "micros", "microseconds"), 1e-6),
+    **dict.fromkeys(("us", "µs", "μs", "\ufffds", "micros", "microseconds"), 1e-6),
     "ns": 1e-9,
 }
 _UNIT_NAMES: Final = "|".join(sorted(_SECONDS, key=len, reverse=True))
@@ -59,7 +70,8 @@ _IN_BRACKETS: Final = {**_SECONDS, **dict.fromkeys(("min", "minutes"), 60.0), **
 _BARE_TIME: Final = {name: unit for name, unit in _SECONDS.items() if len(name) > 1}
 _UNITS: Final[dict[str, FileUnit]] = {
     **dict.fromkeys(("nv", "nanovolts"), "nV"),
-    **dict.fromkeys(("uv", "µv", "μv", "microvolts", "microvolt"), "uV"),
+    # Latin-1's micro sign is no UTF-8: it comes as the replacement character.
+    **dict.fromkeys(("uv", "µv", "μv", "\ufffdv", "microvolts", "microvolt"), "uV"),
     **dict.fromkeys(("mv", "millivolts", "millivolt"), "mV"),
     **dict.fromkeys(("v", "volts", "volt"), "V"),
     **dict.fromkeys(("adc", "adu", "counts", "count", "raw", "lsb", "int", "int8", "a.u.", "au", "n/a"), "adc"),
@@ -112,7 +124,7 @@ def layout_by_names(
     Raises:
         SessionError: it names channels, but not eight, or more of them than eight.
     """
-    if tuple(names[: len(HEADER)]) == HEADER and not _is_ours(names):
+    if tuple(names[: len(HEADER)]) == HEADER and not _is_ours(names) and f"ch{CHANNELS + 1}" not in names:
         return None
     stems, in_names = map(list, zip(*map(_without_unit, names), strict=True))
     units = [given or found for given, found in zip(units or [""] * len(names), in_names, strict=True)]
@@ -124,7 +136,7 @@ def layout_by_names(
     joints = _joints(names)
     label = next((stems.index(name) for name in _CLASS_NAMES if name in stems), None)
     angles = {name: place for place, name in enumerate(names) if name in ANGLES and place not in taken}
-    ours = joints is not None or tuple(names[: len(HEADER)]) == HEADER
+    ours = joints is not None or (tuple(names[: len(HEADER)]) == HEADER and not unused)
     known = {*taken, *angles.values(), *((label,) if label is not None else ())}
     known |= set(range(joints, joints + VALUES)) if joints is not None else set()
     notes = [] if ours else [_taken(names, emg, time, one_by_one=bool(unused))]

@@ -179,7 +179,8 @@ def _is_header(names: Sequence[str]) -> bool:
     """Whether the tokens of a line name columns; pandas names those of a bare array 0, 1, 2 and so on."""
     numbers = [number(name) for name in names]
     given = names[1:] if names[0] in ("", "index") else names
-    if len(given) >= CHANNELS and list(given) == [str(column) for column in range(len(given))]:
+    first = 1 if names[0] in ("", "index") and given[0] == "1" else 0
+    if len(given) >= CHANNELS and list(given) == [str(column) for column in range(first, first + len(given))]:
         return True
     return not any(value is not None for value in numbers)
 
@@ -403,7 +404,7 @@ def _class_numbers(text: Text, column: Float32Array, line: Int64Array, layout: L
         row = int(wrong[0])
         raise SessionError(
             f"{text.path.name}:{line[row]}: the label `{given[row]:g}` is not a whole number; "
-            f"expected a class in column {(layout.label or 0) + 1}"
+            f"expected a class in column {(layout.label or 0) + 1}; {COLUMNS_ADVICE}"
         )
     return labels
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
+import re
 import zipfile
 from pathlib import Path
 
@@ -185,6 +186,7 @@ def test_what_columns_are_can_be_said(tmp_path: Path) -> None:
         ),
         ("elapsed_ms,emg_0,emg_1,emg_2,emg_3,emg_4,emg_5,emg_6,emg_7", 200.0),
         ("millis,s1,s2,s3,s4,s5,s6,s7,s8", 200.0),
+        ("timestamp," + ",".join(f"emg_sensor{channel}" for channel in range(1, 9)), 200.0),
     ],
 )
 def test_headers_of_loggers(tmp_path: Path, header: str, rate: float) -> None:
@@ -208,6 +210,32 @@ def test_sixteen_channels_are_asked_about(tmp_path: Path) -> None:
     with pytest.raises(SessionError, match=r"names 16 channels, `emg1` to `emg16`; Myocast takes eight"):
         read(tmp_path, text)
     assert_rows(read(tmp_path, text, "?columns=-,-,-,-,-,-,-,-,ch1-8"))
+
+
+def test_channels_beyond_eight_behind_the_header_of_ours(tmp_path: Path) -> None:
+    text = f"t,{NAMES},ch9,ch10\n" + lines(lambda n: n / 200, after=(0, 0))
+    with pytest.raises(SessionError, match=r"names 10 channels, `ch1` to `ch10`.*`\?channels=1-8`"):
+        read(tmp_path, text)
+    assert_rows(read(tmp_path, text, "?channels=1-8"))
+
+
+def test_a_micro_sign_of_latin_1(tmp_path: Path) -> None:
+    text = f"t,{NAMES.replace(',', ' (µV),')} (µV)\n" + lines(lambda n: n / 200)
+    recording = read(tmp_path, text.encode("latin-1"))
+    assert_rows(recording)
+    assert recording.unit == "uV"
+
+
+@pytest.mark.parametrize(("least", "advice"), [(-900, r"`\?unit=uV`"), (0, r"`\?rate=50&mode=envelope`")])
+def test_counts_that_no_myo_has_are_told(tmp_path: Path, least: int, advice: str) -> None:
+    values = np.random.default_rng(1).integers(least, 900, (50, 8))
+    recording = read(tmp_path, "\n".join(",".join(map(str, row)) for row in values.tolist()))
+    assert re.search(advice, recording.meta["notes"][0])
+
+
+def test_advice_about_columns_names_no_more_than_there_are(tmp_path: Path) -> None:
+    with pytest.raises(SessionError, match=r"expected rows of 8 numbers$"):
+        read(tmp_path, lines().replace("\n", "h\n"))
 
 
 def test_classes_by_name(tmp_path: Path) -> None:
@@ -377,6 +405,10 @@ def test_many_comments_are_passed_over_at_once(tmp_path: Path) -> None:
     [
         lines(separator=";"),
         lines(separator=" ; "),
+        lines(separator="|"),
+        "".join(f"({line})\n" for line in lines(separator=", ").splitlines()),
+        f"{NAMES}\n{lines()}".replace(",", " | "),
+        ",1,2,3,4,5,6,7,8\n" + lines(lambda n: n),
         lines().replace("\n", ",\n"),
         lines(separator="\t").replace("\n", "\t\n"),
         lines(separator=";").replace("\n", ";\r\n"),

@@ -24,7 +24,7 @@ def parse(text: bytes, parser: TextLines | None = None) -> list[list[float]]:
     return rows_of((parser or TextLines()).feed(BANNER + text))
 
 
-@pytest.mark.parametrize("separator", [",", ", ", "\t", " ", ";", " , "])
+@pytest.mark.parametrize("separator", [",", ", ", "\t", " ", ";", " , ", "|"])
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 def test_separators_and_line_ends(separator: str, end: str) -> None:
     lines = [separator.join(str(n + k) for k in range(8)) + end for n in range(3)]
@@ -106,6 +106,8 @@ def test_stamps_that_repeat_and_counters_that_wrap(stamp: Callable[[int], object
     "line",
     [
         b"0,5;1,5;2,5;3,5;4,5;5,5;6,5;7,5",
+        b"0,5|1,5|2,5|3,5|4,5|5,5|6,5|7,5",
+        b"(0.5, 1.5, 2.5, 3.5, 4.5, 5.5, 6.5, 7.5)",
         b"0,5\t1,5\t2,5\t3,5\t4,5\t5,5\t6,5\t7,5",
         b"0,5 1,5 2,5 3,5 4,5 5,5 6,5 7,5",
         b"emg1:0.5,emg2:1.5,emg3:2.5,emg4:3.5,emg5:4.5,emg6:5.5,emg7:6.5,emg8:7.5",

@@ -8,6 +8,7 @@ import pytest
 
 from drivers.events import Frame, SourceInfo
 from drivers.signal_options import SignalOptions
+from drivers.uri import source_from_uri
 from models.arrays import Float32Array
 from models.spec import ModelError
 from service.engine.model_selection import ModelSelector, no_fit
@@ -146,6 +147,18 @@ def test_counts_of_another_converter_are_noticed(counts: Float32Array, foreign: 
         assert (told["rate_hz"], told["from"]) == (200.0, "running level")
         assert np.abs(counts - counts.mean(axis=0)).mean() * told["gain"] < 30.0
     assert adapter(MYO).take(frame(0, counts[:4])) is not None
+
+
+@pytest.mark.case("B07")
+def test_counts_of_a_file_that_are_no_myos_are_judged_too(tmp_path: Path) -> None:
+    path = tmp_path / "bare.txt"
+    np.savetxt(path, np.rint(noise(200, 900.0)), "%d")
+    info = source_from_uri(f"replay:{path}").info
+    assert info.other_counts
+    assert not source_from_uri(f"replay:{path}?unit=adc").info.other_counts
+    mine = adapter(info)
+    mine.take(frame(0, noise(200, 900.0)))
+    assert mine.adapting
 
 
 def test_levels_with_the_mains_in_them_are_forgotten_when_these_are_found() -> None:
