@@ -271,7 +271,7 @@ def test_gestures_can_be_left_out_of_synthetic_data() -> None:
         (("MODEL", "--data", DATA, "--calibrate", "30", "--network", "none.keras"), "give it with --network"),
         (("MODEL", "--data", DATA, "--calibrate", "0,30"), "no user has a run of more than"),
         (("MODEL", "--data", "synthetic:users=1,seconds=3,without=dance"), "no gesture 'dance'"),
-        (("missing.onnx", "--data", DATA), "cannot be read"),
+        (("missing.onnx", "--data", DATA), "no such file"),
         (("MODEL", "--data", "nowhere"), "no such file or folder"),
         (("MODEL",), "no data"),
         (("text.onnx", "--data", DATA), "not an ONNX file"),
