@@ -78,7 +78,7 @@ OBSERVE: Final = """(bits) => {
   const draw = CanvasRenderingContext2D.prototype.drawImage;
   CanvasRenderingContext2D.prototype.drawImage = function (image, ...at) {
     draw.call(this, image, ...at);
-    if (!(image instanceof HTMLVideoElement)) return;
+    if (!(image instanceof HTMLVideoElement || image instanceof VideoFrame)) return;
     draw.call(context, image, 0, 0);
     const { data } = context.getImageData(0, 8, bits * 16, 1);
     let number = 0;
@@ -115,7 +115,7 @@ LOOK: Final = """async ({ frames, labels }) => {
   await until(() => film.frames >= begun);
   const first = film.labels.length;
   await until(() => film.labels.length >= first + labels);
-  return film.labels.slice(first);
+  return film.labels.slice(first, first + labels);
 }"""
 
 CLOCK: Final = """async (bits) => {

@@ -6,6 +6,9 @@ export interface CameraFrame {
   takenMs: number;
 }
 
+/** A picture is newer than the one told of by less than this, or the browser's two times are not of one clock, ms. */
+const MOST_NEWER_MS = 1000;
+
 export class Camera {
   private readonly canvas = document.createElement("canvas");
   private readonly context = this.canvas.getContext("2d", { alpha: false }) as CanvasRenderingContext2D;
@@ -40,10 +43,15 @@ export class Camera {
   next(): Promise<CameraFrame> {
     return new Promise((resolve) => {
       this.video.requestVideoFrameCallback((nowMs, frame) => {
+        // On a busy machine the video shows a newer picture by now than the one told of; a copy has its own time.
+        const copy = "VideoFrame" in window ? new VideoFrame(this.video) : null;
         this.canvas.width = frame.width;
         this.canvas.height = frame.height;
-        this.context.drawImage(this.video, 0, 0);
-        resolve({ picture: this.canvas, takenMs: frame.captureTime ?? nowMs });
+        this.context.drawImage(copy ?? this.video, 0, 0);
+        const newerMs = copy ? copy.timestamp / 1000 - frame.mediaTime * 1000 : 0;
+        copy?.close();
+        const isTime = newerMs >= 0 && newerMs < MOST_NEWER_MS;
+        resolve({ picture: this.canvas, takenMs: (frame.captureTime ?? nowMs) + (isTime ? newerMs : 0) });
       });
     });
   }
