@@ -15,17 +15,16 @@ from drivers.clock_shift import shifted
 from drivers.events import EmgMode, Emit, Frame, Playback, SourceInfo, Unit
 from drivers.replay.playback_schedule import Extras, Frames, Truth
 from drivers.sessions import SessionError, read_session
-from drivers.sessions.file_options import READ_OPTIONS, device_option, read_config
+from drivers.sessions.file_options import FASTEST, PLAY_OPTIONS, READ_OPTIONS, device_option, play_options, read_config
 from drivers.sessions.reader import read_configured
 from drivers.sessions.report import ReadReport
 from drivers.uri import SourceUri
 from models.recording import Recording
 
-OPTIONS: Final = ("speed", "loop", "start", *READ_OPTIONS)
+OPTIONS: Final = (*PLAY_OPTIONS, *READ_OPTIONS)
 
 STOPPED_S: Final = 2.0
 """Seconds late with one step after which it counts as a process that stood still (a machine that slept)."""
-_FASTEST: Final = 100.0
 _TICK_S: Final = 0.002
 _TICK_ABOVE: Final = 500.0
 _EARLY_S: Final = 1e-6
@@ -340,18 +339,15 @@ def from_uri(uri: SourceUri) -> ReplaySource:
         DriverError: an option is wrong, or the file cannot be read (SessionError).
     """
     demo = uri.scheme == "demo"
-    uri.allow(OPTIONS[:3] if demo else OPTIONS)
+    uri.allow(PLAY_OPTIONS if demo else OPTIONS)
     if demo:
         uri.no_target(f"`demo:`, or `replay:{uri.target}`", kind="file")
-    speed = uri.number("speed", 1.0, 0.0, _FASTEST)
-    if speed == 0.0:
-        raise uri.problem("speed", f"expected a number above 0, up to {_FASTEST:g}")
-    start = uri.number("start", 0.0, 0.0)
+    speed, loop, start = play_options(uri, demo)
     recording = _demo() if demo else _recording(uri)
     duration = round(recording.duration_s, 6)
     if start > duration:
         raise uri.problem("start", f"the session lasts {duration:g} s")
-    return ReplaySource(recording, uri=uri.text, speed=speed, loop=uri.flag("loop", demo), start=start)
+    return ReplaySource(recording, uri=uri.text, speed=speed, loop=loop, start=start)
 
 
 def _recording(uri: SourceUri) -> Recording:
@@ -367,6 +363,6 @@ def _demo() -> Recording:
 
 
 def _speed(speed: float) -> float:
-    if not 0.0 < speed <= _FASTEST:
-        raise ValueError(f"speed {speed:g}: expected a number above 0, up to {_FASTEST:g}")
+    if not 0.0 < speed <= FASTEST:
+        raise ValueError(f"speed {speed:g}: expected a number above 0, up to {FASTEST:g}")
     return float(speed)

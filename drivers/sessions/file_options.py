@@ -24,7 +24,11 @@ READ_OPTIONS: Final = (
     *("rate", "mode", "unit", "hand", "columns", "channels", "scale", "part", "device", "preset", "labels"),
     *LABEL_OPTIONS,
 )
+PLAY_OPTIONS: Final = ("speed", "loop", "start")
+"""How a replay plays a file: a source may be copied from `serve` to commands that read the file as a whole."""
 PRESET_OPTIONS: Final = frozenset(READ_OPTIONS) - {"preset", "device"}
+FASTEST: Final = 100.0
+"""Recorded seconds per real second."""
 _MOST_DEVICES: Final = 1e6
 _RATES: Final = (1.0, 100_000.0)
 _LARGEST_SCALE: Final = 1e12
@@ -35,7 +39,8 @@ _LARGEST_PRESET: Final = 1 << 20
 def split_options(path: str | Path) -> tuple[Path, ReadConfig, int]:
     """Split a file's name from the options behind it: path, values for what the file lacks, index of the armband.
 
-    A file whose own name has a question mark is taken as it is. `~` is the home folder.
+    A file whose own name has a question mark is taken as it is. `~` is the home folder. Options that say how a replay
+    plays, or how its signal is adapted to a model, are checked and have no effect.
 
     Raises:
         DriverError: an option is unknown or has no such value.
@@ -45,7 +50,8 @@ def split_options(path: str | Path) -> tuple[Path, ReadConfig, int]:
     if not query:
         return file, ReadConfig(), 0
     uri = SourceUri(text, "replay", str(file), options_of(query.removeprefix("?"), text))
-    uri.allow(READ_OPTIONS, signal=False)
+    uri.allow((*PLAY_OPTIONS, *READ_OPTIONS))
+    play_options(uri)
     return file, read_config(uri), device_option(uri)
 
 
@@ -80,6 +86,14 @@ def read_config(uri: SourceUri) -> ReadConfig:
         part=uri.options.get("part"),
         labels=_labels(uri),
     )
+
+
+def play_options(uri: SourceUri, loop: bool = False) -> tuple[float, bool, float]:
+    """Read `?speed=&loop=&start=`, with the default of `loop`. Raises DriverError."""
+    speed = uri.number("speed", 1.0, 0.0, FASTEST)
+    if speed == 0.0:
+        raise uri.problem("speed", f"expected a number above 0, up to {FASTEST:g}")
+    return speed, uri.flag("loop", loop), uri.number("start", 0.0, 0.0)
 
 
 def device_option(uri: SourceUri) -> int:

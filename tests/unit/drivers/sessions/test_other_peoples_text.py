@@ -97,8 +97,18 @@ def test_volts_are_noticed_and_their_unit_asked_for(name: str) -> None:
 def test_options_behind_a_file_are_taken() -> None:
     recording = read_session(f"{FIELD / 't35_pyomyo_50hz_envelope_bare.csv'}?rate=50&mode=envelope")
     assert (recording.rate_hz, recording.emg_mode) == (50.0, "envelope")
-    with pytest.raises(DriverError, match="unknown option `speed`"):
-        read_session(f"{FIELD / 'f12.csv'}?speed=2")
+    with pytest.raises(DriverError, match="unknown option `speedy`"):
+        read_session(f"{FIELD / 'f12.csv'}?speedy=2")
+
+
+@pytest.mark.case("B24")
+def test_options_of_a_replay_may_stand_behind_a_file(tmp_path: Path) -> None:
+    recording = read(tmp_path, lines(), "?rate=100&speed=2&loop=1&start=0.2&gain=0.5&mains=50")
+    assert_rows(recording)
+    assert recording.rate_hz == 100.0
+    for wrong in ("speed=0", "loop=maybe", "start=-1", "gain=0", "mains=55"):
+        with pytest.raises(DriverError, match=wrong.partition("=")[0]):
+            read(tmp_path, lines(), f"?{wrong}")
 
 
 @pytest.mark.case("B38")
