@@ -48,7 +48,9 @@ def open_file(path: Path) -> BinaryIO:
     try:
         file = path.open("rb")
     except FileNotFoundError:
-        raise SessionError(f"{path}: no such file; give the path of a session (.mcap, .csv, .txt, also .gz)") from None
+        raise SessionError(
+            f"{path}: no such file; give the path of a session (.mcap, .csv, .txt, .xdf, .edf, .mat, .h5, .npz, .json)"
+        ) from None
     except IsADirectoryError:
         raise SessionError(f"{path}: is a folder; give the path of one session in it") from None
     except OSError as error:

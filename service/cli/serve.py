@@ -42,7 +42,8 @@ Sources = Annotated[
     typer.Argument(
         metavar="[SOURCE]...",
         help="The file of a recording, or demo:, synthetic:, myo:, dongle:, gforce:, cyton:PORT, chords:PORT, "
-        "serial:PORT, tcp://HOST:PORT, udp://:PORT, lsl:NAME, brainflow:BOARD, mindrove:, replay:FILE?speed=2.",
+        "serial:PORT, tcp://HOST:PORT, udp://:PORT, lsl:NAME, brainflow:BOARD, mindrove:, "
+        "nats://HOST/NAME, replay:FILE?speed=2.",
         show_default="demo:",
     ),
 ]
