@@ -79,7 +79,7 @@ def test_wrong_use(
 
 
 def test_a_source_that_no_model_fits(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, err = run(monkeypatch, capsys, "synthetic:?rate=500")
+    code, out, err = run(monkeypatch, capsys, "synthetic:?rate=50")
     assert (code, out) == (2, "")
     assert "--model" in err
 
