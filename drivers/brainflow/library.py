@@ -44,6 +44,7 @@ _ADVICE: Final = {
     13: "it needs another option; give what it is reached by: ?serial_port=, ?mac=, ?ip_address=&ip_port= or ?file=",
     14: "this library does not know it; see the list of boards in its documentation",
     16: "it is open already; close what uses it",
+    17: "it cannot be opened; close other programs that read it, and check that it is on and in reach",
     18: "it does not answer in time; check that it is on and in reach",
 }
 """What to do, by the library's exit code."""

@@ -238,9 +238,17 @@ class _Reader:
         await self._started
 
     async def close(self) -> None:
-        """End the stream and the thread; return after `CLOSE_S` at most."""
+        """End the stream and the thread; return after `CLOSE_S` at most, also where the wait is cancelled.
+
+        A process that ends while the library still works is aborted by the library.
+        """
         self._stop.set()
-        await self.closed_within(CLOSE_S)
+        closing = asyncio.ensure_future(self.closed_within(CLOSE_S))
+        try:
+            await asyncio.shield(closing)
+        except asyncio.CancelledError:
+            await closing
+            raise
 
     async def closed_within(self, seconds: float) -> bool:
         """Whether the thread has ended, or ends within so many seconds."""

@@ -305,7 +305,7 @@ def check_units(place: str, layout: Layout, config: ReadConfig) -> None:
         units = ", ".join(f"`{unit[:20]}`" for unit in layout.odd_units[:4])
         raise SessionError(
             f"{place}: the channels are said to be in {units}, which is no one unit that is known; say it, as in "
-            "`?unit=uV` (after `&scale=0.001`, say, which multiplies the samples), or `?unit=adc`"
+            "`?unit=uV`, `?unit=adc`, or `?scale=0.001&unit=uV`, which multiplies the samples first"
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +60,32 @@ async def test_the_synthetic_board_streams_stops_and_returns(scheme: str) -> Non
     t = [frame.t for frame in frames]
     assert t == sorted(t)
     assert t[-1] <= now()
+
+
+async def test_a_stop_while_the_board_is_left_waits_for_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    from brainflow.board_shim import BoardShim
+
+    live, collector = source("brainflow:-1"), EventCollector()
+    leaving, go_on, left = threading.Event(), threading.Event(), threading.Event()
+    release = BoardShim.release_session
+
+    def slow_release(board: BoardShim) -> None:
+        leaving.set()
+        go_on.wait(5.0)
+        release(board)
+        left.set()
+
+    monkeypatch.setattr(BoardShim, "release_session", slow_release)
+    run = asyncio.create_task(live.run(collector))
+    await collector.until_samples(20)
+    run.cancel()
+    assert await asyncio.to_thread(leaving.wait, 5.0)
+    run.cancel()
+    assert not (await asyncio.wait((run,), timeout=0.05))[0]
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await run
+    assert left.is_set()
 
 
 async def test_two_sources_do_not_share_a_board() -> None:
