@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from drivers.events import Event, Frame, SourceInfo
+from drivers.events import Event, Frame, Notice, SourceInfo
 from drivers.source import Source
 from drivers.transport.asyncio_utils import cancel_and_wait
 from models.errors import MyocastError
@@ -102,6 +102,8 @@ class _TimedRecording:
                 self._status.on_frame(event)
             case SourceInfo():
                 self._status.on_info(event)
+            case Notice():
+                self._status.on_notice(event)
             case _:
                 pass
         self._deferred.on_event(0, event)

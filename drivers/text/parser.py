@@ -74,6 +74,8 @@ class LineCounter:
         """Lines that came late or twice."""
         self._least, self._last = least, last
         self._late_in_a_row = 0
+        self._missing: set[float] = set()
+        """Numbers that were passed over last, and may still come."""
 
     def restart(self) -> None:
         """Take whatever comes next: on a new link a board may count from anywhere."""
@@ -90,11 +92,20 @@ class LineCounter:
         if step == 0 and line != self._last:
             raise NoCounter
         late = step == 0 or (-LATE <= step < 0 and number > self._least)
+        if late and number in self._missing:
+            # Overtaken: no sign of a counter that has started anew.
+            self._missing.discard(number)
+            self.late += 1
+            return None
         self._late_in_a_row = self._late_in_a_row + 1 if late else 0
         if late and self._late_in_a_row < _RESTART:
             self.late += 1
             return None
         self._late_in_a_row = 0
+        if step != 1:
+            self._missing = (
+                {number - back for back in range(1, min(int(step), LATE))} if 1 < step <= MOST_LOST else set()
+            )
         self._last, self._least = line, min(self._least, number)
         return int(step) - 1 if 1 < step <= MOST_LOST else 0
 
@@ -125,6 +136,8 @@ class TextLines:
         self._counter: LineCounter | None = None
         self._lost = 0
         self._odd = 0
+        self.columns = ""
+        """What the numbers of a line were taken for, where it has more than the channels; empty until it is known."""
 
     def feed(self, data: bytes) -> list[TextRun]:
         """Parse bytes as they arrive; at most one unfinished line is kept for the next call."""
@@ -198,6 +211,17 @@ class TextLines:
         self._lost = self._lost if lost is None else lost
         return lost is None
 
+    def _told(self, width: int) -> str:
+        skip = self._skip or 0
+        taken = [skip + channel + 1 for channel in self._channels]
+        together = taken == list(range(taken[0], taken[0] + CHANNELS))
+        channels = f"{taken[0]}-{taken[-1]}" if together else ", ".join(map(str, taken))
+        before = f"the first {skip} grow or count: left out; " if skip > 1 else "the first grows or counts: left out; "
+        advice = "?first= says which number is channel 1" + (
+            ", ?channels= which eight are" if width > CHANNELS + 2 else ""
+        )
+        return f"of {width} numbers in a line {before if skip else ''}{channels} are channels 1-8 ({advice})"
+
     def _chosen(self, numbers: list[float]) -> list[float]:
         skip = self._skip or 0
         return [numbers[skip + channel] for channel in self._channels]
@@ -217,6 +241,8 @@ class TextLines:
         wide = len(numbers) > self._needed
         if wide and len(self._probe) < PROBE:
             return []
+        if wide and len(self._probe) < PROBE + 2 * _OVERTAKEN and _are_some_overtaken(self._probe):
+            return []
         if wide:
             self._probe = _in_order(self._probe)
         values = np.array(self._probe)
@@ -224,10 +250,19 @@ class TextLines:
             return []
         self._skip = leading_columns(values, self._needed) if wide else 0
         self._width = len(numbers)
+        self.columns = self._told(len(numbers)) if wide else ""
         self._counter = _line_counter(self._probe, self._skip)
         rows = [self._chosen(row) for row in self._probe]
         self._probe.clear()
         return rows
+
+
+def _are_some_overtaken(lines: list[list[float]]) -> bool:
+    """Whether the last lines came out of order, so that some before them are still to come."""
+    numbers = sorted({line[0] for line in lines})
+    steps = [after - before for before, after in pairwise(numbers)]
+    first = next((place for place, step in enumerate(steps) if step != 1), None)
+    return first is not None and len(steps) - first <= _OVERTAKEN and sum(steps[first:]) <= 2 * _OVERTAKEN
 
 
 def _in_order(lines: list[list[float]]) -> list[list[float]]:

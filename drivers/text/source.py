@@ -124,6 +124,7 @@ class TextSource:
         self._too_fast = False
         self._strangers = 0
         self._seen = b""
+        self._columns = ""
 
     @property
     def lost(self) -> int:
@@ -235,6 +236,10 @@ class TextSource:
         data, arrival = chunk
         emit(Raw(arrival, self._link.name, data))
         arrived = [(run, arrival) for run in self._lines.feed(data)]
+        if self._lines.columns != self._columns:
+            self._columns = self._lines.columns
+            if self._columns:
+                emit(Notice(arrival, "columns", self._columns))
         if self._samples is None:
             arrived = self._measure(arrived, emit)
         if self._samples is not None:

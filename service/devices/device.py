@@ -185,6 +185,8 @@ class Device:
                 self._log_what_is_served(event)
             case Battery():
                 self.status.on_battery(event)
+            case Notice():
+                self.status.on_notice(event)
             case Playback():
                 self._on_playback(event)
             case ReceivedPose():

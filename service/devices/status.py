@@ -8,11 +8,13 @@ from collections.abc import Callable, Container, Mapping
 from typing import Final, Literal, TypedDict
 
 from drivers.clock import Clock, now
-from drivers.events import Battery, Frame, Playback, SourceInfo
+from drivers.events import Battery, Frame, Notice, Playback, SourceInfo
 
 log = logging.getLogger("myocast")
 
 State = Literal["connecting", "live", "stalled", "reconnecting", "replay", "paused", "ended", "failed"]
+TOLD: Final = frozenset({"columns", "other sender"})
+"""Kinds of notices that are logged."""
 FATAL: Final = frozenset({"source_failed", "model_does_not_fit"})
 """Codes of errors that end the program, where the state is `failed`."""
 STALLED_AFTER_S: Final = 0.5
@@ -150,6 +152,11 @@ class DeviceStatus:
         if battery.percent != self.battery:
             self.battery = battery.percent
             self._on_change()
+
+    def on_notice(self, notice: Notice) -> None:
+        """Log what a person should know of how the source is read."""
+        if notice.kind in TOLD:
+            log.warning("device %d: %s", self.index, notice.detail)
 
     def on_playback(self, playback: Playback) -> None:
         """Take where a replay stands."""

@@ -99,6 +99,18 @@ def test_stamps_that_repeat_and_counters_that_wrap(stamp: Callable[[int], object
     parser = TextLines()
     assert parse(text.encode(), parser) == rows
     assert parser.skipped == (2 if isinstance(stamp(0), str) and "," in str(stamp(0)) else 1)
+    assert f"{parser.skipped + 1}-{parser.skipped + 8} are channels 1-8" in parser.columns
+
+
+def test_it_is_told_which_numbers_of_longer_lines_are_taken() -> None:
+    sixteen = ",".join(map(str, range(16)))
+    for channels, told in ((range(8), "1-8"), (range(1, 9), "2-9"), (range(0, 15, 2), "1, 3, 5, 7, 9, 11, 13, 15")):
+        parser = TextLines(channels=channels)
+        parse(f"{sixteen}\n".encode() * 200, parser)
+        assert parser.columns.startswith(f"of 16 numbers in a line {told} are channels 1-8 (?first=")
+    parser = TextLines()
+    parse(b"1,2,3,4,5,6,7,8\n" * 200, parser)
+    assert parser.columns == ""
 
 
 @pytest.mark.case("B15")
@@ -176,6 +188,18 @@ def test_datagrams_that_are_lost_late_or_double_leave_the_rest_where_it_belongs(
             assert row == rows[at], "what comes out is where it belongs"
             at += 1
     assert sum(len(run.samples) for run in runs) >= len(set(numbers)) - parser.late
+
+
+def test_datagrams_that_overtake_each_other_where_the_columns_become_known() -> None:
+    rows, runs, _ = counted([31, 30, *range(32, 45), 47, 45, 46, *range(48, 250)])
+    assert rows_of(runs) == rows[30:250]
+
+
+def test_three_datagrams_that_were_overtaken_are_no_restart() -> None:
+    rows, runs, parser = counted([*range(30, 80), 83, 80, 81, 82, *range(84, 250)])
+    assert [run.lost for run in runs if run.lost] == [3]
+    assert rows_of(runs) == rows[30:80] + rows[83:250]
+    assert parser.late == 3
 
 
 def test_a_counter_that_begins_again_is_a_board_that_was_restarted() -> None:

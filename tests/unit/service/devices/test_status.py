@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from drivers.events import Battery, Playback
+from drivers.events import Battery, Notice, Playback
 from service.devices.status import DeviceStatus, RateMeter, State, StatusError, replay_object
 from tests.fakes.sources import INFO, frame
 
@@ -174,3 +174,13 @@ def test_an_error_of_one_kind_is_cleared_and_no_other() -> None:
     for _ in range(2):
         watched.status.clear_error({"disk_full"})
         assert watched.now == ("live", None)
+
+
+@pytest.mark.case("B13")
+def test_how_lines_are_read_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    status = DeviceStatus(0, lambda: None)
+    status.on_notice(Notice(1.0, "columns", "of 9 numbers in a line 2-9 are channels 1-8"))
+    status.on_notice(Notice(1.0, "connect", "a board"))
+    assert [record.getMessage() for record in caplog.records] == [
+        "device 0: of 9 numbers in a line 2-9 are channels 1-8"
+    ]
