@@ -85,9 +85,9 @@ class SessionColumns:
         if not rows:
             return
         counts = np.array([len(row["samples"]) for row in rows], dtype=np.int64)
-        emg = np.array([numbers for row in rows for numbers in row["samples"]], dtype=np.float32)
+        emg = _numbers([numbers for row in rows for numbers in row["samples"]])
         emg = emg.reshape(int(counts.sum()), CHANNELS)
-        sample = np.array([row["sample"] for row in rows], dtype=np.int64)
+        sample = np.array([_index(row["sample"]) for row in rows], dtype=np.int64)
         if sample.min() < 0 or sample.max() > _LAST_SAMPLE:
             raise ValueError("no index of a sample")
         t, arrival = _times(rows), _seconds(np.array(log_times, dtype=np.int64))
@@ -99,7 +99,7 @@ class SessionColumns:
 
     def _take_labels(self, rows: list[JsonObject]) -> None:
         points = [row for row in rows if "joints" in row or "angles" not in row]
-        joints = np.array([row["joints"] for row in points], dtype=np.float32).reshape(len(points), VALUES)
+        joints = _numbers([row["joints"] for row in points]).reshape(len(points), VALUES)
         t = _times(points)
         if not np.isfinite(joints).all():
             raise ValueError("a point that is no number")
@@ -156,10 +156,29 @@ class SessionColumns:
 
 def _times(rows: list[JsonObject]) -> Float64Array:
     """Times (n,) of messages. Raises ValueError if one is none: a null would become NaN."""
-    t = np.array([row["t"] for row in rows], dtype=np.float64)
+    given = [row["t"] for row in rows]
+    if any(isinstance(value, bool | str) for value in given):
+        raise ValueError("no time")
+    t = np.array(given, dtype=np.float64)
     if t.shape != (len(rows),) or not (np.abs(t) <= _LATEST).all():
         raise ValueError("no time")
     return t
+
+
+def _numbers(values: list[object]) -> Float32Array:
+    """Numbers as float32, infinite where they are beyond it. Raises ValueError if one is a text."""
+    found = np.array(values)
+    if found.dtype.kind in "US":
+        raise ValueError("a text where a number belongs")
+    with np.errstate(over="ignore"):
+        return found.astype(np.float32)
+
+
+def _index(value: object) -> int:
+    """A whole number. Raises ValueError if it is none: numpy would take `true`, `"7"` and 1.5 for one."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError("no index of a sample")
+    return value
 
 
 def _time(row: JsonObject) -> float:
