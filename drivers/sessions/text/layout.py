@@ -64,7 +64,8 @@ _SECONDS: Final = {
 }
 _UNIT_NAMES: Final = "|".join(sorted(_SECONDS, key=len, reverse=True))
 _TIME: Final = re.compile(
-    rf"(?:[a-z]+[ _])?(?:t|time|timestamps?|time[ _]stamps?|ts|elapsed|clock)(?:[ _](?P<unit>{_UNIT_NAMES}))?"
+    r"(?:[a-z]+[ _])?(?:t|time|timestamps?|time[ _]stamps?|ts|elapsed|clock|date[ _]?time|epoch|zeit|temps|tiempo)"
+    rf"(?:[ _](?P<unit>{_UNIT_NAMES}))?"
 )
 _IN_BRACKETS: Final = {**_SECONDS, **dict.fromkeys(("min", "minutes"), 60.0), **dict.fromkeys(("h", "hours"), 3600.0)}
 _BARE_TIME: Final = {name: unit for name, unit in _SECONDS.items() if len(name) > 1}
@@ -84,6 +85,9 @@ _RATE: Final = re.compile(
 _BRACKETS: Final = re.compile(r"(?P<name>.*?)[ _]*[(\[]\s*(?P<unit>[^)\]]*?)\s*[)\]]")
 
 _BEHIND: Final = re.compile(r"(?P<name>.*\d)[ _](?P<unit>[nuµμm]?v|adc)")
+
+_OVER: Final = re.compile(rf"(?P<name>.*[^\s/])\s*/\s*(?P<unit>{_UNIT_NAMES}|[numµμ\ufffd]?v|adc)")
+"""A quantity over its unit, as ISO 80000 writes the heads of tables."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -375,7 +379,7 @@ def _seen(leading: int, time: int | None, label: int | None) -> tuple[str, ...]:
 
 
 def _without_unit(name: str) -> tuple[str, str]:
-    found = _BRACKETS.fullmatch(name) or _BEHIND.fullmatch(name)
+    found = _BRACKETS.fullmatch(name) or _BEHIND.fullmatch(name) or _OVER.fullmatch(name)
     if found is None or found["unit"] == "formatted":
         return name, ""
     return found["name"], found["unit"]

@@ -197,6 +197,8 @@ def test_what_columns_are_can_be_said(tmp_path: Path) -> None:
         ("elapsed_ms,emg_0,emg_1,emg_2,emg_3,emg_4,emg_5,emg_6,emg_7", 200.0),
         ("millis,s1,s2,s3,s4,s5,s6,s7,s8", 200.0),
         ("timestamp," + ",".join(f"emg_sensor{channel}" for channel in range(1, 9)), 200.0),
+        ("epoch_ms," + NAMES, 200.0),
+        ("zeit/ms," + ",".join(f"EMG{channel}/adc" for channel in range(1, 9)), 200.0),
     ],
 )
 def test_headers_of_loggers(tmp_path: Path, header: str, rate: float) -> None:
