@@ -46,6 +46,7 @@ from myocast_client import Pose, Status, connect
 from service.arm.alignment_session import PREPARE_S
 from service.experiments.cross_validation import ALIGN_S, SEED, folds
 from service.experiments.datasets import items, recipe_key
+from service.engine.output_stage import OFF
 from service.run import READY, run
 from service.settings import ServiceConfig
 from service.wiring import Service
@@ -203,7 +204,10 @@ async def serving(wearer: Wearer, model: Path, folder: Path) -> Any:
     """A server of this process, with its address."""
     services: list[Service] = []
     ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-    config = ServiceConfig(("recorded:",), port=0, model=model, hop=wearer.hop, models=folder, recordings=folder)
+    # Raw poses, as they are judged offline.
+    config = ServiceConfig(
+        ("recorded:",), port=0, model=model, hop=wearer.hop, smoothing=OFF, models=folder, recordings=folder
+    )
     running = asyncio.ensure_future(run(config, ready.set_result, sources=[wearer], prepare=services.append))
     await asyncio.wait((ready, running), return_when=asyncio.FIRST_COMPLETED)
     if running.done():
