@@ -44,9 +44,9 @@ from models.spec import ModelSpec
 from models.tables import markdown
 from myocast_client import Pose, Status, connect
 from service.arm.alignment_session import PREPARE_S
+from service.engine.output_stage import OFF
 from service.experiments.cross_validation import ALIGN_S, SEED, folds
 from service.experiments.datasets import items, recipe_key
-from service.engine.output_stage import OFF
 from service.run import READY, run
 from service.settings import ServiceConfig
 from service.wiring import Service
