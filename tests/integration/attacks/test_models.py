@@ -42,10 +42,12 @@ def test_a_model_that_asks_for_too_much_is_refused(
     refused: Refused, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("service.engine.model_trial.prove.__defaults__", (3.0, 768 << 20))
+    # The largest child that this process has ever had: those of other tests may have been larger.
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     said = refused(GREEDY[kind](tmp_path / "greedy.onnx"))
     assert "greedy.onnx" in said
     assert len(said) < 500
-    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 900 << 10
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < max(900 << 10, before + 1)
 
 
 @pytest.mark.case("F5")
