@@ -166,7 +166,7 @@ def test_a_broker_that_wants_a_password_gets_it_and_nobody_reads_it(console: Con
 
 def test_the_users_of_the_guide_can_do_what_they_need(console: Console, tiny_stream: Path, tmp_path: Path) -> None:
     guide = Path(__file__).parents[3] / "docs" / "guides" / "machines.md"
-    block = re.search(r"```text\n(authorization \{.*?)```", guide.read_text(), re.DOTALL)
+    block = re.search(r"```text\n(jetstream \{\}\nauthorization \{.*?)```", guide.read_text(), re.DOTALL)
     assert block is not None
     users = tmp_path / "users.conf"
     users.write_text(block[1].replace('"…"', '"hush"'))

@@ -19,6 +19,7 @@ from models.recording import Recording
 from service.bench.workloads.swap import Step, all_along, another, continuity, furthest
 from service.engine.engine import HISTORY_S
 from service.engine.model_selection import shipped
+from service.engine.output_stage import OFF
 from service.engine.predictor import ModelFile
 from tests.fakes.sources import INFO, Puppet
 from tests.support.live_server import Live, receive_until, serving
@@ -69,7 +70,10 @@ class Player:
 async def test_swaps_of_matrix_head_and_model(tmp_path: Path, recording: Recording) -> None:
     files = models(tmp_path)
     puppet = Puppet(INFO)
-    async with serving([puppet], hop=HOP, models=tmp_path) as live, live.connect("?streams=pose") as client:
+    async with (
+        serving([puppet], hop=HOP, models=tmp_path, smoothing=OFF) as live,
+        live.connect("?streams=pose") as client,
+    ):
         await puppet.running.wait()
         player = Player(live, puppet, recording)
         await player.play(round(BEFORE_S * RATE_HZ))
