@@ -9,7 +9,7 @@ import pytest
 
 from tools.measure_webcam import HAND_MM, measure
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.browser, pytest.mark.alone, pytest.mark.timeout(600)]
 
 
 @pytest.mark.usefixtures("page_is_built")
