@@ -42,12 +42,12 @@ def test_a_model_that_asks_for_too_much_is_refused(
     refused: Refused, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("service.engine.model_trial.prove.__defaults__", (3.0, 768 << 20))
-    # The largest child that this process has ever had: those of other tests may have been larger.
-    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    # A child counts as at least as large as the process that it was started from, which may have trained networks.
+    most = max(resource.getrusage(whose).ru_maxrss for whose in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     said = refused(GREEDY[kind](tmp_path / "greedy.onnx"))
     assert "greedy.onnx" in said
     assert len(said) < 500
-    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < max(900 << 10, before + 1)
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < max(900 << 10, most + (8 << 10))
 
 
 @pytest.mark.case("F5")
