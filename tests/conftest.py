@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,6 +32,16 @@ def _turn(item: pytest.Item) -> int:
     if kind != "integration":
         return len(LONGEST) + 1
     return LONGEST.index(folder) if folder in LONGEST else len(LONGEST)
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_at_first() -> None:
+    """Verbs that run in this process, and libraries that they load, change for later tests what is logged."""
+    logging.disable(logging.NOTSET)
+    logging.getLogger().setLevel(logging.WARNING)
+    ours = logging.getLogger("myocast")
+    ours.disabled, ours.propagate = False, True
+    ours.setLevel(logging.NOTSET)
 
 
 @pytest.fixture(scope="session")
